@@ -1,0 +1,3 @@
+module github.com/hardtack-os/hardtack
+
+go 1.26
