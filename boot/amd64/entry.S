@@ -1,0 +1,143 @@
+# What runs before Go on amd64. Assembled by GNU as; the bytes stand in entry.bin (see entry.go for
+# the test that they match). Position: physical 0x100000. At most 0x800 bytes; the image table follows.
+#
+# Scratch memory that this code fills (not part of the image file):
+#	0x110000  boot PML4: entry 0 and entry 256 both name the boot PDPT
+#	0x111000  boot PDPT: entry 0 names the boot page directory
+#	0x112000  boot page directory: the first GiB in 2 MiB pages
+#	0x113ff0  time stamp counter at entry, for whoever measures boot
+#	0x200000  boot stack, growing down
+	.set TABLE, 0x100800
+	.set PML4, 0x110000
+	.set PDPT, 0x111000
+	.set PDIR, 0x112000
+	.set STAMP, 0x113ff0
+	.set STACK, 0xffff800000200000
+
+# PVH entry (Xen public headers, "x86/HVM direct boot ABI"): 32-bit protected mode, flat segments,
+# paging and interrupts off, EBX = physical address of hvm_start_info.
+	.code32
+	.globl _start
+_start:
+	cli
+	cld
+	rdtsc
+	mov	%eax, STAMP
+	mov	%edx, STAMP+4
+	mov	%ebx, %ebp
+
+	# Two pages of zeroes for PML4 and PDPT.
+	mov	$PML4, %edi
+	xor	%eax, %eax
+	mov	$2048, %ecx
+	rep stosl
+	movl	$(PDPT+3), PML4
+	movl	$(PDPT+3), PML4+256*8
+	movl	$(PDIR+3), PDPT
+
+	# 512 large pages: present, writable, page size (SDM vol. 3, 4.5.4).
+	mov	$PDIR, %edi
+	mov	$0x83, %eax
+1:	mov	%eax, (%edi)
+	movl	$0, 4(%edi)
+	add	$8, %edi
+	add	$0x200000, %eax
+	cmp	$0x40000000, %eax
+	jb	1b
+
+	mov	$PML4, %eax
+	call	longmode
+	lgdt	gdtr
+	ljmp	$0x08, $long
+
+# longmode turns on PAE, SSE, NX and long mode with the tables at EAX, then paging. Clobbers EAX, ECX, EDX.
+longmode:
+	mov	%eax, %cr3
+	mov	$0x620, %eax		# CR4: PAE, OSFXSR, OSXMMEXCPT
+	mov	%eax, %cr4
+	mov	$0xc0000080, %ecx	# EFER: SCE, LME, NXE
+	rdmsr
+	or	$0x901, %eax
+	wrmsr
+	mov	$0x80010033, %eax	# CR0: PE, MP, ET, NE, WP, PG
+	mov	%eax, %cr0
+	ret
+
+	.code64
+long:
+	mov	$0x10, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	xor	%eax, %eax
+	mov	%eax, %fs
+	mov	%eax, %gs
+	movabs	$STACK, %rsp
+	mov	%ebp, %edi		# hvm_start_info, physical
+	mov	$TABLE, %esi		# image table, physical
+	mov	TABLE+8, %rax		# Go entry point
+	jmp	*%rax
+
+	.align	8
+gdt:	.quad	0
+	.quad	0x00af9b000000ffff	# 0x08: 64-bit code
+	.quad	0x00cf93000000ffff	# 0x10: data
+	.quad	0x00cf9b000000ffff	# 0x18: 32-bit code, for the application processors
+gdtr:	.word	31
+	.long	gdt
+
+# What an application processor runs: copied to physical 0x8000, which is also its start-up vector
+# (SDM vol. 3, 8.4.4). Real mode, CS:IP = 0x0800:0. The mailbox is filled by whoever starts it.
+	.set AP, 0x8000
+	.org	0x400
+	.code16
+ap:
+	cli
+	cld
+	mov	%cs, %ax
+	mov	%ax, %ds
+	lgdtl	%ds:(apgdtr - ap)
+	mov	$0x11, %eax		# CR0: PE, ET
+	mov	%eax, %cr0
+	ljmpl	$0x18, $(AP + ap32 - ap)
+	.code32
+ap32:
+	mov	$0x10, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	mov	$PML4, %eax
+	mov	%eax, %cr3
+	mov	$0x620, %eax
+	mov	%eax, %cr4
+	mov	$0xc0000080, %ecx
+	rdmsr
+	or	$0x901, %eax
+	wrmsr
+	mov	$0x80010033, %eax
+	mov	%eax, %cr0
+	ljmp	$0x08, $(AP + ap64 - ap)
+	.code64
+ap64:
+	mov	$0x10, %eax
+	mov	%eax, %ss
+	xor	%eax, %eax
+	mov	%eax, %fs
+	mov	%eax, %gs
+	# Each processor takes the next ticket; processors start in no particular order.
+	mov	$1, %eax
+	lock xadd %eax, AP + mailbox - ap
+	mov	AP + mailbox - ap + 16, %rdi	# array of {stack, argument}
+	shl	$4, %rax
+	add	%rax, %rdi
+	mov	(%rdi), %rsp
+	mov	8(%rdi), %rdi
+	mov	AP + mailbox - ap + 8, %rax	# where to go
+	jmp	*%rax
+	.align	8
+apgdtr:	.word	31
+	.long	gdt
+	.org	0x4e0
+mailbox: # +0 next ticket (u32), +8 entry point, +16 address of the array
+	.quad	0, 0, 0
+	.org	0x500
