@@ -14,6 +14,20 @@
 	.set STAMP, 0x113ff0
 	.set STACK, 0xffff800000200000
 
+# Turns on PAE, SSE, NX and long mode with the boot tables, then paging. Needs no stack.
+	.macro longmode
+	mov	$PML4, %eax
+	mov	%eax, %cr3
+	mov	$0x620, %eax		# CR4: PAE, OSFXSR, OSXMMEXCPT
+	mov	%eax, %cr4
+	mov	$0xc0000080, %ecx	# EFER: SCE, LME, NXE
+	rdmsr
+	or	$0x901, %eax
+	wrmsr
+	mov	$0x80010033, %eax	# CR0: PE, MP, ET, NE, WP, PG
+	mov	%eax, %cr0
+	.endm
+
 # PVH entry (Xen public headers, "x86/HVM direct boot ABI"): 32-bit protected mode, flat segments,
 # paging and interrupts off, EBX = physical address of hvm_start_info.
 	.code32
@@ -45,23 +59,9 @@ _start:
 	cmp	$0x40000000, %eax
 	jb	1b
 
-	mov	$PML4, %eax
-	call	longmode
+	longmode
 	lgdt	gdtr
 	ljmp	$0x08, $long
-
-# longmode turns on PAE, SSE, NX and long mode with the tables at EAX, then paging. Clobbers EAX, ECX, EDX.
-longmode:
-	mov	%eax, %cr3
-	mov	$0x620, %eax		# CR4: PAE, OSFXSR, OSXMMEXCPT
-	mov	%eax, %cr4
-	mov	$0xc0000080, %ecx	# EFER: SCE, LME, NXE
-	rdmsr
-	or	$0x901, %eax
-	wrmsr
-	mov	$0x80010033, %eax	# CR0: PE, MP, ET, NE, WP, PG
-	mov	%eax, %cr0
-	ret
 
 	.code64
 long:
@@ -106,16 +106,7 @@ ap32:
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
-	mov	$PML4, %eax
-	mov	%eax, %cr3
-	mov	$0x620, %eax
-	mov	%eax, %cr4
-	mov	$0xc0000080, %ecx
-	rdmsr
-	or	$0x901, %eax
-	wrmsr
-	mov	$0x80010033, %eax
-	mov	%eax, %cr0
+	longmode
 	ljmp	$0x08, $(AP + ap64 - ap)
 	.code64
 ap64:
