@@ -1,0 +1,98 @@
+// Package qemu starts the virtual machines that the bench measures, and talks to them.
+//
+// Every figure comes from one kind of machine: QEMU's microvm on TCG without PIT, PIC or any device but a
+// 16550 console and isa-debug-exit. A [Machine] says what differs from boot to boot; a [Process] is one boot.
+// [Monitor] (QMP) and [Debugger] (the GDB remote protocol) look inside without the guest's help, so that the
+// programs under measurement stay unmodified.
+//
+// What it refuses to do: use KVM (nested or absent where this runs, and its times could not be compared), or
+// end a process that it did not start.
+package qemu
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Binary is the QEMU command that is run, looked up on PATH.
+const Binary = "qemu-system-x86_64"
+
+// DebugExitPort is the I/O port of the isa-debug-exit device: a guest that writes N ends QEMU with status N<<1|1.
+const DebugExitPort = 0xf4
+
+// A Clock says what drives the guest's time.
+type Clock string
+
+const (
+	// HostClock lets guest time run with the host's: the TSC counts host cycles.
+	HostClock Clock = ""
+
+	// ExactClock advances guest time by one nanosecond an instruction and skips idle time, so that a run
+	// repeats to the last digit. The TSC counts instructions.
+	ExactClock Clock = "shift=0,sleep=off"
+
+	// SlowExactClock is ExactClock at eight nanoseconds an instruction, a pace TCG can roughly keep: for
+	// programs that spend seconds of guest time computing.
+	SlowExactClock Clock = "shift=3,sleep=off"
+
+	// IdleClock counts instructions as ExactClock does, but an idle guest waits in real time.
+	IdleClock Clock = "shift=0,sleep=on"
+)
+
+// CountsInstructions reports whether the guest's TSC runs at exactly 1 GHz of virtual time.
+func (c Clock) CountsInstructions() bool { return c != HostClock }
+
+// A Machine is what one boot needs.
+type Machine struct {
+	CPUs      int    // 0 means 1
+	MemoryKiB int    // size of RAM
+	Kernel    string // an ELF with a PVH entry
+	Initrd    string // empty for none
+	Append    string // command line
+	Clock     Clock
+	Monitor   bool // offer Process.Monitor; counts instructions, and so needs a Clock other than HostClock
+	Debugger  bool // start stopped, and offer Process.Debugger
+}
+
+// args returns QEMU's arguments; dir is where sockets and the instruction record go.
+func (m Machine) args(dir string) ([]string, error) {
+	if m.Monitor && !m.Clock.CountsInstructions() {
+		return nil, fmt.Errorf("qemu: instructions can only be counted on a machine whose clock counts them; set Clock")
+	}
+	cpus := max(m.CPUs, 1)
+	accel := "tcg"
+	if cpus > 1 && m.Clock == HostClock {
+		accel = "tcg,thread=multi"
+	}
+	a := []string{
+		"-accel", accel, "-cpu", "max",
+		"-M", "microvm,pit=off,pic=off,rtc=on",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-serial", "stdio",
+		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=0x04", DebugExitPort),
+		"-smp", strconv.Itoa(cpus),
+		"-m", strconv.Itoa(m.MemoryKiB) + "K",
+		"-kernel", m.Kernel,
+	}
+	if m.Initrd != "" {
+		a = append(a, "-initrd", m.Initrd)
+	}
+	if m.Append != "" {
+		a = append(a, "-append", m.Append)
+	}
+	if m.Clock != HostClock {
+		icount := string(m.Clock)
+		if m.Monitor {
+			// QEMU tells its instruction count only while it records; the record itself is of no use here.
+			icount += ",rr=record,rrfile=" + dir + "/record"
+		}
+		a = append(a, "-icount", icount)
+	}
+	if m.Monitor {
+		a = append(a, "-chardev", "socket,id=monitor,path="+dir+"/"+monitorSocket, "-mon", "chardev=monitor,mode=control")
+	}
+	if m.Debugger {
+		a = append(a, "-chardev", "socket,id=debugger,path="+dir+"/"+debuggerSocket, "-gdb", "chardev:debugger", "-S")
+	}
+	return a, nil
+}
