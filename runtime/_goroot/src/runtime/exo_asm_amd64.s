@@ -1,0 +1,227 @@
+// Instructions that Go does not have, as ABIInternal functions: kernel-side code calls no other kind.
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// func exoOut8(port, v uintptr)
+TEXT ·exoOut8<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	MOVQ	BX, AX
+	OUTB
+	RET
+
+// func exoOut32(port, v uintptr)
+TEXT ·exoOut32<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	MOVQ	BX, AX
+	OUTL
+	RET
+
+// func exoOut16(port, v uintptr)
+TEXT ·exoOut16<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	MOVQ	BX, AX
+	OUTW
+	RET
+
+// func exoOutN(port uintptr, p uintptr, n uintptr): n bytes to one port
+TEXT ·exoOutN<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	MOVQ	BX, SI
+	REP; OUTSB
+	RET
+
+// func exoIn8(port uintptr) uintptr
+TEXT ·exoIn8<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	XORL	AX, AX
+	INB
+	RET
+
+// func exoIn32(port uintptr) uintptr
+TEXT ·exoIn32<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	XORL	AX, AX
+	INL
+	RET
+
+// func exoWrmsr(msr, v uintptr)
+TEXT ·exoWrmsr<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, CX
+	MOVQ	BX, AX
+	MOVQ	BX, DX
+	SHRQ	$32, DX
+	WRMSR
+	RET
+
+// func exoRdmsr(msr uintptr) uintptr
+TEXT ·exoRdmsr<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, CX
+	RDMSR
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	RET
+
+// func exoTSC() uint64
+TEXT ·exoTSC<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	RET
+
+// func exoCPUID(leaf, sub uint32) (ax, bx, cx, dx uint32)
+TEXT ·exoCPUID<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	BX, CX
+	CPUID
+	MOVL	DX, DI
+	MOVL	CX, CX
+	RET
+
+// func exoXsetbv(v uintptr): XCR0
+TEXT ·exoXsetbv<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	XORL	CX, CX
+	XORL	DX, DX
+	BYTE $0x0f; BYTE $0x01; BYTE $0xd1
+	RET
+
+// func exoInvlpg(va uintptr)
+TEXT ·exoInvlpg<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	INVLPG	(AX)
+	RET
+
+// func exoWriteCR3(v uintptr)
+TEXT ·exoWriteCR3<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, CR3
+	RET
+
+// func exoWriteCR4(v uintptr)
+TEXT ·exoWriteCR4<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, CR4
+	RET
+
+// func exoReadCR4() uintptr
+TEXT ·exoReadCR4<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	CR4, AX
+	RET
+
+// func exoLoadTables(gdtr, idtr uintptr, tr uintptr)
+TEXT ·exoLoadTables<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	BYTE $0x0f; BYTE $0x01; BYTE $0x10	// LGDT (AX)
+	BYTE $0x0f; BYTE $0x01; BYTE $0x1b	// LIDT (BX)
+	BYTE $0x0f; BYTE $0x00; BYTE $0xd9	// LTR CX
+	RET
+
+// func exoSelf() *exoCPU
+TEXT ·exoSelf<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	exoCPU_self(GS), AX
+	RET
+
+// func exoPause()
+TEXT ·exoPause<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	PAUSE
+	RET
+
+// func exoRdrand() (v uintptr, ok uintptr)
+TEXT ·exoRdrand<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	XORL	BX, BX
+	BYTE $0x48; BYTE $0x0f; BYTE $0xc7; BYTE $0xf0	// RDRAND RAX
+	ADCQ	$0, BX
+	RET
+
+// func exoRdseed() (v uintptr, ok uintptr)
+TEXT ·exoRdseed<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	XORL	BX, BX
+	BYTE $0x48; BYTE $0x0f; BYTE $0xc7; BYTE $0xf8	// RDSEED RAX
+	ADCQ	$0, BX
+	RET
+
+// func exoMulDiv32(a, b uintptr) uintptr: a*b >> 32, 128 bits between
+TEXT ·exoMul32<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MULQ	BX
+	SHRQ	$32, AX
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	RET
+
+// func exoDiv128(hi, lo, d uintptr) uintptr: hi < d
+TEXT ·exoDiv128<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	MOVQ	BX, AX
+	DIVQ	CX
+	RET
+
+// func exoZeroPage(va uintptr): one 4 KiB page, by the widest stores that need no more than one register.
+TEXT ·exoZeroPage<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVL	$4096, CX
+	TESTL	$4, ·exo+exoState_xcr0(SB)
+	JEQ	sse
+	ADJSP	$32
+	VMOVDQU	Y0, 0(SP)
+	VPXOR	Y0, Y0, Y0
+avx:
+	VMOVDQU	Y0, 0(AX)
+	VMOVDQU	Y0, 32(AX)
+	VMOVDQU	Y0, 64(AX)
+	VMOVDQU	Y0, 96(AX)
+	VMOVDQU	Y0, 128(AX)
+	VMOVDQU	Y0, 160(AX)
+	VMOVDQU	Y0, 192(AX)
+	VMOVDQU	Y0, 224(AX)
+	VMOVDQU	Y0, 256(AX)
+	VMOVDQU	Y0, 288(AX)
+	VMOVDQU	Y0, 320(AX)
+	VMOVDQU	Y0, 352(AX)
+	VMOVDQU	Y0, 384(AX)
+	VMOVDQU	Y0, 416(AX)
+	VMOVDQU	Y0, 448(AX)
+	VMOVDQU	Y0, 480(AX)
+	ADDQ	$512, AX
+	SUBL	$512, CX
+	JNE	avx
+	VMOVDQU	0(SP), Y0
+	ADJSP	$-32
+	RET
+sse:
+	MOVUPS	X15, 0(AX)
+	MOVUPS	X15, 16(AX)
+	MOVUPS	X15, 32(AX)
+	MOVUPS	X15, 48(AX)
+	MOVUPS	X15, 64(AX)
+	MOVUPS	X15, 80(AX)
+	MOVUPS	X15, 96(AX)
+	MOVUPS	X15, 112(AX)
+	ADDQ	$128, AX
+	SUBL	$128, CX
+	JNE	sse
+	RET
+
+// func exoCopy(dst, src, n uintptr)
+TEXT ·exoCopy<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DI
+	MOVQ	BX, SI
+	CLD
+	REP; MOVSB
+	RET
+
+// exoVDSO is called as Linux's clock_gettime of the vDSO (C calling convention): DI = clock, SI = *timespec.
+// The three words of exoClock change only before other threads run, or under its sequence lock.
+TEXT ·exoVDSO(SB),NOSPLIT|NOFRAME,$0
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	SUBQ	·exo+(exoState_clock+exoClock_tsc0)(SB), AX
+	MULQ	·exo+(exoState_clock+exoClock_mult)(SB)
+	SHRQ	$32, AX
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	TESTL	DI, DI
+	JNE	mono
+	ADDQ	·exo+(exoState_clock+exoClock_wall0)(SB), AX
+mono:
+	XORL	DX, DX
+	MOVL	$1000000000, CX
+	DIVQ	CX
+	MOVQ	AX, 0(SI)
+	MOVQ	DX, 8(SI)
+	XORL	AX, AX
+	RET

@@ -1,0 +1,148 @@
+// The bottom half of the runtime: what a Go program needs of a machine, kept inside package runtime (files exo_*.go).
+//
+// It holds mechanism only: frames, page tables, contexts, vectors, clocks. It runs at CPL 0 with interrupts off on stacks of its own
+// ("kernel side"), entered by traps, interrupts and SYSCALL; see exo_trap_amd64.s. Rules of the kernel side:
+//
+//   - it never allocates Go memory, never blocks on a runtime lock, never stores a pointer to a Go heap object (types are NotInHeap,
+//     entry points carry go:nowritebarrierrec) and never calls an ABI0 function;
+//   - it never lets the page-fault handler touch lazily backed memory: all its state is in the data segment, in frames reached
+//     through the direct map, or on its stacks;
+//   - every lock is an exoLock, taken with interrupts off, in this order: futex bucket, CPU, region, frame, console.
+package runtime
+
+import (
+	"internal/runtime/sys"
+)
+
+const exoMagic = 0x4b43415444524148 // "HARDTACK", little endian
+
+const (
+	exoPageSize  = 4096
+	exoPageShift = 12
+	exoHugeSize  = 2 << 20
+	exoMaxCPU    = 64
+)
+
+// exoState is everything the bottom half knows of the machine. It stands in the data segment, not in BSS: BSS is backed on
+// first touch, by code that needs this state.
+type exoState struct {
+	magic  uintptr // not zero, so that the linker keeps exo in the data segment
+	xcr0   uint32  // vector state that XSAVE keeps; 0: use FXSAVE
+	fpSize uint32  // bytes of it, at most exoFPMax
+	ncpu   uint32  // CPUs that were found
+	online uint32  // CPUs that run
+	cpus   [exoMaxCPU]*exoCPU
+	lapic  uintptr // address of the local APIC registers; 0 with x2APIC
+	clock  exoClock
+
+	frames exoFrames
+	vm     exoVM
+	ctx    exoContexts
+	futex  exoFutexes
+	sig    exoSignals
+	con    exoConsole
+	cmd    exoCommand
+	irq    exoVectorTable
+	prof   exoProfile
+	rng    exoRandom
+	power  [3]exoPower
+	acpi   exoACPI
+
+	memmap  [64]exoMemory
+	nmemmap int
+}
+
+var exo = exoState{magic: exoMagic}
+
+// exoBootG is the g of the boot stack, until the first context runs.
+var exoBootG = g{goid: 1 << 62}
+
+// exoMemory is one entry of the memory map as the boot protocol gave it (PVH and e820 kinds: 1 is RAM).
+type exoMemory struct {
+	base, size uint64
+	kind       uint32
+}
+
+// exoFrame is the machine state that a trap pushes (exo_trap_amd64.s), lowest address first.
+type exoFrame struct {
+	r15, r14, r13, r12, r11, r10, r9, r8 uintptr
+	rbp, rdi, rsi, rdx, rcx, rbx, rax    uintptr
+	vec, err                             uintptr
+	rip, cs, rflags, rsp, ss             uintptr
+}
+
+const exoFPMax = 2880
+
+// exoContext is a thread of execution: what Linux calls a thread and the runtime an M. One frame each.
+type exoContext struct {
+	_       sys.NotInHeap
+	regs    exoFrame
+	fsbase  uintptr
+	fpValid uint32 // fp holds vector state to be restored at the next entry
+	state   uint32 // exoCtx*; atomic
+	tid     uint32
+	cpu     uint32 // where it ran last
+	pending uint64 // signals; atomic
+	sigmask uint64 // signals held back; own CPU only
+	altLo   uintptr
+	altSize uintptr
+
+	next     *exoContext // in a run queue, a futex bucket or the free list
+	prev     *exoContext // in a futex bucket
+	bucket   *exoBucket  // where it waits
+	key      uintptr     // futex word's address
+	deadline int64       // monotonic ns; 0 none
+	timer    *exoCPU     // whose sleepers list it is on, if deadline != 0
+	later    *exoContext // in the sleepers list
+	restart  uintptr     // result of the call when the wait ends by deadline
+
+	_  [1088 - 22*8 - 8 - 16 - 32 - 64]byte
+	fp [exoFPMax]byte
+}
+
+// States of a context. Only the CAS from waiting to ready decides who ends a wait.
+const (
+	exoCtxFree = iota
+	exoCtxReady
+	exoCtxRunning
+	exoCtxWaiting
+)
+
+// exoCPU is one processor. GS points at it.
+type exoCPU struct {
+	_         sys.NotInHeap
+	self      uintptr
+	scratch   uintptr
+	callStack uintptr // top of the stack for SYSCALL and the idle loop
+	fsbase    uintptr // what IA32_FS_BASE holds
+	fpArea    uintptr // vector state of an exception in progress
+	cur       *exoContext
+	id        uint32
+	apicID    uint32
+	idle      uint32 // atomic: halted or about to
+	up        uint32 // atomic: runs
+	tlbSeen   uint32 // atomic: generation of the last flush
+	resched   uint32 // the current context should give way; own CPU only
+
+	lock     exoLock
+	nready   uint32 // length of the run queue; written under lock, read without
+	runHead  *exoContext
+	runTail  *exoContext
+	sleepers *exoContext // by deadline, soonest first; under lock
+	armed    int64       // when the timer interrupts; 0 never. Own CPU only
+	slice    int64       // when the current context's turn is over, if others wait
+	profAt   int64       // next SIGPROF tick
+
+	mag  [32]uintptr // frames at hand, physical; own CPU only
+	nmag uint32
+
+	gCall, gTrap, gFault, gIRQ g
+	gdt                        [8]uint64
+	tss                        [26]uint32
+	gdtr, idtr                 [2]uint64
+}
+
+// exoLock is a spin lock for the kernel side. Who waits keeps answering TLB shootdowns: the holder may be waiting for that.
+type exoLock struct {
+	v uint32
+}
