@@ -1,0 +1,97 @@
+package exo
+
+// HeldError says that a resource, or a part of it, belongs to someone else. The request changed nothing.
+type HeldError struct {
+	Space  string // what kind of name it is: "MMIO", "port", "PCI function", ...
+	Lo, Hi uint64 // what was asked for, both included
+	Holder string // who has it
+	At, To uint64 // the part of the holder's range, both included
+}
+
+func (e *HeldError) Error() string {
+	return "exo: " + e.Space + " " + span(e.Lo, e.Hi) + " overlaps " + span(e.At, e.To) +
+		" held by " + e.Holder + ": that holder must release it first"
+}
+
+// RangeError says that a name lies outside what the machine has, or what the capability gives.
+type RangeError struct {
+	Space      string
+	Lo, Hi     uint64 // what was asked for, both included
+	Have, Last uint64 // what there is, both included
+	Why        string
+}
+
+func (e *RangeError) Error() string {
+	s := "exo: " + e.Space + " " + span(e.Lo, e.Hi) + " is outside " + span(e.Have, e.Last)
+	if e.Why != "" {
+		s += ": " + e.Why
+	}
+	return s
+}
+
+// ExhaustedError says that the machine has no more of a resource.
+type ExhaustedError struct {
+	Space string
+	Want  uint64
+	Why   string
+}
+
+func (e *ExhaustedError) Error() string {
+	return "exo: no " + decimal(e.Want) + " more of " + e.Space + ": " + e.Why
+}
+
+// ReleasedError is what a call on a released capability returns (or panics with, where the call has no error result).
+type ReleasedError struct{ Space string }
+
+func (e *ReleasedError) Error() string {
+	return "exo: " + e.Space + " capability used after Release: take the resource again"
+}
+
+// MachineError says what the machine lacks or what its tables say wrongly.
+type MachineError struct {
+	Thing string // "ACPI table FACP", "PCI function 00:03.0", ...
+	Why   string // what is wrong and what to do
+}
+
+func (e *MachineError) Error() string { return "exo: " + e.Thing + ": " + e.Why }
+
+// The formatting below is by hand because exo is linked into every image and package fmt is not.
+
+func span(lo, hi uint64) string {
+	if lo == hi {
+		return hex(lo)
+	}
+	return hex(lo) + "-" + hex(hi)
+}
+
+func hex(v uint64) string {
+	const digits = "0123456789abcdef"
+	var b [18]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = digits[v&15]
+		v >>= 4
+		if v == 0 {
+			break
+		}
+	}
+	i--
+	b[i] = 'x'
+	i--
+	b[i] = '0'
+	return string(b[i:])
+}
+
+func decimal(v uint64) string {
+	var b [20]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = byte('0' + v%10)
+		v /= 10
+		if v == 0 {
+			return string(b[i:])
+		}
+	}
+}

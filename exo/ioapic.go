@@ -1,0 +1,211 @@
+package exo
+
+import "sync"
+
+// Wired interrupts: the I/O APICs that the MADT names (82093AA; register layout as Intel's chipset data sheets give it).
+//
+// Every input is programmed as an edge, whatever the device's tables say, and polarity as they say. An edge needs no
+// masking between the interrupt and the holder's goroutine; a level would fire again at each end of interrupt until
+// that goroutine has quieted the device. The price is a rule for the holder: after binding, and after each wait, serve
+// the device until it is quiet, because a line that stays asserted makes no further edge. A line has one holder, so that
+// two devices cannot hide each other's edges; PCI's shared INTx pins are not offered (functions have MSI or MSI-X).
+
+// router is the set of I/O APICs. exo holds their registers; nobody else may program them.
+type router struct {
+	apics     []ioapic
+	overrides []override
+}
+
+type ioapic struct {
+	mu   *sync.Mutex // IOREGSEL and IOWIN are one register pair
+	mem  *MMIO
+	from GSI
+	n    uint32 // inputs
+}
+
+const (
+	ioRegSel  = 0x00
+	ioWin     = 0x10
+	ioVersion = 0x01
+	ioEntry   = 0x10 // two registers an input
+
+	entryActiveLow = 1 << 13
+	entryMasked    = 1 << 16
+)
+
+func (w *world) router() (*router, error) {
+	w.ioapics.once.Do(func() { w.ioapics.r, w.ioapics.err = w.findIOAPICs() })
+	return w.ioapics.r, w.ioapics.err
+}
+
+func (w *world) findIOAPICs() (*router, error) {
+	list, overrides, err := w.madtInputs()
+	if err != nil {
+		return nil, err
+	}
+	r := &router{overrides: overrides}
+	for _, a := range list {
+		mem, err := TakeMMIO("exo: I/O APIC", a.base, 0x20)
+		if err != nil {
+			return nil, err
+		}
+		p := ioapic{mu: new(sync.Mutex), mem: mem, from: a.from}
+		v := p.read(ioVersion)
+		if v == 0 || v == ^uint32(0) {
+			return nil, &MachineError{"I/O APIC at " + hex(uint64(a.base)), "nothing answers there; use message-signalled interrupts"}
+		}
+		p.n = v>>16&0xff + 1
+		r.apics = append(r.apics, p)
+	}
+	return r, nil
+}
+
+// madtInputs is what the MADT says, or, on a machine without ACPI (QEMU's microvm with acpi=off, old Firecracker), the one
+// I/O APIC at the address that the MultiProcessor Specification 1.4, 3.6.5 gives it.
+func (w *world) madtInputs() ([]inputAPIC, []override, error) {
+	const usual = 0xfec00000
+	if hwRSDP() == 0 {
+		return []inputAPIC{{base: usual}}, nil, nil
+	}
+	t, err := w.acpiTables()
+	if err != nil {
+		return nil, nil, err
+	}
+	madt, err := t.find("APIC", 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if madt == nil {
+		return []inputAPIC{{base: usual}}, nil, nil
+	}
+	return parseMADT(madt)
+}
+
+func (p *ioapic) read(reg uint32) uint32 {
+	p.mem.Store32(ioRegSel, reg)
+	return p.mem.Load32(ioWin)
+}
+
+func (p *ioapic) write(reg, v uint32) {
+	p.mem.Store32(ioRegSel, reg)
+	p.mem.Store32(ioWin, v)
+}
+
+// find gives the I/O APIC with input g.
+func (r *router) find(g GSI) *ioapic {
+	for i := range r.apics {
+		if p := &r.apics[i]; g >= p.from && uint32(g-p.from) < p.n {
+			return p
+		}
+	}
+	return nil
+}
+
+// Line holds one wired interrupt input.
+type Line struct {
+	p     *ioapic
+	reg   uint32
+	low   uint32 // polarity bit
+	gsi   GSI
+	claim *claim
+}
+
+// ISA gives the input that ISA interrupt irq goes to and its polarity, after the MADT's overrides (ACPI 6.5, 5.2.12.5).
+func ISA(irq uint8) (g GSI, activeLow bool, err error) {
+	r, err := theWorld.router()
+	if err != nil {
+		return 0, false, err
+	}
+	g, activeLow = r.isa(irq, false)
+	return g, activeLow, nil
+}
+
+// isa is where irq goes; low is its polarity where no override tells.
+func (r *router) isa(irq uint8, low bool) (GSI, bool) {
+	for _, o := range r.overrides {
+		if o.irq == irq {
+			if o.flags&intiPolarity != 0 {
+				low = o.flags&intiPolarity == intiActiveLow
+			}
+			return o.gsi, low
+		}
+	}
+	return GSI(irq), low
+}
+
+// TakeLine claims an interrupt input, masked.
+//
+// Errors: *RangeError if no I/O APIC has it, *HeldError, *MachineError if the machine's tables are bad. The first call reads
+// the MADT; none parks.
+func TakeLine(holder string, g GSI, activeLow bool) (*Line, error) {
+	w := theWorld
+	r, err := w.router()
+	if err != nil {
+		return nil, err
+	}
+	p := r.find(g)
+	if p == nil {
+		return nil, &RangeError{Space: "interrupt line", Lo: uint64(g), Hi: uint64(g), Last: uint64(r.last()), Why: "no I/O APIC has this input"}
+	}
+	c, err := w.lines.take("interrupt line", holder, uint64(g), uint64(g))
+	if err != nil {
+		return nil, err
+	}
+	l := &Line{p: p, reg: ioEntry + 2*uint32(g-p.from), gsi: g, claim: c}
+	if activeLow {
+		l.low = entryActiveLow
+	}
+	l.Mask()
+	return l, nil
+}
+
+func (r *router) last() GSI {
+	var last GSI
+	for _, p := range r.apics {
+		last = max(last, p.from+GSI(p.n)-1)
+	}
+	return last
+}
+
+// GSI is the line's name.
+func (l *Line) GSI() GSI { return l.gsi }
+
+// Bind sends the line to v on cpu (nil: the boot CPU) and unmasks it. Serve the device once afterwards: an edge that came
+// before is lost. It does not park.
+func (l *Line) Bind(v *Vector, cpu *CPU) error {
+	n := v.Number()
+	if n == 0 {
+		return &ReleasedError{Space: "vector"}
+	}
+	if l.claim == nil {
+		return &ReleasedError{Space: "interrupt line"}
+	}
+	id, err := target(cpu)
+	if err != nil {
+		return err
+	}
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	l.p.write(l.reg, entryMasked)
+	l.p.write(l.reg+1, id<<24)
+	l.p.write(l.reg, uint32(n)|l.low) // fixed delivery, physical destination, edge
+	return nil
+}
+
+// Mask stops the line. Bind starts it again.
+func (l *Line) Mask() {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	l.p.write(l.reg, entryMasked)
+}
+
+// Release masks the line and gives it back.
+func (l *Line) Release() error {
+	if l.claim == nil {
+		return &ReleasedError{Space: "interrupt line"}
+	}
+	l.Mask()
+	c := l.claim
+	l.claim = nil
+	return c.release()
+}

@@ -1,0 +1,80 @@
+//go:build hardtack
+
+package exo
+
+// What the runtime's bottom half gives exo. Package runtime's added files push these by go:linkname. All of them may be
+// called on any goroutine; only hwVectorWait parks.
+
+// hwDirectMap is the address of RAM or ACPI memory at [phys, phys+size) in the direct map, 0 where it is not all covered.
+func hwDirectMap(phys, size uintptr) uintptr
+
+// hwMapMMIO maps device registers: page granular, uncached, read-write, never executable, never unmapped. 0 when the window is full.
+func hwMapMMIO(phys, size uintptr) uintptr
+
+// hwRSDP is the physical address of ACPI's root pointer from the boot protocol or a scan, 0 if there is none.
+func hwRSDP() uintptr
+
+// hwCmdline is the VMM's command line.
+func hwCmdline() string
+
+// hwMemory is entry i of the memory map as it was given.
+func hwMemory(i int) (base, size uint64, kind uint32, ok bool)
+
+// hwCPUs is the number of CPUs that run; hwAPICID the local APIC ID of one of them.
+func hwCPUs() int
+func hwAPICID(cpu int) uint32
+
+// hwFrames takes n contiguous zeroed frames aligned to align bytes and gives their physical address, 0 if there are none.
+func hwFrames(n, align uintptr) uintptr
+func hwFreeFrames(phys, n uintptr)
+
+// hwVectorAlloc gives out an IDT vector in 48..238, 0 if there is none.
+func hwVectorAlloc() int
+func hwVectorFree(v int)
+
+// hwVectorWait parks the goroutine until the vector has fired since the last wait or the monotonic deadline passes
+// (0 none, negative: do not park) and gives the times it fired.
+func hwVectorWait(v int, deadline int64) uint64
+
+// hwSetPower records the one store that turns the machine off (op 0) or resets it (op 1), for the exit path. kind is a
+// regPort8 ... regMMIO32; addr a port or a mapped address.
+func hwSetPower(op, kind int, addr uintptr, value uint32)
+
+// hwPowerButton records the power button: when vector v fires, load the register (kind, addr); if any bit of mask is set,
+// store ack&value back if ack is not 0, and give the process SIGTERM. It runs in the handler or on a system goroutine, so that
+// no goroutine of the program is parked for it: runtime.NumGoroutine and the deadlock report stay as on Linux.
+func hwPowerButton(v, kind int, addr uintptr, mask, ack uint32)
+
+// hwEntropy mixes p into the runtime's generator.
+func hwEntropy(p []byte)
+
+// The machine's own instructions, in machine_amd64.s.
+
+func load8(va uintptr) uint8
+func load16(va uintptr) uint16
+func load32(va uintptr) uint32
+func load64(va uintptr) uint64
+func store8(va uintptr, v uint8)
+func store16(va uintptr, v uint16)
+func store32(va uintptr, v uint32)
+func store64(va uintptr, v uint64)
+func in8(port uint16) uint8
+func in16(port uint16) uint16
+func in32(port uint16) uint32
+func out8(port uint16, v uint8)
+func out16(port uint16, v uint16)
+func out32(port uint16, v uint32)
+func fence()
+
+// tableBytes is memory that firmware left its tables in: RAM, or, where firmware put them in memory that the map does not
+// call RAM or ACPI, mapped as a device's.
+func tableBytes(phys, size uintptr) []byte {
+	if b := physBytes(phys, size); b != nil {
+		return b
+	}
+	va, err := theWorld.pages.address(Phys(phys), uint64(size))
+	if err != nil {
+		return nil
+	}
+	return bytesAt(va, size)
+}

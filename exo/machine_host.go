@@ -1,0 +1,153 @@
+//go:build !hardtack
+
+package exo
+
+// Machine is what exo stands on, as the hosted twin needs it: the bottom half's functions (machine_hardtack.go says what
+// each must do) and the instructions that touch devices. It exists only in hosted builds; in an image these are direct calls.
+type Machine interface {
+	DirectMap(phys, size uintptr) uintptr
+	MapMMIO(phys, size uintptr) uintptr
+	RSDP() uintptr
+	Cmdline() string
+	Memory(i int) (base, size uint64, kind uint32, ok bool)
+	CPUs() int
+	APICID(cpu int) uint32
+	Frames(n, align uintptr) uintptr
+	FreeFrames(phys, n uintptr)
+	VectorAlloc() int
+	VectorFree(v int)
+	VectorWait(v int, deadline int64) uint64
+	SetPower(op, kind int, addr uintptr, value uint32)
+	PowerButton(v, kind int, addr uintptr, mask, ack uint32)
+	Entropy(p []byte)
+
+	Load(va uintptr, width int) uint64
+	Store(va uintptr, width int, v uint64)
+	In(port uint16, width int) uint32
+	Out(port uint16, width int, v uint32)
+}
+
+// host is the machine beneath; nil means one that has nothing.
+var host Machine
+
+// Simulate puts m beneath exo, which forgets everything it held, until the function it returns is called. Tests only; not
+// for concurrent use.
+func Simulate(m Machine) (restore func()) {
+	oldHost, oldWorld := host, theWorld
+	host, theWorld = m, new(world)
+	return func() { host, theWorld = oldHost, oldWorld }
+}
+
+func hwDirectMap(phys, size uintptr) uintptr {
+	if host == nil {
+		return 0
+	}
+	return host.DirectMap(phys, size)
+}
+
+func hwMapMMIO(phys, size uintptr) uintptr {
+	if host == nil {
+		return 0
+	}
+	return host.MapMMIO(phys, size)
+}
+
+func hwRSDP() uintptr {
+	if host == nil {
+		return 0
+	}
+	return host.RSDP()
+}
+
+func hwCmdline() string {
+	if host == nil {
+		return ""
+	}
+	return host.Cmdline()
+}
+
+func hwMemory(i int) (base, size uint64, kind uint32, ok bool) {
+	if host == nil {
+		return 0, 0, 0, false
+	}
+	return host.Memory(i)
+}
+
+func hwCPUs() int {
+	if host == nil {
+		return 1
+	}
+	return host.CPUs()
+}
+
+func hwAPICID(cpu int) uint32 {
+	if host == nil {
+		return 0
+	}
+	return host.APICID(cpu)
+}
+
+func hwFrames(n, align uintptr) uintptr {
+	if host == nil {
+		return 0
+	}
+	return host.Frames(n, align)
+}
+
+func hwFreeFrames(phys, n uintptr) { host.FreeFrames(phys, n) }
+
+func hwVectorAlloc() int {
+	if host == nil {
+		return 0
+	}
+	return host.VectorAlloc()
+}
+
+func hwVectorFree(v int)                        { host.VectorFree(v) }
+func hwVectorWait(v int, deadline int64) uint64 { return host.VectorWait(v, deadline) }
+
+func hwSetPower(op, kind int, addr uintptr, value uint32) { host.SetPower(op, kind, addr, value) }
+func hwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {
+	host.PowerButton(v, kind, addr, mask, ack)
+}
+
+func hwEntropy(p []byte) {
+	if host != nil {
+		host.Entropy(p)
+	}
+}
+
+func load8(va uintptr) uint8       { return uint8(host.Load(va, 1)) }
+func load16(va uintptr) uint16     { return uint16(host.Load(va, 2)) }
+func load32(va uintptr) uint32     { return uint32(host.Load(va, 4)) }
+func load64(va uintptr) uint64     { return host.Load(va, 8) }
+func store8(va uintptr, v uint8)   { host.Store(va, 1, uint64(v)) }
+func store16(va uintptr, v uint16) { host.Store(va, 2, uint64(v)) }
+func store32(va uintptr, v uint32) { host.Store(va, 4, uint64(v)) }
+func store64(va uintptr, v uint64) { host.Store(va, 8, v) }
+
+func in8(port uint16) uint8       { return uint8(portIn(port, 1)) }
+func in16(port uint16) uint16     { return uint16(portIn(port, 2)) }
+func in32(port uint16) uint32     { return portIn(port, 4) }
+func out8(port uint16, v uint8)   { portOut(port, 1, uint32(v)) }
+func out16(port uint16, v uint16) { portOut(port, 2, uint32(v)) }
+func out32(port uint16, v uint32) { portOut(port, 4, v) }
+func fence()                      {}
+
+// An unclaimed port reads as ones and swallows writes, as on a PC.
+
+func portIn(port uint16, width int) uint32 {
+	if host == nil {
+		return ^uint32(0)
+	}
+	return host.In(port, width)
+}
+
+func portOut(port uint16, width int, v uint32) {
+	if host != nil {
+		host.Out(port, width, v)
+	}
+}
+
+// tableBytes is memory that firmware left its tables in.
+func tableBytes(phys, size uintptr) []byte { return physBytes(phys, size) }
