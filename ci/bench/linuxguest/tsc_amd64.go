@@ -1,0 +1,6 @@
+package linuxguest
+
+const haveTSC = true
+
+// readTSC executes RDTSC.
+func readTSC() uint64
