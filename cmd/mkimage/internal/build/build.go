@@ -1,0 +1,99 @@
+package build
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
+	"github.com/hardtack-os/hardtack/internal/elfimage"
+)
+
+// A Request says what to build.
+type Request struct {
+	Package []string        // as the user names it; none is the current folder
+	Flags   config.Settings // from the command line
+}
+
+// A Program is a linked program, ready to be made an image.
+type Program struct {
+	ELF        string // with symbols, for debuggers
+	Name       string
+	ImportPath string
+	Modules    []string
+	File       config.Settings // from libos.toml
+	Settings   config.Settings // flags, then libos.toml, then defaults
+}
+
+// Program links the program that a request asks for.
+func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
+	if err := checkFlags(req.Flags.Go); err != nil {
+		return nil, err
+	}
+	t, err := b.locate(ctx, req.Package)
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.Load(t.PkgDir)
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
+	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
+		return nil, err
+	}
+	if p.Modules, err = Modules(p.Settings.Modules); err != nil {
+		return nil, err
+	}
+	flags, err := AbsFlags(p.Settings.Go)
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.NewContext(ctx, t.Dir, t.Env, slices.Concat(t.Flags, gotool.Flags(flags)), t.Replace)
+	if err != nil {
+		return nil, err
+	}
+	done := b.Progress.Step("building " + t.ImportPath)
+	defer done()
+	p.ELF, err = b.compile(ctx, c, t, p.Modules)
+	return p, err
+}
+
+// Recipe returns how to make the program's image with arguments and environment
+// baked in.
+func (p *Program) Recipe(args, env []string) Recipe {
+	var line cmdline.Line
+	line.Add("name", p.Name)
+	line.Program(args, env)
+	return Recipe{
+		Cmdline: line.String(),
+		Record: elfimage.Record{
+			Package: p.ImportPath,
+			Modules: p.Modules,
+			Memory:  p.Settings.Memory.String(),
+			CPUs:    p.Settings.CPUs,
+		},
+	}
+}
+
+// Build makes the image of a program as output, a file or a folder; "" is the
+// program's name in the current folder. It returns the image's path.
+func (b *Builder) Build(ctx context.Context, req Request, output string) (string, error) {
+	p, err := b.Program(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	switch info, err := os.Stat(output); {
+	case output == "":
+		output = p.Name + ".elf"
+	case err == nil && info.IsDir():
+		output = filepath.Join(output, p.Name+".elf")
+	}
+	if _, err := p.Recipe(p.Settings.Args, p.Settings.Env).Write(p.ELF, output); err != nil {
+		return "", err
+	}
+	return output, nil
+}

@@ -1,0 +1,143 @@
+package build
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/hardtack-os/hardtack/boot/amd64"
+	"github.com/hardtack-os/hardtack/internal/cache"
+	"github.com/hardtack-os/hardtack/internal/elfimage"
+)
+
+// headBytes is how much of a file is read to learn what it was made from:
+// more than the headers, notes and boot segment of an image take.
+const headBytes = 128 << 10
+
+// A Recipe is what an image is made from, besides the program.
+type Recipe struct {
+	Cmdline string
+	Record  elfimage.Record // Key and Groups are filled in by Write
+}
+
+// Write makes the image of the program at elf, unless output is that image
+// already. It reports whether it wrote.
+func (r Recipe) Write(elf, output string) (wrote bool, err error) {
+	key, err := r.key(elf)
+	if err != nil {
+		return false, err
+	}
+	if current(output, key) {
+		return false, nil
+	}
+	in, err := os.ReadFile(elf)
+	if err != nil {
+		return false, err
+	}
+	if err := checkEntry(in); err != nil {
+		return false, err
+	}
+	rec := r.Record
+	rec.Key = key
+	// Sizes are for information: an image without them is as good.
+	rec.Groups, _ = elfimage.Measure(in)
+	out, err := elfimage.Build(in, elfimage.Options{Boot: amd64.Entry, Cmdline: r.Cmdline, Record: &rec})
+	if err != nil {
+		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
+	}
+	return true, cache.File(output, out)
+}
+
+// key names everything that goes into the image.
+func (r Recipe) key(elf string) (string, error) {
+	head, size, err := readHead(elf)
+	if err != nil {
+		return "", err
+	}
+	h := cache.NewHash("image")
+	if id := elfimage.BuildID(head); id != "" {
+		h.Add("id", id, fmt.Sprint(size))
+	} else {
+		all, err := os.ReadFile(elf)
+		if err != nil {
+			return "", err
+		}
+		h.AddBytes(all)
+	}
+	h.AddBytes(amd64.Entry)
+	rec, err := json.Marshal(r.Record)
+	if err != nil {
+		return "", err
+	}
+	h.AddBytes(rec)
+	h.Add(r.Cmdline)
+	return h.Name(), nil
+}
+
+// current reports whether a file is the whole image with the key.
+func current(name, key string) bool {
+	head, size, err := readHead(name)
+	if err != nil {
+		return false
+	}
+	img, err := elfimage.ReadHead(head)
+	return err == nil && img.Record != nil && img.Record.Key == key && img.Size == uint64(size)
+}
+
+// readHead returns the beginning of a file, and its size.
+func readHead(name string) ([]byte, int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a regular file", name)
+	}
+	var head bytes.Buffer
+	if _, err := io.Copy(&head, io.LimitReader(f, headBytes)); err != nil {
+		return nil, 0, err
+	}
+	return head.Bytes(), info.Size(), nil
+}
+
+// entrySymbol is where the entry code jumps.
+const entrySymbol = "_exo_start"
+
+// checkEntry refuses a program that starts at another function. A program whose
+// function table cannot be read passes: elfimage checks the rest.
+func checkEntry(in []byte) error {
+	name, err := elfimage.EntrySymbol(in)
+	if err != nil || name == entrySymbol {
+		return nil
+	}
+	return fmt.Errorf("the program starts at %s, not at %s: the runtime's added files are not in it, or -ldflags has a -E of its own", name, entrySymbol)
+}
+
+// ErrTooLarge is wrapped by the error for an image that the memory cannot hold.
+var ErrTooLarge = errors.New("the image is larger than the memory")
+
+// CheckFits refuses an image that does not fit in the memory of its machine.
+func CheckFits(image string, memory int64) error {
+	head, _, err := readHead(image)
+	if err != nil {
+		return err
+	}
+	img, err := elfimage.ReadHead(head)
+	if err != nil {
+		return fmt.Errorf("%s: %w", image, err)
+	}
+	if need := int64(img.LoadEnd()); need > memory {
+		return fmt.Errorf("%w: %s reaches up to %d KiB, the machine has %d KiB; use --memory %dM or more",
+			ErrTooLarge, filepath.Base(image), need>>10, memory>>10, (need+(2<<20))>>20+1)
+	}
+	return nil
+}

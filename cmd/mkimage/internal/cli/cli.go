@@ -1,0 +1,78 @@
+// Package cli is mkimage's command line: its commands, their flags, and what
+// exit status each outcome gives.
+//
+// Flags of go build may be written with one dash, as Go users type them; see
+// args.go. Exit status is the program's own after run, 1 if the tests of test
+// failed, and 1 for every error of mkimage itself.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// An app is one run of mkimage.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr *os.File
+	status int // exit status if no error is returned
+}
+
+// Main runs mkimage and returns its exit status.
+func Main(args []string) int {
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	return a.main(args)
+}
+
+func (a *app) main(args []string) int {
+	root := a.root()
+	root.SetArgs(normalise(root, args))
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	if err := root.ExecuteContext(context.Background()); err != nil {
+		if !errors.Is(err, errReported) {
+			fmt.Fprintf(a.stderr, "mkimage: %s\n", strings.TrimSpace(err.Error()))
+		}
+		return 1
+	}
+	return a.status
+}
+
+// errReported stands for an error that the user has been told already.
+var errReported = errors.New("reported")
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mkimage",
+		Short: "Build Go programs into images that boot by themselves",
+		Long: `mkimage turns an ordinary Go program into one bootable image: the program, the
+patched Go runtime and the library operating systems it is linked with. The
+program needs no change.
+
+PKG is a main package as "go run" takes it: a folder, an import path, .go files,
+or path@version. A libos.toml beside the package holds the same settings as the
+flags; a flag wins.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.doctorCommand())
+	return root
+}
+
+// splitDash separates the arguments of a command from those after "--". dashed
+// is nil if there is no "--".
+func splitDash(cmd *cobra.Command, args []string) (before, dashed []string) {
+	n := cmd.ArgsLenAtDash()
+	if n < 0 {
+		return args, nil
+	}
+	return args[:n], append([]string{}, args[n:]...)
+}

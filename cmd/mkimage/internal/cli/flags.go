@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/progress"
+)
+
+// shared are the flags of build, run and test.
+type shared struct {
+	config.Settings
+	output  string
+	verbose bool
+	chdir   string
+}
+
+// add declares the shared flags.
+func (s *shared) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&s.output, "output", "o", "", "write the image to this file or folder")
+	f.BoolVarP(&s.verbose, "verbose", "v", false, "print the commands that are run")
+	f.StringVarP(&s.chdir, "chdir", "C", "", "change to this folder first")
+	f.IntVar(&s.CPUs, "cpus", 0, "number of processors (default 1)")
+	f.Var(&s.Memory, "memory", "memory of the machine, as 64M or 1G (default 256M)")
+	f.StringArrayVar(&s.Env, "env", nil, "set NAME=VALUE in the program's environment (may be repeated)")
+	f.StringSliceVar(&s.Modules, "module", nil, "link a libOS module, as libos/fs or an import path (may be repeated)")
+	f.StringVar(&s.Machine, "machine", "", "QEMU's machine: microvm, q35 or pc (default microvm)")
+	f.StringVar(&s.Accel, "accel", "", "how QEMU executes: auto, tcg or kvm (default auto)")
+	f.BoolVar(&s.TraceCalls, "trace-calls", false, "print each call that the program makes to the system")
+	f.BoolVar(&s.MissingCalls, "missing-calls", false, "print each call that is not there")
+	for _, g := range config.GoFlags {
+		v := f.VarPF(&goFlag{name: g.Name, all: &s.Go}, g.Name, "", "go build: "+g.Usage)
+		if g.Bool {
+			v.NoOptDefVal = "true"
+		}
+	}
+	f.VarP(&goFlag{name: "p", all: &s.Go}, "parallel", "p", "go build: number of commands to run at once")
+	f.SortFlags = true
+}
+
+// A goFlag collects a flag for go build in the order of the command line.
+type goFlag struct {
+	name string
+	all  *[]string
+}
+
+var _ pflag.Value = (*goFlag)(nil)
+
+func (g *goFlag) String() string { return "" }
+func (g *goFlag) Type() string   { return "go" }
+
+func (g *goFlag) Set(v string) error {
+	*g.all = append(*g.all, "-"+g.name+"="+v)
+	return nil
+}
+
+// start applies the flags that concern mkimage itself and returns the builder.
+func (s *shared) start(a *app) (*build.Builder, error) {
+	if s.chdir != "" {
+		if err := os.Chdir(s.chdir); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	cache, err := build.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	return &build.Builder{
+		GoCmd:    "go",
+		Cache:    cache,
+		Log:      a.stderr,
+		Verbose:  s.verbose,
+		Progress: progress.New(a.stderr),
+	}, nil
+}

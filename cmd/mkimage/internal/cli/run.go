@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var s shared
+	var gdb bool
+	cmd := &cobra.Command{
+		Use:   "run [flags] [PKG] [-- ARGS]",
+		Short: "Build a main package into an image and boot it in QEMU",
+		Long: `Run shows the image's console, gives it standard input, and exits with the
+program's exit code; 3 says that the machine stopped without one. Ctrl-C presses
+the machine's power button, which the program sees as SIGTERM; a second one ends
+QEMU.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd, args, &s, gdb)
+		},
+	}
+	s.add(cmd)
+	cmd.Flags().BoolVar(&gdb, "gdb", false, "wait for a debugger and print the command that attaches it")
+	return cmd
+}
+
+func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error {
+	ctx := cmd.Context()
+	b, err := s.start(a)
+	if err != nil {
+		return err
+	}
+	path, err := qemu.Find()
+	if err != nil {
+		return err
+	}
+	var pkg []string
+	pkg, s.Args = splitDash(cmd, args)
+	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings})
+	if err != nil {
+		return err
+	}
+	m := &qemu.Machine{
+		QEMU:   path,
+		Type:   prog.Settings.Machine,
+		Memory: int64(prog.Settings.Memory),
+		CPUs:   prog.Settings.CPUs,
+		Accel:  prog.Settings.Accel,
+	}
+	if err := bake(m, prog, s); err != nil {
+		return err
+	}
+	if err := build.CheckFits(m.Image, m.Memory); err != nil {
+		return err
+	}
+	if gdb {
+		if m.GDB, err = freePort(); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stderr, "mkimage: waiting for a debugger: gdb -ex 'target remote 127.0.0.1:%d' %s\n", m.GDB, prog.ELF)
+	}
+	if s.verbose {
+		fmt.Fprintln(a.stderr, strings.Join(quoteAll(m.CommandLine()), " "))
+	}
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, stopSignals...)
+	defer signal.Stop(stop)
+	a.status, err = m.Run(ctx, qemu.IO{Stdin: a.stdin, Stdout: a.stdout, Trace: a.stderr, Log: a.stderr, Stop: stop})
+	return err
+}
+
+// bake writes the image to run and sets the machine's command line. Arguments
+// and environment of this run go on the command line, so that one image serves
+// for all runs, unless they are too long for it.
+func bake(m *qemu.Machine, prog *build.Program, s *shared) error {
+	var line cmdline.Line
+	line.Program(s.Args, s.Env)
+	args, env := prog.File.Args, prog.File.Env
+	m.Image = s.output
+	if m.Image == "" {
+		m.Image = filepath.Join(filepath.Dir(prog.ELF), "image")
+	}
+	if len(line.String()) > qemu.MaxAppend || s.output != "" || s.Args != nil && len(s.Args) == 0 {
+		args, env = prog.Settings.Args, prog.Settings.Env
+		line = cmdline.Line{}
+	}
+	if prog.Settings.TraceCalls {
+		line.Add("trace", "calls")
+	}
+	if prog.Settings.MissingCalls {
+		line.Add("trace", "missing")
+	}
+	m.Append = line.String()
+	_, err := prog.Recipe(args, env).Write(prog.ELF, m.Image)
+	return err
+}
+
+// freePort returns a TCP port that nobody listens on now.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

@@ -1,0 +1,128 @@
+// Package config holds what a user can set, and reads it from libos.toml. The
+// command line fills the same structure; package cli lets a flag win.
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Settings are what flags and libos.toml can set. The zero value of a field
+// means that nobody set it.
+type Settings struct {
+	Args    []string // of the program
+	Env     []string // NAME=VALUE; the last one of a name wins
+	Memory  Size
+	CPUs    int
+	Machine string   // QEMU's name of the machine
+	Accel   string   // auto, tcg or kvm
+	Modules []string // libOS modules, as "libos/fs" or an import path
+
+	TraceCalls   bool // print each call that the program makes
+	MissingCalls bool // print each call that was refused
+
+	Go []string // flags for go build, each as "-name=value"
+}
+
+// Defaults are used where neither a flag nor libos.toml says anything.
+var Defaults = Settings{
+	Memory:  256 << 20,
+	CPUs:    1,
+	Machine: "microvm",
+	Accel:   "auto",
+}
+
+// MaxCPUs is how many processors the runtime's bottom half can start.
+const MaxCPUs = 64
+
+// Or returns s with what it leaves unset taken from t. Lists in which later
+// entries win are joined, t's first.
+func (s Settings) Or(t Settings) Settings {
+	s.Env = append(append([]string(nil), t.Env...), s.Env...)
+	s.Go = append(append([]string(nil), t.Go...), s.Go...)
+	if s.Args == nil {
+		s.Args = t.Args
+	}
+	if s.Modules == nil {
+		s.Modules = t.Modules
+	}
+	if s.Memory == 0 {
+		s.Memory = t.Memory
+	}
+	if s.CPUs == 0 {
+		s.CPUs = t.CPUs
+	}
+	if s.Machine == "" {
+		s.Machine = t.Machine
+	}
+	if s.Accel == "" {
+		s.Accel = t.Accel
+	}
+	s.TraceCalls = s.TraceCalls || t.TraceCalls
+	s.MissingCalls = s.MissingCalls || t.MissingCalls
+	return s
+}
+
+// Check refuses values that no machine can have. Zero values pass.
+func (s Settings) Check() error {
+	if s.CPUs < 0 || s.CPUs > MaxCPUs {
+		return fmt.Errorf("%d CPUs: an image runs on 1 to %d", s.CPUs, MaxCPUs)
+	}
+	if err := oneOf("machine", s.Machine, "microvm", "q35", "pc"); err != nil {
+		return err
+	}
+	return oneOf("accelerator", s.Accel, "auto", "tcg", "kvm")
+}
+
+func oneOf(what, got string, allowed ...string) error {
+	for _, a := range allowed {
+		if got == a || got == "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown %s %q: want %s", what, got, strings.Join(allowed, ", "))
+}
+
+// A Size is a number of bytes, written as QEMU does: 64M, 1G, or bytes alone.
+type Size int64
+
+// The sizes of the suffixes.
+var suffixes = map[byte]Size{'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
+
+// ParseSize reads a size. A suffix may be lower case and followed by "B" or "iB".
+func ParseSize(text string) (Size, error) {
+	s := strings.ToUpper(text)
+	s = strings.TrimSuffix(strings.TrimSuffix(s, "B"), "I")
+	unit := Size(1)
+	if n := len(s); n > 0 && suffixes[s[n-1]] != 0 {
+		unit, s = suffixes[s[n-1]], s[:n-1]
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n <= 0 || Size(n) > (1<<62)/unit {
+		return 0, fmt.Errorf("%q is not a size: want a number with K, M or G, as in 64M", text)
+	}
+	return Size(n) * unit, nil
+}
+
+// String writes the size with the largest suffix that keeps it exact.
+func (s Size) String() string {
+	for _, c := range []byte("TGMK") {
+		if u := suffixes[c]; s >= u && s%u == 0 {
+			return fmt.Sprintf("%d%c", s/u, c)
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+// Set reads a size from a flag.
+func (s *Size) Set(text string) (err error) {
+	*s, err = ParseSize(text)
+	return err
+}
+
+// Type names the kind of value in help texts.
+func (s *Size) Type() string { return "size" }
+
+// UnmarshalText reads a size from libos.toml.
+func (s *Size) UnmarshalText(text []byte) error { return s.Set(string(text)) }

@@ -1,0 +1,95 @@
+package qemu
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// A Machine is what an image runs on.
+type Machine struct {
+	QEMU   string // path of the program
+	Image  string
+	Append string // command line for the image, besides what Start adds
+	Type   string // microvm, q35 or pc
+	Memory int64  // bytes
+	CPUs   int
+	Accel  string // auto, tcg or kvm
+	GDB    int    // TCP port on which to wait for a debugger, 0 for none
+}
+
+// I/O ports of QEMU's ISA test devices, told to the image on its command line.
+const (
+	controlPort   = 0xe9
+	debugExitPort = 0xf4
+)
+
+// controlTokens are the command-line tokens for the devices that Args adds.
+func controlTokens() string {
+	return fmt.Sprintf("ctl=%#x debugexit=%#x", controlPort, debugExitPort)
+}
+
+// channels are where QEMU finds the two streams besides the console.
+type channels struct {
+	control string // file that takes the control records
+	qmp     string // -chardev options of the socket for commands to QEMU
+}
+
+// args returns QEMU's arguments.
+func (m *Machine) args(ch channels) []string {
+	a := []string{"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"}
+	a = append(a, m.accelArgs()...)
+	a = append(a, m.typeArgs()...)
+	a = append(a,
+		"-m", fmt.Sprintf("%dK", m.Memory>>10),
+		"-smp", strconv.Itoa(m.CPUs),
+		"-chardev", "stdio,id=console,signal=off",
+		"-serial", "chardev:console",
+		"-chardev", "file,id=control,path="+escape(ch.control),
+		"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=control", controlPort),
+		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=0x04", debugExitPort),
+	)
+	if ch.qmp != "" {
+		a = append(a, "-chardev", ch.qmp, "-mon", "chardev=qmp,mode=control")
+	}
+	if m.GDB != 0 {
+		a = append(a, "-S", "-gdb", fmt.Sprintf("tcp:127.0.0.1:%d", m.GDB))
+	}
+	cmdline := controlTokens()
+	if m.Append != "" {
+		cmdline += " " + m.Append
+	}
+	return append(a, "-kernel", m.Image, "-append", cmdline)
+}
+
+func (m *Machine) typeArgs() []string {
+	if m.Type == "microvm" {
+		return []string{
+			"-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on",
+			"-device", "virtio-rng-device",
+		}
+	}
+	return []string{"-M", m.Type, "-device", "virtio-rng-pci"}
+}
+
+func (m *Machine) accelArgs() []string {
+	if m.Accel == "kvm" || m.Accel == "auto" && KVM() == nil {
+		return []string{"-accel", "kvm", "-cpu", "host"}
+	}
+	return []string{"-accel", "tcg", "-cpu", "max"}
+}
+
+// escape doubles the commas of an option's value, as QEMU's option parser asks.
+func escape(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		if s[i] == ',' {
+			out = append(out, ',')
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+// MaxAppend is how long a command line QEMU's PVH loader passes on, less room
+// for what the machine and Start add.
+const MaxAppend = 3000

@@ -1,0 +1,189 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Exit codes that the program in the image did not choose.
+const (
+	ExitLost   = 3   // the machine stopped or reset without an exit record
+	ExitKilled = 130 // killed by us
+)
+
+// IO is how a running image is joined to its caller.
+type IO struct {
+	Stdin  io.Reader // nil: none, and the program is not told of an end
+	Stdout io.Writer // the console, byte for byte
+	Trace  io.Writer // call and missing records; nil drops them
+	Log    io.Writer // messages about the machine itself
+
+	// Stop asks for the end: the first value presses the power button, the
+	// second one kills. nil never does.
+	Stop <-chan os.Signal
+}
+
+// Run starts the machine and waits for its end. It returns the exit code of the
+// program, or ExitLost, or ExitKilled; an error says that QEMU could not do its
+// part. When ctx ends, the machine is killed.
+func (m *Machine) Run(ctx context.Context, streams IO) (int, error) {
+	dir, err := os.MkdirTemp("", "mkimage-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	qmp, qmpOptions, err := listenQMP(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer qmp.close()
+	control := filepath.Join(dir, "control")
+	if err := os.WriteFile(control, nil, 0o600); err != nil {
+		return 0, err
+	}
+
+	r := &run{streams: streams, qmp: qmp, input: make(chan struct{})}
+	cmd := exec.CommandContext(ctx, m.QEMU, m.args(channels{control, qmpOptions})...)
+	cmd.SysProcAttr = ownGroup()
+	// Not the file itself: QEMU would make it non-blocking for everyone who shares it.
+	cmd.Stdout = struct{ io.Writer }{streams.Stdout}
+	cmd.Stderr = &r.stderr
+	// Left-over console output must not hold up the end for ever.
+	cmd.WaitDelay = 2 * time.Second
+	return r.wait(ctx, cmd, control)
+}
+
+// CommandLine returns the QEMU command that Run would execute, with
+// placeholders for the names it makes up.
+func (m *Machine) CommandLine() []string {
+	return append([]string{m.QEMU}, m.args(channels{control: "CONTROL"})...)
+}
+
+// run is one machine at work.
+type run struct {
+	streams IO
+	qmp     *monitor
+	stderr  bytes.Buffer
+	input   chan struct{} // closed when the program reads standard input
+	once    sync.Once
+
+	code   int // from the exit record
+	exited bool
+	killed bool
+}
+
+func (r *run) wait(ctx context.Context, cmd *exec.Cmd, control string) (int, error) {
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	waited, err := start(cmd)
+	if err != nil {
+		return 0, fmt.Errorf("cannot start QEMU: %w", err)
+	}
+	running, ended := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() {
+		if err := follow(running, control, r.handle); err != nil {
+			fmt.Fprintf(r.streams.Log, "mkimage: the control channel: %v\n", err)
+		}
+	})
+	helpers.Go(func() { r.obeyStop(running, cmd) })
+	go r.feed(running, stdin) // not waited for: it may be blocked reading our standard input
+
+	waitErr := <-waited
+	ended()
+	helpers.Wait()
+	return r.result(ctx, waitErr)
+}
+
+// result makes an exit code of how QEMU ended.
+func (r *run) result(ctx context.Context, waitErr error) (int, error) {
+	switch {
+	case r.exited:
+		return r.code, nil
+	case r.killed || ctx.Err() != nil:
+		return ExitKilled, context.Cause(ctx)
+	case strings.Contains(r.stderr.String(), Program+":"):
+		return 0, fmt.Errorf("QEMU failed:\n%s", strings.TrimSpace(r.stderr.String()))
+	}
+	var exit *exec.ExitError
+	if waitErr != nil && !errors.As(waitErr, &exit) {
+		return 0, fmt.Errorf("QEMU: %w", waitErr)
+	}
+	fmt.Fprintln(r.streams.Log, "mkimage: the machine reset or stopped without an exit code")
+	return ExitLost, nil
+}
+
+// handle acts on a control record.
+func (r *run) handle(rec record) {
+	switch rec.verb {
+	case verbExit:
+		r.code, r.exited = rec.exitCode()
+	case verbStdin:
+		r.once.Do(func() { close(r.input) })
+	case verbCall, verbMissing:
+		if r.streams.Trace != nil {
+			fmt.Fprintf(r.streams.Trace, "%s %s\n", rec.verb, rec.rest)
+		}
+	}
+}
+
+// obeyStop turns stop requests into a press of the power button, then death.
+func (r *run) obeyStop(running context.Context, cmd *exec.Cmd) {
+	for n := 0; ; n++ {
+		select {
+		case <-running.Done():
+			return
+		case <-r.streams.Stop:
+		}
+		if n == 0 {
+			err := r.qmp.powerdown()
+			if err == nil {
+				continue
+			}
+			fmt.Fprintf(r.streams.Log, "mkimage: %v; killing it\n", err)
+		}
+		r.killed = true
+		cmd.Process.Kill()
+		return
+	}
+}
+
+// inputGrace is how long input waits for the image to say that it reads. An
+// image that never says so gets its input then.
+const inputGrace = 3 * time.Second
+
+// endOfInput is what a terminal sends for the end of input. A serial line has
+// no other way to say it; ARCHITECTURE.md tells what follows from that.
+const endOfInput = 0x04
+
+// feed forwards standard input to the console. It waits for the stdin record:
+// what comes before the image has set up its serial port would be lost.
+func (r *run) feed(running context.Context, console io.WriteCloser) {
+	defer console.Close()
+	if r.streams.Stdin == nil {
+		<-running.Done()
+		return
+	}
+	select {
+	case <-r.input:
+	case <-time.After(inputGrace):
+	case <-running.Done():
+		return
+	}
+	if _, err := io.Copy(console, r.streams.Stdin); err != nil {
+		return // QEMU is gone
+	}
+	console.Write([]byte{endOfInput})
+	<-running.Done()
+}
