@@ -1,0 +1,199 @@
+package virtio
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/hardtack-os/hardtack/exo"
+)
+
+// The split virtqueue: VIRTIO 1.2, 2.7. All fields are little endian.
+
+const (
+	descSize  = 16 // le64 addr, le32 len, le16 flags, le16 next (2.7.5)
+	availHead = 4  // le16 flags, le16 idx, then le16 ring[] (2.7.6)
+	usedHead  = 4  // le16 flags, le16 idx, then {le32 id, le32 len} ring[] (2.7.8)
+	usedSize  = 8
+
+	descNext  = 1 // VIRTQ_DESC_F_NEXT
+	descWrite = 2 // VIRTQ_DESC_F_WRITE
+
+	availQuiet = 1 // VIRTQ_AVAIL_F_NO_INTERRUPT
+	usedQuiet  = 1 // VIRTQ_USED_F_NO_NOTIFY
+
+	maxQueue = 32768
+)
+
+var le = binary.LittleEndian
+
+// A Buffer is one piece of memory that the device reads, or, if Write is set, writes.
+type Buffer struct {
+	Addr  exo.Phys
+	Len   uint32
+	Write bool
+}
+
+// Queue is one virtqueue, driver's side. flags and idx of a ring are one aligned 32-bit word, which is read and written
+// at once by an atomic access: that gives the order with the ring's entries (2.7.13.2, 2.7.14).
+type Queue struct {
+	name  string // of the device
+	index int
+	size  uint16
+	mem   *exo.Frames
+
+	desc, avail, used []byte // the three parts
+	availWord         *atomic.Uint32
+	usedWord          *atomic.Uint32
+
+	next   []uint16 // the chain after descriptor i, or the free list; the device cannot reach it
+	chains []chain  // by first descriptor
+	free   uint16   // head of the free list
+	nfree  uint16
+	made   uint16 // avail.idx as it will be published
+	told   uint16 // avail.idx at the last Kick
+	seen   uint16 // used.idx up to which Next has come
+	quiet  uint16 // avail.flags
+	err    error
+
+	notify    *exo.MMIO
+	notifyOff uintptr
+	notify16  bool // PCI takes 16 bits, memory-mapped registers 32
+}
+
+type chain struct {
+	token uint64
+	room  uint64 // bytes the device may write
+	n     uint16 // descriptors; 0: not outstanding
+	tail  uint16
+}
+
+// ringBytes is the memory that the parts of a queue take, and where the second and third begin.
+func ringBytes(size uint16) (total, avail, used int) {
+	n := int(size)
+	avail = descSize * n
+	used = (avail + availHead + 2*n + 2 + 63) &^ 63 // on a line of its own: the other side writes it
+	return used + usedHead + usedSize*n + 2, avail, used
+}
+
+// newQueue lays a queue out in fresh zeroed frames.
+func newQueue(holder, name string, index int, size uint16) (*Queue, error) {
+	total, avail, used := ringBytes(size)
+	mem, err := exo.TakeFrames(holder, (total+exo.PageSize-1)/exo.PageSize, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := mem.Bytes()
+	q := &Queue{name: name, index: index, size: size, mem: mem,
+		desc: b[:avail], avail: b[avail:used], used: b[used:total],
+		availWord: word(b, avail), usedWord: word(b, used),
+		next: make([]uint16, size), chains: make([]chain, size), nfree: size}
+	for i := range q.next {
+		q.next[i] = uint16(i) + 1
+	}
+	return q, nil
+}
+
+// Size is the number of descriptors.
+func (q *Queue) Size() int { return int(q.size) }
+
+// Free is how many descriptors are not in use.
+func (q *Queue) Free() int { return int(q.nfree) }
+
+// Err is what broke the queue, nil while it works.
+func (q *Queue) Err() error { return q.err }
+
+// Add offers one chain of buffers, those the device reads before those it writes (2.7.4.2). The device sees it at the next Kick.
+// token comes back from Next. It says false if there are not enough descriptors or the queue is broken. The buffers must stay
+// until Next gives the token back, or the device is closed.
+func (q *Queue) Add(token uint64, bufs ...Buffer) bool {
+	n := uint16(len(bufs))
+	if q.err != nil || len(bufs) == 0 || len(bufs) > int(q.nfree) {
+		return false
+	}
+	head, i := q.free, q.free
+	var room uint64
+	var tail uint16
+	for k := range bufs {
+		b := &bufs[k]
+		var flags uint16
+		if k+1 < len(bufs) {
+			flags = descNext
+		}
+		if b.Write {
+			flags |= descWrite
+			room += uint64(b.Len)
+		}
+		d := q.desc[int(i)*descSize:][:descSize]
+		le.PutUint64(d, uint64(b.Addr))
+		le.PutUint32(d[8:], b.Len)
+		le.PutUint16(d[12:], flags)
+		le.PutUint16(d[14:], q.next[i])
+		tail, i = i, q.next[i]
+	}
+	q.free = i
+	q.nfree -= n
+	q.chains[head] = chain{token: token, room: room, n: n, tail: tail}
+	le.PutUint16(q.avail[availHead+2*int(q.made&(q.size-1)):], head)
+	q.made++
+	return true
+}
+
+// Kick shows the device what was added and tells it, unless it said that it looks by itself.
+func (q *Queue) Kick() {
+	if q.made == q.told || q.err != nil {
+		return
+	}
+	q.told = q.made
+	q.publish() // a full barrier on amd64 and arm64: the flags below are read after it (2.7.13.4.1)
+	if uint16(q.usedWord.Load())&usedQuiet != 0 {
+		return
+	}
+	if q.notify16 {
+		q.notify.Store16(q.notifyOff, uint16(q.index))
+	} else {
+		q.notify.Store32(q.notifyOff, uint32(q.index))
+	}
+}
+
+func (q *Queue) publish() { q.availWord.Store(uint32(q.quiet) | uint32(q.told)<<16) }
+
+// Interrupts asks the device to raise interrupts for this queue or not to bother. Look with Next once after turning them on.
+func (q *Queue) Interrupts(on bool) {
+	q.quiet = availQuiet
+	if on {
+		q.quiet = 0
+	}
+	q.publish()
+}
+
+// Next takes one chain that the device has finished with: its token and how many bytes the device wrote. It says false when there is
+// none, or when the queue is broken (Err tells).
+func (q *Queue) Next() (token uint64, written uint32, ok bool) {
+	idx := uint16(q.usedWord.Load() >> 16)
+	if idx == q.seen || q.err != nil {
+		return 0, 0, false
+	}
+	if idx-q.seen > q.size-q.nfree {
+		return q.broken("its used ring is ahead of what it was given")
+	}
+	e := q.used[usedHead+usedSize*int(q.seen&(q.size-1)):][:usedSize]
+	head, n := le.Uint32(e), le.Uint32(e[4:])
+	if head >= uint32(q.size) || q.chains[head].n == 0 {
+		return q.broken("it returned descriptor " + decimal(int(head)) + ", which it does not have")
+	}
+	c := &q.chains[head]
+	if uint64(n) > c.room {
+		return q.broken("it says it wrote " + decimal(int(n)) + " bytes where " + decimal(int(c.room)) + " fit")
+	}
+	q.seen++
+	q.next[c.tail] = q.free
+	q.free = uint16(head)
+	q.nfree += c.n
+	c.n = 0
+	return c.token, n, true
+}
+
+func (q *Queue) broken(why string) (uint64, uint32, bool) {
+	q.err = &BrokenError{Device: q.name, Queue: q.index, Why: why}
+	return 0, 0, false
+}

@@ -1,0 +1,23 @@
+package virtio
+
+import "github.com/hardtack-os/hardtack/exo"
+
+// A transport is how a device's registers are reached. Its calls configure; queues notify without it.
+type transport interface {
+	status() uint8
+	setStatus(uint8)
+	offered() uint64                       // device features
+	accept(uint64)                         // driver features
+	queueMax(i int) uint16                 // 0: there is no such queue
+	enable(q *Queue) error                 // gives the queue's parts to the device and fills in how to notify
+	generation() uint32                    // of the configuration (2.5)
+	config() (*exo.MMIO, uintptr, uintptr) // registers, where in them, how many bytes
+	interrupted() bool                     // takes one reading of what the device says it raised an interrupt for, and confirms it
+	release()                              // gives the capabilities back
+}
+
+// parts are the physical addresses of a queue's three parts.
+func (q *Queue) parts() (desc, avail, used exo.Phys) {
+	_, a, u := ringBytes(q.size)
+	return q.mem.Base(), q.mem.Base() + exo.Phys(a), q.mem.Base() + exo.Phys(u)
+}
