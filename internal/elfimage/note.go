@@ -3,6 +3,7 @@ package elfimage
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Names and types of the notes in an image or in its input.
@@ -63,7 +64,8 @@ func findNote(notes []byte, name string, typ uint32) ([]byte, bool) {
 			return nil, false
 		}
 		desc := notes[descOff : descOff+descsz]
-		if t == typ && string(notes[:namesz]) == name+"\x00" {
+		// The Go linker counts the padding of the name, so there may be several NULs.
+		if t == typ && strings.TrimRight(string(notes[:namesz]), "\x00") == name {
 			return desc, true
 		}
 		next := min(descOff+(descsz+noteAlign-1)&^(noteAlign-1), uint64(len(notes)))
