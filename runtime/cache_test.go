@@ -241,3 +241,13 @@ func TestProcessesPrepareAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkPrepareAgain is what every build but the first pays, most of it for asking the go command.
+func BenchmarkPrepareAgain(b *testing.B) {
+	dir := b.TempDir()
+	for b.Loop() {
+		if _, err := Prepare(context.Background(), "go", "amd64", dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
