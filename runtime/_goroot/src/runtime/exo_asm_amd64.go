@@ -38,3 +38,10 @@ func exoPageFault()
 func exoExceptions()
 func exoVectors()
 func exoVDSO()
+func exoOOM()
+
+func exoIn16(port uintptr) uintptr
+func exoHaltForever()
+
+//go:noescape
+func exoCall(nr, a1, a2, a3 uintptr) uintptr

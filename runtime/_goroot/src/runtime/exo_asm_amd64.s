@@ -1,6 +1,7 @@
 // Instructions that Go does not have, as ABIInternal functions: kernel-side code calls no other kind.
 
 #include "go_asm.h"
+#include "go_tls.h"
 #include "textflag.h"
 
 // func exoOut8(port, v uintptr)
@@ -224,4 +225,40 @@ mono:
 	MOVQ	AX, 0(SI)
 	MOVQ	DX, 8(SI)
 	XORL	AX, AX
+	RET
+
+// func exoIn16(port uintptr) uintptr
+TEXT ·exoIn16<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	XORL	AX, AX
+	INW
+	RET
+
+// func exoHaltForever()
+TEXT ·exoHaltForever<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	CLI
+	HLT
+	JMP	-1(PC)
+
+// exoOOM is entered in place of an access that found no frame left, on the signal stack of the current M.
+TEXT ·exoOOM(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	get_tls(CX)
+	MOVQ	g(CX), R14
+	MOVQ	g_m(R14), BX
+	MOVQ	m_gsignal(BX), R14
+	MOVQ	R14, g(CX)
+	XORPS	X15, X15
+	XORL	BP, BP
+	ADJSP	$64
+	CALL	·exoThrowOOM<ABIInternal>(SB)
+	INT	$3
+
+// func exoCall(nr, a1, a2, a3 uintptr) uintptr: a call of the bottom half's own, from ordinary Go code.
+TEXT ·exoCall(SB),NOSPLIT,$0-40
+	MOVQ	nr+0(FP), AX
+	MOVQ	a1+8(FP), DI
+	MOVQ	a2+16(FP), SI
+	MOVQ	a3+24(FP), DX
+	SYSCALL
+	MOVQ	AX, ret+32(FP)
 	RET

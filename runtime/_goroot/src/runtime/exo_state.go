@@ -8,6 +8,7 @@
 //   - it never lets the page-fault handler touch lazily backed memory: all its state is in the data segment, in frames reached
 //     through the direct map, or on its stacks;
 //   - every lock is an exoLock, taken with interrupts off, in this order: futex bucket, CPU, region, frame, console.
+
 package runtime
 
 import (

@@ -41,3 +41,6 @@ const (
 	_ uintptr = exoPageSize - unsafe.Sizeof(exoContext{})
 	_ uintptr = 2*exoPageSize - unsafe.Sizeof(exoCPU{})
 )
+
+func exoAddr(p *uint32) uintptr   { return uintptr(unsafe.Pointer(p)) }
+func exoAddr64(p *uint64) uintptr { return uintptr(unsafe.Pointer(p)) }

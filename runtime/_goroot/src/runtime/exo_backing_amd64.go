@@ -1,0 +1,267 @@
+package runtime
+
+// Backing: frames under regions. All of it with the region lock held.
+
+// exoAround is how many bytes around a first touch are backed with it, where the region has them: it halves the number of faults for a
+// quarter more zeroing (measured on samples/hello).
+const exoAround = 4 * exoPageSize
+
+// Results of exoBack.
+const (
+	exoBackNo   = iota // no region there allows the access
+	exoBackYes         // backed
+	exoBackFull        // no frame is left
+)
+
+// exoBack backs the page of va, and its neighbours if they come cheap.
+func exoBack(va uintptr, write bool) int {
+	v := &exo.vm
+	i := v.find(va)
+	if i == v.n {
+		return exoBackNo
+	}
+	r := v.at(i)
+	if va < r.lo || r.prot == 0 || write && r.prot&exoProtWrite == 0 {
+		return exoBackNo
+	}
+	flags := uintptr(exoPteP | exoPteNX | exoPteA | exoPteD)
+	if r.prot&exoProtWrite != 0 {
+		flags |= exoPteW
+	}
+	if exoBackHuge(r, va, flags) {
+		return exoBackYes
+	}
+	va &^= exoPageSize - 1
+	e := exoTable(va, 0, true)
+	if e == 0 {
+		return exoBackFull
+	}
+	if exoLoad(e)&exoPteP == 0 {
+		f := exoFrameZeroed()
+		if f == 0 {
+			return exoBackFull
+		}
+		exoStore(e, f|flags)
+		v.backed++
+	}
+	lo := max(va&^(exoAround-1), r.lo)
+	hi := min(va&^(exoAround-1)+exoAround, r.hi)
+	if exo.frames.free < exo.frames.total>>3 {
+		return exoBackYes
+	}
+	for p := lo; p < hi; p += exoPageSize {
+		e := e - va>>exoPageShift*8 + p>>exoPageShift*8
+		if exoLoad(e)&exoPteP == 0 {
+			f := exoFrameZeroed()
+			if f == 0 {
+				break
+			}
+			exoStore(e, f|flags)
+			v.backed++
+		}
+	}
+	return exoBackYes
+}
+
+// exoBackHuge backs the 2 MiB around va with one large page when the region holds all of them, wants it, nothing is there yet and
+// memory is plenty. A region wants it when told so, or when the 2 MiB before are in use: then the heap is growing through.
+func exoBackHuge(r *exoRegion, va, flags uintptr) bool {
+	lo := va &^ (exoHugeSize - 1)
+	if r.huge == 2 || lo < r.lo || r.hi < lo+exoHugeSize || exo.frames.free < exo.frames.total>>2 {
+		return false
+	}
+	e := exoTable(lo, 1, true)
+	if e == 0 || exoLoad(e)&exoPteP != 0 {
+		return false
+	}
+	if r.huge != 1 {
+		if lo-r.lo < exoHugeSize {
+			return false
+		}
+		b := exoTable(lo-exoHugeSize, 1, false)
+		if b == 0 || exoLoad(b)&exoPteP == 0 {
+			return false
+		}
+		if t := exoLoad(b); t&exoPtePS == 0 {
+			// In use means: the last eighth of it has been reached.
+			if exoLoad(exoDirect(t&exoPteAddr)+448*8)&exoPteP == 0 {
+				return false
+			}
+		}
+	}
+	pa := exoFrameRun(exoFramesPerChunk, exoHugeSize)
+	if pa == 0 {
+		return false
+	}
+	for o := uintptr(0); o < exoHugeSize; o += exoPageSize {
+		exoZeroPage(exoDirect(pa + o))
+	}
+	exoStore(e, pa|flags|exoPtePS)
+	exo.vm.backed += exoFramesPerChunk
+	return true
+}
+
+// exoPopulate backs every page of [lo, hi) that a writable region holds. It reports false when frames ran out.
+func exoPopulate(lo, hi uintptr) bool {
+	v := &exo.vm
+	v.lock.lock()
+	ok := true
+	for va := lo; va < hi && ok; va += exoPageSize {
+		if e := exoTable(va, 0, false); e != 0 && exoLoad(e)&exoPteP != 0 {
+			continue
+		}
+		if e := exoTable(va, 1, false); e != 0 && exoLoad(e)&exoPtePS != 0 {
+			va = va | (exoHugeSize - 1) - (exoPageSize - 1)
+			continue
+		}
+		ok = exoBack(va, true) != exoBackFull
+	}
+	v.lock.unlock()
+	return ok
+}
+
+// exoNext returns the next address after va where a table of the given level ends.
+func exoNext(va uintptr, level int) uintptr {
+	s := uint(12 + 9*level)
+	return (va>>s + 1) << s
+}
+
+// exoUnback unmaps [lo, hi), waits until no CPU can still reach the frames, and frees them.
+func exoUnback(lo, hi uintptr) {
+	v := &exo.vm
+	v.npend = 0
+	for va := lo; va < hi; {
+		e := exoTable(va, 0, false)
+		if e == 0 {
+			va = exoUnbackSparse(va, hi)
+			continue
+		}
+		if pte := exoLoad(e); pte&exoPteAddr != 0 {
+			exoStore(e, 0)
+			exoInvlpg(va)
+			exoPend(pte & exoPteAddr)
+		}
+		va += exoPageSize
+	}
+	exoPendFree()
+}
+
+// exoUnbackSparse handles an address without a 4 KiB entry: skips what is absent, takes a large page whole or splits it.
+func exoUnbackSparse(va, hi uintptr) uintptr {
+	for level := 3; level > 0; level-- {
+		e := exoTable(va, level, false)
+		pte := exoLoad(e)
+		if pte&exoPteP == 0 {
+			return exoNext(va, level)
+		}
+		if level == 1 && pte&exoPtePS != 0 {
+			if va&(exoHugeSize-1) == 0 && hi-va >= exoHugeSize {
+				exoStore(e, 0)
+				exoInvlpg(va)
+				exoPend(pte&exoPteAddr | 1)
+				return va + exoHugeSize
+			}
+			if !exoSplitHuge(va, e, pte) {
+				return exoNext(va, 1)
+			}
+			return va
+		}
+	}
+	return va
+}
+
+// exoSplitHuge replaces a large page by a table of small ones. False: no frame for the table.
+func exoSplitHuge(va, e, pte uintptr) bool {
+	t := exoFrameRaw()
+	if t == 0 {
+		return false
+	}
+	for i := uintptr(0); i < 512; i++ {
+		exoStore(exoDirect(t)+i*8, pte&^exoPtePS+i*exoPageSize)
+	}
+	exoStore(e, t|exoPteP|exoPteW)
+	exoInvlpg(va)
+	return true
+}
+
+// exoPend remembers a frame (or, with bit 0, a large page) that is unmapped and may be freed after the next shootdown.
+func exoPend(pa uintptr) {
+	v := &exo.vm
+	if v.npend == len(v.pend) {
+		exoPendFree()
+	}
+	v.pend[v.npend] = pa
+	v.npend++
+}
+
+func exoPendFree() {
+	v := &exo.vm
+	if v.npend == 0 {
+		return
+	}
+	exoShoot()
+	for _, pa := range v.pend[:v.npend] {
+		if pa&1 != 0 {
+			exoFrameRunFree(pa&^1, exoFramesPerChunk)
+			v.backed -= exoFramesPerChunk
+		} else {
+			exoFrameFree(pa)
+			v.backed--
+		}
+	}
+	v.npend = 0
+}
+
+// exoReprotect makes the mapped pages of [lo, hi) writable, read-only or (prot 0) unreachable.
+// Unreachable pages keep their frames with the present bit clear and the write bit as a mark.
+func exoReprotect(lo, hi uintptr, prot uint32) {
+	for va := lo; va < hi; {
+		e := exoTable(va, 0, false)
+		if e == 0 {
+			huge := exoTable(va, 1, false)
+			if huge != 0 && exoLoad(huge)&exoPtePS != 0 {
+				if !exoSplitHuge(va, huge, exoLoad(huge)) {
+					exoPanic("no frame to split a large page", nil, va)
+				}
+				continue
+			}
+			level := 3
+			for level > 1 && exoLoad(exoTable(va, level, false))&exoPteP != 0 {
+				level--
+			}
+			va = exoNext(va, level)
+			continue
+		}
+		if pte := exoLoad(e); pte&exoPteAddr != 0 {
+			pte &^= exoPteP | exoPteW
+			if prot != 0 {
+				pte |= exoPteP
+			}
+			if prot&exoProtWrite != 0 {
+				pte |= exoPteW
+			}
+			exoStore(e, pte)
+			exoInvlpg(va)
+		}
+		va += exoPageSize
+	}
+	exoShoot()
+}
+
+// exoFault answers a page fault: 1 when the access can be tried again, 0 when it is an exception.
+//
+//go:nowritebarrierrec
+func exoFault(cr2 uintptr, fr *exoFrame) uintptr {
+	if cr2 >= exoUserEnd || fr.err&1 != 0 {
+		return 0
+	}
+	v := &exo.vm
+	v.lock.lock()
+	r := exoBack(cr2, fr.err&2 != 0)
+	v.lock.unlock()
+	if r == exoBackFull {
+		exoOutOfMemory(fr, cr2)
+		return 1
+	}
+	return uintptr(r)
+}

@@ -1,0 +1,259 @@
+package runtime
+
+import (
+	"internal/abi"
+	"internal/runtime/atomic"
+)
+
+// Boot: from the boot protocol's handover to the state in which Go's own entry code expects a Linux process.
+//
+// It runs on the boot stack with the boot page tables (first GiB at 0 and at the direct map), later on the final ones. BSS does not exist yet.
+
+// hvm_start_info (Xen public/arch-x86/hvm/start_info.h), byte offsets.
+const (
+	exoPVHMagic   = 0x336ec578
+	exoPVHVersion = 4
+	exoPVHModules = 12
+	exoPVHModList = 16
+	exoPVHCmdline = 24
+	exoPVHRSDP    = 32
+	exoPVHMemmap  = 40
+	exoPVHEntries = 48
+)
+
+// The image table (ARCHITECTURE.md), byte offsets.
+const (
+	exoImgSegments = 0x10
+	exoImgCmdline  = 0x18
+	exoImgLength   = 0x20
+	exoImgList     = 0x30
+)
+
+const (
+	exoStackTop  = 0x7fffff000000 // the first context's stack, as large as Linux gives
+	exoStackSize = 256 << 10
+
+	exoBootStart = 0x100000
+	exoBootEnd   = 0x116000 // code, tables, page table root
+	exoBootStack = 0x1f0000 // [exoBootStack, exoBootStackTop) serves until the first context runs
+	exoBootTop   = 0x200000
+)
+
+// exoBoot takes the machine over and returns the stack pointer for Go's entry code.
+//
+//go:nowritebarrierrec
+func exoBoot(info, table uintptr) uintptr {
+	exoConsoleInit()
+	exoOut8(0x21, 0xff) // legacy PICs: all masked
+	exoOut8(0xa1, 0xff)
+	info, table = exoDirect(info), exoDirect(table)
+	if exoLoad32(info) != exoPVHMagic || exoLoad32(info+exoPVHVersion) < 1 {
+		exoPanic("not started by PVH boot protocol version 1 or later", nil, uintptr(exoLoad32(info)))
+	}
+
+	exoMemoryMap(info)
+	var reserved [16]exoRange
+	n := exoReserved(&reserved, info, table)
+	// The frame allocator's magazine is the CPU's; until there is one, a static record serves.
+	exoWrmsr(0xc0000101, exoAddr64(&exoBootCPU[0]))
+	(*exoCPU)(exoPtr(exoAddr64(&exoBootCPU[0]))).self = exoAddr64(&exoBootCPU[0])
+	exo.online = 1
+	exoFramesInit(reserved[:n])
+	exoCopyCommand(info, table)
+	exoCommandSettings()
+	exo.acpi.rsdp = exoLoad(info + exoPVHRSDP)
+
+	exoVectorState()
+	exoBootTables(table)
+	exoWriteCR3(exoPML4)
+	exoIDT()
+	exoLAPICFind()
+	exoProcessors(exoLAPICID())
+	if f := exoFrameZeroed(); f != 0 {
+		exo.futex.buckets = exoDirect(f)
+	}
+	for i := uint32(0); i < exo.ncpu; i++ {
+		exoNewCPU(i, exo.acpi.ids[i])
+	}
+	c := exo.cpus[0]
+	old := (*exoCPU)(exoPtr(exoAddr64(&exoBootCPU[0])))
+	c.mag, c.nmag = old.mag, old.nmag
+	exoEnterCPU(c)
+	exoLapicSet(exoLapicSpur, 0x100|exoVecSpurious)
+	exoClockInit()
+	exoLAPICOn()
+	atomic.Store(&c.up, 1)
+	exo.clock.wall0 = exoRTC() * 1e9
+	vdsoClockgettimeSym = abi.FuncPCABI0(exoVDSO)
+	exoStartAPs()
+
+	sp := exoFirstContext(c)
+	if exo.cmd.bench {
+		exoControlText("start ")
+		exoControlDec(exoLoad(exoDirect(0x113ff0)))
+		exoControlText("\n")
+	}
+	return sp
+}
+
+// exoBootCPU stands in for the boot processor's record until frames can be had.
+var exoBootCPU = [1024]uint64{1023: 1}
+
+// exoMemoryMap copies the memory map as given.
+func exoMemoryMap(info uintptr) {
+	p, n := exoDirect(exoLoad(info+exoPVHMemmap)), int(exoLoad32(info+exoPVHEntries))
+	if n == 0 {
+		exoPanic("the boot protocol gave no memory map", nil, 0)
+	}
+	for i := 0; i < n && i < len(exo.memmap); i++ {
+		e := p + uintptr(i)*24
+		exo.memmap[i] = exoMemory{base: uint64(exoLoad(e)), size: uint64(exoLoad(e + 8)), kind: exoLoad32(e + 16)}
+		exo.nmemmap++
+	}
+}
+
+// exoReserved lists what the frame allocator must not take, and checks that memory reaches as far as the image.
+func exoReserved(r *[16]exoRange, info, table uintptr) int {
+	n := 0
+	add := func(lo, hi uintptr) {
+		if n < len(r) {
+			r[n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
+			n++
+		}
+	}
+	add(0, exoPageSize)
+	add(exoAPPage, exoAPPage+exoPageSize)
+	add(exoBootStart, exoBootEnd)
+	if l := exoLoad(table + exoImgLength); exoLoad(table+exoImgCmdline) != 0 {
+		add(exoLoad(table+exoImgCmdline), exoLoad(table+exoImgCmdline)+l+1)
+	}
+	add(exoBootStack, exoBootTop)
+	end := uintptr(0)
+	for i := uintptr(0); i < exoLoad(table+exoImgSegments); i++ {
+		s := table + exoImgList + i*32
+		add(exoLoad(s), exoLoad(s)+exoLoad(s+8))
+		end = max(end, exoLoad(s)+exoLoad(s+8))
+	}
+	for i, m := uintptr(0), exoLoad(info+exoPVHModList); i < uintptr(exoLoad32(info+exoPVHModules)); i++ {
+		e := exoDirect(m) + i*32
+		add(exoLoad(e), exoLoad(e)+exoLoad(e+8))
+	}
+	have, room := uintptr(0), false
+	for i := 0; i < exo.nmemmap; i++ {
+		m := &exo.memmap[i]
+		if m.kind == 1 {
+			have += uintptr(m.size)
+			room = room || uintptr(m.base) < end && uintptr(m.base+m.size) >= end+(512<<10)
+		}
+	}
+	if !room {
+		exoPuts("hardtack: this machine has ")
+		exoPutDec(have >> 10)
+		exoPuts(" KiB of memory; the image needs at least ")
+		exoPutDec((end + 512<<10) >> 10)
+		exoPuts(" KiB\n")
+		exoExit(1)
+	}
+	return n
+}
+
+// exoCopyCommand copies both command lines to frames of their own.
+func exoCopyCommand(info, table uintptr) {
+	m := &exo.cmd
+	from := [2]uintptr{exoLoad(table + exoImgCmdline), exoLoad(info + exoPVHCmdline)}
+	for i, p := range from {
+		if p == 0 {
+			continue
+		}
+		p = exoDirect(p)
+		n := uintptr(0)
+		for exoLoad8(p+n) != 0 {
+			n++
+		}
+		f := exoFrameRun((n+exoPageSize)>>exoPageShift, exoPageSize)
+		if f == 0 {
+			exoPanic("not enough memory for the command line", nil, n)
+		}
+		exoCopy(exoDirect(f), p, n+1)
+		m.text[i], m.size[i] = exoDirect(f), n
+	}
+}
+
+// exoBootTables builds the final page tables: direct map, image segments, and the regions of BSS and the first stack.
+func exoBootTables(table uintptr) {
+	exoZeroPage(exoDirect(exoPML4))
+	_, _, _, dx := exoCPUID(0x80000001, 0)
+	giant := dx>>26&1 != 0
+	v := &exo.vm
+	v.top = exoStackTop - 64<<20
+	list := table + exoImgList
+	n := exoLoad(table + exoImgSegments)
+	// The direct map leaves out what must not be written: the segments without PF_W.
+	hole0, hole1 := ^uintptr(0), uintptr(0)
+	for i := uintptr(0); i < n; i++ {
+		s := list + i*32
+		lo, hi := exoLoad(s), exoLoad(s)+alignUp(exoLoad(s+8), exoPageSize)
+		if exoLoad(s+24)&2 == 0 {
+			hole0, hole1 = min(hole0, lo), max(hole1, hi)
+		}
+		v.imageEnd = max(v.imageEnd, hi)
+	}
+	for i := 0; i < exo.nmemmap; i++ {
+		m := &exo.memmap[i]
+		if m.kind == 1 || m.kind == 3 {
+			lo, hi := uintptr(m.base)&^(exoPageSize-1), alignUp(uintptr(m.base+m.size), exoPageSize)
+			exoMapDirect(max(lo, exoPageSize), hi, hole0, hole1, giant)
+		}
+	}
+	for i := uintptr(0); i < n; i++ {
+		s := list + i*32
+		va, filesz, memsz, flags := exoLoad(s), exoLoad(s+8), exoLoad(s+16), exoLoad(s+24)
+		pte := uintptr(exoPteP | exoPteA | exoPteD)
+		if flags&2 != 0 {
+			pte |= exoPteW
+		}
+		if flags&1 == 0 {
+			pte |= exoPteNX
+		}
+		for o := uintptr(0); o < filesz; {
+			if (va+o)&(exoHugeSize-1) == 0 && filesz-o >= exoHugeSize {
+				exoStore(exoTable(va+o, 1, true), va+o|pte|exoPtePS)
+				o += exoHugeSize
+				continue
+			}
+			// One walk for each table, then its entries in a row.
+			e := exoTable(va+o, 0, true)
+			for {
+				exoStore(e, va+o|pte)
+				o += exoPageSize
+				e += 8
+				if o >= filesz || e&(exoPageSize-1) == 0 {
+					break
+				}
+			}
+		}
+		if memsz > filesz {
+			lo := va + alignUp(filesz, exoPageSize)
+			if !v.insert(v.find(lo), lo, alignUp(va+memsz, exoPageSize), exoProtRead|exoProtWrite, 2) {
+				exoPanic("not enough memory for the list of regions", nil, lo)
+			}
+		}
+	}
+	const top, size = exoStackTop, exoStackSize
+	v.insert(v.find(top-size), top-size, top, exoProtRead|exoProtWrite, 2)
+}
+
+// exoFirstContext makes what runs now the first context, and its stack.
+func exoFirstContext(c *exoCPU) uintptr {
+	t := exoNewContext()
+	if t == nil {
+		exoPanic("not enough memory for the first context", nil, 0)
+	}
+	atomic.Store(&t.state, exoCtxRunning)
+	c.cur = t
+	lo := uintptr(exoStackTop) - 4*exoPageSize - alignUp(exo.cmd.size[0]+exo.cmd.size[1], exoPageSize)
+	if !exoPopulate(lo, exoStackTop) {
+		exoPanic("not enough memory for the first stack", nil, 0)
+	}
+	return exoProcessImage(lo, exoStackTop)
+}

@@ -1,0 +1,160 @@
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	"unsafe"
+)
+
+// The network poller: where an idle M sleeps. It replaces epoll's: descriptors are libos/posix's, which reports readiness from
+// goroutines (exoPollReady), and device interrupts come as bits that the handler set (exo_vector.go). The sleep is a futex on one word,
+// exact to the nanosecond.
+
+type exoVectorWaiter struct {
+	lock mutex
+	gp   guintptr
+	seen uint32 // count that the last wait returned at
+}
+
+var exoWaiters [256]exoVectorWaiter
+
+func netpollinit() {}
+
+func netpollIsPollDescriptor(fd uintptr) bool { return false }
+
+// exoPollOpen and exoPollClose are libos/posix's: they tie a descriptor to a tagged poll descriptor and return an errno.
+func exoPollOpen(fd, pd uintptr) int32
+func exoPollClose(fd uintptr) int32
+
+func netpollopen(fd uintptr, pd *pollDesc) uintptr {
+	tp := taggedPointerPack(unsafe.Pointer(pd), pd.fdseq.Load())
+	return uintptr(exoPollOpen(fd, uintptr(tp)))
+}
+
+func netpollclose(fd uintptr) uintptr { return uintptr(exoPollClose(fd)) }
+
+func netpollarm(pd *pollDesc, mode int) { throw("runtime: unused") }
+
+// netpollBreak wakes the M that sleeps in netpoll.
+func netpollBreak() {
+	if atomic.Cas(&exo.irq.word, 0, 1) {
+		futexwakeup(&exo.irq.word, 1)
+	}
+}
+
+// netpoll returns the goroutines that interrupts made ready; delay as in netpoll.go: < 0 waits, 0 does not, > 0 waits at most so many ns.
+func netpoll(delay int64) (gList, int32) {
+	var ready gList
+	n := exoCollect(&ready)
+	if n != 0 || delay == 0 {
+		return ready, -n
+	}
+	word := &exo.irq.word
+	if atomic.Load(word) == 0 {
+		if delay < 0 {
+			delay = -1
+		}
+		futexsleep(word, 0, delay)
+	}
+	atomic.Store(word, 0)
+	n = exoCollect(&ready)
+	return ready, -n
+}
+
+// exoCollect takes the vectors that fired and lists the goroutines that wait for them.
+func exoCollect(ready *gList) int32 {
+	n := int32(0)
+	for i := range exo.irq.fired {
+		if atomic.Load64(&exo.irq.fired[i]) == 0 {
+			continue
+		}
+		for b := atomic.Xchg64(&exo.irq.fired[i], 0); b != 0; b &= b - 1 {
+			w := &exoWaiters[i*64+ctz64(b)]
+			lock(&w.lock)
+			if gp := w.gp.ptr(); gp != nil {
+				w.gp = 0
+				ready.push(gp)
+				n++
+			}
+			unlock(&w.lock)
+		}
+	}
+	return n
+}
+
+func ctz64(b uint64) int {
+	n := 0
+	for b&1 == 0 {
+		b >>= 1
+		n++
+	}
+	return n
+}
+
+// exoVectorWait parks the goroutine until vector v has fired since the last wait on it returned, and returns how many times it has.
+// deadline is monotonic ns: 0 none, < 0 does not wait. One goroutine a vector.
+func exoVectorWait(v int, deadline int64) uint64 {
+	w := &exoWaiters[v]
+	for {
+		lock(&w.lock)
+		if c := atomic.Load(&exo.irq.count[v]); c != w.seen {
+			n := c - w.seen
+			w.seen = c
+			unlock(&w.lock)
+			return uint64(n)
+		}
+		if deadline < 0 || deadline != 0 && nanotime() >= deadline {
+			unlock(&w.lock)
+			return 0
+		}
+		if w.gp != 0 {
+			unlock(&w.lock)
+			throw("exo: two goroutines wait for one interrupt vector")
+		}
+		netpollAdjustWaiters(1)
+		if deadline != 0 {
+			exoVectorTimer(w, deadline)
+			netpollAdjustWaiters(-1)
+			continue
+		}
+		w.gp.set(getg())
+		goparkunlock(&w.lock, waitReasonIOWait, traceBlockNet, 2)
+	}
+}
+
+// exoVectorTimer parks like exoVectorWait, but no longer than the deadline. w.lock is held and released.
+func exoVectorTimer(w *exoVectorWaiter, deadline int64) {
+	w.gp.set(getg())
+	t := new(timer)
+	t.init(func(arg any, _ uintptr, _ int64) {
+		w := arg.(*exoVectorWaiter)
+		lock(&w.lock)
+		gp := w.gp.ptr()
+		w.gp = 0
+		unlock(&w.lock)
+		if gp != nil {
+			goready(gp, 0)
+		}
+	}, w)
+	t.modify(deadline, 0, nil, nil, 0)
+	goparkunlock(&w.lock, waitReasonIOWait, traceBlockNet, 2)
+	t.stop()
+}
+
+// exoPollReady tells the goroutines that wait on a tagged poll descriptor that it is ready for mode ('r', 'w' or their sum).
+func exoPollReady(tagged uintptr, mode int) {
+	tp := taggedPointer(tagged)
+	pd := (*pollDesc)(tp.pointer())
+	if tp.tag() != pd.fdseq.Load()&(1<<tagBits-1) {
+		return // the descriptor was closed and another took its place
+	}
+	m := int32(mode)
+	if mode == 'r'+'w' {
+		m = 'r' + 'w'
+	}
+	systemstack(func() {
+		var ready gList
+		d := netpollready(&ready, pd, m)
+		netpollAdjustWaiters(d)
+		injectglist(&ready)
+	})
+}
