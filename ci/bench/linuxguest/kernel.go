@@ -134,7 +134,7 @@ func kernelAmong(depends string) string {
 // download fetches a package into dir and returns its file.
 func download(ctx context.Context, dir, name string) (string, error) {
 	if _, err := output(ctx, dir, "apt-get", "-q", "download", name); err != nil {
-		return "", fmt.Errorf("%w; if apt does not know the package, run `apt-get update` first", err)
+		return "", fmt.Errorf("%w; if apt does not know the package, run `apt-get update`", err)
 	}
 	found, _ := filepath.Glob(filepath.Join(dir, name+"_*.deb"))
 	if len(found) != 1 {

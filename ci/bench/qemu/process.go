@@ -174,3 +174,13 @@ func (p *Process) Close() {
 	p.sockets.close()
 	os.RemoveAll(p.dir)
 }
+
+// Alive returns nil while the guest runs, and how it ended otherwise.
+func (p *Process) Alive() error {
+	select {
+	case <-p.done:
+		return p.failure()
+	default:
+		return nil
+	}
+}

@@ -66,3 +66,13 @@ func lookUp(data []byte, name, known string, at uint64) (addr uint64, ok bool) {
 	}
 	return at - base.Entry + fn.Entry, true
 }
+
+// LinuxGoFunc is GoFunc for a program linked for linux/amd64 as usual, which starts at a function of its own.
+func LinuxGoFunc(file, name string) (uint64, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return GoFunc(file, name, "_rt0_amd64_linux", f.Entry)
+}

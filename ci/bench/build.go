@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/ci/bench/linuxguest"
+	"github.com/hardtack-os/hardtack/ci/bench/symbol"
+	"github.com/hardtack-os/hardtack/internal/elfimage"
+)
+
+// Memory in KiB that lets each kind of guest start with room to spare.
+const (
+	imageMemory = 64 << 10
+	linuxMemory = 128 << 10
+)
+
+// linuxBuild is the environment that makes a program the Linux guest can run.
+var linuxBuild = []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"}
+
+// Mkimage returns the program that builds images, and builds it first.
+func (b *Bench) Mkimage(ctx context.Context) (string, error) {
+	if b.mkimage == "" && b.tried == nil {
+		out := filepath.Join(b.work, "mkimage")
+		if _, b.tried = command(ctx, b.Root, nil, "go", "build", "-o", out, "./cmd/mkimage"); b.tried == nil {
+			b.mkimage = out
+		}
+	}
+	return b.mkimage, b.tried
+}
+
+// Program builds pkg for Linux with `go build -ldflags "-s -w"` and returns the file.
+func (b *Bench) Program(ctx context.Context, pkg string) (string, error) {
+	out := b.file(pkg, "program")
+	_, err := command(ctx, b.Root, linuxBuild, "go", "build", "-ldflags", "-s -w", "-o", out, "./"+pkg)
+	return out, err
+}
+
+// Image builds pkg into an image.
+func (b *Bench) Image(ctx context.Context, pkg string) (*Guest, error) {
+	return b.once("image "+pkg, func() (*Guest, error) {
+		mkimage, err := b.Mkimage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out := b.file(pkg, "image")
+		if _, err := command(ctx, b.Root, nil, mkimage, "build", "-o", out, "./"+pkg); err != nil {
+			return nil, err
+		}
+		raw, err := os.ReadFile(out)
+		if err != nil {
+			return nil, err
+		}
+		image, err := elfimage.Read(raw)
+		if err != nil {
+			return nil, fmt.Errorf("the image of %s: %w", pkg, err)
+		}
+		main, err := symbol.GoFunc(out, "main.main", "_exo_start", image.GoEntry)
+		return &Guest{
+			Kernel: out, Memory: imageMemory, start: image.PVHEntry, main: main,
+			appendLine: imageCommandLine, exitCode: imageExitCode,
+		}, err
+	})
+}
+
+// Linux makes pkg the init of a Linux guest.
+func (b *Bench) Linux(ctx context.Context, pkg string) (*Guest, error) {
+	return b.once("linux "+pkg, func() (*Guest, error) {
+		if b.kernel == nil {
+			if err := b.fetchKernel(ctx); err != nil {
+				return nil, err
+			}
+		}
+		start, err := symbol.PVHEntry(b.kernel.ELF)
+		if err != nil {
+			return nil, err
+		}
+		program, err := b.Program(ctx, pkg)
+		if err != nil {
+			return nil, err
+		}
+		main, err := symbol.LinuxGoFunc(program, "main.main")
+		if err != nil {
+			return nil, err
+		}
+		initramfs := b.file(pkg, "initramfs")
+		return &Guest{
+			Kernel: b.kernel.ELF, Initrd: initramfs, Memory: linuxMemory, start: start, main: main,
+			appendLine: linuxguest.CommandLine, exitCode: linuxExitCode,
+		}, linuxguest.MakeInitramfs(initramfs, program)
+	})
+}
+
+// fetchKernel gets the Linux guest's kernel. A fresh machine may know no packages yet.
+func (b *Bench) fetchKernel(ctx context.Context) (err error) {
+	cache := filepath.Join(b.cache, "linux")
+	b.kernel, err = linuxguest.Fetch(ctx, cache)
+	if err != nil && apt(ctx, "update", "-q") == nil {
+		b.kernel, err = linuxguest.Fetch(ctx, cache)
+	}
+	return err
+}
+
+// once makes each guest once a run.
+func (b *Bench) once(key string, build func() (*Guest, error)) (*Guest, error) {
+	if g := b.guests[key]; g != nil {
+		return g, nil
+	}
+	g, err := build()
+	if err != nil {
+		return nil, err
+	}
+	b.guests[key] = g
+	return g, nil
+}
+
+// file names a file of the run made from pkg.
+func (b *Bench) file(pkg, kind string) string {
+	return filepath.Join(b.work, strings.ReplaceAll(pkg, "/", "-")+"."+kind)
+}
