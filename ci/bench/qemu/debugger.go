@@ -25,7 +25,7 @@ func (p *Process) Debugger() (*Debugger, error) {
 	return &Debugger{conn, bufio.NewReader(conn)}, nil
 }
 
-// Close ends the connection. QEMU takes that for a detach: the guest runs on.
+// Close ends the connection. A stopped guest stays stopped.
 func (d *Debugger) Close() { d.conn.Close() }
 
 // RunTo lets the guest run until a CPU is about to execute the instruction at the virtual address addr, in
