@@ -1,0 +1,124 @@
+package posix
+
+import (
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/posix/internal/park"
+)
+
+// A Console is the serial line behind descriptors 0, 1 and 2, seen as a terminal without line editing: what is typed
+// arrives at once, nothing is echoed, and the only translation is that of a carriage return, which is what a
+// terminal's Enter key sends, to a newline.
+//
+// From the first read, or the first question whether one would block, a goroutine (the pump) reads ahead by one
+// buffer, so that there is a state to ask for and a moment to tell about.
+type Console struct {
+	mu      park.Mutex
+	pumping bool
+	ended   bool       // the pump met the end of input
+	pending []byte     // what it read, or the rest of it
+	readers park.Queue // who wants input; the pump too, which wants pending to be empty
+	watch   Watchers
+
+	input, output bool // Translate's
+}
+
+var (
+	theConsole = Console{input: true}
+	consoleBuf [1024]byte // the pump's
+)
+
+// Read implements Object.
+func (c *Console) Read(f *File, p []byte) (n int, e syscall.Errno) {
+	if len(p) == 0 {
+		return 0, 0
+	}
+	c.mu.Lock()
+	c.pump()
+	for len(c.pending) == 0 && !c.ended && e == 0 {
+		if f.Nonblock() {
+			n, e = -1, syscall.EAGAIN
+		} else {
+			c.readers.Wait(&c.mu)
+		}
+	}
+	if e == 0 {
+		n = copy(p, c.pending)
+		c.pending = c.pending[n:]
+		c.readers.WakeAll()
+	}
+	c.mu.Unlock()
+	return n, e
+}
+
+// pump starts the pump; mu is held.
+func (c *Console) pump() {
+	if !c.pumping {
+		c.pumping = true
+		go c.readAhead()
+	}
+}
+
+func (c *Console) readAhead() {
+	for !c.ended {
+		n := hwConsoleRead(consoleBuf[:])
+		c.mu.Lock()
+		c.pending, c.ended = consoleBuf[:n], n == 0
+		if c.input {
+			for i, b := range c.pending {
+				if b == '\r' {
+					c.pending[i] = '\n'
+				}
+			}
+		}
+		c.readers.WakeAll()
+		c.watch.Notify(In | InN)
+		for len(c.pending) > 0 {
+			c.readers.Wait(&c.mu)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// Write implements Object.
+func (c *Console) Write(f *File, p []byte) (int, syscall.Errno) {
+	if !c.output {
+		hwConsoleWrite(p)
+		return len(p), 0
+	}
+	from := 0
+	for i, b := range p {
+		if b == '\n' {
+			hwConsoleWrite(p[from:i])
+			hwConsoleWrite(crlf[:])
+			from = i + 1
+		}
+	}
+	hwConsoleWrite(p[from:])
+	return len(p), 0
+}
+
+var crlf = [2]byte{'\r', '\n'}
+
+// Ready implements Object.
+func (c *Console) Ready() Events {
+	c.mu.Lock()
+	c.pump()
+	ev := Out | OutN
+	if len(c.pending) > 0 || c.ended {
+		ev |= In | InN
+	}
+	c.mu.Unlock()
+	return ev
+}
+
+// Watchers implements Object.
+func (c *Console) Watchers() *Watchers { return &c.watch }
+
+// Stat implements Object.
+func (c *Console) Stat(st *syscall.Stat_t) {
+	st.Ino, st.Mode, st.Dev, st.Rdev = 1, syscall.S_IFCHR|0o620, 5, 4<<8|64 // as ttyS0
+}
+
+// Release implements Object.
+func (c *Console) Release() {}

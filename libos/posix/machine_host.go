@@ -1,0 +1,70 @@
+//go:build !hardtack
+
+package posix
+
+import (
+	"crypto/rand"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// The hosted twin of machine_hardtack.go: the machine is the host, as far as tests need it. The hooks stand for
+// devices.
+var host struct {
+	console struct {
+		in  chan []byte // closed at the end of input
+		out func([]byte)
+	}
+	pollReady func(pd uintptr, mode int)
+	signal    func(sig int)
+	control   func(line string)
+}
+
+func hwConsoleWrite(p []byte) {
+	if host.console.out != nil {
+		host.console.out(p)
+	}
+}
+
+func hwConsoleRead(p []byte) int {
+	b := <-host.console.in
+	return copy(p, b) // tests send no more than fits
+}
+
+func hwPollReady(pd uintptr, mode int) {
+	if host.pollReady != nil {
+		host.pollReady(pd, mode)
+	}
+}
+
+func hwSignal(sig int) {
+	if host.signal != nil {
+		host.signal(sig)
+	}
+}
+
+func hwControl(line string) {
+	if host.control != nil {
+		host.control(line)
+	}
+}
+
+var start = time.Now()
+
+func hwUptime() int64         { return int64(time.Since(start)) + 1e9 }
+func hwExit(code int)         { os.Exit(code) }
+func hwRandom(p []byte)       { rand.Read(p) }
+func hwTrace() uint32         { return atomic.LoadUint32(&hostTrace) }
+func hwMemory() (a, b uint64) { return 64 << 20, 32 << 20 }
+
+var hostTrace uint32
+
+func hwRawCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (uintptr, syscall.Errno) {
+	r, _, e := syscall.RawSyscall6(nr, a1, a2, a3, a4, a5, a6)
+	if e != 0 {
+		r = 0
+	}
+	return r, e
+}

@@ -1,0 +1,96 @@
+package posix
+
+import (
+	"sync/atomic"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/posix/internal/park"
+)
+
+// A netWatch ties a descriptor to a poll descriptor of the runtime's netpoll, which wants to hear of every edge.
+// pd is the runtime's own: it stays valid to pass however late.
+type netWatch struct {
+	watch Watch
+	fd    int
+	pd    uintptr
+	next  *netWatch // of the same File; netLock
+}
+
+var netLock park.Mutex // guards File.nets everywhere
+
+// Notify implements Watcher.
+func (w *netWatch) Notify(ev Events) bool {
+	mode := 0
+	if ev&(In|RdHup|Hup|Err) != 0 {
+		mode = 'r'
+	}
+	if ev&(Out|Hup|Err) != 0 {
+		mode += 'w'
+	}
+	if mode != 0 {
+		hwPollReady(w.pd, mode)
+	}
+	return true
+}
+
+// pollOpen begins to report fd's readiness to pd. It returns an errno: EPERM for what is always ready.
+func pollOpen(fd, pd uintptr) int32 {
+	f := Get(int(fd))
+	if f == nil {
+		return int32(syscall.EBADF)
+	}
+	e := syscall.EPERM
+	if list := f.obj.Watchers(); list != nil {
+		w := &netWatch{fd: int(fd), pd: pd}
+		w.watch.To = w
+		netLock.Lock()
+		if e = syscall.EEXIST; *f.net(w.fd) == nil {
+			e = 0
+			w.next, f.nets = f.nets, w
+			atomic.StoreUint32(&f.inNet, 1)
+			list.Add(&w.watch)
+			w.Notify(f.obj.Ready())
+		}
+		netLock.Unlock()
+	}
+	f.Put()
+	return int32(e)
+}
+
+// pollClose ends what pollOpen began.
+func pollClose(fd uintptr) int32 {
+	f := Get(int(fd))
+	if f == nil {
+		return int32(syscall.EBADF)
+	}
+	e := syscall.ENOENT
+	netLock.Lock()
+	p := f.net(int(fd))
+	if w := *p; w != nil {
+		e = 0
+		*p = w.next
+		f.obj.Watchers().Remove(&w.watch)
+	}
+	netLock.Unlock()
+	f.Put()
+	return int32(e)
+}
+
+// net finds the registration of a descriptor, or where it would be; netLock is held.
+func (f *File) net(fd int) **netWatch {
+	p := &f.nets
+	for *p != nil && (*p).fd != fd {
+		p = &(*p).next
+	}
+	return p
+}
+
+// forgetNet ends the registrations of a file that is being released.
+func (f *File) forgetNet() {
+	netLock.Lock()
+	for w := f.nets; w != nil; w = w.next {
+		f.obj.Watchers().Remove(&w.watch)
+	}
+	f.nets = nil
+	netLock.Unlock()
+}

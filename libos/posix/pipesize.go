@@ -1,0 +1,55 @@
+package posix
+
+import "syscall"
+
+// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ. Not linked without it.
+
+// Buffered is how many bytes are in the pipe.
+func (o *PipeEnd) Buffered() (n int) {
+	p := o.pipe
+	p.mu.Lock()
+	for i := p.tail; i != p.head; i++ {
+		n += p.at(i).end - p.at(i).off
+	}
+	p.mu.Unlock()
+	return n
+}
+
+// Size is how many bytes the pipe holds at best.
+func (o *PipeEnd) Size() int {
+	p := o.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.ring) * pageSize
+}
+
+// Resize lets the pipe hold at least size bytes, and returns how many it holds. Unlike Linux it keeps to pipe-max-size
+// for the superuser too, who all of us are.
+func (o *PipeEnd) Resize(size uint) (uint, syscall.Errno) {
+	if size > 1<<31 {
+		return 0, syscall.EINVAL
+	}
+	pages := uint(1)
+	for pages*pageSize < size {
+		pages *= 2
+	}
+	p := o.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	used := p.head - p.tail
+	switch {
+	case pages > uint(len(p.ring)) && pages*pageSize > pipeMaxBytes:
+		return 0, syscall.EPERM
+	case pages < used:
+		return 0, syscall.EBUSY
+	}
+	ring := make([]pipePage, pages)
+	for i := range used {
+		ring[i] = *p.at(p.tail + i)
+	}
+	p.ring, p.tail, p.head = ring, 0, used
+	if !p.full() {
+		p.ends[1].wake(Out | OutN)
+	}
+	return pages * pageSize, 0
+}

@@ -1,0 +1,53 @@
+package posix
+
+import (
+	"sync/atomic"
+	"syscall"
+)
+
+// PID is the number of the one process. Nobody started it, and user 0 runs it.
+const PID = 1
+
+var mask uint32 = 0o022
+
+// Umask sets the file mode creation mask and returns the one before.
+//
+//go:nosplit // for callInPlace
+func Umask(m uint32) uint32 { return atomic.SwapUint32(&mask, m&0o777) }
+
+// Mask is the file mode creation mask.
+func Mask() uint32 { return atomic.LoadUint32(&mask) }
+
+// Utsname is struct utsname.
+type Utsname [6][65]byte
+
+// Uname is uname(2). It says Linux, because a program built with GOOS=linux may ask; the release tells the truth.
+func Uname(u *Utsname) {
+	*u = Utsname{}
+	for i, s := range [...]string{"Linux", "hardtack", "6.1.0-hardtack", "#1 SMP PREEMPT Hardtack", machine, "(none)"} {
+		copy(u[i][:], s)
+	}
+}
+
+// Kill is kill(2): the program signals itself, there being no other.
+func Kill(pid, sig int) syscall.Errno {
+	switch {
+	case uint(sig) > 64:
+		return syscall.EINVAL
+	case pid != PID && pid != 0 && pid != -1 && pid != -PID:
+		return syscall.ESRCH
+	case sig != 0:
+		hwSignal(sig)
+	}
+	return 0
+}
+
+// Getrandom is getrandom(2); flags only choose between sources, and there is one.
+func Getrandom(p []byte, flags uint) (int, syscall.Errno) {
+	const random, insecure = 2, 4
+	if flags > 7 || flags&(random|insecure) == random|insecure {
+		return -1, syscall.EINVAL
+	}
+	hwRandom(p)
+	return len(p), 0
+}

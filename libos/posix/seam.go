@@ -1,0 +1,37 @@
+package posix
+
+import "syscall"
+
+// The seams. Everything here is called from init functions of packages that mkimage links where they are wanted:
+// libos/fs, libos/net, libos/posix/linux, libos/posix/trace. This package does not link them.
+
+// A Server serves calls by number. a holds the arguments as they came, pointers as addresses (internal/user turns them
+// into memory); pointers must not be kept. A call that opens something makes an [Object] and gives what [Install]
+// returns.
+type Server func(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno)
+
+var (
+	files    Server     // calls that name paths
+	families [46]Server // socket and socketpair, by address family
+	more     Server     // everything else
+)
+
+// RegisterFiles lets s serve the calls that name paths: openat, newfstatat, mkdirat, renameat, getcwd ... What it opens
+// are Objects that are Positioned as a rule, and Callers for getdents64, ftruncate and the like. Without it nothing
+// has a path: ENOENT.
+func RegisterFiles(s Server) { files = s }
+
+// RegisterSockets lets s serve socket and socketpair for an address family (syscall.AF_INET ...). Sockets are Objects,
+// and Callers for bind, connect, sendmsg and the like. Without it: EAFNOSUPPORT.
+func RegisterSockets(domain int, s Server) { families[domain] = s }
+
+// Extend lets s serve the calls that this package does not know, and fcntl commands: see libos/posix/linux.
+func Extend(s Server) { more = s }
+
+// Tracer, where it is set, hears of every call.
+var Tracer func(nr uintptr, a [6]uintptr, r uintptr, e syscall.Errno)
+
+// traced tells the Tracer of a call that came through the typed door.
+func traced(nr uintptr, n int, e syscall.Errno, a1, a2, a3 uintptr) {
+	Tracer(nr, [6]uintptr{a1, a2, a3}, uintptr(n), e)
+}
