@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/progress"
@@ -39,14 +40,16 @@ func (b *Builder) logCommand(dir string, env []string, args []string) {
 	if !b.Verbose {
 		return
 	}
-	var words []string
-	if dir != "" {
-		words = append(words, "cd", ShellQuote(dir), "&&")
+	fmt.Fprintf(b.Log, "cd %s && %s\n", ShellQuote(dir), ShellJoin(slices.Concat(env, args)))
+}
+
+// ShellJoin writes the words of a command for a shell.
+func ShellJoin(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = ShellQuote(w)
 	}
-	for _, w := range append(append([]string(nil), env...), args...) {
-		words = append(words, ShellQuote(w))
-	}
-	fmt.Fprintln(b.Log, strings.Join(words, " "))
+	return strings.Join(quoted, " ")
 }
 
 // ShellQuote quotes a word for a POSIX shell where that is needed.

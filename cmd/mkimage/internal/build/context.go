@@ -33,7 +33,8 @@ type Context struct {
 	Env     []string     // in addition to ours
 	Flags   gotool.Flags // those that go list, go build and go test share, without -overlay
 	Overlay map[string]string
-	Version string // of Go
+	Version string   // of Go
+	RootEnv []string // of Env, what the Go root alone needs
 
 	cache string
 }
@@ -89,6 +90,7 @@ func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flag
 		Flags:   plan.Flags.Without("overlay").AddTags(buildTag),
 		Overlay: overlay,
 		Version: p.root.Version,
+		RootEnv: p.root.Env,
 		cache:   b.Cache,
 	}, nil
 }

@@ -83,24 +83,46 @@ func locateFiles(args []string) (*target, error) {
 // folder, where patterns in flags mean what the user thinks; or, if the package
 // belongs to another module than it, in the package's.
 func locateDir(arg string) (*target, error) {
-	dir, err := filepath.Abs(arg)
+	abs, err := filepath.Abs(arg)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(abs); err != nil {
 		return nil, fmt.Errorf("no package %s: %w", arg, err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("%s is neither a folder nor a .go file", arg)
 	}
-	cwd, err := os.Getwd()
+	dir, pattern, err := PatternDir(arg)
 	if err != nil {
 		return nil, err
 	}
-	t := &target{Dir: dir, Args: []string{"."}, PkgDir: dir, ImportPath: importPath(dir)}
-	if rel, err := filepath.Rel(cwd, dir); err == nil && sameBuild(cwd, dir) {
-		t.Dir, t.Args[0] = cwd, "./"+filepath.ToSlash(rel)
+	return &target{Dir: dir, Args: []string{pattern}, PkgDir: abs, ImportPath: importPath(abs)}, nil
+}
+
+// PatternDir returns the folder to run the go command in for a package pattern,
+// and the pattern as seen from there.
+func PatternDir(pattern string) (dir, seen string, err error) {
+	cwd, err := os.Getwd()
+	if err != nil || !isLocal(pattern) {
+		return cwd, pattern, err
 	}
-	return t, nil
+	slashed := filepath.ToSlash(pattern)
+	base, dots := slashed, ""
+	if i := strings.Index(slashed, "..."); i >= 0 {
+		i = strings.LastIndexByte(slashed[:i], '/') + 1
+		base, dots = slashed[:i], "/"+slashed[i:]
+	}
+	abs, err := filepath.Abs(filepath.FromSlash(base))
+	if err != nil {
+		return "", "", err
+	}
+	if _, err := os.Stat(abs); err != nil {
+		return "", "", fmt.Errorf("no package %s: %w", pattern, err)
+	}
+	if rel, err := filepath.Rel(cwd, abs); err == nil && sameBuild(cwd, abs) {
+		return cwd, "./" + path.Join(filepath.ToSlash(rel)) + dots, nil
+	}
+	return abs, "." + dots, nil
 }
 
 // sameBuild reports whether the go command takes two folders for parts of the

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +69,7 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 		fmt.Fprintf(a.stderr, "mkimage: waiting for a debugger: gdb -ex 'target remote 127.0.0.1:%d' %s\n", m.GDB, prog.ELF)
 	}
 	if s.verbose {
-		fmt.Fprintln(a.stderr, strings.Join(quoteAll(m.CommandLine()), " "))
+		fmt.Fprintln(a.stderr, build.ShellJoin(m.CommandLine()))
 	}
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, stopSignals...)

@@ -125,13 +125,12 @@ func replaceModule(mod *modfile.File, path, dir string) error {
 	return mod.AddReplace(path, "", dir, "")
 }
 
-// loose plans for Go files outside any module.
+// loose plans for Go files outside any module, and for tests of the standard
+// library. Language version and GODEBUG settings are then the toolchain's own.
 func (a *App) loose(p *Plan) error {
-	ours, err := readMod(filepath.Join(a.Lay, "go.mod"))
-	if err != nil {
-		return err
-	}
-	work := fmt.Sprintf("go %s\n\nuse %s\n", goVersion(ours.Go), modfile.AutoQuote(a.Lay))
+	v, _, _ := strings.Cut(strings.TrimPrefix(a.Env.GOVERSION, "go"), " ")
+	v, _, _ = strings.Cut(v, "-")
+	work := fmt.Sprintf("go %s\n\nuse %s\n", v, modfile.AutoQuote(filepath.ToSlash(a.Lay)))
 	generated, err := a.write("go.work", []byte(work), "", "")
 	if err != nil {
 		return err

@@ -1,0 +1,25 @@
+# The checks and demonstrations that people and CI run. Each installs what it lacks first.
+
+GO ?= go
+
+.PHONY: run test bench soak install
+
+run: install
+	$(GO) run ./cmd/mkimage run ./samples/hello
+
+# The last lines are go test's own.
+test: install
+	@unformatted="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./... ./cmd/mkimage/...
+	$(GO) test -timeout 60m ./... ./cmd/mkimage/...
+
+bench: install
+	$(GO) run ./ci/bench
+
+# Everything that takes long: Go's own tests in many modes, and the fuzzers for a while each.
+soak: install
+	ci/soak
+
+install:
+	@ci/install

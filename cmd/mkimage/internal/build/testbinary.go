@@ -1,0 +1,28 @@
+package build
+
+import (
+	"context"
+	"path"
+	"path/filepath"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
+)
+
+// addedTestFile is addedFile's sister for test binaries. It belongs to the
+// external test package: libOS modules import much of the standard library, and
+// a package's own tests must not import what imports the package.
+const addedTestFile = "zz_hardtack_test.go"
+
+// CompileTest links a package's test binary and returns its path.
+func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package, modules []string) (string, error) {
+	added, err := c.ImportsFile(p.Name+"_test", modules)
+	if err != nil {
+		return "", err
+	}
+	overlay, err := c.WriteOverlay(map[string]string{filepath.Join(p.Dir, addedTestFile): added})
+	if err != nil {
+		return "", err
+	}
+	flags := append(c.Flags.AddPerPackage("ldflags", linkFlags), overlay, "-c", "-vet=off")
+	return b.Link(ctx, c, path.Base(p.ImportPath)+".test", "test", flags, []string{p.ImportPath})
+}

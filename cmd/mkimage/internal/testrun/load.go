@@ -1,0 +1,113 @@
+package testrun
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
+)
+
+// A testPackage is a package to test, and the context it is compiled in.
+type testPackage struct {
+	gotool.Package
+	ctx *build.Context
+}
+
+// folder is where go test would run the binary. Once an image can hold files,
+// what lies there becomes its working directory.
+func (p *testPackage) folder() string { return p.Dir }
+
+func (p *testPackage) hasTests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
+
+// load finds the packages that patterns name, in their order.
+func (r *Runner) load(ctx context.Context, patterns []string) ([]*testPackage, error) {
+	if len(patterns) == 0 {
+		patterns = []string{"."}
+	}
+	byDir := map[string][]string{}
+	var dirs []string
+	for _, p := range patterns {
+		dir, pattern, err := build.PatternDir(p)
+		if err != nil {
+			return nil, err
+		}
+		if byDir[dir] == nil {
+			dirs = append(dirs, dir)
+		}
+		byDir[dir] = append(byDir[dir], pattern)
+	}
+	var all []*testPackage
+	for _, dir := range dirs {
+		pkgs, err := r.loadIn(ctx, dir, byDir[dir])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pkgs...)
+	}
+	return all, nil
+}
+
+// loadIn finds packages as seen from dir.
+func (r *Runner) loadIn(ctx context.Context, dir string, patterns []string) ([]*testPackage, error) {
+	c, err := r.Builder.NewContext(ctx, dir, nil, r.goFlags, nil)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := list(ctx, c, patterns)
+	if err != nil {
+		return nil, err
+	}
+	var pkgs []*testPackage
+	var std []string
+	for i := range listed {
+		if listed[i].Standard {
+			std = append(std, listed[i].ImportPath)
+		}
+	}
+	stdCtx := c
+	if len(std) > 0 {
+		if stdCtx, err = r.stdContext(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range listed {
+		tp := &testPackage{Package: p, ctx: c}
+		if p.Standard {
+			tp.ctx = stdCtx
+		}
+		pkgs = append(pkgs, tp)
+	}
+	return pkgs, nil
+}
+
+// stdContext is the context for the standard library: a folder outside every
+// module and workspace.
+func (r *Runner) stdContext(ctx context.Context) (*build.Context, error) {
+	dir := filepath.Join(r.Builder.Cache, "empty")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	return r.Builder.NewContext(ctx, dir, []string{"GOWORK=off"}, r.goFlags, nil)
+}
+
+func list(ctx context.Context, c *build.Context, patterns []string) ([]gotool.Package, error) {
+	overlay, err := c.WriteOverlay(nil)
+	if err != nil {
+		return nil, err
+	}
+	// Flags that go list does not know, or that would make it print.
+	flags := append(c.Flags.Without("cover", "covermode", "coverpkg", "x", "work", "a"), overlay)
+	pkgs, err := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(flags, patterns)...)
+	if err != nil {
+		return nil, err
+	}
+	if len(pkgs) == 0 {
+		return nil, fmt.Errorf("no packages match %s", strings.Join(patterns, " "))
+	}
+	return pkgs, nil
+}

@@ -1,0 +1,290 @@
+package testrun
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
+	"github.com/hardtack-os/hardtack/internal/elfimage"
+)
+
+// Defaults are for tests what config.Defaults are for programs: tests are
+// written for machines with more memory.
+var Defaults = config.Settings{Memory: 1 << 30, CPUs: 2}
+
+// A Runner runs tests.
+type Runner struct {
+	Builder  *build.Builder
+	QEMU     string
+	Settings config.Settings // from flags
+	Args     []string        // for the test binaries, as go test takes them
+	JSON     bool
+	Jobs     int // packages at once
+	NoSkips  bool
+	Stdout   io.Writer
+	Stderr   io.Writer
+
+	goFlags gotool.Flags
+	args    arguments
+	skips   []skip
+}
+
+// Run tests the packages that patterns name and reports whether all passed. An
+// error says that nothing could be tested.
+func (r *Runner) Run(ctx context.Context, patterns []string) (ok bool, err error) {
+	if err := r.prepare(); err != nil {
+		return false, err
+	}
+	pkgs, err := r.load(ctx, patterns)
+	if err != nil {
+		return false, err
+	}
+	reports := make([]*report, len(pkgs))
+	for i := range pkgs {
+		reports[i] = &report{done: make(chan struct{})}
+	}
+	// What streams cannot be in order; all else is.
+	stream := r.JSON || r.args.show && (len(pkgs) == 1 || r.Jobs == 1)
+	out := &lockedWriter{w: r.Stdout}
+	go r.work(ctx, pkgs, reports, stream, out)
+
+	ok = true
+	for _, rep := range reports {
+		<-rep.done
+		ok = ok && rep.passed
+		r.Stderr.Write(rep.errors.Bytes())
+		out.Write(rep.text.Bytes())
+	}
+	if !ok && !r.JSON {
+		fmt.Fprintln(out, "FAIL")
+	}
+	return ok, ctx.Err()
+}
+
+func (r *Runner) prepare() error {
+	var err error
+	if r.args, err = parseArgs(r.Args); err != nil {
+		return err
+	}
+	if r.skips, err = parseSkips(skipText); err != nil {
+		return err
+	}
+	if r.NoSkips {
+		r.skips = nil
+	}
+	if r.goFlags, err = build.AbsFlags(r.Settings.Go); err != nil {
+		return err
+	}
+	return cmdline.Check(r.Args, r.Settings.Env)
+}
+
+// work tests the packages, Jobs at once.
+func (r *Runner) work(ctx context.Context, pkgs []*testPackage, reports []*report, stream bool, out io.Writer) {
+	slots := make(chan struct{}, max(r.Jobs, 1))
+	for i, p := range pkgs {
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			rep := reports[i]
+			defer close(rep.done)
+			rep.out = &rep.text
+			if stream {
+				rep.out = out
+			}
+			if r.JSON {
+				close, err := r.toJSON(ctx, p, rep)
+				if err != nil {
+					fmt.Fprintf(&rep.errors, "mkimage: %v\n", err)
+					return
+				}
+				defer close()
+			}
+			r.test(ctx, p, rep)
+		}()
+	}
+}
+
+// A report collects what is to be said about one package.
+type report struct {
+	out    io.Writer    // where it goes: text, or a stream
+	text   bytes.Buffer // for standard output
+	errors bytes.Buffer // for standard error
+	passed bool
+	done   chan struct{}
+}
+
+// test tests one package. Its lines are go test's.
+func (r *Runner) test(ctx context.Context, p *testPackage, rep *report) {
+	if p.Error != nil {
+		fmt.Fprintf(&rep.errors, "# %s\n%s\n", p.ImportPath, p.Error.Err)
+		fmt.Fprintf(rep.out, "FAIL\t%s [setup failed]\n", p.ImportPath)
+		return
+	}
+	if !p.hasTests() {
+		rep.passed = true
+		fmt.Fprintf(rep.out, "?   \t%s\t[no test files]\n", p.ImportPath)
+		return
+	}
+	done := r.Builder.Progress.Step("building the test of " + p.ImportPath)
+	m, err := r.image(ctx, p)
+	done()
+	if err != nil {
+		fmt.Fprintf(&rep.errors, "%s\n", strings.TrimSpace(err.Error()))
+		fmt.Fprintf(rep.out, "FAIL\t%s [build failed]\n", p.ImportPath)
+		return
+	}
+	done = r.Builder.Progress.Step("testing " + p.ImportPath)
+	defer done()
+	r.boot(ctx, p, m, rep)
+}
+
+// image compiles a package's test binary into an image and describes the
+// machine to run it.
+func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, error) {
+	settings := r.Settings
+	if !p.Standard {
+		file, err := config.Load(p.folder())
+		if err != nil {
+			return nil, err
+		}
+		file.Go, file.Args = nil, nil // they are for the program
+		settings = settings.Or(file)
+	}
+	settings = settings.Or(Defaults).Or(config.Defaults)
+	modules, err := build.Modules(settings.Modules)
+	if err != nil {
+		return nil, err
+	}
+	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules)
+	if err != nil {
+		return nil, err
+	}
+	var skip string
+	if p.Standard {
+		skip = skipPattern(r.skips, p.ImportPath)
+		r.tellSkips(p.ImportPath)
+	}
+	var baked, line cmdline.Line
+	baked.Add("name", path.Base(p.ImportPath)+".test")
+	line.Program(r.args.binary(skip, r.JSON), settings.Env)
+	if len(line.String()) > qemu.MaxAppend {
+		baked.Program(r.args.binary(skip, r.JSON), settings.Env)
+		line = cmdline.Line{}
+	}
+	if settings.TraceCalls {
+		line.Add("trace", "calls")
+	}
+	if settings.MissingCalls {
+		line.Add("trace", "missing")
+	}
+	m := &qemu.Machine{
+		QEMU: r.QEMU, Image: filepath.Join(filepath.Dir(elf), "image"), Append: line.String(),
+		Type: settings.Machine, Memory: int64(settings.Memory), CPUs: settings.CPUs, Accel: settings.Accel,
+	}
+	recipe := build.Recipe{Cmdline: baked.String(), Record: elfimage.Record{Package: p.ImportPath, Modules: modules}}
+	if _, err := recipe.Write(elf, m.Image); err != nil {
+		return nil, err
+	}
+	return m, build.CheckFits(m.Image, m.Memory)
+}
+
+func (r *Runner) tellSkips(pkg string) {
+	if !r.Builder.Verbose {
+		return
+	}
+	for _, s := range r.skips {
+		if s.pkg == pkg {
+			fmt.Fprintf(r.Stderr, "mkimage: skipping %s.%s: %s\n", s.pkg, s.test, s.reason)
+		}
+	}
+}
+
+// killGrace is how long after its own timeout a test binary is ended from
+// outside.
+const killGrace = time.Minute
+
+// boot runs the image and reports how the tests ended.
+func (r *Runner) boot(ctx context.Context, p *testPackage, m *qemu.Machine, rep *report) {
+	runCtx := ctx
+	if r.args.timeout > 0 {
+		var cancel context.CancelFunc
+		runCtx, cancel = context.WithTimeout(ctx, r.args.timeout+killGrace)
+		defer cancel()
+	}
+	var all bytes.Buffer
+	console := io.Writer(&all)
+	streaming := r.JSON || rep.out != &rep.text
+	if streaming {
+		console = io.MultiWriter(&all, rep.out)
+	}
+	if r.Builder.Verbose {
+		fmt.Fprintln(r.Stderr, build.ShellJoin(m.CommandLine()))
+	}
+	start := time.Now()
+	code, err := m.Run(runCtx, qemu.IO{Stdout: console, Trace: r.Stderr, Log: &rep.errors})
+	seconds := fmt.Sprintf("%.3fs", time.Since(start).Seconds())
+	if err == nil && code == 0 {
+		rep.passed = true
+		if r.args.show && !streaming {
+			rep.out.Write(all.Bytes())
+		}
+		fmt.Fprintf(rep.out, "ok  \t%s\t%s%s\n", p.ImportPath, seconds, remarks(all.Bytes()))
+		return
+	}
+	if !streaming {
+		rep.out.Write(all.Bytes())
+	}
+	if n := all.Len(); n > 0 && all.Bytes()[n-1] != '\n' {
+		fmt.Fprintln(rep.out)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		fmt.Fprintf(rep.out, "*** Test killed: it ran for more than %s and did not obey its own timeout.\n", r.args.timeout+killGrace)
+	case err != nil:
+		fmt.Fprintf(rep.out, "%v\n", err)
+	case code == qemu.ExitLost:
+		fmt.Fprintln(rep.out, "the machine reset or stopped without an exit code")
+	case all.Len() == 0:
+		fmt.Fprintf(rep.out, "exit status %d\n", code)
+	}
+	fmt.Fprintf(rep.out, "FAIL\t%s\t%s\n", p.ImportPath, seconds)
+}
+
+var coverage = regexp.MustCompile(`(?m)^coverage: (.*)$`)
+
+// remarks are what go test adds to the line of a package that passed.
+func remarks(output []byte) string {
+	var s string
+	if m := coverage.FindSubmatch(output); m != nil {
+		s = "\tcoverage: " + string(m[1])
+	}
+	if bytes.Contains(output, []byte("testing: warning: no tests to run\n")) {
+		s += " [no tests to run]"
+	}
+	return s
+}
+
+// lockedWriter lets several packages write whole pieces.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
