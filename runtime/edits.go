@@ -1,6 +1,38 @@
 package runtime
 
+import "slices"
+
 //go:generate go test -run ^TestPage$ . -update
 
 // edits is everything that changes in the user's own files; what is added lies below _goroot/src.
-var edits = []Edit{}
+var edits = slices.Concat(runtimeEdits, doorEdits, syscallEdits)
+
+// runtimeEdits is what package runtime itself needs beyond the added files.
+var runtimeEdits = []Edit{
+	{
+		File: "runtime/netpoll_epoll.go", Op: DropFile,
+		Why: "exo_netpoll.go takes its place: interrupts and libos/posix make goroutines ready, there is no epoll below",
+	},
+}
+
+// doorEdits is the uintptr door: every call that carries pointers as integers.
+var doorEdits = []Edit{
+	door("RawSyscall", "r1, r2, e := exoDoor(trap, a1, a2, a3, 0, 0, 0); return r1, r2, Errno(e)"),
+	door("RawSyscall6", "r1, r2, e := exoDoor(trap, a1, a2, a3, a4, a5, a6); return r1, r2, Errno(e)"),
+	door("Syscall", "r1, r2, e := exoDoor(trap, a1, a2, a3, 0, 0, 0); return r1, r2, Errno(e)"),
+	door("Syscall6", "r1, r2, e := exoDoor(trap, a1, a2, a3, a4, a5, a6); return r1, r2, Errno(e)"),
+	{
+		File: "syscall/asm_linux_amd64.s", Decl: "·rawSyscallNoError", Op: DropText, Arch: "amd64",
+		Why: "exo_linux.go has it: no SYSCALL instruction, and the door knows more calls than the trap does",
+	},
+	{
+		File: "syscall/syscall_linux.go", Decl: "rawSyscallNoError", Op: Drop,
+		Why: "exo_linux.go has it, with a body",
+	},
+}
+
+// door is an edit of one of package syscall's entries, which golang.org/x/sys/unix jumps to as well.
+func door(name, text string) Edit {
+	return Edit{File: "syscall/syscall_linux.go", Decl: name, Op: Body, Text: text,
+		Why: "libos/posix serves it on another goroutine while this one's stack is pinned"}
+}

@@ -38,6 +38,7 @@ func exoPageFault()
 func exoExceptions()
 func exoVectors()
 func exoVDSO()
+func exoVDSOTime()
 func exoOOM()
 
 func exoIn16(port uintptr) uintptr
@@ -45,3 +46,5 @@ func exoHaltForever()
 
 //go:noescape
 func exoCall(nr, a1, a2, a3 uintptr) uintptr
+
+func exoCall6(nr, a1, a2, a3, a4, a5, a6 uintptr) uintptr

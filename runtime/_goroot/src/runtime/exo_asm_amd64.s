@@ -240,7 +240,7 @@ TEXT ·exoHaltForever<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	HLT
 	JMP	-1(PC)
 
-// exoOOM is entered in place of an access that found no frame left, on the signal stack of the current M.
+// exoOOM is entered in place of an access that found no frame left, on the signal stack of the current M. DI, SI, DX = PC, SP, BP of the access.
 TEXT ·exoOOM(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	get_tls(CX)
 	MOVQ	g(CX), R14
@@ -250,6 +250,9 @@ TEXT ·exoOOM(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	XORPS	X15, X15
 	XORL	BP, BP
 	ADJSP	$64
+	MOVQ	DI, AX
+	MOVQ	SI, BX
+	MOVQ	DX, CX
 	CALL	·exoThrowOOM<ABIInternal>(SB)
 	INT	$3
 
@@ -261,4 +264,40 @@ TEXT ·exoCall(SB),NOSPLIT,$0-40
 	MOVQ	a3+24(FP), DX
 	SYSCALL
 	MOVQ	AX, ret+32(FP)
+	RET
+
+// func exoCall6(nr, a1, a2, a3, a4, a5, a6 uintptr) uintptr: a Linux call of the bottom half, from ordinary Go code.
+TEXT ·exoCall6(SB),NOSPLIT,$0-64
+	MOVQ	nr+0(FP), AX
+	MOVQ	a1+8(FP), DI
+	MOVQ	a2+16(FP), SI
+	MOVQ	a3+24(FP), DX
+	MOVQ	a4+32(FP), R10
+	MOVQ	a5+40(FP), R8
+	MOVQ	a6+48(FP), R9
+	SYSCALL
+	MOVQ	AX, ret+56(FP)
+	RET
+
+// exoVDSOTime is called as gettimeofday of the vDSO (C calling convention): DI = *timeval.
+TEXT ·exoVDSOTime(SB),NOSPLIT|NOFRAME,$0
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	SUBQ	·exo+(exoState_clock+exoClock_tsc0)(SB), AX
+	MULQ	·exo+(exoState_clock+exoClock_mult)(SB)
+	SHRQ	$32, AX
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	ADDQ	·exo+(exoState_clock+exoClock_wall0)(SB), AX
+	XORL	DX, DX
+	MOVL	$1000000000, CX
+	DIVQ	CX
+	MOVQ	AX, 0(DI)
+	MOVQ	DX, AX
+	XORL	DX, DX
+	MOVL	$1000, CX
+	DIVQ	CX
+	MOVQ	AX, 8(DI)
+	XORL	AX, AX
 	RET

@@ -61,6 +61,15 @@ func exoBoot(info, table uintptr) uintptr {
 	exoFramesInit(reserved[:n])
 	exoCopyCommand(info, table)
 	exoCommandSettings()
+	if free := exo.frames.free << exoPageShift; free < exoLeastFree {
+		have := uintptr(0)
+		for i := 0; i < exo.nmemmap; i++ {
+			if m := &exo.memmap[i]; m.kind == 1 {
+				have += uintptr(m.size)
+			}
+		}
+		exoNeedMemory(have - free + exoLeastFree)
+	}
 	exo.acpi.rsdp = exoLoad(info + exoPVHRSDP)
 
 	exoVectorState()
@@ -85,6 +94,7 @@ func exoBoot(info, table uintptr) uintptr {
 	atomic.Store(&c.up, 1)
 	exo.clock.wall0 = exoRTC() * 1e9
 	vdsoClockgettimeSym = abi.FuncPCABI0(exoVDSO)
+	vdsoGettimeofdaySym = abi.FuncPCABI0(exoVDSOTime)
 	exoStartAPs()
 
 	sp := exoFirstContext(c)
@@ -138,23 +148,34 @@ func exoReserved(r *[16]exoRange, info, table uintptr) int {
 		e := exoDirect(m) + i*32
 		add(exoLoad(e), exoLoad(e)+exoLoad(e+8))
 	}
-	have, room := uintptr(0), false
+	fits := false
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
-		if m.kind == 1 {
-			have += uintptr(m.size)
-			room = room || uintptr(m.base) < end && uintptr(m.base+m.size) >= end+(512<<10)
-		}
+		fits = fits || m.kind == 1 && uintptr(m.base) < end && uintptr(m.base+m.size) >= end
 	}
-	if !room {
-		exoPuts("hardtack: this machine has ")
-		exoPutDec(have >> 10)
-		exoPuts(" KiB of memory; the image needs at least ")
-		exoPutDec((end + 512<<10) >> 10)
-		exoPuts(" KiB\n")
-		exoExit(1)
+	if !fits {
+		exoNeedMemory(end)
 	}
 	return n
+}
+
+// exoLeastFree is what a small program needs beside its image: page tables, stacks, Go's heap records.
+const exoLeastFree = 1 << 20
+
+// exoNeedMemory says on the console how much memory there is and how much is needed, and ends the image.
+func exoNeedMemory(need uintptr) {
+	have := uintptr(0)
+	for i := 0; i < exo.nmemmap; i++ {
+		if m := &exo.memmap[i]; m.kind == 1 {
+			have += uintptr(m.size)
+		}
+	}
+	exoPuts("hardtack: this machine has ")
+	exoPutDec(have >> 10)
+	exoPuts(" KiB of memory; the image needs at least ")
+	exoPutDec(need >> 10)
+	exoPuts(" KiB\n")
+	exoExit(1)
 }
 
 // exoCopyCommand copies both command lines to frames of their own.

@@ -29,6 +29,7 @@ type exoPower struct {
 	kind  uintptr
 	addr  uintptr
 	value uint32
+	ack   uint32 // the button's: bits to write back if any of value is set
 	vec   uintptr
 }
 
@@ -65,20 +66,21 @@ func exoRegRead(kind, addr uintptr) uint32 {
 	return exoMMIOLoad(addr)
 }
 
-// exoPowerButton answers the vector of the power button: SIGTERM. The fixed event register of ACPI clears by writing ones back,
-// the generic event device by being read (ACPI 6.5, 4.8.4.1.1 and 5.6.9); writing back what was read serves both.
+// exoPowerButton answers the vector of the power button: SIGTERM (ACPI 6.5, 4.8.4.1.1 for the fixed register, 5.6.9 for the generic
+// event device).
 func exoPowerButton(vec uintptr) {
 	b := &exo.power[exoPowerPressed]
 	if b.kind == 0 || b.vec != vec {
 		return
 	}
 	v := exoRegRead(b.kind, b.addr)
-	if b.kind <= exoPort32 {
-		exoRegWrite(b.kind, b.addr, v)
+	if v&b.value == 0 {
+		return
 	}
-	if v&b.value != 0 {
-		exoPostAny(exoSIGTERM)
+	if b.ack != 0 {
+		exoRegWrite(b.kind, b.addr, v&b.ack)
 	}
+	exoPostAny(exoSIGTERM)
 }
 
 // exoExit ends the image with an exit code.

@@ -248,6 +248,7 @@ func exoOutOfMemory(fr *exoFrame, addr uintptr) {
 	if t == nil || fr.rsp >= exoDirectBase || t.altSize == 0 {
 		exoPanic("out of memory", fr, addr)
 	}
+	fr.rdi, fr.rsi, fr.rdx = fr.rip, fr.rsp, fr.rbp
 	fr.rip = abiFuncOOM()
 	fr.rsp = (t.altLo+t.altSize)&^15 - 64
 	fr.rflags = exoRPLFlags

@@ -33,7 +33,10 @@ const (
 	exoCallConsoleRead
 	exoCallSignal
 	exoCallControl
-	exoCallSleepUntil
+	exoCallVectorTake
+	exoCallVectorDrop
+	exoCallVectorQuiet
+	exoCallEntropy
 )
 
 // exoTimespec reads a relative time; 0 is no time at all.
@@ -208,6 +211,17 @@ func exoSyscall(t *exoContext) {
 		ret = exoConsoleTake(r.rdi, r.rsi)
 	case exoCallSignal:
 		exoPostAny(uint32(r.rdi))
+		ret = 0
+	case exoCallVectorTake:
+		ret = exoVectorTake()
+	case exoCallVectorDrop:
+		exoVectorDrop(r.rdi & 255)
+		ret = 0
+	case exoCallVectorQuiet:
+		exo.irq.quiet[r.rdi&255/64] |= 1 << (r.rdi % 64)
+		ret = 0
+	case exoCallEntropy:
+		exoRandomMix(r.rdi, r.rsi)
 		ret = 0
 	case exoCallControl:
 		exoControl(r.rdi, r.rsi)

@@ -1,0 +1,162 @@
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	"unsafe"
+)
+
+// What the bottom half gives to package exo and to libos/posix, pushed to body-less declarations there (machine_hardtack.go in each).
+// These run on goroutines; only the waits park.
+
+//go:linkname exoHwDirectMap github.com/hardtack-os/hardtack/exo.hwDirectMap
+func exoHwDirectMap(phys, size uintptr) uintptr {
+	for i := 0; i < exo.nmemmap; i++ {
+		m := &exo.memmap[i]
+		if (m.kind == 1 || m.kind == 3) && phys >= uintptr(m.base) && size <= uintptr(m.base+m.size)-phys {
+			return exoDirect(phys)
+		}
+	}
+	return 0
+}
+
+//go:linkname exoHwMapMMIO github.com/hardtack-os/hardtack/exo.hwMapMMIO
+func exoHwMapMMIO(phys, size uintptr) uintptr { return exoCall(exoCallMapMMIO, phys, size, 0) }
+
+//go:linkname exoHwRSDP github.com/hardtack-os/hardtack/exo.hwRSDP
+func exoHwRSDP() uintptr { return exo.acpi.rsdp }
+
+//go:linkname exoHwCmdline github.com/hardtack-os/hardtack/exo.hwCmdline
+func exoHwCmdline() string {
+	s := ""
+	for i, p := range exo.cmd.text {
+		if p != 0 {
+			s += unsafe.String((*byte)(exoPtr(p)), int(exo.cmd.size[i])) + " "
+		}
+	}
+	return s
+}
+
+//go:linkname exoHwMemory github.com/hardtack-os/hardtack/exo.hwMemory
+func exoHwMemory(i int) (base, size uint64, kind uint32, ok bool) {
+	if i < 0 || i >= exo.nmemmap {
+		return 0, 0, 0, false
+	}
+	m := &exo.memmap[i]
+	return m.base, m.size, m.kind, true
+}
+
+//go:linkname exoHwCPUs github.com/hardtack-os/hardtack/exo.hwCPUs
+func exoHwCPUs() int { return int(exo.ncpu) }
+
+//go:linkname exoHwAPICID github.com/hardtack-os/hardtack/exo.hwAPICID
+func exoHwAPICID(cpu int) uint32 { return exo.cpus[cpu].apicID }
+
+//go:linkname exoHwFrames github.com/hardtack-os/hardtack/exo.hwFrames
+func exoHwFrames(n, align uintptr) uintptr { return exoCall(exoCallFrames, n, align, 0) }
+
+//go:linkname exoHwFreeFrames github.com/hardtack-os/hardtack/exo.hwFreeFrames
+func exoHwFreeFrames(phys, n uintptr) { exoCall(exoCallFreeFrames, phys, n, 0) }
+
+//go:linkname exoHwVectorAlloc github.com/hardtack-os/hardtack/exo.hwVectorAlloc
+func exoHwVectorAlloc() int { return int(exoCall(exoCallVectorTake, 0, 0, 0)) }
+
+//go:linkname exoHwVectorFree github.com/hardtack-os/hardtack/exo.hwVectorFree
+func exoHwVectorFree(v int) { exoCall(exoCallVectorDrop, uintptr(v), 0, 0) }
+
+//go:linkname exoHwVectorWait github.com/hardtack-os/hardtack/exo.hwVectorWait
+func exoHwVectorWait(v int, deadline int64) uint64 { return exoVectorWait(v, deadline) }
+
+//go:linkname exoHwSetPower github.com/hardtack-os/hardtack/exo.hwSetPower
+func exoHwSetPower(op, kind int, addr uintptr, value uint32) {
+	exo.power[op] = exoPower{kind: uintptr(kind), addr: addr, value: value}
+}
+
+//go:linkname exoHwPowerButton github.com/hardtack-os/hardtack/exo.hwPowerButton
+func exoHwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {
+	exo.power[exoPowerPressed] = exoPower{kind: uintptr(kind), addr: addr, value: mask, ack: ack, vec: uintptr(v)}
+	exoCall(exoCallVectorQuiet, uintptr(v), 0, 0)
+}
+
+//go:linkname exoHwEntropy github.com/hardtack-os/hardtack/exo.hwEntropy
+func exoHwEntropy(p []byte) {
+	if len(p) != 0 {
+		exoCall(exoCallEntropy, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+	}
+}
+
+//go:linkname exoHwConsoleWrite github.com/hardtack-os/hardtack/libos/posix.hwConsoleWrite
+func exoHwConsoleWrite(p []byte) {
+	if len(p) != 0 {
+		exoCall(exoCallConsole, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+	}
+}
+
+// exoEOT is how the other end of a serial line says that no more will come.
+const exoEOT = 4
+
+var exoConsoleEnd bool
+
+//go:linkname exoHwConsoleRead github.com/hardtack-os/hardtack/libos/posix.hwConsoleRead
+func exoHwConsoleRead(p []byte) int {
+	for !exoConsoleEnd {
+		n := exoCall(exoCallConsoleRead, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+		if int(n) < 0 {
+			return 0 // there is no UART
+		}
+		for i := range p[:n] {
+			if p[i] == exoEOT {
+				exoConsoleEnd = true
+				return i
+			}
+		}
+		if n > 0 {
+			return int(n)
+		}
+		exoVectorWait(int(exo.con.vec), 0)
+	}
+	return 0
+}
+
+//go:linkname exoHwPollReady github.com/hardtack-os/hardtack/libos/posix.hwPollReady
+func exoHwPollReady(pd uintptr, mode int) { exoPollReady(pd, mode) }
+
+//go:linkname exoHwExit github.com/hardtack-os/hardtack/libos/posix.hwExit
+func exoHwExit(code int) { exit(int32(code)) }
+
+//go:linkname exoHwRandom github.com/hardtack-os/hardtack/libos/posix.hwRandom
+func exoHwRandom(p []byte) {
+	if len(p) != 0 {
+		exoCall(318, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+	}
+}
+
+//go:linkname exoHwMemoryUse github.com/hardtack-os/hardtack/libos/posix.hwMemory
+func exoHwMemoryUse() (total, free uint64) {
+	f := &exo.frames
+	return uint64(f.total) << exoPageShift, uint64(atomic.Loaduintptr(&f.free)) << exoPageShift
+}
+
+//go:linkname exoHwUptime github.com/hardtack-os/hardtack/libos/posix.hwUptime
+func exoHwUptime() int64 { return nanotime() }
+
+//go:linkname exoHwSignal github.com/hardtack-os/hardtack/libos/posix.hwSignal
+func exoHwSignal(sig int) { exoCall(exoCallSignal, uintptr(sig), 0, 0) }
+
+//go:linkname exoHwRawCall github.com/hardtack-os/hardtack/libos/posix.hwRawCall
+func exoHwRawCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, errno uintptr) {
+	r := exoCall6(nr, a1, a2, a3, a4, a5, a6)
+	if r > ^uintptr(4095) {
+		return ^uintptr(0), -r
+	}
+	return r, 0
+}
+
+//go:linkname exoHwTrace github.com/hardtack-os/hardtack/libos/posix.hwTrace
+func exoHwTrace() uint32 { return exo.cmd.trace }
+
+//go:linkname exoHwControl github.com/hardtack-os/hardtack/libos/posix.hwControl
+func exoHwControl(line string) {
+	if len(line) != 0 {
+		exoCall(exoCallControl, uintptr(unsafe.Pointer(unsafe.StringData(line))), uintptr(len(line)), 0)
+	}
+}
