@@ -2,7 +2,8 @@ package exo
 
 // A small AML evaluator: integers, buffers, conditions, loops, calls. It runs the few methods that tell where an event is
 // read from (a Generic Event Device's _EVT) or that return a constant. It has no tables, mutexes or threads, and an opcode
-// outside its list is an error that names it: exo drives no other part of the machine through AML.
+// outside its list is an error that names it: exo drives no other part of the machine through AML. Integers have 64 bits even
+// in blocks of revision 1, where the standard says 32 (19.6.29): no register it looks at is wider than 32.
 //
 // Rejected: searching the bytes for the device's name and assuming QEMU's register and bit. Cloud Hypervisor's event device
 // has another layout, and a wrong guess here kills a program or never ends it.

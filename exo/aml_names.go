@@ -166,7 +166,7 @@ func (ns *namespace) term(c *code, scope string, depth int) {
 	case opIndexField, opBankField:
 		c.pkg() // nothing exo reads is behind an index or a bank
 	case opDWordField, opWordField, opByteField, opBitField, opQWordField:
-		ns.constant(c, scope)
+		ns.evaluate(c, scope) // the buffer
 		ns.constant(c, scope)
 		ns.add(object{kind: objOther, path: c.define(scope)})
 	case opIf, opElse, opWhile:
@@ -177,17 +177,26 @@ func (ns *namespace) term(c *code, scope string, depth int) {
 	}
 }
 
-// constant evaluates a term that must be known when the block is loaded, such as a region's address.
-func (ns *namespace) constant(c *code, scope string) uint64 {
+// evaluate gives a term that must be known when the block is loaded; constant one that must be an integer, such as a region's
+// address.
+func (ns *namespace) evaluate(c *code, scope string) value {
 	if c.err != nil {
-		return 0
+		return value{}
 	}
 	m := machine{ns: ns, steps: ns.steps}
 	f := frame{m: &m, scope: scope, code: *c}
-	n := f.integer()
+	v := f.term()
 	ns.steps = m.steps
 	c.i, c.err = f.code.i, f.code.err
-	return n
+	return v
+}
+
+func (ns *namespace) constant(c *code, scope string) uint64 {
+	v := ns.evaluate(c, scope)
+	if v.kind != valInt {
+		c.fail("an integer is needed here")
+	}
+	return v.n
 }
 
 // fields reads a FieldList (20.2.5.2) over a region.

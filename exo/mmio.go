@@ -17,6 +17,9 @@ type MMIO struct {
 // Errors: *HeldError when a part is held, *RangeError when the range is empty, wraps, or touches RAM,
 // *ExhaustedError when the mapping window is full. It does not block.
 func TakeMMIO(holder string, base Phys, size uintptr) (*MMIO, error) {
+	if size == 0 {
+		return nil, &RangeError{Space: "MMIO", Lo: uint64(base), Hi: uint64(base), Last: ^uint64(0) >> 12, Why: "the range is empty"}
+	}
 	w := theWorld
 	c, err := w.mmio.take("MMIO", holder, uint64(base), uint64(base)+uint64(size)-1)
 	if err != nil {

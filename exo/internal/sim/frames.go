@@ -1,0 +1,54 @@
+package sim
+
+import "sync"
+
+// frames is the simulated frame allocator: first fit over a row of flags.
+type frames struct {
+	first uintptr
+	mu    sync.Mutex
+	used  []bool // under mu
+}
+
+func (f *frames) take(n, align uintptr) uintptr {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+next:
+	for i := uintptr(0); n > 0 && i+n <= uintptr(len(f.used)); i++ {
+		if (f.first+i)*page%align != 0 {
+			continue
+		}
+		for k := range n {
+			if f.used[i+k] {
+				continue next
+			}
+		}
+		for k := range n {
+			f.used[i+k] = true
+		}
+		return (f.first + i) * page
+	}
+	return 0
+}
+
+func (f *frames) free(phys, n uintptr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k := range n {
+		i := phys/page - f.first + k
+		if !f.used[i] {
+			panic("sim: a frame freed twice")
+		}
+		f.used[i] = false
+	}
+}
+
+func (f *frames) count() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, u := range f.used {
+		if u {
+			n++
+		}
+	}
+	return n
+}

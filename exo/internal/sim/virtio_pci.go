@@ -1,0 +1,107 @@
+package sim
+
+// virtioPCI is a modern device in one BAR: common configuration at 0, ISR at 0x1000, notification at 0x2000, MSI-X table at
+// 0x3000 (VIRTIO 1.2, 4.1.4; PCI 3.0, 6.8.2).
+type virtioPCI struct {
+	*Virtio
+	f      *Function
+	msix   [16]byte
+	cfgMsg uint16
+	qMsg   uint16
+}
+
+// AddVirtioPCI makes function id such a device, with its registers at base.
+func (p *PCI) AddVirtioPCI(d *Virtio, id uint16, base uintptr) *Function {
+	f := p.Add(id, 0x1af4, 0x1040+uint16(d.ID))
+	f.BAR(4, uint64(base), 0x4000, true)
+	dev := &virtioPCI{Virtio: d, f: f, cfgMsg: 0xffff, qMsg: 0xffff}
+	dev.msix[12] = 1
+	d.m = p.m
+	d.raise = dev.message
+	vendor := func(kind byte, off, size uint32, more ...byte) []byte {
+		b := []byte{0x09, 0, byte(16 + len(more)), kind, 4, 0, 0, 0}
+		b = le.AppendUint32(b, off)
+		return append(le.AppendUint32(b, size), more...)
+	}
+	f.Capability(0x40, vendor(1, 0, 0x38))
+	f.Capability(0x50, vendor(3, 0x1000, 4))
+	f.Capability(0x60, vendor(2, 0x2000, 0x100, 4, 0, 0, 0))
+	f.Capability(0x78, []byte{0x11, 0, 0, 0, 4, 0x30, 0, 0, 0, 0, 0, 0}) // one entry, BAR 4 at 0x3000
+	f.Writable[0x78+3] = 0xc0
+	p.m.Map(base, 0x4000, dev)
+	return f
+}
+
+// message sends the queue's message if nothing masks it. The Virtio's lock is held.
+func (d *virtioPCI) message() {
+	d.f.pci.mu.Lock()
+	on := d.f.Config[0x78+3]&0xc0 == 0x80 && d.f.Config[4]&4 != 0
+	d.f.pci.mu.Unlock()
+	if on && d.qMsg == 0 && d.msix[12]&1 == 0 && le.Uint32(d.msix[:])>>20 == 0xfee {
+		d.m.Fire(int(le.Uint32(d.msix[8:]) & 0xff))
+	}
+}
+
+func (d *virtioPCI) Load(off uintptr, width int) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch off {
+	case 0x04:
+		return uint64(d.offered())
+	case 0x10:
+		return uint64(d.cfgMsg)
+	case 0x12:
+		return 1
+	case 0x14:
+		return uint64(d.status)
+	case 0x16:
+		return uint64(d.sel)
+	case 0x18:
+		if d.sel != 0 {
+			return 0
+		}
+		return uint64(d.QueueMax)
+	case 0x1a:
+		return uint64(d.qMsg)
+	case 0x1c:
+		return uint64(d.ready)
+	case 0x1e:
+		return 3
+	}
+	if off >= 0x3000 && off < 0x3010 && width == 4 {
+		return uint64(le.Uint32(d.msix[off-0x3000:]))
+	}
+	return 0
+}
+
+func (d *virtioPCI) Store(off uintptr, width int, v uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch w := uint32(v); off {
+	case 0x00:
+		d.selDev = w
+	case 0x08:
+		d.selDrv = w
+	case 0x0c:
+		d.accept(w)
+	case 0x10:
+		d.cfgMsg = uint16(w)
+	case 0x14:
+		d.setStatus(uint8(w))
+	case 0x16:
+		d.sel = uint16(w)
+	case 0x18:
+		d.size = uint16(w)
+	case 0x1a:
+		d.qMsg = uint16(w)
+	case 0x1c:
+		d.ready = uint16(w)
+	case 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34:
+		d.part(int(off-0x20)/8, off&4 != 0, w)
+	case 0x200c: // notify_off 3, multiplier 4
+		d.notify()
+	}
+	if off >= 0x3000 && off < 0x3010 && width == 4 {
+		le.PutUint32(d.msix[off-0x3000:], uint32(v))
+	}
+}
