@@ -18,11 +18,24 @@ func Call(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
 	if e != 0 {
 		r = ^uintptr(0)
 	}
-	if Tracer != nil {
+	if Tracer != nil && !typed(nr) {
 		Tracer(nr, a, r, e)
 	}
 	return r, 0, uintptr(e)
 }
+
+// typed tells the calls whose typed functions trace themselves.
+func typed(nr uintptr) bool {
+	switch nr {
+	case syscall.SYS_READ, syscall.SYS_WRITE, syscall.SYS_PREAD64, syscall.SYS_PWRITE64, syscall.SYS_CLOSE, syscall.SYS_DUP,
+		syscall.SYS_DUP3, syscall.SYS_FCNTL, syscall.SYS_FSTAT, syscall.SYS_PIPE2:
+		return true
+	}
+	return false
+}
+
+// Serve is Call for other libOS packages: a call made for another's sake, which is not traced.
+func Serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) { return serve(nr, &a) }
 
 // FD makes a descriptor of an argument: the kernel's are 32 bits.
 func FD(a uintptr) int { return int(int32(a)) }
@@ -76,6 +89,9 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 		f.Put()
 		return r, e
 
+	case syscall.SYS_FCNTL:
+		r, e := Fcntl(FD(a[0]), int(uint32(a[1])), int(a[2]))
+		return uintptr(r), e
 	case syscall.SYS_LSEEK:
 		r, e := Lseek(FD(a[0]), int64(a[1]), int(a[2]))
 		return uintptr(r), e

@@ -17,14 +17,14 @@ const (
 	rlimits      = 16
 )
 
-// maxNofile is how far RLIMIT_NOFILE goes. The soft limit begins there too: Go's syscall package raises it as far as
+// MaxFiles is how far RLIMIT_NOFILE goes. The soft limit begins there too: Go's syscall package raises it as far as
 // it can in every program's init, so a lower one would only cost a call.
-const maxNofile = 1 << 20
+const MaxFiles = 1 << 20
 
 var (
 	limitLock park.Mutex
-	softFiles uint64 = maxNofile // the soft RLIMIT_NOFILE; atomic, as descriptors ask for it
-	hardFiles uint64 = maxNofile // limitLock
+	softFiles uint64 = MaxFiles // the soft RLIMIT_NOFILE; atomic, as descriptors ask for it
+	hardFiles uint64 = MaxFiles // limitLock
 )
 
 // nofile is how many descriptors there may be.
@@ -41,7 +41,7 @@ func Prlimit(who, resource int, set, old *syscall.Rlimit) syscall.Errno {
 	if set != nil && set.Cur > set.Max {
 		return syscall.EINVAL
 	}
-	if set != nil && resource == rlimitNofile && set.Max > maxNofile {
+	if set != nil && resource == rlimitNofile && set.Max > MaxFiles {
 		return syscall.EPERM
 	}
 	l := syscall.Rlimit{Cur: unlimited, Max: unlimited}

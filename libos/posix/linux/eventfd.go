@@ -1,0 +1,103 @@
+package linux
+
+import (
+	"encoding/binary"
+	"math"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/internal/park"
+)
+
+// An eventFD is eventfd(2): a counter that readers take and writers add to.
+type eventFD struct {
+	mu        park.Mutex
+	count     uint64
+	semaphore bool // a read takes one instead of all
+	readers   park.Queue
+	writers   park.Queue
+	watch     posix.Watchers
+}
+
+func eventfd2(initial uint32, flags int) (int, syscall.Errno) {
+	const semaphore = 1
+	if flags&^(semaphore|syscall.O_CLOEXEC|syscall.O_NONBLOCK) != 0 {
+		return -1, syscall.EINVAL
+	}
+	o := &eventFD{count: uint64(initial), semaphore: flags&semaphore != 0}
+	return posix.Install(o, flags&^semaphore|syscall.O_RDWR)
+}
+
+// Read implements Object.
+func (o *eventFD) Read(f *posix.File, b []byte) (int, syscall.Errno) {
+	if len(b) < 8 {
+		return -1, syscall.EINVAL
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.count == 0 {
+		if f.Nonblock() {
+			return -1, syscall.EAGAIN
+		}
+		o.readers.Wait(&o.mu)
+	}
+	n := o.count
+	if o.semaphore {
+		n = 1
+	}
+	o.count -= n
+	if o.count > 0 {
+		o.readers.Wake()
+	}
+	o.writers.WakeAll()
+	o.watch.Notify(posix.Out)
+	binary.NativeEndian.PutUint64(b, n)
+	return 8, 0
+}
+
+// Write implements Object.
+func (o *eventFD) Write(f *posix.File, b []byte) (int, syscall.Errno) {
+	if len(b) < 8 {
+		return -1, syscall.EINVAL
+	}
+	n := binary.NativeEndian.Uint64(b)
+	if n == math.MaxUint64 {
+		return -1, syscall.EINVAL
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for n >= math.MaxUint64-o.count {
+		if f.Nonblock() {
+			return -1, syscall.EAGAIN
+		}
+		o.writers.Wait(&o.mu)
+	}
+	o.count += n
+	if o.count > 0 {
+		o.readers.Wake()
+	}
+	o.watch.Notify(posix.In)
+	return 8, 0
+}
+
+// Ready implements Object.
+func (o *eventFD) Ready() (ev posix.Events) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.count > 0 {
+		ev = posix.In
+	}
+	if o.count < math.MaxUint64-1 {
+		ev |= posix.Out
+	}
+	return ev
+}
+
+// Watchers implements Object.
+func (o *eventFD) Watchers() *posix.Watchers { return &o.watch }
+
+// Stat implements Object.
+func (o *eventFD) Stat(st *syscall.Stat_t) { anonymous(st) }
+
+// Release implements Object.
+func (o *eventFD) Release() {}

@@ -1,0 +1,28 @@
+package posix
+
+import "syscall"
+
+// What other libOS packages may ask of the machine.
+
+// Uptime is Go's monotonic clock, in nanoseconds.
+func Uptime() int64 { return hwUptime() }
+
+// Memory gives the bytes of memory in all and unused.
+func Memory() (total, free uint64) { return hwMemory() }
+
+// RawCall serves a call that belongs to the runtime's bottom half: threads, memory, signals.
+func RawCall(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
+	return hwRawCall(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// TraceBits says what the command line asked to trace: TraceCalls, TraceMissing.
+func TraceBits() uint32 { return hwTrace() }
+
+// Bits of TraceBits.
+const (
+	TraceCalls   = 1
+	TraceMissing = 2
+)
+
+// Control writes a control record (ARCHITECTURE.md).
+func Control(line string) { hwControl(line) }
