@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	c, err := b.NewContext(ctx, t.Dir, t.Env, slices.Concat(t.Flags, gotool.Flags(flags)), t.Replace)
 	if err != nil {
 		return nil, err
+	}
+	if c.Loose && !t.Files {
+		return nil, fmt.Errorf("%s belongs to no module: run go mod init there, or name its .go files", t.PkgDir)
 	}
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()

@@ -35,6 +35,7 @@ type Context struct {
 	Overlay map[string]string
 	Version string   // of Go
 	RootEnv []string // of Env, what the Go root alone needs
+	Loose   bool     // Dir belongs to no module
 
 	cache string
 }
@@ -91,6 +92,7 @@ func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flag
 		Overlay: overlay,
 		Version: p.root.Version,
 		RootEnv: p.root.Env,
+		Loose:   !goEnv.InModule() && !goEnv.InWorkspace(),
 		cache:   b.Cache,
 	}, nil
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 )
 
 // An app is one run of mkimage.
@@ -37,12 +39,22 @@ func (a *app) main(args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	if err := root.ExecuteContext(context.Background()); err != nil {
-		if !errors.Is(err, errReported) {
-			fmt.Fprintf(a.stderr, "mkimage: %s\n", strings.TrimSpace(err.Error()))
-		}
+		a.report(err)
 		return 1
 	}
 	return a.status
+}
+
+// report tells an error. What the go command said stays as it said it.
+func (a *app) report(err error) {
+	var goError *build.CommandError
+	switch {
+	case errors.Is(err, errReported):
+	case errors.As(err, &goError):
+		fmt.Fprintln(a.stderr, goError)
+	default:
+		fmt.Fprintf(a.stderr, "mkimage: %s\n", strings.TrimSpace(err.Error()))
+	}
 }
 
 // errReported stands for an error that the user has been told already.

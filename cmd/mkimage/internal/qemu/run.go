@@ -55,7 +55,10 @@ func (m *Machine) Run(ctx context.Context, streams IO) (int, error) {
 	cmd := exec.CommandContext(ctx, m.QEMU, m.args(channels{control, qmpOptions})...)
 	cmd.SysProcAttr = ownGroup()
 	// Not the file itself: QEMU would make it non-blocking for everyone who shares it.
-	cmd.Stdout = struct{ io.Writer }{streams.Stdout}
+	cmd.Stdout = writerFunc(func(p []byte) (int, error) {
+		r.acceptInput()
+		return streams.Stdout.Write(p)
+	})
 	cmd.Stderr = &r.stderr
 	// Left-over console output must not hold up the end for ever.
 	cmd.WaitDelay = 2 * time.Second
@@ -130,7 +133,7 @@ func (r *run) handle(rec record) {
 	case verbExit:
 		r.code, r.exited = rec.exitCode()
 	case verbStdin:
-		r.once.Do(func() { close(r.input) })
+		r.acceptInput()
 	case verbCall, verbMissing:
 		if r.streams.Trace != nil {
 			fmt.Fprintf(r.streams.Trace, "%s %s\n", rec.verb, rec.rest)
@@ -138,17 +141,29 @@ func (r *run) handle(rec record) {
 	}
 }
 
+// stopGrace is how long an image may take to stop where nobody is there to ask
+// a second time.
+const stopGrace = 10 * time.Second
+
 // obeyStop turns stop requests into a press of the power button, then death.
 func (r *run) obeyStop(running context.Context, cmd *exec.Cmd) {
+	var last <-chan time.Time
 	for n := 0; ; n++ {
+		var sig os.Signal
 		select {
 		case <-running.Done():
 			return
-		case <-r.streams.Stop:
+		case sig = <-r.streams.Stop:
+		case <-last:
 		}
 		if n == 0 {
 			err := r.qmp.powerdown()
+			if err == nil && sig == os.Interrupt {
+				fmt.Fprintln(r.streams.Log, "mkimage: pressed the power button; once more ends the machine")
+				continue
+			}
 			if err == nil {
+				last = time.After(stopGrace)
 				continue
 			}
 			fmt.Fprintf(r.streams.Log, "mkimage: %v; killing it\n", err)
@@ -159,16 +174,25 @@ func (r *run) obeyStop(running context.Context, cmd *exec.Cmd) {
 	}
 }
 
-// inputGrace is how long input waits for the image to say that it reads. An
-// image that never says so gets its input then.
+// acceptInput lets standard input through: the image has set up its serial port.
+func (r *run) acceptInput() { r.once.Do(func() { close(r.input) }) }
+
+// writerFunc is a function as a writer.
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// inputGrace is how long input waits for a sign that the image has set up its
+// serial port: the stdin record, or output. An image that gives none gets its
+// input then.
 const inputGrace = 3 * time.Second
 
 // endOfInput is what a terminal sends for the end of input. A serial line has
 // no other way to say it; ARCHITECTURE.md tells what follows from that.
 const endOfInput = 0x04
 
-// feed forwards standard input to the console. It waits for the stdin record:
-// what comes before the image has set up its serial port would be lost.
+// feed forwards standard input to the console. What comes before the image has
+// set up its serial port would be lost, so it waits for a sign.
 func (r *run) feed(running context.Context, console io.WriteCloser) {
 	defer console.Close()
 	if r.streams.Stdin == nil {

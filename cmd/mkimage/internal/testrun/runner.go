@@ -255,8 +255,6 @@ func (r *Runner) boot(ctx context.Context, p *testPackage, m *qemu.Machine, rep 
 		fmt.Fprintf(rep.out, "*** Test killed: it ran for more than %s and did not obey its own timeout.\n", r.args.timeout+killGrace)
 	case err != nil:
 		fmt.Fprintf(rep.out, "%v\n", err)
-	case code == qemu.ExitLost:
-		fmt.Fprintln(rep.out, "the machine reset or stopped without an exit code")
 	case all.Len() == 0:
 		fmt.Fprintf(rep.out, "exit status %d\n", code)
 	}

@@ -1,0 +1,86 @@
+package qemu
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestArgs(t *testing.T) {
+	m := &Machine{QEMU: "qemu", Image: "x.elf", Append: "arg=1", Type: "microvm", Memory: 64 << 20, CPUs: 4, Accel: "tcg", GDB: 1234}
+	line := strings.Join(m.args(channels{control: "/tmp/a,b"}), " ")
+	for _, want := range []string{
+		"-M microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on", "-device virtio-rng-device", "-m 65536K", "-smp 4",
+		"-accel tcg -cpu max", "path=/tmp/a,,b", "isa-debugcon,iobase=0xe9", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+		"-S -gdb tcp:127.0.0.1:1234", "-kernel x.elf -append ctl=0xe9 debugexit=0xf4 arg=1",
+	} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q is missing in %s", want, line)
+		}
+	}
+	m.Type, m.GDB = "q35", 0
+	args := m.args(channels{})
+	if !slices.Contains(args, "virtio-rng-pci") || !slices.Contains(args, "q35") || slices.Contains(args, "-S") || slices.Contains(args, "-mon") {
+		t.Errorf("q35: %q", args)
+	}
+}
+
+func TestHasVirtualisation(t *testing.T) {
+	for text, want := range map[string]bool{
+		"processor\t: 0\nflags\t\t: fpu vme vmx avx\n": true,
+		"flags : fpu svm":                          true,
+		"flags : fpu svm_lock\nvmx flags : vnmi\n": false,
+		"model name : vmx\n":                       false,
+	} {
+		if got := hasVirtualisation(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestFollow(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "control")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	records := make(chan record, 10)
+	done := make(chan error)
+	go func() { done <- follow(ctx, name, func(r record) { records <- r }) }()
+	f.WriteString("call write 1")
+	time.Sleep(2 * pollEvery)
+	f.WriteString(" = 5\nmissing mount\nexit ")
+	if r := <-records; r != (record{"call", "write 1 = 5"}) {
+		t.Error(r)
+	}
+	if r := <-records; r != (record{"missing", "mount"}) {
+		t.Error(r)
+	}
+	f.WriteString("258\n") // what is there when the machine has ended is read too
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if code, ok := (<-records).exitCode(); code != 2 || !ok {
+		t.Errorf("exit code %d, %v", code, ok)
+	}
+}
+
+func TestParseRecord(t *testing.T) {
+	for line, want := range map[string]int{"exit 0": 0, "exit 2": 2} {
+		if code, ok := parseRecord(line).exitCode(); code != want || !ok {
+			t.Errorf("%q: %d, %v", line, code, ok)
+		}
+	}
+	for _, line := range []string{"exit", "exit x", "exited 1", ""} {
+		if _, ok := parseRecord(line).exitCode(); ok {
+			t.Errorf("%q ends the machine", line)
+		}
+	}
+}

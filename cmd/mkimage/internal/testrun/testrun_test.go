@@ -1,0 +1,64 @@
+package testrun
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseArgs(t *testing.T) {
+	a, err := parseArgs([]string{"-run", "X", "-v", "--count=2", "-skip=S", "-timeout", "5s", "-own=1", "-args", "-run", "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := arguments{
+		args: []string{"-test.run", "X", "-test.count=2", "-own=1", "-run", "y"},
+		skip: "S", timeout: 5 * time.Second, verbose: true, show: true,
+	}
+	if !reflect.DeepEqual(a, want) {
+		t.Errorf("got  %+v\nwant %+v", a, want)
+	}
+	got := strings.Join(a.binary("^T$", false), " ")
+	if want := "-test.paniconexit0 -test.timeout=5s -test.v -test.skip=S|^T$ -test.run X -test.count=2 -own=1 -run y"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if _, err := parseArgs([]string{"-timeout=soon"}); err == nil {
+		t.Error("a wrong timeout was accepted")
+	}
+	a, _ = parseArgs(nil)
+	if got := strings.Join(a.binary("", true), " "); got != "-test.paniconexit0 -test.timeout=10m0s -test.v=test2json" {
+		t.Error(got)
+	}
+}
+
+func TestSkips(t *testing.T) {
+	skips, err := parseSkips("# a comment\n\nos/exec.TestRun, needs processes\nnet/http.TestX/a.b, reason, with comma\nnet/http.ExampleServer_Close, r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := skipPattern(skips, "net/http"), `^TestX$/^a\.b$|^ExampleServer_Close$`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if skips[1].reason != "reason, with comma" || skipPattern(skips, "os") != "" {
+		t.Errorf("%+v", skips)
+	}
+	for _, text := range []string{"os.TestX", "os.TestX, ", "os, reason"} {
+		if _, err := parseSkips(text); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
+func TestOwnSkips(t *testing.T) {
+	if _, err := parseSkips(skipText); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRemarks(t *testing.T) {
+	out := "testing: warning: no tests to run\nPASS\ncoverage: 12.5% of statements\n"
+	if got, want := remarks([]byte(out)), "\tcoverage: 12.5% of statements [no tests to run]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
