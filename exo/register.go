@@ -35,6 +35,9 @@ func (r register) place(w *world) (kind int, addr uintptr, err error) {
 		}
 		return regPort8 + size, uintptr(r.addr), nil
 	}
+	if ram, lo, hi := touchesRAM(Phys(r.addr), uint64(r.width)); ram {
+		return 0, 0, &MachineError{"ACPI register at " + hex(r.addr), "there is RAM at " + span(uint64(lo), uint64(hi)-1)}
+	}
 	va, err := w.pages.address(Phys(r.addr), uint64(r.width))
 	return regMMIO8 + size, va, err
 }
