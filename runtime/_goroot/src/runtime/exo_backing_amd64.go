@@ -28,50 +28,55 @@ func exoBack(va uintptr, write bool) int {
 	if r.prot&exoProtWrite != 0 {
 		flags |= exoPteW
 	}
-	if exoBackHuge(r, va, flags) {
-		return exoBackYes
-	}
-	va &^= exoPageSize - 1
-	e := exoTable(va, 0, true)
-	if e == 0 {
+	pd := exoTable(va, 1, true)
+	if pd == 0 {
 		return exoBackFull
 	}
-	if exoLoad(e)&exoPteP == 0 {
-		f := exoFrameZeroed()
-		if f == 0 {
+	pde := exoLoad(pd)
+	if pde&exoPteP == 0 {
+		if exoBackHuge(r, va, flags, pd) {
+			return exoBackYes
+		}
+		t := exoFrameZeroed()
+		if t == 0 {
 			return exoBackFull
 		}
-		exoStore(e, f|flags)
-		v.backed++
+		pde = t | exoPteP | exoPteW
+		exoStore(pd, pde)
+	} else if pde&exoPtePS != 0 {
+		return exoBackYes // another CPU was faster
 	}
-	lo := max(va&^(exoAround-1), r.lo)
-	hi := min(va&^(exoAround-1)+exoAround, r.hi)
-	if exo.frames.free < exo.frames.total>>3 {
-		return exoBackYes
+	va &^= exoPageSize - 1
+	lo, hi := va, va+exoPageSize
+	if exo.frames.free > exo.frames.total>>3 {
+		lo = max(va&^(exoAround-1), r.lo)
+		hi = min(va&^(exoAround-1)+exoAround, r.hi)
 	}
+	t := exoDirect(pde & exoPteAddr)
 	for p := lo; p < hi; p += exoPageSize {
-		e := e - va>>exoPageShift*8 + p>>exoPageShift*8
-		if exoLoad(e)&exoPteP == 0 {
-			f := exoFrameZeroed()
-			if f == 0 {
+		e := t + p>>exoPageShift&511*8
+		if exoLoad(e) != 0 {
+			continue
+		}
+		f := exoFrameRaw()
+		if f == 0 {
+			if exoLoad(t+va>>exoPageShift&511*8) != 0 {
 				break
 			}
-			exoStore(e, f|flags)
-			v.backed++
+			return exoBackFull
 		}
+		exoZeroPage(exoDirect(f))
+		exoStore(e, f|flags)
+		v.backed++
 	}
 	return exoBackYes
 }
 
-// exoBackHuge backs the 2 MiB around va with one large page when the region holds all of them, wants it, nothing is there yet and
+// exoBackHuge backs the 2 MiB around va, whose entry pd is empty, with one large page when the region holds all of them, wants it and
 // memory is plenty. A region wants it when told so, or when the 2 MiB before are in use: then the heap is growing through.
-func exoBackHuge(r *exoRegion, va, flags uintptr) bool {
+func exoBackHuge(r *exoRegion, va, flags, pd uintptr) bool {
 	lo := va &^ (exoHugeSize - 1)
 	if r.huge == 2 || lo < r.lo || r.hi < lo+exoHugeSize || exo.frames.free < exo.frames.total>>2 {
-		return false
-	}
-	e := exoTable(lo, 1, true)
-	if e == 0 || exoLoad(e)&exoPteP != 0 {
 		return false
 	}
 	if r.huge != 1 {
@@ -82,11 +87,9 @@ func exoBackHuge(r *exoRegion, va, flags uintptr) bool {
 		if b == 0 || exoLoad(b)&exoPteP == 0 {
 			return false
 		}
-		if t := exoLoad(b); t&exoPtePS == 0 {
-			// In use means: the last eighth of it has been reached.
-			if exoLoad(exoDirect(t&exoPteAddr)+448*8)&exoPteP == 0 {
-				return false
-			}
+		// In use means: the last eighth of it has been reached.
+		if t := exoLoad(b); t&exoPtePS == 0 && exoLoad(exoDirect(t&exoPteAddr)+448*8)&exoPteP == 0 {
+			return false
 		}
 	}
 	pa := exoFrameRun(exoFramesPerChunk, exoHugeSize)
@@ -96,7 +99,7 @@ func exoBackHuge(r *exoRegion, va, flags uintptr) bool {
 	for o := uintptr(0); o < exoHugeSize; o += exoPageSize {
 		exoZeroPage(exoDirect(pa + o))
 	}
-	exoStore(e, pa|flags|exoPtePS)
+	exoStore(pd, pa|flags|exoPtePS)
 	exo.vm.backed += exoFramesPerChunk
 	return true
 }

@@ -244,13 +244,10 @@ func exoBootTables(table uintptr) {
 			}
 			// One walk for each table, then its entries in a row.
 			e := exoTable(va+o, 0, true)
-			for {
+			end := min(filesz, exoNext(va+o, 1)-va)
+			for ; o < end; o += exoPageSize {
 				exoStore(e, va+o|pte)
-				o += exoPageSize
 				e += 8
-				if o >= filesz || e&(exoPageSize-1) == 0 {
-					break
-				}
 			}
 		}
 		if memsz > filesz {

@@ -193,7 +193,8 @@ func exoProcessImage(lo, hi uintptr) uintptr {
 		}
 	}
 	s = alignUp(s, 16)
-	exoRandomFill(s, 16)
+	exoStore(s, uintptr(exoHardRandom()))
+	exoStore(s+8, uintptr(exoHardRandom()))
 	aux := [...]uintptr{
 		_AT_PAGESZ, exoPageSize,
 		_AT_RANDOM, s,

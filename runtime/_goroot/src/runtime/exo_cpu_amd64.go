@@ -43,13 +43,14 @@ const (
 
 // exoStacks maps a stack and returns its top.
 func exoStacks(slot, lo, hi uintptr) uintptr {
+	e := exoTable(slot+lo, 0, true) // a slot lies within one table
 	for va := slot + lo; va < slot+hi; va += exoPageSize {
 		f := exoFrameRaw()
-		e := exoTable(va, 0, true)
 		if f == 0 || e == 0 {
 			exoPanic("not enough memory for kernel stacks", nil, va)
 		}
 		exoStore(e, f|exoPteP|exoPteW|exoPteNX|exoPteG|exoPteA|exoPteD)
+		e += 8
 	}
 	return slot + hi
 }
@@ -176,10 +177,14 @@ func exoIDT() {
 		exoGate(v, exc+5*v, ist)
 	}
 	exoGate(14, abi.FuncPCABI0(exoPageFault), exoISTFault)
-	vec := abi.FuncPCABI0(exoVectors)
-	for v := uintptr(32); v < 256; v++ {
-		exoGate(v, vec+5*(v-32), exoISTIRQ)
+	for _, v := range [...]uintptr{39, 47, exoVecTimer, exoVecIPI, exoVecSpurious} {
+		exoVectorGate(v) // 39 and 47: what masked legacy PICs may still send
 	}
+}
+
+// exoVectorGate opens the gate of an interrupt vector.
+func exoVectorGate(v uintptr) {
+	exoGate(v, abi.FuncPCABI0(exoVectors)+5*(v-32), exoISTIRQ)
 }
 
 // exoGate writes one interrupt gate: present, DPL 0, type 14 (SDM vol. 3, figure 6-8).

@@ -17,6 +17,7 @@ const (
 type exoChunk struct {
 	_          sys.NotInHeap
 	bits       [exoFramesPerChunk / 64]uint64 // set: free
+	base       uintptr                        // physical address of its first frame
 	nfree      int32
 	next, prev int32 // in the list of partial or whole chunks; -1 ends
 	whole      bool  // on the list of whole chunks
@@ -79,12 +80,6 @@ func (f *exoFrames) rangeOf(i int32) *exoRange {
 	return &f.ranges[k]
 }
 
-// base returns the physical address of chunk i; a chunk may begin before its range does.
-func (f *exoFrames) base(i int32) uintptr {
-	r := f.rangeOf(i)
-	return r.lo&^(exoHugeSize-1) + uintptr(i-r.chunk)*exoHugeSize
-}
-
 // make makes the record of the next chunk and lists it. It reports whether there was one.
 func (f *exoFrames) make() bool {
 	if f.made == f.nchunks {
@@ -94,7 +89,8 @@ func (f *exoFrames) make() bool {
 	f.made++
 	c := f.at(i)
 	r := f.rangeOf(i)
-	lo := f.base(i)
+	lo := r.lo&^(exoHugeSize-1) + uintptr(i-r.chunk)*exoHugeSize // may be before the range
+	c.base = lo
 	hi := lo + exoHugeSize
 	for w := range c.bits {
 		c.bits[w] = 0
@@ -125,34 +121,43 @@ func (f *exoFrames) make() bool {
 	return true
 }
 
-// one takes a frame; lock held. 0: none.
-func (f *exoFrames) one() uintptr {
-	for f.partial < 0 {
-		if f.whole < 0 && !f.make() {
-			return 0
-		}
-		if f.partial < 0 && f.whole >= 0 {
-			i := f.whole
-			f.drop(&f.whole, i)
-			f.at(i).whole = false
-			f.push(&f.partial, i)
-		}
-	}
-	i := f.partial
-	c := f.at(i)
-	for w := range c.bits {
-		if b := c.bits[w]; b != 0 {
-			c.bits[w] = b & (b - 1)
-			c.nfree--
-			if c.nfree == 0 {
-				f.drop(&f.partial, i)
+// take moves up to n single frames to mag, the first to leave last in it, and returns how many; lock held.
+func (f *exoFrames) take(mag *[32]uintptr, n int) int {
+	k := n
+	for k > 0 {
+		if f.partial < 0 {
+			if f.whole < 0 && !f.make() {
+				break
 			}
-			f.free--
-			return f.base(i) + uintptr(w*64+sys.TrailingZeros64(b))<<exoPageShift
+			if f.partial < 0 {
+				i := f.whole
+				f.drop(&f.whole, i)
+				f.at(i).whole = false
+				f.push(&f.partial, i)
+			}
+		}
+		i := f.partial
+		c := f.at(i)
+		for w := 0; w < len(c.bits) && k > 0; w++ {
+			b := c.bits[w]
+			base := c.base + uintptr(w)*(64<<exoPageShift)
+			for b != 0 && k > 0 {
+				k--
+				mag[k] = base + uintptr(sys.TrailingZeros64(b))<<exoPageShift
+				b &= b - 1
+				c.nfree--
+			}
+			c.bits[w] = b
+		}
+		if c.nfree == 0 {
+			f.drop(&f.partial, i)
 		}
 	}
-	exoPanic("frame allocator: a listed chunk has no free frame", nil, 0)
-	return 0
+	f.free -= uintptr(n - k)
+	for i := k; k > 0 && i < n; i++ {
+		mag[i-k] = mag[i]
+	}
+	return n - k
 }
 
 // give returns a frame; lock held.
@@ -213,16 +218,16 @@ func (f *exoFrames) run(n, align uintptr) uintptr {
 			return 0
 		}
 		c := f.at(i)
-		pa := f.base(i - have)
+		pa := f.at(i - have).base
 		switch {
 		case !c.whole:
 			have = 0
 			continue
-		case have > 0 && f.base(i) != f.base(i-1)+exoHugeSize:
+		case have > 0 && f.at(i).base != f.at(i-1).base+exoHugeSize:
 			have = 0
 		}
 		if have == 0 {
-			if pa = f.base(i); pa&(align-1) != 0 {
+			if pa = f.at(i).base; pa&(align-1) != 0 {
 				continue
 			}
 		}
@@ -266,7 +271,7 @@ func (f *exoFrames) runIn(i int32, n, align uintptr) uintptr {
 		if c.nfree == 0 {
 			f.drop(&f.partial, i)
 		}
-		return f.base(i) + b<<exoPageShift
+		return f.at(i).base + b<<exoPageShift
 	}
 	return 0
 }
@@ -277,27 +282,14 @@ func exoFrameRaw() uintptr {
 	if c.nmag == 0 {
 		f := &exo.frames
 		f.lock.lock()
-		for c.nmag < 16 {
-			pa := f.one()
-			if pa == 0 {
-				break
-			}
-			// Filled from the top, so that frames leave in ascending order.
-			c.mag[15-c.nmag] = pa
-			c.nmag++
-		}
+		c.nmag = uint32(f.take(&c.mag, len(c.mag)/2))
 		f.lock.unlock()
 		if c.nmag == 0 {
 			return 0
 		}
-		if k := 16 - c.nmag; k != 0 {
-			for i := uint32(0); i < c.nmag; i++ {
-				c.mag[i] = c.mag[i+k]
-			}
-		}
 	}
 	c.nmag--
-	return c.mag[c.nmag]
+	return c.mag[c.nmag&31]
 }
 
 // exoFrameZeroed takes one frame of zeroes. 0: none is left.

@@ -75,15 +75,19 @@ func exoMapDirect(lo, hi, hole0, hole1 uintptr, giant bool) {
 		case pa&(exoHugeSize-1) == 0 && hi-pa >= exoHugeSize && (pa >= hole1 || pa+exoHugeSize <= hole0):
 			exoStore(exoTable(exoDirect(pa), 1, true), pa|rw|exoPtePS)
 			pa += exoHugeSize
+		case pa >= hole0 && pa < hole1:
+			pa = hole1
 		default:
-			if pa < hole0 || pa >= hole1 {
-				if e := exoTable(exoDirect(pa), 0, true); e != 0 {
-					exoStore(e, pa|rw)
-				}
-			} else if pa&(exoHugeSize-1) == 0 && pa+exoHugeSize <= hole1 {
-				pa += exoHugeSize - exoPageSize
+			// One walk for each table, then its entries in a row.
+			e := exoTable(exoDirect(pa), 0, true)
+			end := min(hi, exoNext(pa, 1))
+			if pa < hole0 {
+				end = min(end, hole0)
 			}
-			pa += exoPageSize
+			for ; pa < end; pa += exoPageSize {
+				exoStore(e, pa|rw)
+				e += 8
+			}
 		}
 	}
 }

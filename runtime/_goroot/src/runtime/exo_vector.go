@@ -109,6 +109,7 @@ func exoVectorTake() uintptr {
 		v = 0
 	} else {
 		q.used[v/64] |= 1 << (v % 64)
+		exoVectorGate(v)
 	}
 	q.lock.unlock()
 	return v
