@@ -18,6 +18,9 @@ const (
 	linuxMemory = 128 << 10
 )
 
+// imageEntry is the Go function that an image's boot code jumps to.
+const imageEntry = "_exo_start"
+
 // linuxBuild is the environment that makes a program the Linux guest can run.
 var linuxBuild = []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"}
 
@@ -58,11 +61,19 @@ func (b *Bench) Image(ctx context.Context, pkg string) (*Guest, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the image of %s: %w", pkg, err)
 		}
-		main, err := symbol.GoFunc(out, "main.main", "_exo_start", image.GoEntry)
-		return &Guest{
-			Kernel: out, Memory: imageMemory, start: image.PVHEntry, main: main,
+		g := &Guest{
+			Kernel: out, Memory: imageMemory, start: image.PVHEntry,
 			appendLine: imageCommandLine, exitCode: imageExitCode,
-		}, err
+		}
+		for _, name := range []string{imageEntry, "runtime.rt0_go", "runtime.main"} {
+			addr, err := symbol.GoFunc(out, name, imageEntry, image.GoEntry)
+			if err != nil {
+				return nil, err
+			}
+			g.landmarks = append(g.landmarks, landmark{name, addr})
+		}
+		g.main, err = symbol.GoFunc(out, "main.main", imageEntry, image.GoEntry)
+		return g, err
 	})
 }
 

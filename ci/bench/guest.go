@@ -22,7 +22,15 @@ type Guest struct {
 	exitCode func(status int, console []qemu.Line) (int, error)
 
 	// start is the address of the first instruction that is not the VMM's; main, of the program's main.main.
+	// Landmarks lie on the way, in order.
 	start, main uint64
+	landmarks   []landmark
+}
+
+// A landmark is a place that a guest passes on its way to main.main.
+type landmark struct {
+	name string
+	addr uint64
 }
 
 // machine fills in what the guest needs to boot.

@@ -14,6 +14,10 @@ const sleepLimit = 3 * time.Minute
 // lateness is what guest/sleeper reports, in ms.
 type lateness struct{ median, p99 float64 }
 
+// A promise below 20 ms is more than Go's stock scheduler keeps on one CPU: it hands the CPU from the loop to the
+// sleeper only when sysmon has seen the loop run for 10 ms, and looks every 10 ms. The same program run natively on
+// one CPU shows a median of 20 ms and a p99 of 40 ms.
+
 // sleepRow runs guest/sleeper on a clock that counts instructions, so that the host's load does not show.
 var sleepRow = Row{
 	Name:  "sleep",
@@ -36,7 +40,7 @@ var sleepRow = Row{
 		return Figures{
 			Ours: ours.figure(text), Linux: linux.figure(text),
 			Met:   ours.Value.median < reachMedian && ours.Value.p99 < reachP99,
-			Notes: []string{"In the guest's time, at 8 ns an instruction, whatever the host's load."},
+			Notes: []string{"In the guest's time, at 8 ns an instruction, whatever the host's load. Natively on one CPU Go's own scheduler gives a median of 20 ms and a p99 of 40 ms: sysmon looks every 10 ms for loops of 10 ms."},
 		}
 	},
 }
