@@ -18,10 +18,22 @@ type claim struct {
 	in     *space
 	lo, hi uint64 // both included
 	holder string
+	own    bool // exo's
 }
 
 // take claims [lo, hi] for holder or says who has it.
 func (s *space) take(name, holder string, lo, hi uint64) (*claim, error) {
+	return s.claim(name, &claim{in: s, lo: lo, hi: hi, holder: holder})
+}
+
+// takeOwn claims a range for exo itself. It may overlap others of exo's: a PC's reset control register, port 0xcf9, lies
+// amid the configuration address register.
+func (s *space) takeOwn(name, what string, lo, hi uint64) (*claim, error) {
+	return s.claim(name, &claim{in: s, lo: lo, hi: hi, holder: "exo: " + what, own: true})
+}
+
+func (s *space) claim(name string, n *claim) (*claim, error) {
+	lo, hi := n.lo, n.hi
 	if hi < lo {
 		return nil, &RangeError{Space: name, Lo: lo, Hi: hi, Last: ^uint64(0), Why: "the range is empty or wraps around"}
 	}
@@ -29,13 +41,12 @@ func (s *space) take(name, holder string, lo, hi uint64) (*claim, error) {
 	defer s.mu.Unlock()
 	s.name = name
 	for _, c := range s.held {
-		if lo <= c.hi && c.lo <= hi {
+		if lo <= c.hi && c.lo <= hi && !(c.own && n.own) {
 			return nil, &HeldError{Space: name, Lo: lo, Hi: hi, Holder: c.holder, At: c.lo, To: c.hi}
 		}
 	}
-	c := &claim{in: s, lo: lo, hi: hi, holder: holder}
-	s.held = append(s.held, c)
-	return c, nil
+	s.held = append(s.held, n)
+	return n, nil
 }
 
 // release gives the range back; a second release is an error.

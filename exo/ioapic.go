@@ -45,7 +45,11 @@ func (w *world) findIOAPICs() (*router, error) {
 	}
 	r := &router{overrides: overrides}
 	for _, a := range list {
-		mem, err := TakeMMIO("exo: I/O APIC", a.base, 0x20)
+		cl, err := w.mmio.takeOwn("MMIO", "I/O APIC", uint64(a.base), uint64(a.base)+0x1f)
+		if err != nil {
+			return nil, err
+		}
+		mem, err := mapClaim(w, cl, a.base, 0x20)
 		if err != nil {
 			return nil, err
 		}

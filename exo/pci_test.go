@@ -124,9 +124,9 @@ func TestLyingFunction(t *testing.T) {
 	f.BAR(5, 0xd0000000, 0x1000, false)
 	f.Config[0x10+4*5] |= 4 // 64 bits wide, and the last
 	f.BAR(0, 0, 0x1000, false)
-	f.BAR(1, 0x1000, 0x1000, false) // over RAM
+	f.BAR(1, 0x1000, 0x1000, false)                                      // over RAM
 	f.Config[0x41], f.Config[0x60], f.Config[0x61] = 0x60, capMSIX, 0x40 // a circle
-	f.Config[0x62], f.Config[0x63], f.Config[0x65] = 0xff, 0x07, 0xf // 2048 entries at 0xf00 of BAR 2
+	f.Config[0x62], f.Config[0x63], f.Config[0x65] = 0xff, 0x07, 0xf     // 2048 entries at 0xf00 of BAR 2
 	f.BAR(2, 0xd1000000, 0x1000, false)
 	f.Config[0x64] = 2
 	fn, err := TakeFunction("t", 0x10)

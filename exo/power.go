@@ -76,7 +76,7 @@ func (w *world) armReset(f fadt) error {
 }
 
 func (w *world) setPower(op int, r register, v uint32) error {
-	if err := r.claim(w, "exo: power"); err != nil {
+	if err := r.claim(w, "power"); err != nil {
 		return err
 	}
 	kind, addr, err := r.place(w)

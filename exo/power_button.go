@@ -31,7 +31,7 @@ func (w *world) armFixedButton(f fadt) error {
 		enable := status
 		enable.addr += uint64(n / 2)
 		for _, r := range []register{status, enable} {
-			if err := r.claim(w, "exo: power button"); err != nil {
+			if err := r.claim(w, "power button"); err != nil {
 				return err
 			}
 		}
@@ -99,7 +99,7 @@ func (w *world) armEventButton(ns *namespace) error {
 				return err
 			}
 			if b.mask != 0 {
-				if err := b.reg.claim(w, "exo: power button"); err != nil {
+				if err := b.reg.claim(w, "power button"); err != nil {
 					return err
 				}
 				return w.watchButton(irq.gsi, irq.activeLow, b.reg, b.mask, 0)

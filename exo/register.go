@@ -85,7 +85,7 @@ func (r register) store(w *world, v uint32) error {
 }
 
 // claim keeps the register from being taken by anyone else. A register that someone has already is not exo's to use.
-func (r register) claim(w *world, holder string) error {
+func (r register) claim(w *world, what string) error {
 	if r.width == 0 {
 		return nil
 	}
@@ -93,6 +93,6 @@ func (r register) claim(w *world, holder string) error {
 	if r.space == spaceIO {
 		s, name = &w.ports, "port"
 	}
-	_, err := s.take(name, holder, r.addr, r.addr+uint64(r.width)-1)
+	_, err := s.takeOwn(name, what, r.addr, r.addr+uint64(r.width)-1)
 	return err
 }
