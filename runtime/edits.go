@@ -5,7 +5,7 @@ import "slices"
 //go:generate go test -run ^TestPage$ . -update
 
 // edits is everything that changes in the user's own files; what is added lies below _goroot/src.
-var edits = slices.Concat(runtimeEdits, doorEdits, syscallEdits)
+var edits = slices.Concat(runtimeEdits, doorEdits, syscallEdits, timeEdits)
 
 // runtimeEdits is what package runtime itself needs beyond the added files.
 var runtimeEdits = []Edit{
@@ -35,4 +35,16 @@ var doorEdits = []Edit{
 func door(name, text string) Edit {
 	return Edit{File: "syscall/syscall_linux.go", Decl: name, Op: Body, Text: text,
 		Why: "libos/posix serves it on another goroutine while this one's stack is pinned"}
+}
+
+// timeEdits put the time zones into the image.
+var timeEdits = []Edit{
+	{
+		File: "time/zoneinfo_read.go", Decl: "loadFromEmbeddedTZData", Op: Drop,
+		Why: "exo_zone.go has it, set from the start",
+	},
+	{
+		File: "time/tzdata/tzdata.go", Decl: "init", Op: Drop,
+		Why: "it would link 450 KB of zones into programs that load none",
+	},
 }
