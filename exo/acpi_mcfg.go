@@ -26,3 +26,17 @@ func parseMCFG(t acpiTable) ([]ecam, error) {
 	}
 	return list, nil
 }
+
+// hostBridges gives the spaces that host bridges name by _CBA (PCI Firmware 3.3, 4.1.3): QEMU's microvm has no MCFG.
+func (ns *namespace) hostBridges() (list []ecam) {
+	for _, d := range ns.devices("PNP0A08") {
+		v, ok := ns.value(d.path + "_CBA")
+		if seg, has := ns.value(d.path + "_SEG"); has && seg.n != 0 {
+			continue
+		}
+		if ok && v.kind == valInt && v.n != 0 && v.n&(1<<20-1) == 0 {
+			list = append(list, ecam{base: Phys(v.n), to: 255})
+		}
+	}
+	return list
+}

@@ -106,9 +106,21 @@ func (f *Function) readBAR(i int) (bar, error) {
 	if b.size == 0 || b.size&(b.size-1) != 0 || b.base&(b.size-1) != 0 {
 		return b, f.barError(i, "the device gives a size or address that cannot be")
 	}
-	if b.base == 0 {
-		return b, f.barError(i, "firmware gave it no address, and exo does not assign any")
+	if b.base != 0 {
+		return b, nil
 	}
+	if b.io {
+		return b, f.barError(i, "firmware gave its ports no address")
+	}
+	if b.base = f.c.assign(f.ID, b.size, wide); b.base == 0 {
+		return b, f.barError(i, "firmware gave it no address, and there is no room to give it one")
+	}
+	f.command(0, cmdMemory)
+	f.c.store32(f.ID, off, uint32(b.base))
+	if wide {
+		f.c.store32(f.ID, off+4, uint32(b.base>>32))
+	}
+	f.c.store16(f.ID, pciCommand, cmd)
 	return b, nil
 }
 

@@ -39,12 +39,16 @@ const (
 	headerMany = 0x80
 )
 
-// pciRoot reaches configuration space. Its ports are one register pair, so they need a lock; memory needs none.
+// pciRoot reaches configuration space. Its ports are one register pair, so they need mu; memory needs none.
 type pciRoot struct {
 	w     *world
 	ecams []ecam
 	mu    sync.Mutex
 	ports *Ports // nil where the machine has no such mechanism
+
+	roomMu sync.Mutex // before mu
+	looked bool       // under roomMu, as rooms
+	rooms  []pciRoom  // for functions without addresses
 }
 
 func (w *world) pciRoot() (*pciRoot, error) {
@@ -62,6 +66,11 @@ func (w *world) findPCI() (*pciRoot, error) {
 					return nil, err
 				}
 			}
+		}
+	}
+	if len(c.ecams) == 0 && hwRSDP() != 0 {
+		if ns, err := w.namespace(); err == nil {
+			c.ecams = ns.hostBridges()
 		}
 	}
 	for _, e := range c.ecams {

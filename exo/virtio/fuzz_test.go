@@ -1,3 +1,5 @@
+//go:build !hardtack
+
 package virtio
 
 import (

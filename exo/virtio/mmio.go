@@ -35,27 +35,29 @@ type mmioTransport struct {
 	line *exo.Line
 }
 
-func openMMIO(holder string, p exo.VirtioMMIO, v *exo.Vector) (t *mmioTransport, err error) {
-	t = &mmioTransport{name: placeName(p.Base)}
-	if t.mem, err = exo.TakeMMIO(holder, p.Base, p.Size); err != nil {
+func openMMIO(holder string, p exo.VirtioMMIO, v *exo.Vector) (*mmioTransport, error) {
+	mem, err := exo.TakeMMIO(holder, p.Base, p.Size)
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			t.release()
-		}
-	}()
-	if p.Size < regConfig || t.mem.Load32(regMagic) != mmioMagic || t.mem.Load32(regVersion) != mmioVersion || t.mem.Load32(regDeviceID) == 0 {
-		return nil, &DeviceError{t.name, "no device with the modern register layout answers there"}
-	}
-	if t.line, err = exo.TakeLine(holder, p.GSI, p.ActiveLow); err != nil {
+	t := &mmioTransport{name: "device at 0x" + hex(uint64(p.Base)), mem: mem}
+	if err := t.open(holder, p, v); err != nil {
+		t.release()
 		return nil, err
 	}
-	t.setStatus(0) // quiet before its line is heard
-	return t, t.line.Bind(v, nil)
+	return t, nil
 }
 
-func placeName(base exo.Phys) string { return "device at 0x" + hex(uint64(base)) }
+func (t *mmioTransport) open(holder string, p exo.VirtioMMIO, v *exo.Vector) (err error) {
+	if p.Size < regConfig || t.mem.Load32(regMagic) != mmioMagic || t.mem.Load32(regVersion) != mmioVersion || t.mem.Load32(regDeviceID) == 0 {
+		return &DeviceError{t.name, "no device with the modern register layout answers there"}
+	}
+	if t.line, err = exo.TakeLine(holder, p.GSI, p.ActiveLow); err != nil {
+		return err
+	}
+	t.setStatus(0) // quiet before its line is heard
+	return t.line.Bind(v, nil)
+}
 
 func (t *mmioTransport) status() uint8     { return uint8(t.mem.Load32(regStatus)) }
 func (t *mmioTransport) setStatus(s uint8) { t.mem.Store32(regStatus, uint32(s)) }

@@ -41,40 +41,43 @@ type pciTransport struct {
 	off  uintptr // of the common configuration in com
 }
 
-func openPCI(holder string, id exo.FunctionID, v *exo.Vector) (t *pciTransport, err error) {
-	t = &pciTransport{name: "PCI function " + id.String()}
-	if t.f, err = exo.TakeFunction(holder, id); err != nil {
+func openPCI(holder string, id exo.FunctionID, v *exo.Vector) (*pciTransport, error) {
+	f, err := exo.TakeFunction(holder, id)
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			t.release()
-		}
-	}()
+	t := &pciTransport{name: "PCI function " + id.String(), f: f}
+	if err := t.open(holder, v); err != nil {
+		t.release()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *pciTransport) open(holder string, v *exo.Vector) (err error) {
 	var ok bool
 	if t.w, ok = readWindows(t.f.Capabilities(capVendor), t.f.Load8, t.f.Load32); !ok {
-		return nil, &DeviceError{t.name, "its capabilities name no modern registers"}
+		return &DeviceError{t.name, "its capabilities name no modern registers"}
 	}
 	if t.com, err = t.window(holder, t.w.common); err != nil {
-		return nil, err
+		return err
 	}
 	t.off = uintptr(t.w.common.off)
 	if _, err = t.window(holder, t.w.notify); err != nil {
-		return nil, err
+		return err
 	}
 	if t.w.device.size != 0 {
 		if _, err = t.window(holder, t.w.device); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if n, err := t.f.Messages(); err != nil || n == 0 {
-		if err == nil {
-			err = &DeviceError{t.name, "it has no MSI-X, and its shared INTx pin is not used"}
-		}
-		return nil, err
+	if n, err := t.f.Messages(); err != nil {
+		return err
+	} else if n == 0 {
+		return &DeviceError{t.name, "it has no MSI-X, and its shared INTx pin is not used"}
 	}
 	t.f.Enable()
-	return t, t.f.Bind(0, v, nil)
+	return t.f.Bind(0, v, nil)
 }
 
 // window takes the BAR that w is in, once, and checks that it fits.

@@ -1,3 +1,5 @@
+//go:build !hardtack
+
 package virtio_test
 
 import (
@@ -123,6 +125,37 @@ func TestLyingDevice(t *testing.T) {
 					t.Errorf("left behind: %d frames, %d vectors", m.FramesUsed(), m.VectorsUsed())
 				}
 			})
+		})
+	}
+}
+
+// Registers that are not where a device says they are end Open with an error and nothing held.
+func TestLyingPCI(t *testing.T) {
+	for name, lie := range map[string]func(f *sim.Function){
+		"no capabilities":          func(f *sim.Function) { f.Config[0x34] = 0 },
+		"registers outside BAR":    func(f *sim.Function) { f.Config[0x40+9] = 0xff },
+		"notification outside BAR": func(f *sim.Function) { f.Config[0x60+10] = 1 },
+		"BAR that is not there":    func(f *sim.Function) { f.Config[0x60+4] = 1 },
+		"notification too small":   func(f *sim.Function) { f.Config[0x60+12], f.Config[0x60+13] = 8, 0 },
+		"no MSI-X":                 func(f *sim.Function) { f.Config[0x61] = 0 },
+		"MSI-X table outside":      func(f *sim.Function) { f.Config[0x78+5] = 0x3f; f.Config[0x78+6] = 1 },
+		"no address":               func(f *sim.Function) { clear(f.Config[0x20:0x28]); f.Config[0x20] = 4 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := sim.New(1 << 20)
+			defer exo.Simulate(m)()
+			f := m.AddPCI().AddVirtioPCI(counting(), 0x18, 0xd0000000)
+			lie(f)
+			for range 2 {
+				if err := rng.Feed(8); err == nil {
+					t.Fatal("no error")
+				} else if strings.Contains(err.Error(), "held by") {
+					t.Fatal("still held: ", err)
+				}
+			}
+			if m.FramesUsed() != 0 || m.VectorsUsed() != 0 {
+				t.Errorf("left behind: %d frames, %d vectors", m.FramesUsed(), m.VectorsUsed())
+			}
 		})
 	}
 }
