@@ -153,8 +153,9 @@ func (w *PipeEnd) Write(f *File, b []byte) (n int, e syscall.Errno) {
 		}
 	}
 	if n > told {
-		r.wake(In | InN)
+		r.waiting.Wake()
 	}
+	r.watch.Notify(In | InN) // as on Linux, even where nothing could be written
 	if !p.full() {
 		w.waiting.Wake()
 	}

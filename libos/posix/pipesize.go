@@ -48,8 +48,6 @@ func (o *PipeEnd) Resize(size uint) (uint, syscall.Errno) {
 		ring[i] = *p.at(p.tail + i)
 	}
 	p.ring, p.tail, p.head = ring, 0, used
-	if !p.full() {
-		p.ends[1].wake(Out | OutN)
-	}
+	p.ends[1].wake(Everything) // as Linux, which does not look whether there is more room
 	return pages * pageSize, 0
 }

@@ -15,7 +15,7 @@ import (
 // Lock order: the object's own mutex, Watchers.mu, then the watcher's own.
 type Watchers struct {
 	mu    park.Mutex
-	head  *Watch // newest first; mu for changes
+	head  *Watch // newest first, the exclusive ones last and in their order; mu
 	count int32  // atomic
 }
 
@@ -56,7 +56,11 @@ func (w *Watchers) Notify(ev Events) {
 // Add puts l, which is in no list, into this one.
 func (w *Watchers) Add(l *Watch) {
 	w.mu.Lock()
-	l.next, w.head = w.head, l
+	p := &w.head
+	for l.Exclusive && *p != nil {
+		p = &(*p).next
+	}
+	l.next, *p = *p, l
 	atomic.AddInt32(&w.count, 1)
 	w.mu.Unlock()
 }

@@ -192,7 +192,7 @@ func epollCtl(epfd, op, fd int, events posix.Events, data uint64) syscall.Errno 
 		it.events, it.data = events|posix.Err|posix.Hup, data
 		ep.lock.Unlock()
 	}
-	if ev := target.Object().Ready() & it.events; ev != 0 {
+	if ev := target.Object().Ready() & it.events; ev != 0 && !it.isQueued() {
 		it.Notify(ev)
 	}
 	return 0
@@ -257,6 +257,12 @@ func (it *epItem) Notify(ev posix.Events) bool {
 	ep.lock.Unlock()
 	ep.watch.Notify(posix.In | posix.InN)
 	return taken
+}
+
+func (it *epItem) isQueued() bool {
+	it.ep.lock.Lock()
+	defer it.ep.lock.Unlock()
+	return it.queued
 }
 
 // wakeOne wakes the oldest sleeper; ep.lock is held.

@@ -27,7 +27,7 @@ func afterMS(ms int32) int64 {
 }
 
 func addSaturated(a, b int64) int64 {
-	if a > forever-b {
+	if b > 0 && a > forever-b {
 		return forever
 	}
 	return a + b
