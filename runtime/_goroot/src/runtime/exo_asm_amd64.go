@@ -39,6 +39,7 @@ func exoExceptions()
 func exoVectors()
 func exoVDSO()
 func exoVDSOTime()
+func exoTrapDoor()
 func exoOOM()
 
 func exoIn16(port uintptr) uintptr

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"internal/abi"
 	"internal/runtime/atomic"
 	"unsafe"
 )
@@ -226,10 +227,21 @@ func exoSyscall(t *exoContext) {
 	case exoCallControl:
 		exoControl(r.rdi, r.rsi)
 		ret = 0
+	default:
+		if r1, errno, ok := exoPosixInPlace(r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9); ok {
+			ret = r1
+			if errno != 0 {
+				ret = exoErr(errno)
+			}
+		} else if exoTrapDoorEnter(t) {
+			return
+		}
 	}
 	r.rax = ret
 	exoLeave(c)
 }
+
+func exoTrapDoorPC() uintptr { return abi.FuncPCABI0(exoTrapDoor) }
 
 // exoLeave is the last thing before a CPU goes back to a context: signals for it are delivered.
 func exoLeave(c *exoCPU) {

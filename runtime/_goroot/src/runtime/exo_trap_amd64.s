@@ -7,6 +7,7 @@
 // GS holds the address of this CPU's exoCPU; nothing else uses GS.
 
 #include "go_asm.h"
+#include "funcdata.h"
 #include "go_tls.h"
 #include "textflag.h"
 
@@ -360,4 +361,55 @@ TEXT ·exoHalt<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	STI
 	HLT
 	CLI
+	RET
+
+// exoTrapDoor is where a SYSCALL of a program's own assembly goes on: registers as at the instruction, return address pushed.
+// It keeps every register but AX, CX and R11, as Linux does.
+TEXT ·exoTrapDoor(SB),NOSPLIT|NOFRAME,$0-0
+	NO_LOCAL_POINTERS
+	PUSHQ	BP
+	MOVQ	SP, BP
+	ADJSP	$96
+	MOVQ	R15, 0(SP)
+	MOVQ	R14, 8(SP)
+	MOVQ	R13, 16(SP)
+	MOVQ	R12, 24(SP)
+	MOVQ	R10, 32(SP)
+	MOVQ	R9, 40(SP)
+	MOVQ	R8, 48(SP)
+	MOVQ	DI, 56(SP)
+	MOVQ	SI, 64(SP)
+	MOVQ	DX, 72(SP)
+	MOVQ	BX, 80(SP)
+	SAVEX
+	// nr AX, a1 DI, a2 SI, a3 DX, a4 R10, a5 R8, a6 R9  ->  AX, BX, CX, DI, SI, R8, R9
+	MOVQ	DI, BX
+	MOVQ	SI, CX
+	MOVQ	DX, DI
+	MOVQ	R10, SI
+	get_tls(R11)
+	MOVQ	g(R11), R14
+	XORPS	X15, X15
+	ADJSP	$SPILL
+	CALL	syscall·exoDoor<ABIInternal>(SB)
+	ADJSP	$-SPILL
+	TESTQ	CX, CX
+	JEQ	ok
+	NEGQ	CX
+	MOVQ	CX, AX
+ok:
+	RESTX
+	MOVQ	0(SP), R15
+	MOVQ	8(SP), R14
+	MOVQ	16(SP), R13
+	MOVQ	24(SP), R12
+	MOVQ	32(SP), R10
+	MOVQ	40(SP), R9
+	MOVQ	48(SP), R8
+	MOVQ	56(SP), DI
+	MOVQ	64(SP), SI
+	MOVQ	72(SP), DX
+	MOVQ	80(SP), BX
+	ADJSP	$-96
+	POPQ	BP
 	RET
