@@ -79,7 +79,7 @@ func bootSegment(prog *program, opts Options) []byte {
 }
 
 // assemble writes the file: headers and notes, the boot segment, the program's
-// segments, each from a page boundary.
+// segments, one behind the other.
 //
 // A program segment's memory size equals its file size here. A loader would
 // have to clear the difference, tens of megabytes of which are never touched;
@@ -87,25 +87,25 @@ func bootSegment(prog *program, opts Options) []byte {
 func assemble(in []byte, prog *program, boot, notes []byte) []byte {
 	nph := 2 + len(prog.segments)
 	notesOff := uint64(ehdrSize + nph*phdrSize)
-	bootOff := pageUp(notesOff + uint64(len(notes)))
+	bootOff := alignUp(notesOff + uint64(len(notes)))
 
 	out := appendEhdr(nil, nph)
 	out = appendPhdr(out, elf.PT_NOTE, elf.PF_R, notesOff, 0, uint64(len(notes)), noteAlign)
-	out = appendPhdr(out, elf.PT_LOAD, elf.PF_R|elf.PF_X, bootOff, BootBase, uint64(len(boot)), pageSize)
-	off := bootOff + pageUp(uint64(len(boot)))
+	out = appendPhdr(out, elf.PT_LOAD, elf.PF_R|elf.PF_X, bootOff, BootBase, uint64(len(boot)), fileAlign)
+	off := bootOff + alignUp(uint64(len(boot)))
 	for _, s := range prog.segments {
-		out = appendPhdr(out, elf.PT_LOAD, s.Flags, off, s.Vaddr, s.imageFilesz(), pageSize)
-		off += pageUp(s.imageFilesz())
+		out = appendPhdr(out, elf.PT_LOAD, s.Flags, off, s.Vaddr, s.imageFilesz(), fileAlign)
+		off += alignUp(s.imageFilesz())
 	}
 	out = append(out, notes...)
 
 	file := make([]byte, off)
 	copy(file, out)
 	copy(file[bootOff:], boot)
-	off = bootOff + pageUp(uint64(len(boot)))
+	off = bootOff + alignUp(uint64(len(boot)))
 	for _, s := range prog.segments {
 		copy(file[off:], in[s.offset:s.offset+s.Filesz])
-		off += pageUp(s.imageFilesz())
+		off += alignUp(s.imageFilesz())
 	}
 	return file
 }

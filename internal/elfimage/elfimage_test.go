@@ -94,7 +94,7 @@ func TestLoaderView(t *testing.T) {
 		}
 		if p.Type == elf.PT_LOAD {
 			mem[p.Paddr] = data
-			if p.Off%pageSize != 0 {
+			if p.Off%fileAlign != 0 {
 				t.Errorf("segment at %#x starts within a page of the file", p.Paddr)
 			}
 		}
@@ -107,7 +107,7 @@ func TestLoaderView(t *testing.T) {
 	}
 	table := mem[BootBase][0x800:]
 	for off, want := range map[int]uint64{
-		0x00: 0x4b43415444524148, 0x08: 0x400000, 0x10: 2, 0x18: 0x101000, 0x20: 6, 0x28: 0,
+		0x00: 0x4b43415444524148, 0x08: 0x400000, 0x10: 2, 0x18: cmdlineBase, 0x20: 6, 0x28: 0,
 		0x30: 0x400000, 0x38: 0x1234, 0x40: 0x1234, 0x48: 5,
 		0x50: 0x402000, 0x58: 0x1000, 0x60: 0x5000, 0x68: 6,
 	} {

@@ -7,7 +7,7 @@ const (
 	BootBase    = 0x100000         // where the boot segment is loaded; its first byte is the PVH entry
 	MaxBootCode = 0x800            // longest entry code
 	tableBase   = BootBase + 0x800 // the image table
-	cmdlineBase = BootBase + 0x1000
+	cmdlineBase = tableBase + tabFirst + MaxSegments*tabStride
 	BootEnd     = 0x200000 // end of the boot page tables and stack; the program lies above
 
 	// MaxCmdline is the longest command line that can be baked into an image.
@@ -33,6 +33,9 @@ const (
 const (
 	pageSize = 0x1000
 
+	// fileAlign is where segments may begin in the file. Loaders copy them: nothing maps the file, so pages need not be kept.
+	fileAlign = 16
+
 	// maxAddr bounds the program: it is loaded where it is linked, and the
 	// entry code reaches it with 32-bit addresses.
 	maxAddr = 1 << 32
@@ -49,3 +52,5 @@ var le = binary.LittleEndian
 
 // pageUp rounds n up to whole pages. Callers have bounded n by maxAddr.
 func pageUp(n uint64) uint64 { return (n + pageSize - 1) &^ (pageSize - 1) }
+
+func alignUp(n uint64) uint64 { return (n + fileAlign - 1) &^ (fileAlign - 1) }

@@ -190,10 +190,10 @@ func exoSplitHuge(va, e, pte uintptr) bool {
 // exoPend remembers a frame (or, with bit 0, a large page) that is unmapped and may be freed after the next shootdown.
 func exoPend(pa uintptr) {
 	v := &exo.vm
-	if v.npend == len(v.pend) {
+	if v.npend == len(exo.cold.unback) {
 		exoPendFree()
 	}
-	v.pend[v.npend] = pa
+	exo.cold.unback[v.npend] = pa
 	v.npend++
 }
 
@@ -203,7 +203,7 @@ func exoPendFree() {
 		return
 	}
 	exoShoot()
-	for _, pa := range v.pend[:v.npend] {
+	for _, pa := range exo.cold.unback[:v.npend] {
 		if pa&1 != 0 {
 			exoFrameRunFree(pa&^1, exoFramesPerChunk)
 			v.backed -= exoFramesPerChunk

@@ -54,11 +54,18 @@ func exoBoot(info, table uintptr) uintptr {
 	exoMemoryMap(info)
 	var reserved [16]exoRange
 	n := exoReserved(&reserved, info, table)
-	// The frame allocator's magazine is the CPU's; until there is one, a static record serves.
-	exoWrmsr(0xc0000101, exoAddr64(&exoBootCPU[0]))
-	(*exoCPU)(exoPtr(exoAddr64(&exoBootCPU[0]))).self = exoAddr64(&exoBootCPU[0])
+	// The frame allocator's magazine is the CPU's; until there is one, a record at the bottom of the boot stack serves.
+	old := (*exoCPU)(exoPtr(exoDirect(exoBootStack)))
+	old.self = exoDirect(exoBootStack)
+	old.nmag = 0
+	exoWrmsr(0xc0000101, old.self)
 	exo.online = 1
 	exoFramesInit(reserved[:n])
+	f := exoFrameZeroed()
+	if f == 0 {
+		exoNeedMemory(exoLeastFree)
+	}
+	exo.cold = (*exoCold)(exoPtr(exoDirect(f)))
 	exoCopyCommand(info, table)
 	exoCommandSettings()
 	if free := exo.frames.free << exoPageShift; free < exoLeastFree {
@@ -85,7 +92,6 @@ func exoBoot(info, table uintptr) uintptr {
 		exoNewCPU(i, exo.acpi.ids[i])
 	}
 	c := exo.cpus[0]
-	old := (*exoCPU)(exoPtr(exoAddr64(&exoBootCPU[0])))
 	c.mag, c.nmag = old.mag, old.nmag
 	exoEnterCPU(c)
 	exoLapicSet(exoLapicSpur, 0x100|exoVecSpurious)
@@ -105,9 +111,6 @@ func exoBoot(info, table uintptr) uintptr {
 	}
 	return sp
 }
-
-// exoBootCPU stands in for the boot processor's record until frames can be had.
-var exoBootCPU = [1024]uint64{1023: 1}
 
 // exoMemoryMap copies the memory map as given.
 func exoMemoryMap(info uintptr) {

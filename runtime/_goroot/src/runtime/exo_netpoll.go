@@ -63,11 +63,11 @@ func netpoll(delay int64) (gList, int32) {
 // exoCollect takes the vectors that fired and lists the goroutines that wait for them.
 func exoCollect(ready *gList) int32 {
 	n := int32(0)
-	for i := range exo.irq.fired {
-		if atomic.Load64(&exo.irq.fired[i]) == 0 {
+	for i := range exo.cold.fired {
+		if atomic.Load64(&exo.cold.fired[i]) == 0 {
 			continue
 		}
-		for b := atomic.Xchg64(&exo.irq.fired[i], 0); b != 0; b &= b - 1 {
+		for b := atomic.Xchg64(&exo.cold.fired[i], 0); b != 0; b &= b - 1 {
 			w := &exoWaiters[i*64+ctz64(b)]
 			lock(&w.lock)
 			if gp := w.gp.ptr(); gp != nil {
@@ -96,7 +96,7 @@ func exoVectorWait(v int, deadline int64) uint64 {
 	w := &exoWaiters[v]
 	for {
 		lock(&w.lock)
-		if c := atomic.Load(&exo.irq.count[v]); c != w.seen {
+		if c := atomic.Load(&exo.cold.count[v]); c != w.seen {
 			n := c - w.seen
 			w.seen = c
 			unlock(&w.lock)

@@ -26,8 +26,7 @@ type exoVM struct {
 	top      uintptr // where the next unplaced reservation ends
 	mmio     uintptr // next free address for device registers
 	backed   uintptr // frames that back regions
-	pend     [256]uintptr
-	npend    int
+	npend    int     // used of exo.cold.unback
 }
 
 func (v *exoVM) at(i int) *exoRegion {

@@ -9,10 +9,6 @@ import (
 // gsignal stack and enters sigtramp; rt_sigreturn ends it. The frame is Linux's (arch/x86 struct rt_sigframe): return address, ucontext,
 // siginfo, vector state.
 
-type exoSignals struct {
-	act [65]sigactiont
-}
-
 const (
 	exoSigIgnore = 1
 	exoRPLFlags  = 0x202 // IF and the always-one bit
@@ -96,7 +92,7 @@ func exoDeliverPending(c *exoCPU, t *exoContext) {
 // exoUpcall makes fr enter the handler of sig; fp is the address of the vector state to come back to, 0 when there is none to keep.
 // It reports false when the signal is ignored. Without a handler the program ends.
 func exoUpcall(t *exoContext, fr *exoFrame, fp uintptr, sig, code uint32, addr uintptr) bool {
-	sa := &exo.sig.act[sig]
+	sa := &exo.cold.act[sig]
 	switch {
 	case sa.sa_handler == exoSigIgnore, sa.sa_handler == 0 && exoSigQuiet>>(sig-1)&1 != 0:
 		return false

@@ -40,7 +40,6 @@ type exoState struct {
 	vm     exoVM
 	ctx    exoContexts
 	futex  exoFutexes
-	sig    exoSignals
 	con    exoConsole
 	cmd    exoCommand
 	irq    exoVectorTable
@@ -51,6 +50,16 @@ type exoState struct {
 
 	memmap  [64]exoMemory
 	nmemmap int
+	cold    *exoCold
+}
+
+// exoCold is state that is large or seldom touched: in a frame, so that the image's file need not hold it.
+type exoCold struct {
+	_      sys.NotInHeap
+	act    [65]sigactiont // what rt_sigaction set
+	count  [256]uint32    // times each vector fired; atomic
+	fired  [4]uint64      // vectors that fired since netpoll last looked; atomic
+	unback [96]uintptr    // frames that are unmapped and not yet free; region lock
 }
 
 var exo = exoState{magic: exoMagic}

@@ -60,7 +60,7 @@ func exoSyscall(t *exoContext) {
 	case 13: // rt_sigaction(sig, new, old, size)
 		ret = exoErr(exoEINVAL)
 		if r.rdi-1 < 64 {
-			sa := &exo.sig.act[r.rdi]
+			sa := &exo.cold.act[r.rdi]
 			if r.rdx != 0 {
 				*(*sigactiont)(exoPtr(r.rdx)) = *sa
 			}
@@ -119,15 +119,21 @@ func exoSyscall(t *exoContext) {
 		}
 	case 27: // mincore(addr, n, vec): only for finding the page size
 		ret = exoErr(exoENOMEM)
+		if r.rdi&(exoPageSize-1) != 0 {
+			ret = exoErr(exoEINVAL)
+		}
 	case 15: // rt_sigreturn
 		exoSigreturn(t)
 		exoLeave(c)
 		return
 	case 1: // write(fd, p, n): print and panics; what package os writes goes through libos/posix
-		ret = exoErr(exoEBADF)
 		if r.rdi == 1 || r.rdi == 2 {
 			exoConsoleWrite(r.rsi, r.rdx)
 			ret = r.rdx
+		} else if exoTrapDoorEnter(t) {
+			return
+		} else {
+			ret = exoErr(exoEBADF)
 		}
 	case 24: // sched_yield
 		r.rax = 0
@@ -191,8 +197,12 @@ func exoSyscall(t *exoContext) {
 		ret = r.rsi
 	case 38: // setitimer(which, new, old)
 		ret = exoSetitimer(c, r.rdi, r.rsi)
+	case 157: // prctl: the runtime names its mappings, until told that this is not known
+		ret = exoErr(exoEINVAL)
 	case 257: // openat: the runtime looks for files of /sys and /proc
 		ret = exoErr(exoENOENT)
+	case 233: // epoll_ctl: the runtime has no descriptors
+		ret = exoErr(exoEBADF)
 	case exoCallFrames:
 		ret = exoFrameRun(r.rdi, max(r.rsi, exoPageSize))
 		for o := uintptr(0); ret != 0 && o < r.rdi; o++ {
@@ -263,8 +273,11 @@ func exoProt(prot uintptr) uint32 {
 
 // exoMmap serves anonymous private mappings.
 func exoMmap(addr, n uintptr, prot uint32, flags, fd uintptr) uintptr {
-	if flags&_MAP_ANON == 0 || prot&4 != 0 || n == 0 || n > exoUserEnd {
+	if flags&_MAP_ANON == 0 || prot&4 != 0 || n == 0 {
 		return exoErr(exoEINVAL)
+	}
+	if n > exoUserEnd {
+		return exoErr(exoENOMEM)
 	}
 	va := exoReserve(addr, n, exoProt(uintptr(prot)), flags&_MAP_FIXED != 0)
 	if va == 0 {

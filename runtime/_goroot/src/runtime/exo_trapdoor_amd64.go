@@ -1,5 +1,10 @@
 package runtime
 
+import (
+	"internal/abi"
+	"internal/runtime/syscall/linux"
+)
+
 // The trap door's other half: a SYSCALL that a program's own assembly executes, with a number that the bottom half does not serve.
 // It becomes a call of the uintptr door on the goroutine's own stack, as if the instruction had been a CALL.
 
@@ -11,7 +16,8 @@ const exoTrapDoorStack = 704
 // on g0, in a signal handler, or between entersyscall and exitsyscall.
 func exoTrapDoorEnter(t *exoContext) bool {
 	r := &t.regs
-	if t.fsbase == 0 {
+	own := abi.FuncPCABIInternal(linux.Syscall6) // the runtime's own calls, made under its locks
+	if t.fsbase == 0 || r.rip-own < 64 {
 		return false
 	}
 	gp := *(**g)(exoPtr(t.fsbase - 8))
@@ -19,7 +25,7 @@ func exoTrapDoorEnter(t *exoContext) bool {
 		return false
 	}
 	mp := gp.m
-	if mp == nil || gp == mp.g0 || gp == mp.gsignal || mp.curg != gp || mp.p == 0 || readgstatus(gp) != _Grunning {
+	if mp == nil || gp == mp.g0 || gp == mp.gsignal || mp.curg != gp || mp.p == 0 || mp.locks != 0 || mp.mallocing != 0 || readgstatus(gp) != _Grunning {
 		return false
 	}
 	if r.rsp < gp.stack.lo+exoTrapDoorStack || r.rsp > gp.stack.hi {

@@ -40,6 +40,7 @@ const (
 	_ uintptr = -(unsafe.Offsetof(exoContext{}.fp) % 64)
 	_ uintptr = exoPageSize - unsafe.Sizeof(exoContext{})
 	_ uintptr = 2*exoPageSize - unsafe.Sizeof(exoCPU{})
+	_ uintptr = exoPageSize - unsafe.Sizeof(exoCold{})
 )
 
 func exoAddr(p *uint32) uintptr   { return uintptr(unsafe.Pointer(p)) }

@@ -10,12 +10,10 @@ import (
 
 type exoVectorTable struct {
 	idt   uintptr
-	used  [4]uint64   // vectors given out; under the frame lock's sibling below
-	lock  exoLock     // guards used
-	count [256]uint32 // atomic: times fired
-	fired [4]uint64   // atomic: vectors that fired since netpoll last looked
-	word  uint32      // futex word that netpoll sleeps on; 1: something happened
-	quiet [4]uint64   // vectors the kernel side answers itself (console, power button)
+	used  [4]uint64 // vectors given out; under the frame lock's sibling below
+	lock  exoLock   // guards used
+	word  uint32    // futex word that netpoll sleeps on; 1: something happened
+	quiet [4]uint64 // vectors the kernel side answers itself (console, power button)
 }
 
 // exoInterrupt handles the interrupt whose stub returned to fr.err. It returns 1 when the CPU's current context, whose registers it has
@@ -75,7 +73,7 @@ func exoTick(c *exoCPU) {
 // exoVectorFire notes that a device's vector fired.
 func exoVectorFire(vec uintptr) {
 	q := &exo.irq
-	atomic.Xadd(&q.count[vec], 1)
+	atomic.Xadd(&exo.cold.count[vec], 1)
 	if q.quiet[vec/64]>>(vec%64)&1 != 0 {
 		exoQuietVector(vec)
 		return
@@ -87,8 +85,8 @@ func exoVectorFire(vec uintptr) {
 func exoVectorPost(vec uintptr) {
 	q := &exo.irq
 	for {
-		old := atomic.Load64(&q.fired[vec/64])
-		if atomic.Cas64(&q.fired[vec/64], old, old|1<<(vec%64)) {
+		old := atomic.Load64(&exo.cold.fired[vec/64])
+		if atomic.Cas64(&exo.cold.fired[vec/64], old, old|1<<(vec%64)) {
 			break
 		}
 	}
