@@ -31,11 +31,11 @@ func (w *world) acpiTables() (*tables, error) {
 func openTables(rsdp uintptr, open func(phys, size uintptr) []byte) (*tables, error) {
 	const size1, size2 = 20, 36 // ACPI 1.0's structure, and the extended one
 	if rsdp == 0 {
-		return nil, &MachineError{"ACPI", "no root pointer (RSDP): the boot protocol gave none and a scan found none; this machine has no ACPI"}
+		return nil, fault("ACPI", "no root pointer (RSDP): the boot protocol gave none and a scan found none; this machine has no ACPI")
 	}
 	p := open(rsdp, size1)
 	if p == nil || string(p[:8]) != "RSD PTR " || sum(p) != 0 {
-		return nil, &MachineError{"ACPI root pointer at " + hex(uint64(rsdp)), "it is not readable, its signature is wrong or its sum is not zero"}
+		return nil, faultAt("ACPI root pointer", uint64(rsdp), "it is not readable, its signature is wrong or its sum is not zero")
 	}
 	root, width := uintptr(le32(p, 16)), 4
 	if p[15] >= 2 {
@@ -48,7 +48,7 @@ func openTables(rsdp uintptr, open func(phys, size uintptr) []byte) (*tables, er
 		return nil, err
 	}
 	if s := t.signature(); width == 8 && s != "XSDT" || width == 4 && s != "RSDT" {
-		return nil, &MachineError{"ACPI root table at " + hex(uint64(root)), "its signature is neither RSDT nor XSDT as the root pointer says"}
+		return nil, faultAt("ACPI root table", uint64(root), "its signature is neither RSDT nor XSDT as the root pointer says")
 	}
 	list := &tables{open: open}
 	for b := t.body(); len(b) >= width; b = b[width:] {
@@ -69,18 +69,18 @@ const maxTable = 16 << 20
 func openTable(phys uintptr, open func(phys, size uintptr) []byte) (acpiTable, error) {
 	h := open(phys, acpiHeader)
 	if h == nil {
-		return nil, &MachineError{"ACPI table at " + hex(uint64(phys)), "the address is not in memory that the machine gives"}
+		return nil, faultAt("ACPI table", uint64(phys), "the address is not in memory that the machine gives")
 	}
 	n := uintptr(le32(h, acpiLength))
 	if n < acpiHeader || n > maxTable {
-		return nil, &MachineError{"ACPI table at " + hex(uint64(phys)), "its length " + decimal(uint64(n)) + " cannot be"}
+		return nil, faultAt("ACPI table", uint64(phys), "its length cannot be")
 	}
 	t := open(phys, n)
 	if t == nil {
-		return nil, &MachineError{"ACPI table at " + hex(uint64(phys)), "it ends outside the memory that the machine gives"}
+		return nil, faultAt("ACPI table", uint64(phys), "it ends outside the memory that the machine gives")
 	}
 	if sum(t) != 0 {
-		return nil, &MachineError{"ACPI table " + printable(t[:4]) + " at " + hex(uint64(phys)), "its bytes do not sum to zero: the table is damaged"}
+		return nil, faultAt("ACPI table", uint64(phys), "its bytes do not sum to zero: the table is damaged")
 	}
 	return t, nil
 }
@@ -106,17 +106,13 @@ func sum(b []byte) (s byte) {
 	return s
 }
 
-func printable(b []byte) string {
-	s := make([]byte, len(b))
-	for i, c := range b {
-		if c < ' ' || c > '~' {
-			c = '?'
-		}
-		s[i] = c
-	}
-	return string(s)
-}
+// Reading little endian is out of line where it is cold, to keep every image small.
 
+//go:noinline
 func le16(b []byte, o int) uint16 { return uint16(b[o]) | uint16(b[o+1])<<8 }
+
+//go:noinline
 func le32(b []byte, o int) uint32 { return uint32(le16(b, o)) | uint32(le16(b, o+2))<<16 }
+
+//go:noinline
 func le64(b []byte, o int) uint64 { return uint64(le32(b, o)) | uint64(le32(b, o+4))<<32 }

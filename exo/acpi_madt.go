@@ -33,11 +33,11 @@ func parseMADT(t acpiTable) (apics []inputAPIC, overrides []override, err error)
 		kindReroute = 2
 	)
 	if len(t) < first {
-		return nil, nil, &MachineError{"ACPI table APIC", "it is too short"}
+		return nil, nil, fault("ACPI table APIC", "it is too short")
 	}
 	for b := []byte(t[first:]); len(b) > 0; {
 		if len(b) < 2 || int(b[1]) < 2 || int(b[1]) > len(b) {
-			return apics, overrides, &MachineError{"ACPI table APIC", "a structure runs past its end at offset " + hex(uint64(len(t)-len(b)))}
+			return apics, overrides, fault("ACPI table APIC", "a structure runs past its end at offset "+hex(uint64(len(t)-len(b))))
 		}
 		e := b[:b[1]]
 		b = b[b[1]:]

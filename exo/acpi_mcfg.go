@@ -12,7 +12,7 @@ func parseMCFG(t acpiTable) ([]ecam, error) {
 	const first, size = acpiHeader + 8, 16
 	var list []ecam
 	if len(t) < first {
-		return nil, &MachineError{"ACPI table MCFG", "it is too short"}
+		return nil, fault("ACPI table MCFG", "it is too short")
 	}
 	for b := []byte(t[first:]); len(b) >= size; b = b[size:] {
 		e := ecam{base: Phys(le64(b, 0)), from: b[10], to: b[11]}
@@ -20,7 +20,7 @@ func parseMCFG(t acpiTable) ([]ecam, error) {
 			continue // other segments: no machine this runs on has one
 		}
 		if e.from > e.to || e.base == 0 || e.base&(1<<20-1) != 0 {
-			return list, &MachineError{"ACPI table MCFG", "the entry at " + hex(uint64(e.base)) + " has no bus or is not aligned to a bus"}
+			return list, fault("ACPI table MCFG", "the entry at "+hex(uint64(e.base))+" has no bus or is not aligned to a bus")
 		}
 		list = append(list, e)
 	}

@@ -74,6 +74,8 @@ const (
 	opDataRegion  = 0x5b88
 )
 
+// Its small functions are kept out of line: they run seldom, and every image carries what calls them.
+
 // code is a stretch of AML being read. The first fault sticks in err; after it every read gives zeroes and left is 0, so that
 // callers need look only where it matters.
 type code struct {
@@ -83,6 +85,7 @@ type code struct {
 	err   error
 }
 
+//go:noinline
 func (c *code) left() int {
 	if c.err != nil {
 		return 0
@@ -90,12 +93,14 @@ func (c *code) left() int {
 	return len(c.b) - c.i
 }
 
+//go:noinline
 func (c *code) fail(why string) {
 	if c.err == nil {
-		c.err = &MachineError{"ACPI code of " + showPath(c.where) + " at offset " + hex(uint64(c.i)), why}
+		c.err = faultIn("ACPI code of", c.where, c.i, why)
 	}
 }
 
+//go:noinline
 func (c *code) u8() byte {
 	if c.left() < 1 {
 		c.fail("it ends in the middle")
@@ -106,6 +111,7 @@ func (c *code) u8() byte {
 	return v
 }
 
+//go:noinline
 func (c *code) peek() byte {
 	if c.left() < 1 {
 		return 0
@@ -131,7 +137,20 @@ func (c *code) take(n int) []byte {
 	return b
 }
 
+// width is the size of an integer constant, 0 for other opcodes.
+func width(op int) int {
+	switch op {
+	case opByte, opWord, opDWord:
+		return 1 << (op - opByte)
+	case opQWord:
+		return 8
+	}
+	return 0
+}
+
 // op reads an opcode, with its extension byte.
+//
+//go:noinline
 func (c *code) op() int {
 	o := int(c.u8())
 	if o == opExt {
@@ -152,6 +171,8 @@ func (c *code) length() int {
 }
 
 // pkg reads a PkgLength and gives what it encloses as code of its own.
+//
+//go:noinline
 func (c *code) pkg() code {
 	return code{b: c.take(c.length()), where: c.where, err: c.err}
 }
@@ -196,12 +217,12 @@ func (c *code) name(scope string) (path string, rooted bool) {
 	for i, ch := range seg {
 		lead := ch >= 'A' && ch <= 'Z' || ch == '_'
 		if !lead && (i%4 == 0 || ch < '0' || ch > '9') {
-			c.fail("a name has the byte " + hex(uint64(ch)) + " in it")
+			c.fail("a name has a character that names have not")
 			return "", false
 		}
 	}
 	if n == 0 || n > maxDepth {
-		c.fail("a name of " + decimal(uint64(n)) + " segments")
+		c.fail("a name has no segment or too many")
 		return "", false
 	}
 	if rooted {
@@ -217,7 +238,7 @@ func (c *code) define(scope string) string {
 		p = scope + p
 	}
 	if len(p) > 4*maxDepth {
-		c.fail("names nest deeper than " + decimal(maxDepth))
+		c.fail("names nest too deep")
 	}
 	return p
 }

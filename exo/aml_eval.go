@@ -16,20 +16,20 @@ const (
 	valBuffer            // b
 	valString            // b
 	valPackage           // b: the elements' code
-	valRef               // path
+	valObject            // o
 )
 
 type value struct {
 	kind valueKind
 	n    uint64
 	b    []byte
-	path string
+	o    *object
 }
 
 func number(n uint64) value { return value{kind: valInt, n: n} }
 
 // isID says whether a _HID value is the given identifier, written out or packed as an EISA ID (19.3.4).
-func (v value) isID(id string) bool {
+func (v *value) isID(id string) bool {
 	if v.kind == valString {
 		return string(v.b) == id
 	}
@@ -58,14 +58,22 @@ func eisaID(id string) uint32 {
 	return v<<24 | v>>8&0xff<<16 | v>>16&0xff<<8 | v>>24
 }
 
-// A machine evaluates methods. What they do to the world goes through its two functions; without them a field
-// access is an error.
+// A machine evaluates methods. Every term leaves its value in v.
+//
+// With probe set a read of any field gives reading; field is the one read and fields how many different ones were; pressed says
+// whether a power button was notified. Without it reading a field is an error.
 type machine struct {
-	ns     *namespace
-	load   func(field *object) (uint64, error)
-	notify func(path string, v uint64)
-	steps  int
-	depth  int
+	ns    *namespace
+	v     value
+	err   error
+	steps int
+	depth int
+
+	probe   bool
+	reading uint64
+	field   *object
+	fields  int
+	pressed bool
 }
 
 // Bounds on one evaluation: terms evaluated, and calls and nested terms.
@@ -74,33 +82,46 @@ const (
 	maxNest  = 64
 )
 
-// eval gives an object's value, calling a method without arguments.
-func (m *machine) eval(o *object, args ...value) (value, error) {
+// set makes v a number. It is out of line, as storing a value with pointers in it takes much code.
+//
+//go:noinline
+func (m *machine) set(n uint64) { m.v = number(n) }
+
+// bytes makes v a run of bytes.
+//
+//go:noinline
+func (m *machine) bytes(kind valueKind, b []byte) { m.v = value{kind: kind, b: b} }
+
+// eval leaves an object's value in v. A method gets v as its first argument.
+func (m *machine) eval(o *object) {
+	f := frame{m: m, scope: o.path, code: code{b: o.code, where: o.path}}
+	f.args[0] = m.v
+	f.eval(o)
+	m.err = f.code.err
+}
+
+// eval is machine.eval for a frame that has its arguments.
+func (f *frame) eval(o *object) {
+	m := f.m
 	switch o.kind {
 	case objName:
-		f := frame{m: m, scope: o.path, code: code{b: o.code, where: o.path}}
-		v := f.term()
-		return v, f.code.err
+		f.term()
 	case objMethod:
-		scope := o.path
-		f := frame{m: m, scope: scope, code: code{b: o.code, where: o.path}}
-		copy(f.args[:], args)
-		if m.depth++; m.depth > maxNest {
-			f.code.fail("calls nest deeper than " + decimal(maxNest))
-		}
 		f.block()
-		m.depth--
-		return f.result, f.code.err
+		m.v = f.result
 	case objField:
-		if m.load == nil {
-			return value{}, &MachineError{"ACPI field " + showPath(o.path), "it may not be read here"}
+		if !m.probe {
+			f.code.fail("a field may not be read here")
+			return
 		}
-		n, err := m.load(o)
-		return number(n), err
-	case objDevice, objOther:
-		return value{kind: valRef, path: o.path}, nil
+		if m.field != o {
+			m.field = o
+			m.fields++
+		}
+		m.set(m.reading)
+	default:
+		m.v = value{kind: valObject, o: o}
 	}
-	return value{}, &MachineError{"ACPI object " + showPath(o.path), "it has no value"}
 }
 
 // A frame is one method call.
@@ -122,146 +143,137 @@ func (f *frame) block() {
 	}
 }
 
-// inside runs a body that is part of this method.
-func (f *frame) inside(body code) {
+// inside runs block, or integer where whole is not set, on a body that is part of this method, and gives the body as it is left.
+func (f *frame) inside(body code, whole bool) (rest code, n uint64) {
 	outer := f.code
 	f.code = body
-	f.block()
-	if f.code.err != nil {
-		outer.err = f.code.err
+	if whole {
+		f.block()
+	} else {
+		n = f.integer()
 	}
+	rest = f.code
 	f.code = outer
+	f.code.err = rest.err
+	return rest, n
 }
 
-// predicate evaluates the first term of an If's or a While's body and leaves the rest in it.
-func (f *frame) predicate(body *code) bool {
-	outer := f.code
-	f.code = *body
-	v := f.integer()
-	*body = f.code
-	err := f.code.err
-	f.code = outer
-	f.code.err = err
-	return v != 0
-}
-
+//go:noinline
 func (f *frame) integer() uint64 {
-	v := f.term()
-	if v.kind != valInt {
+	f.term()
+	if f.m.v.kind != valInt {
 		f.code.fail("an integer is needed here")
 	}
-	return v.n
-}
-
-func truth(b bool) value {
-	if b {
-		return number(^uint64(0))
-	}
-	return number(0)
+	return f.m.v.n
 }
 
 // term evaluates one term.
-func (f *frame) term() value {
-	c := &f.code
-	if f.m.steps++; f.m.steps > maxSteps {
-		c.fail("it runs for more than " + decimal(maxSteps) + " steps")
+func (f *frame) term() {
+	m, c := f.m, &f.code
+	m.v = value{}
+	m.steps++
+	m.depth++
+	if m.steps > maxSteps || m.depth > maxNest {
+		c.fail("it runs for too many steps or nests too deep")
 	}
-	if f.m.depth++; f.m.depth > maxNest {
-		c.fail("terms nest deeper than " + decimal(maxNest))
+	if c.err == nil {
+		if isName(c.peek()) {
+			f.named()
+		} else {
+			at := c.i
+			f.operate(c.op(), at)
+		}
 	}
-	defer func() { f.m.depth-- }()
-	if c.err != nil {
-		return value{}
-	}
-	at := c.i
-	if isName(c.peek()) {
-		return f.named()
-	}
-	op := c.op()
-	switch {
-	case op >= opLocal0 && op <= opLocal7:
-		return f.locals[op-opLocal0]
-	case op >= opArg0 && op <= opArg6:
-		return f.args[op-opArg0]
+	m.depth--
+}
+
+// operate evaluates the operation that began at at.
+func (f *frame) operate(op, at int) {
+	m, c := f.m, &f.code
+	if p := f.variable(op); p != nil {
+		m.v = *p
+		return
 	}
 	switch op {
 	case opZero, opOne:
-		return number(uint64(op))
+		m.set(uint64(op))
 	case opOnes:
-		return number(^uint64(0))
+		m.set(^uint64(0))
 	case opRevision:
-		return number(2)
-	case opByte:
-		return number(c.uint(1))
-	case opWord:
-		return number(c.uint(2))
-	case opDWord:
-		return number(c.uint(4))
-	case opQWord:
-		return number(c.uint(8))
+		m.set(2)
+	case opByte, opWord, opDWord, opQWord:
+		m.set(c.uint(width(op)))
 	case opString:
 		at := c.i
-		for c.left() > 0 && c.u8() != 0 {
+		for c.u8() != 0 && c.err == nil {
 		}
-		if c.err != nil {
-			return value{}
-		}
-		return value{kind: valString, b: c.b[at : c.i-1]}
-	case opBuffer:
-		return f.buffer()
+		m.bytes(valString, c.b[at:max(at, c.i-1)])
+	case opBuffer: // its size, then the bytes it begins with (20.2.5.4)
+		body, n := f.inside(c.pkg(), false)
+		b := body.b[body.i:]
+		m.bytes(valBuffer, b[:min(n, uint64(len(b)))])
 	case opPackage:
 		body := c.pkg()
 		body.u8() // NumElements
-		if body.err != nil {
-			c.fail("a package without a count")
-			return value{}
-		}
-		return value{kind: valPackage, b: body.b[body.i:]}
+		m.bytes(valPackage, body.b[body.i:])
 	case opStore:
-		v := f.term()
-		f.store(v)
-		return v
+		f.term()
+		f.store()
 	case opAdd, opSubtract, opMultiply, opShiftLeft, opShiftRight, opAnd, opOr, opXor:
 		a, b := f.integer(), f.integer()
-		v := number(arith(op, a, b))
-		f.store(v)
-		return v
+		m.set(arith(op, a, b))
+		f.store()
 	case opNot:
-		v := number(^f.integer())
-		f.store(v)
-		return v
+		m.set(^f.integer())
+		f.store()
 	case opIncrement, opDecrement:
 		at := c.i
 		n := f.integer() + 1
 		if op == opDecrement {
 			n -= 2
 		}
-		if c.err == nil {
-			c.i = at
-			f.store(number(n))
-		}
-		return number(n)
+		c.i = at
+		m.set(n)
+		f.store()
 	case opLAnd, opLOr, opLEqual, opLGreater, opLLess:
 		a, b := f.integer(), f.integer()
-		return truth(compare(op, a, b))
+		m.set(arith(op, a, b))
 	case opLNot:
-		return truth(f.integer() == 0)
+		m.set(arith(opLEqual, f.integer(), 0))
 	case opNotify:
-		v := f.term()
-		n := f.integer()
-		if v.kind != valRef {
+		f.term()
+		o := m.v.o
+		f.integer()
+		if o == nil {
 			c.fail("Notify of something that is not a device")
-		} else if c.err == nil && f.m.notify != nil {
-			f.m.notify(v.path, n)
+		} else if hid, ok := m.ns.value(o.path + "_HID"); ok && hid.isID("PNP0C0C") {
+			m.pressed = m.pressed || c.err == nil
 		}
 	case opIf:
-		f.choose()
-	case opWhile:
-		f.loop()
+		body, n := f.inside(c.pkg(), false)
+		if n == 0 {
+			if c.peek() != opElse {
+				return
+			}
+			c.i++
+			body = c.pkg()
+		}
+		f.inside(body, true)
 	case opElse: // of an If that was taken
 		c.pkg()
+	case opWhile:
+		whole := c.pkg()
+		for c.err == nil && !f.ended && !f.broken {
+			body, n := f.inside(whole, false)
+			if n == 0 {
+				break
+			}
+			f.inside(body, true)
+		}
+		f.broken = false
 	case opReturn:
-		f.result = f.term()
+		f.term()
+		f.result = m.v
 		f.ended = true
 	case opBreak:
 		f.broken = true
@@ -269,17 +281,18 @@ func (f *frame) term() value {
 	case opAcquire: // one evaluation at a time: every mutex is free
 		f.term()
 		c.take(2)
-		return number(0)
+		m.set(0)
 	case opRelease:
 		f.term()
 	default:
 		c.i = at
-		c.fail("exo does not evaluate the opcode " + hex(uint64(op)))
+		c.fail("exo does not evaluate its opcode")
 	}
-	return value{}
 }
 
+//go:noinline
 func arith(op int, a, b uint64) uint64 {
+	yes := false
 	switch op {
 	case opAdd:
 		return a + b
@@ -288,119 +301,73 @@ func arith(op int, a, b uint64) uint64 {
 	case opMultiply:
 		return a * b
 	case opShiftLeft:
-		return a << min(b, 64)
+		return a << b
 	case opShiftRight:
-		return a >> min(b, 64)
+		return a >> b
 	case opAnd:
 		return a & b
 	case opOr:
 		return a | b
-	}
-	return a ^ b
-}
-
-func compare(op int, a, b uint64) bool {
-	switch op {
+	case opXor:
+		return a ^ b
 	case opLAnd:
-		return a != 0 && b != 0
+		yes = a != 0 && b != 0
 	case opLOr:
-		return a != 0 || b != 0
+		yes = a != 0 || b != 0
 	case opLEqual:
-		return a == b
+		yes = a == b
 	case opLGreater:
-		return a > b
+		yes = a > b
+	case opLLess:
+		yes = a < b
 	}
-	return a < b
-}
-
-// buffer reads a Buffer: its size, then the bytes it begins with (20.2.5.4).
-func (f *frame) buffer() value {
-	body := f.code.pkg()
-	outer := f.code
-	f.code = body
-	n := f.integer()
-	body = f.code
-	f.code = outer
-	if body.err != nil || n > maxTable {
-		f.code.fail("a buffer without a size")
-		return value{}
+	if yes {
+		return ^uint64(0) // true is all ones (19.6.78)
 	}
-	b := body.b[body.i:]
-	if uint64(len(b)) > n {
-		b = b[:n]
-	}
-	return value{kind: valBuffer, b: b}
-}
-
-func (f *frame) choose() {
-	body := f.code.pkg()
-	body.err = f.code.err
-	if f.predicate(&body) {
-		f.inside(body)
-		return
-	}
-	if f.code.peek() == opElse && f.code.left() > 0 {
-		f.code.i++
-		f.inside(f.code.pkg())
-	}
-}
-
-func (f *frame) loop() {
-	whole := f.code.pkg()
-	for f.code.err == nil && !f.ended {
-		body := whole
-		if !f.predicate(&body) {
-			break
-		}
-		f.inside(body)
-		if f.broken {
-			f.broken = false
-			break
-		}
-		if f.m.steps++; f.m.steps > maxSteps {
-			f.code.fail("it runs for more than " + decimal(maxSteps) + " steps")
-		}
-	}
+	return 0
 }
 
 // named evaluates a term that is a name: a value, a field, a call.
-func (f *frame) named() value {
-	c := &f.code
+func (f *frame) named() {
+	m, c := f.m, &f.code
 	name, rooted := c.name(f.scope)
-	if c.err != nil {
-		return value{}
-	}
-	o := f.m.ns.search(f.scope, name, rooted)
+	o := m.ns.search(f.scope, name, rooted)
 	if o == nil {
-		c.fail("there is no object " + showPath(name))
-		return value{}
-	}
-	var args []value
-	if o.kind == objMethod {
-		for range o.args {
-			args = append(args, f.term())
-		}
+		c.fail("it names an object that is not there")
 	}
 	if c.err != nil {
-		return value{}
+		return
 	}
-	v, err := f.m.eval(o, args...)
-	if err != nil {
-		c.err = err
+	call := &frame{m: m, scope: o.path, code: code{b: o.code, where: o.path}}
+	for i := 0; i < o.args; i++ {
+		f.term()
+		call.args[i] = m.v
 	}
-	return v
+	if c.err == nil {
+		call.eval(o)
+		c.err = call.code.err
+	}
+}
+
+// variable is the local or argument that an opcode names, nil for any other.
+//
+//go:noinline
+func (f *frame) variable(op int) *value {
+	switch {
+	case op >= opLocal0 && op <= opLocal7:
+		return &f.locals[op-opLocal0]
+	case op >= opArg0 && op <= opArg6:
+		return &f.args[op-opArg0]
+	}
+	return nil
 }
 
 // store reads a target and puts v there. Only locals and arguments hold values here; Debug and no target swallow them.
-func (f *frame) store(v value) {
-	c := &f.code
-	switch op := c.op(); {
-	case op == opZero, op == opDebug:
-	case op >= opLocal0 && op <= opLocal7:
-		f.locals[op-opLocal0] = v
-	case op >= opArg0 && op <= opArg6:
-		f.args[op-opArg0] = v
-	default:
-		c.fail("exo stores only to locals and arguments, not to what begins with " + hex(uint64(op)))
+func (f *frame) store() {
+	op := f.code.op()
+	if p := f.variable(op); p != nil {
+		*p = f.m.v
+	} else if op != opZero && op != opDebug {
+		f.code.fail("exo stores only to locals and arguments")
 	}
 }

@@ -56,7 +56,7 @@ func (w *world) readNamespace() (*namespace, error) {
 		return nil, err
 	}
 	if f == nil {
-		return nil, &MachineError{"ACPI", "there is no FADT, so no DSDT either"}
+		return nil, fault("ACPI", "there is no FADT, so no DSDT either")
 	}
 	dsdt, err := openTable(uintptr(fadt(f).dsdt()), t.open)
 	if err != nil {
@@ -98,7 +98,16 @@ func (ns *namespace) terms(c *code, scope string, depth int) {
 	}
 }
 
-func (ns *namespace) add(o object) { ns.objs = append(ns.objs, o) }
+// add makes an object; it is valid until the next one is made. Where c has failed it is a spare that nobody finds.
+//
+//go:noinline
+func (ns *namespace) add(c *code, kind objectKind, path string) *object {
+	if c.err != nil {
+		return new(object)
+	}
+	ns.objs = append(ns.objs, object{kind: kind, path: path})
+	return &ns.objs[len(ns.objs)-1]
+}
 
 func (ns *namespace) term(c *code, scope string, depth int) {
 	start := c.i
@@ -106,74 +115,66 @@ func (ns *namespace) term(c *code, scope string, depth int) {
 	case opNoop:
 	case opAlias:
 		from := c.define(scope)
-		ns.add(object{kind: objAlias, region: from, path: c.define(scope)})
+		ns.add(c, objAlias, c.define(scope)).region = from
 	case opName:
 		p := c.define(scope)
 		at := c.i
-		c.skipData(0)
-		if c.err == nil {
-			ns.add(object{kind: objName, path: p, code: c.b[at:c.i]})
-		}
-	case opScope:
-		body := c.pkg()
-		ns.terms(&body, body.define(scope), depth+1)
-	case opDevice:
+		c.skipData()
+		ns.add(c, objName, p).code = c.b[at:c.i]
+	case opScope, opDevice, opProcessor, opPowerRes, opThermalZone:
 		body := c.pkg()
 		p := body.define(scope)
-		ns.add(object{kind: objDevice, path: p})
-		ns.terms(&body, p, depth+1)
-	case opProcessor, opPowerRes, opThermalZone:
-		body := c.pkg()
-		p := body.define(scope)
+		kind := objOther
 		switch op {
 		case opProcessor:
 			body.take(1 + 4 + 1) // ProcID, PblkAddr, PblkLen
 		case opPowerRes:
 			body.take(1 + 2) // SystemLevel, ResourceOrder
+		case opDevice:
+			kind = objDevice
 		}
-		ns.add(object{kind: objOther, path: p})
+		if op != opScope {
+			ns.add(&body, kind, p)
+		}
 		ns.terms(&body, p, depth+1)
 	case opMethod:
 		body := c.pkg()
 		p := body.define(scope)
 		flags := body.u8()
-		if body.err == nil {
-			ns.add(object{kind: objMethod, path: p, code: body.b[body.i:], args: int(flags & 7)})
-		}
+		o := ns.add(&body, objMethod, p)
+		o.args, o.code = int(flags&7), body.b[body.i:]
 	case opExternal:
 		c.define(scope)
 		c.take(2) // ObjectType, ArgumentCount
-	case opMutex:
-		ns.add(object{kind: objOther, path: c.define(scope)})
-		c.take(1) // SyncFlags
-	case opEvent:
-		ns.add(object{kind: objOther, path: c.define(scope)})
-	case opRegion:
-		o := object{kind: objRegion, path: c.define(scope), space: c.u8()}
-		o.base = ns.constant(c, scope)
-		o.size = ns.constant(c, scope)
-		if c.err == nil {
-			ns.add(o)
+	case opMutex, opEvent:
+		ns.add(c, objOther, c.define(scope))
+		if op == opMutex {
+			c.take(1) // SyncFlags
 		}
+	case opRegion:
+		p := c.define(scope)
+		space := c.u8()
+		base := ns.constant(c, scope)
+		size := ns.constant(c, scope)
+		o := ns.add(c, objRegion, p)
+		o.space, o.base, o.size = space, base, size
 	case opDataRegion:
 		c.define(scope)
 		for range 3 {
-			c.skipData(0)
+			c.skipData()
 		}
 	case opField:
 		body := c.pkg()
 		ns.fields(&body, scope, body.define(scope))
-	case opIndexField, opBankField:
-		c.pkg() // nothing exo reads is behind an index or a bank
 	case opDWordField, opWordField, opByteField, opBitField, opQWordField:
 		ns.evaluate(c, scope) // the buffer
 		ns.constant(c, scope)
-		ns.add(object{kind: objOther, path: c.define(scope)})
-	case opIf, opElse, opWhile:
+		ns.add(c, objOther, c.define(scope))
+	case opIf, opElse, opWhile, opIndexField, opBankField: // nothing exo reads is behind an index or a bank
 		c.pkg()
 	default:
 		c.i = start
-		c.fail("the opcode " + hex(uint64(op)) + " is not one exo steps over while loading a definition block")
+		c.fail("its opcode is not one exo steps over while loading a definition block")
 	}
 }
 
@@ -185,12 +186,13 @@ func (ns *namespace) evaluate(c *code, scope string) value {
 	}
 	m := machine{ns: ns, steps: ns.steps}
 	f := frame{m: &m, scope: scope, code: *c}
-	v := f.term()
+	f.term()
 	ns.steps = m.steps
 	c.i, c.err = f.code.i, f.code.err
-	return v
+	return m.v
 }
 
+//go:noinline
 func (ns *namespace) constant(c *code, scope string) uint64 {
 	v := ns.evaluate(c, scope)
 	if v.kind != valInt {
@@ -220,12 +222,11 @@ func (ns *namespace) fields(c *code, scope, region string) {
 		case 0x02: // ConnectField: serial buses, which exo does not read
 			c.fail("a field connects to a serial bus")
 		default:
-			o := object{kind: objField, path: c.define(scope), region: region, bit: bit, access: access}
-			o.bits = uint64(c.fieldLength())
-			bit += o.bits
-			if c.err == nil {
-				ns.add(o)
-			}
+			p := c.define(scope)
+			n := uint64(c.fieldLength())
+			o := ns.add(c, objField, p)
+			o.region, o.bit, o.bits, o.access = region, bit, n, access
+			bit += n
 			if len(ns.objs) >= maxObjects {
 				c.fail("too many objects")
 			}
@@ -243,29 +244,23 @@ func (c *code) fieldLength() int {
 }
 
 // skipData steps over a DataRefObject (20.2.3).
-func (c *code) skipData(depth int) {
+func (c *code) skipData() {
+	at := c.i
 	switch op := c.op(); op {
 	case opZero, opOne, opOnes, opRevision:
-	case opByte:
-		c.take(1)
-	case opWord:
-		c.take(2)
-	case opDWord:
-		c.take(4)
-	case opQWord:
-		c.take(8)
+	case opByte, opWord, opDWord, opQWord:
+		c.take(width(op))
 	case opString:
 		for c.left() > 0 && c.u8() != 0 {
 		}
 	case opBuffer, opPackage, opVarPackage:
 		c.pkg()
 	default:
-		if op < opExt<<8 && isName(byte(op)) {
-			c.i--
-			c.name("")
-			return
+		c.i = at
+		if !isName(c.peek()) {
+			c.fail("its opcode is not a data object")
 		}
-		c.fail("the opcode " + hex(uint64(op)) + " is not a data object")
+		c.name("")
 	}
 }
 
@@ -336,6 +331,6 @@ func (ns *namespace) value(path string) (value, bool) {
 		return value{}, false
 	}
 	m := machine{ns: ns}
-	v, err := m.eval(o)
-	return v, err == nil && v.kind != valNone
+	m.eval(o)
+	return m.v, m.err == nil && m.v.kind != valNone
 }

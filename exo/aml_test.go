@@ -137,13 +137,13 @@ func TestEvaluatorRefuses(t *testing.T) {
 		aml  []byte
 		want string
 	}{
-		"endless":  {method(opWhile, 2, opOne), "steps"},
-		"itself":   {method('M', 'E', 'T', 'H'), "deep"},
-		"unknown":  {method(0xcc), "0xcc"},
-		"missing":  {method('N', 'O', 'N', 'E'), `\NONE`},
+		"endless":  {method(opWhile, 2, opOne), "many steps"},
+		"itself":   {method('M', 'E', 'T', 'H'), "too deep"},
+		"unknown":  {method(0xcc), "opcode"},
+		"missing":  {method('N', 'O', 'N', 'E'), "not there"},
 		"cut":      {method(opDWord, 1), "middle"},
 		"non-int":  {method(opReturn, opAdd, opString, 'x', 0, opOne, 0), "integer"},
-		"bad name": {method('\\', 'a', 'b', 'c', 'd'), "0x61"},
+		"bad name": {method('\\', 'a', 'b', 'c', 'd'), "character"},
 	} {
 		ns := new(namespace)
 		ns.load(c.aml)
@@ -151,7 +151,9 @@ func TestEvaluatorRefuses(t *testing.T) {
 		if o == nil {
 			t.Fatal(name, ns.errs)
 		}
-		_, err := (&machine{ns: ns}).eval(o)
+		m := machine{ns: ns}
+		m.eval(o)
+		err := m.err
 		var me *MachineError
 		if !errors.As(err, &me) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "METH") {
 			t.Errorf("%s: %v", name, err)

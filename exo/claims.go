@@ -33,19 +33,19 @@ func (s *space) takeOwn(name, what string, lo, hi uint64) (*claim, error) {
 }
 
 func (s *space) claim(name string, n *claim) (*claim, error) {
-	lo, hi := n.lo, n.hi
-	if hi < lo {
-		return nil, &RangeError{Space: name, Lo: lo, Hi: hi, Last: ^uint64(0), Why: "the range is empty or wraps around"}
+	if n.hi < n.lo {
+		return nil, outside(name, n.lo, n.hi, 0, ^uint64(0), "the range is empty or wraps around")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.name = name
 	for _, c := range s.held {
-		if lo <= c.hi && c.lo <= hi && !(c.own && n.own) {
-			return nil, &HeldError{Space: name, Lo: lo, Hi: hi, Holder: c.holder, At: c.lo, To: c.hi}
+		if n.lo <= c.hi && c.lo <= n.hi && !(c.own && n.own) {
+			s.mu.Unlock()
+			return nil, &HeldError{Space: name, Lo: n.lo, Hi: n.hi, Holder: c.holder, At: c.lo, To: c.hi}
 		}
 	}
 	s.held = append(s.held, n)
+	s.mu.Unlock()
 	return n, nil
 }
 
@@ -63,7 +63,7 @@ func (c *claim) release() error {
 			return nil
 		}
 	}
-	return &ReleasedError{Space: s.name}
+	return released(s.name)
 }
 
 // world is everything exo remembers. It is one value so that the hosted twin can swap the machine beneath it.
@@ -103,4 +103,7 @@ type world struct {
 	}
 }
 
-var theWorld = new(world)
+var (
+	firstWorld world
+	theWorld   = &firstWorld // a pointer so that tests can swap it; filled by the linker, not by code
+)

@@ -16,7 +16,7 @@ func CPUs() int { return hwCPUs() }
 // Errors: *RangeError, *HeldError. It does not block.
 func TakeCPU(holder string, n int) (*CPU, error) {
 	if have := hwCPUs(); n < 0 || n >= have {
-		return nil, &RangeError{Space: "CPU", Lo: uint64(n), Hi: uint64(n), Last: uint64(have - 1)}
+		return nil, outside("CPU", uint64(n), uint64(n), 0, uint64(have-1), "")
 	}
 	c, err := theWorld.cpus.take("CPU", holder, uint64(n), uint64(n))
 	if err != nil {
@@ -39,7 +39,7 @@ func target(cpu *CPU) (uint32, error) {
 		id = cpu.apic
 	}
 	if id > 0xfe {
-		return 0, &RangeError{Space: "APIC ID", Lo: uint64(id), Hi: uint64(id), Last: 0xfe, Why: "an interrupt can be sent no further without interrupt remapping; choose another CPU"}
+		return 0, outside("APIC ID", uint64(id), uint64(id), 0, 0xfe, "an interrupt can be sent no further without interrupt remapping; choose another CPU")
 	}
 	return id, nil
 }

@@ -16,24 +16,24 @@ func (s *VirtioMMIO) identify(w *world) (bool, error) {
 	const regs, magic = 0x100, 0x74726976
 	thing := "virtio device at " + hex(uint64(s.Base))
 	if s.Size < regs {
-		return false, &MachineError{thing, "its " + decimal(uint64(s.Size)) + " bytes cannot hold the registers"}
+		return false, fault(thing, "its "+decimal(uint64(s.Size))+" bytes cannot hold the registers")
 	}
 	if ram, _, _ := touchesRAM(s.Base, uint64(s.Size)); ram {
-		return false, &MachineError{thing, "there is RAM at that address"}
+		return false, fault(thing, "there is RAM at that address")
 	}
 	va, err := w.pages.address(s.Base, uint64(s.Size))
 	if err != nil {
 		return false, err
 	}
 	if load32(va) != magic {
-		return false, &MachineError{thing, "nothing there answers as virtio does"}
+		return false, fault(thing, "nothing there answers as virtio does")
 	}
 	s.Device = load32(va + 8)
 	if s.Device == 0 {
 		return false, nil
 	}
 	if v := load32(va + 4); v != 2 {
-		return false, &MachineError{thing, "it speaks version " + decimal(uint64(v)) + " of the interface, not 2: start QEMU with -global virtio-mmio.force-legacy=false"}
+		return false, fault(thing, "it speaks version "+decimal(uint64(v))+" of the interface, not 2: start QEMU with -global virtio-mmio.force-legacy=false")
 	}
 	return true, nil
 }
@@ -43,7 +43,7 @@ func (ns *namespace) virtio() (list []VirtioMMIO, errs []error) {
 	for _, d := range ns.devices("LNRO0005") {
 		r, err := ns.resources(d)
 		if err == nil && (len(r.mem) == 0 || len(r.irqs) == 0) {
-			err = &MachineError{"ACPI device " + showPath(d.path), "its _CRS gives no memory or no interrupt"}
+			err = faultIn("ACPI device", d.path, 0, "its _CRS gives no memory or no interrupt")
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -70,7 +70,7 @@ func cmdlineVirtio(line string) (list []VirtioMMIO, errs []error) {
 		b, ok4 := parseSize(base)
 		i, ok5 := parseSize(irq)
 		if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || i > 1<<16 || s == 0 || b+s < b {
-			errs = append(errs, &MachineError{"command line word " + tok, "its form is virtio_mmio.device=SIZE@ADDRESS:IRQ"})
+			errs = append(errs, fault("command line word "+tok, "its form is virtio_mmio.device=SIZE@ADDRESS:IRQ"))
 			continue
 		}
 		list = append(list, VirtioMMIO{Base: Phys(b), Size: uintptr(s), GSI: GSI(i)})

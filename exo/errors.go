@@ -37,7 +37,7 @@ type ExhaustedError struct {
 }
 
 func (e *ExhaustedError) Error() string {
-	return "exo: no " + decimal(e.Want) + " more of " + e.Space + ": " + e.Why
+	return "exo: no " + hex(e.Want) + " more of " + e.Space + ": " + e.Why
 }
 
 // ReleasedError is what a call on a released capability returns (or panics with, where the call has no error result).
@@ -49,14 +49,49 @@ func (e *ReleasedError) Error() string {
 
 // MachineError says what the machine lacks or what its tables say wrongly.
 type MachineError struct {
-	Thing string // "ACPI table FACP", "PCI function 00:03.0", ...
+	Thing string // "ACPI table", "PCI function 00:03.0", ...
+	Path  string // of an ACPI object: four bytes a segment
+	At    uint64 // address or offset, 0 where there is none
 	Why   string // what is wrong and what to do
 }
 
-func (e *MachineError) Error() string { return "exo: " + e.Thing + ": " + e.Why }
+func (e *MachineError) Error() string {
+	s := "exo: " + e.Thing
+	if e.Path != "" {
+		s += " " + showPath(e.Path)
+	}
+	if e.At != 0 {
+		s += " at " + hex(e.At)
+	}
+	return s + ": " + e.Why
+}
+
+// The functions below make errors out of line: every image carries these paths, and few ever take them.
+
+//go:noinline
+func fault(thing, why string) error { return &MachineError{Thing: thing, Why: why} }
+
+//go:noinline
+func faultAt(thing string, at uint64, why string) error {
+	return &MachineError{Thing: thing, At: at, Why: why}
+}
+
+//go:noinline
+func faultIn(thing, path string, at int, why string) error {
+	return &MachineError{Thing: thing, Path: path, At: uint64(at), Why: why}
+}
+
+//go:noinline
+func outside(space string, lo, hi, have, last uint64, why string) error {
+	return &RangeError{Space: space, Lo: lo, Hi: hi, Have: have, Last: last, Why: why}
+}
+
+//go:noinline
+func released(space string) error { return &ReleasedError{Space: space} }
 
 // The formatting below is by hand because exo is linked into every image and package fmt is not.
 
+//go:noinline
 func span(lo, hi uint64) string {
 	if lo == hi {
 		return hex(lo)
@@ -64,6 +99,7 @@ func span(lo, hi uint64) string {
 	return hex(lo) + "-" + hex(hi)
 }
 
+//go:noinline
 func hex(v uint64) string {
 	const digits = "0123456789abcdef"
 	var b [18]byte

@@ -16,7 +16,7 @@ func TakeFrames(holder string, n int, align uintptr) (*Frames, error) {
 		align = PageSize
 	}
 	if n <= 0 || n > maxFrames || align&(align-1) != 0 || align < PageSize {
-		return nil, &RangeError{Space: "frame count", Lo: uint64(n), Hi: uint64(n), Have: 1, Last: maxFrames, Why: "and the alignment must be a power of two of at least a page"}
+		return nil, outside("frame count", uint64(n), uint64(n), 1, maxFrames, "and the alignment must be a power of two of at least a page")
 	}
 	w := theWorld
 	base := hwFrames(uintptr(n), align)
@@ -48,7 +48,7 @@ func (f *Frames) Base() Phys { return f.base }
 // Release gives the frames back. No device may still write to them: stop it first.
 func (f *Frames) Release() error {
 	if f.mem == nil {
-		return &ReleasedError{Space: "frame"}
+		return released("frame")
 	}
 	n := uintptr(len(f.mem)) / PageSize
 	f.mem = nil

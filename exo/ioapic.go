@@ -56,7 +56,7 @@ func (w *world) findIOAPICs() (*router, error) {
 		p := ioapic{mu: new(sync.Mutex), mem: mem, from: a.from}
 		v := p.read(ioVersion)
 		if v == 0 || v == ^uint32(0) {
-			return nil, &MachineError{"I/O APIC at " + hex(uint64(a.base)), "nothing answers there; use message-signalled interrupts"}
+			return nil, faultAt("I/O APIC", uint64(a.base), "nothing answers there; use message-signalled interrupts")
 		}
 		p.n = v>>16&0xff + 1
 		r.apics = append(r.apics, p)
@@ -85,11 +85,13 @@ func (w *world) madtInputs() ([]inputAPIC, []override, error) {
 	return parseMADT(madt)
 }
 
+//go:noinline
 func (p *ioapic) read(reg uint32) uint32 {
 	p.mem.Store32(ioRegSel, reg)
 	return p.mem.Load32(ioWin)
 }
 
+//go:noinline
 func (p *ioapic) write(reg, v uint32) {
 	p.mem.Store32(ioRegSel, reg)
 	p.mem.Store32(ioWin, v)
@@ -149,7 +151,7 @@ func TakeLine(holder string, g GSI, activeLow bool) (*Line, error) {
 	}
 	p := r.find(g)
 	if p == nil {
-		return nil, &RangeError{Space: "interrupt line", Lo: uint64(g), Hi: uint64(g), Last: uint64(r.last()), Why: "no I/O APIC has this input"}
+		return nil, outside("interrupt line", uint64(g), uint64(g), 0, uint64(r.last()), "no I/O APIC has this input")
 	}
 	c, err := w.lines.take("interrupt line", holder, uint64(g), uint64(g))
 	if err != nil {
@@ -179,34 +181,34 @@ func (l *Line) GSI() GSI { return l.gsi }
 func (l *Line) Bind(v *Vector, cpu *CPU) error {
 	n := v.Number()
 	if n == 0 {
-		return &ReleasedError{Space: "vector"}
+		return released("vector")
 	}
 	if l.claim == nil {
-		return &ReleasedError{Space: "interrupt line"}
+		return released("interrupt line")
 	}
 	id, err := target(cpu)
 	if err != nil {
 		return err
 	}
 	l.p.mu.Lock()
-	defer l.p.mu.Unlock()
 	l.p.write(l.reg, entryMasked)
 	l.p.write(l.reg+1, id<<24)
 	l.p.write(l.reg, uint32(n)|l.low) // fixed delivery, physical destination, edge
+	l.p.mu.Unlock()
 	return nil
 }
 
 // Mask stops the line. Bind starts it again.
 func (l *Line) Mask() {
 	l.p.mu.Lock()
-	defer l.p.mu.Unlock()
 	l.p.write(l.reg, entryMasked)
+	l.p.mu.Unlock()
 }
 
 // Release masks the line and gives it back.
 func (l *Line) Release() error {
 	if l.claim == nil {
-		return &ReleasedError{Space: "interrupt line"}
+		return released("interrupt line")
 	}
 	l.Mask()
 	c := l.claim

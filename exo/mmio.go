@@ -18,7 +18,7 @@ type MMIO struct {
 // *ExhaustedError when the mapping window is full. It does not block.
 func TakeMMIO(holder string, base Phys, size uintptr) (*MMIO, error) {
 	if size == 0 {
-		return nil, &RangeError{Space: "MMIO", Lo: uint64(base), Hi: uint64(base), Last: ^uint64(0) >> 12, Why: "the range is empty"}
+		return nil, outside("MMIO", uint64(base), uint64(base), 0, ^uint64(0)>>12, "the range is empty")
 	}
 	w := theWorld
 	c, err := w.mmio.take("MMIO", holder, uint64(base), uint64(base)+uint64(size)-1)
@@ -35,7 +35,7 @@ func TakeMMIO(holder string, base Phys, size uintptr) (*MMIO, error) {
 
 func mapClaim(w *world, c *claim, base Phys, size uintptr) (*MMIO, error) {
 	if ram, lo, hi := touchesRAM(base, uint64(size)); ram {
-		return nil, &RangeError{Space: "MMIO", Lo: uint64(base), Hi: uint64(base) + uint64(size) - 1, Have: uint64(hi), Last: ^uint64(0) >> 12, Why: "RAM at " + span(uint64(lo), uint64(hi)-1) + " is not device registers; use TakeFrames"}
+		return nil, outside("MMIO", uint64(base), uint64(base)+uint64(size)-1, uint64(hi), ^uint64(0)>>12, "RAM at "+span(uint64(lo), uint64(hi)-1)+" is not device registers; use TakeFrames")
 	}
 	va, err := w.pages.address(base, uint64(size))
 	if err != nil {
@@ -75,9 +75,9 @@ func (m *MMIO) at(off, n uintptr) uintptr {
 
 func (m *MMIO) refuse(off, n uintptr) {
 	if m.size == 0 {
-		panic(&ReleasedError{Space: "MMIO"})
+		panic(released("MMIO"))
 	}
-	panic(&RangeError{Space: "MMIO offset", Lo: uint64(off), Hi: uint64(off + n - 1), Last: uint64(m.size - 1), Why: "an access stays inside the range and is naturally aligned"})
+	panic(outside("MMIO offset", uint64(off), uint64(off+n-1), 0, uint64(m.size-1), "an access stays inside the range and is naturally aligned"))
 }
 
 func (m *MMIO) Load8(off uintptr) uint8   { return load8(m.at(off, 1)) }
@@ -93,7 +93,7 @@ func (m *MMIO) Store64(off uintptr, v uint64) { store64(m.at(off, 8), v) }
 // Release gives the range back. The pages stay mapped; nobody can name them until they are taken again.
 func (m *MMIO) Release() error {
 	if m.size == 0 {
-		return &ReleasedError{Space: "MMIO"}
+		return released("MMIO")
 	}
 	m.size, m.va = 0, 0
 	return m.claim.release()

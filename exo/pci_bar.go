@@ -59,16 +59,16 @@ func (f *Function) PortBAR(holder string, i int) (*Ports, error) {
 }
 
 func (f *Function) barError(i int, why string) error {
-	return &MachineError{"PCI function " + f.ID.String() + " BAR " + decimal(uint64(i)), why}
+	return fault("PCI function "+f.ID.String()+" BAR "+decimal(uint64(i)), why)
 }
 
 // readBAR reads and sizes a register. The function's decoding is off meanwhile, since the register holds no address.
 func (f *Function) readBAR(i int) (bar, error) {
 	if f.claim == nil {
-		return bar{}, &ReleasedError{Space: "PCI function"}
+		return bar{}, released("PCI function")
 	}
 	if i < 0 || i > 5 {
-		return bar{}, &RangeError{Space: "BAR", Lo: uint64(i), Hi: uint64(i), Last: 5}
+		return bar{}, outside("BAR", uint64(i), uint64(i), 0, 5, "")
 	}
 	if i > 0 && f.upperHalf(i) {
 		return bar{}, f.barError(i, "it is the upper half of the one before it")

@@ -30,7 +30,7 @@ func TakeFunction(holder string, id FunctionID) (*Function, error) {
 	}
 	info, header, ok := c.identify(id)
 	if !ok || header&0x7f != 0 {
-		return nil, &MachineError{"PCI function " + id.String(), "there is no device there, or it is a bridge"}
+		return nil, fault("PCI function "+id.String(), "there is no device there, or it is a bridge")
 	}
 	cl, err := w.functions.take("PCI function", holder, uint64(id), uint64(id))
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *Function) Release() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.claim == nil {
-		return &ReleasedError{Space: "PCI function"}
+		return released("PCI function")
 	}
 	f.Disable()
 	f.msg.off(f)

@@ -44,7 +44,7 @@ func (f *Function) Messages() (int, error) {
 func (f *Function) Bind(i int, v *Vector, cpu *CPU) error {
 	n := v.Number()
 	if n == 0 {
-		return &ReleasedError{Space: "vector"}
+		return released("vector")
 	}
 	id, err := target(cpu)
 	if err != nil {
@@ -98,13 +98,13 @@ func (f *Function) Mask(i int) error {
 
 func (m *messages) need(f *Function, i int) error {
 	if f.claim == nil {
-		return &ReleasedError{Space: "PCI function"}
+		return released("PCI function")
 	}
 	if err := m.find(f); err != nil {
 		return err
 	}
 	if i < 0 || i >= m.n {
-		return &RangeError{Space: "PCI function " + f.ID.String() + " message", Lo: uint64(i), Hi: uint64(i), Last: uint64(m.n) - 1, Why: "the device has " + decimal(uint64(m.n))}
+		return outside("PCI function "+f.ID.String()+" message", uint64(i), uint64(i), 0, uint64(m.n)-1, "the device has "+decimal(uint64(m.n)))
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (m *messages) find(f *Function) error {
 		return nil
 	}
 	if f.claim == nil {
-		return &ReleasedError{Space: "PCI function"}
+		return released("PCI function")
 	}
 	if caps := f.Capabilities(capMSIX); len(caps) > 0 {
 		at := caps[0]
@@ -127,7 +127,7 @@ func (m *messages) find(f *Function) error {
 		}
 		off := uint64(where &^ 7)
 		if b.io || off+uint64(n)*msixEntry > b.size {
-			return &MachineError{"PCI function " + f.ID.String(), "its MSI-X table is not inside the BAR it names"}
+			return fault("PCI function "+f.ID.String(), "its MSI-X table is not inside the BAR it names")
 		}
 		va, err := f.c.w.pages.address(Phys(b.base+off), uint64(n)*msixEntry)
 		if err != nil {

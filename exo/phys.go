@@ -25,7 +25,7 @@ func (m *pageMap) address(phys Phys, size uint64) (uintptr, error) {
 	base := phys &^ (PageSize - 1)
 	end := (phys + Phys(size) + PageSize - 1) &^ (PageSize - 1)
 	if size == 0 || end <= base || uint64(end-base) < size {
-		return 0, &RangeError{Space: "MMIO", Lo: uint64(phys), Hi: uint64(phys) + size - 1, Last: ^uint64(0) >> 12, Why: "the range is empty or wraps around"}
+		return 0, outside("MMIO", uint64(phys), uint64(phys)+size-1, 0, ^uint64(0)>>12, "the range is empty or wraps around")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

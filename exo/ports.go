@@ -15,7 +15,7 @@ type Ports struct {
 // Errors: *HeldError, *RangeError. It does not block.
 func TakePorts(holder string, first Port, n int) (*Ports, error) {
 	if n <= 0 || int(first)+n > 1<<16 {
-		return nil, &RangeError{Space: "port", Lo: uint64(first), Hi: uint64(first) + uint64(n) - 1, Last: 0xffff}
+		return nil, outside("port", uint64(first), uint64(first)+uint64(n)-1, 0, 0xffff, "")
 	}
 	c, err := theWorld.ports.take("port", holder, uint64(first), uint64(first)+uint64(n)-1)
 	if err != nil {
@@ -27,9 +27,9 @@ func TakePorts(holder string, first Port, n int) (*Ports, error) {
 func (p *Ports) at(off, n uint32) uint16 {
 	if off >= p.size || p.size-off < n {
 		if p.size == 0 {
-			panic(&ReleasedError{Space: "port"})
+			panic(released("port"))
 		}
-		panic(&RangeError{Space: "port offset", Lo: uint64(off), Hi: uint64(off + n - 1), Last: uint64(p.size - 1)})
+		panic(outside("port offset", uint64(off), uint64(off+n-1), 0, uint64(p.size-1), ""))
 	}
 	return p.first + uint16(off)
 }
@@ -45,7 +45,7 @@ func (p *Ports) Out32(off uint32, v uint32) { out32(p.at(off, 4), v) }
 // Release gives the ports back.
 func (p *Ports) Release() error {
 	if p.size == 0 {
-		return &ReleasedError{Space: "port"}
+		return released("port")
 	}
 	p.size = 0
 	return p.claim.release()

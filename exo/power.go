@@ -47,7 +47,7 @@ func (w *world) arm() error {
 		return err
 	}
 	if facp == nil {
-		return &MachineError{"ACPI", "there is no FADT: power-off, reset and the power button are not known"}
+		return fault("ACPI", "there is no FADT: power-off, reset and the power button are not known")
 	}
 	f := fadt(facp)
 	first := w.armReset(f)
@@ -55,10 +55,11 @@ func (w *world) arm() error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(fadt, *namespace) error{w.armOff, w.armButton} {
-		if err := step(f, ns); err != nil && first == nil {
-			first = err
-		}
+	if err := w.armOff(f, ns); first == nil {
+		first = err
+	}
+	if err := w.armButton(f, ns); first == nil {
+		first = err
 	}
 	return first
 }
@@ -70,7 +71,7 @@ func (w *world) armReset(f fadt) error {
 	}
 	r := f.gas(fadtReset, 1)
 	if r.width == 0 {
-		return &MachineError{"ACPI table FACP", "its reset register is in an address space exo cannot use"}
+		return fault("ACPI table FACP", "its reset register is in an address space exo cannot use")
 	}
 	return w.setPower(powerReset, r, uint32(f.u8(fadtResetValue)))
 }
@@ -96,13 +97,13 @@ func (w *world) armOff(f fadt, ns *namespace) error {
 	if f.flags()&fadtHWReduced != 0 {
 		r := f.gas(fadtSleepCtl, 1)
 		if r.width == 0 {
-			return &MachineError{"ACPI table FACP", "the machine is hardware-reduced and has no sleep control register: it cannot be turned off"}
+			return fault("ACPI table FACP", "the machine is hardware-reduced and has no sleep control register: it cannot be turned off")
 		}
 		return w.setPower(powerOff, r, uint32(typ)<<sleepShift|sleepGo)
 	}
 	r := f.block(fadtXPM1aCtl, fadtPM1aCtl, 2)
 	if r.width == 0 {
-		return &MachineError{"ACPI table FACP", "it names no PM1a control register: the machine cannot be turned off"}
+		return fault("ACPI table FACP", "it names no PM1a control register: the machine cannot be turned off")
 	}
 	old, err := r.load(w)
 	if err != nil {
@@ -120,5 +121,5 @@ func (ns *namespace) sleepType() (uint8, error) {
 			return uint8(n), nil
 		}
 	}
-	return 0, &MachineError{`ACPI object \_S5`, "it is missing or is not a package of sleep types: the machine cannot be turned off"}
+	return 0, fault(`ACPI object \_S5`, "it is missing or is not a package of sleep types: the machine cannot be turned off")
 }

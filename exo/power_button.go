@@ -17,7 +17,7 @@ func (w *world) armButton(f fadt, ns *namespace) error {
 func (w *world) armFixedButton(f fadt) error {
 	n := uint32(f.u8(fadtPM1EvtLen))
 	if n < 4 || n > 64 {
-		return &MachineError{"ACPI table FACP", "its PM1 event block has " + decimal(uint64(n)) + " bytes, and 4 are needed for the power button"}
+		return fault("ACPI table FACP", "its PM1 event block is too short for the power button")
 	}
 	if err := w.enableACPI(f); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (w *world) armFixedButton(f fadt) error {
 		g, low := r.isa(f.u8(fadtSCI), true) // the SCI is active low unless the MADT says otherwise (5.2.9)
 		return w.watchButton(g, low, status, pm1ButtonBit, pm1ButtonBit)
 	}
-	return &MachineError{"ACPI table FACP", "no PM1 event block holds the power button's enable bit"}
+	return fault("ACPI table FACP", "no PM1 event block holds the power button's enable bit")
 }
 
 // enableACPI takes the fixed hardware over from the firmware (4.8.2.5, 16.3.2).
@@ -59,7 +59,7 @@ func (w *world) enableACPI(f fadt) error {
 	ctl := f.block(fadtXPM1aCtl, fadtPM1aCtl, 2)
 	smi, on := f.u32(fadtSMI), f.u8(fadtEnable)
 	if ctl.width == 0 {
-		return &MachineError{"ACPI table FACP", "it names no PM1a control register"}
+		return fault("ACPI table FACP", "it names no PM1a control register")
 	}
 	enabled := func() (bool, error) {
 		v, err := ctl.load(w)
@@ -83,7 +83,7 @@ func (w *world) enableACPI(f fadt) error {
 		t.Arm(Now() + 1e6)
 		t.Wait()
 	}
-	return &MachineError{"ACPI fixed hardware", "the firmware did not hand it over within 100 ms of ACPI_ENABLE: the power button does not work"}
+	return fault("ACPI fixed hardware", "the firmware did not hand it over within 100 ms of ACPI_ENABLE: the power button does not work")
 }
 
 // armEventButton finds the event that means the button.
@@ -125,31 +125,21 @@ func (ns *namespace) findButton(d device, g GSI) (buttonEvent, error) {
 		return e, nil
 	}
 	for bit := 0; bit < 32; bit++ {
-		var field *object
-		pressed, strange := false, false
-		m := machine{ns: ns}
-		m.load = func(f *object) (uint64, error) {
-			strange = strange || field != nil && field != f
-			field = f
-			return 1 << bit, nil
-		}
-		m.notify = func(path string, _ uint64) {
-			hid, ok := ns.value(path + "_HID")
-			pressed = pressed || ok && hid.isID("PNP0C0C")
-		}
-		_, err := m.eval(method, number(uint64(g)))
-		if field == nil || uint64(bit) >= field.bits {
+		m := machine{ns: ns, probe: true, reading: 1 << bit}
+		m.v = number(uint64(g))
+		m.eval(method)
+		if m.field == nil || uint64(bit) >= m.field.bits {
 			break
 		}
-		if err != nil || !pressed {
+		if m.err != nil || !m.pressed {
 			continue // another event, perhaps one handled by code that exo does not evaluate
 		}
-		reg, err := ns.fieldRegister(field)
+		reg, err := ns.fieldRegister(m.field)
 		if err != nil {
 			return e, err
 		}
-		if strange || e.mask != 0 && e.reg != reg {
-			return e, &MachineError{"ACPI method " + showPath(method.path), "it tells of the power button by more than one register, and exo watches one"}
+		if m.fields > 1 || e.mask != 0 && e.reg != reg {
+			return e, faultIn("ACPI method", method.path, 0, "it tells of the power button by more than one register, and exo watches one")
 		}
 		e.reg, e.mask = reg, e.mask|1<<bit
 	}
@@ -164,7 +154,7 @@ func (ns *namespace) fieldRegister(f *object) (register, error) {
 	}
 	if o == nil || o.kind != objRegion || o.space > spaceIO || f.bit%8 != 0 || f.bits != 8 && f.bits != 16 && f.bits != 32 ||
 		f.bit/8+f.bits/8 > o.size || f.bit/8%(f.bits/8) != 0 {
-		return register{}, &MachineError{"ACPI field " + showPath(f.path), "it is not one whole register of memory or ports"}
+		return register{}, faultIn("ACPI field", f.path, 0, "it is not one whole register of memory or ports")
 	}
 	return register{space: o.space, addr: o.base + f.bit/8, width: int(f.bits / 8)}, nil
 }

@@ -27,16 +27,16 @@ const (
 func (r register) place(w *world) (kind int, addr uintptr, err error) {
 	size := r.width >> 1 // 1, 2, 4 bytes: 0, 1, 2 from the first of the kinds
 	if r.width != 1 && r.width != 2 && r.width != 4 || r.space > spaceIO {
-		return 0, 0, &MachineError{"ACPI register at " + hex(r.addr), "its width or address space is not one exo can use"}
+		return 0, 0, faultAt("ACPI register", r.addr, "its width or address space is not one exo can use")
 	}
 	if r.space == spaceIO {
 		if r.addr > 0xffff {
-			return 0, 0, &RangeError{Space: "port", Lo: r.addr, Hi: r.addr, Last: 0xffff, Why: "an ACPI table names it"}
+			return 0, 0, outside("port", r.addr, r.addr, 0, 0xffff, "an ACPI table names it")
 		}
 		return regPort8 + size, uintptr(r.addr), nil
 	}
 	if ram, lo, hi := touchesRAM(Phys(r.addr), uint64(r.width)); ram {
-		return 0, 0, &MachineError{"ACPI register at " + hex(r.addr), "there is RAM at " + span(uint64(lo), uint64(hi)-1)}
+		return 0, 0, faultAt("ACPI register", r.addr, "there is RAM at "+span(uint64(lo), uint64(hi)-1))
 	}
 	va, err := w.pages.address(Phys(r.addr), uint64(r.width))
 	return regMMIO8 + size, va, err

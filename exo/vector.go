@@ -30,7 +30,7 @@ func (v *Vector) Number() uint8 { return uint8(v.n.Load()) }
 func (v *Vector) Wait(deadline int64) (fired uint64, err error) {
 	n := v.n.Load()
 	if n == 0 {
-		return 0, &ReleasedError{Space: "vector"}
+		return 0, released("vector")
 	}
 	return hwVectorWait(int(n), deadline), nil
 }
@@ -39,7 +39,7 @@ func (v *Vector) Wait(deadline int64) (fired uint64, err error) {
 func (v *Vector) Release() error {
 	n := v.n.Swap(0)
 	if n == 0 {
-		return &ReleasedError{Space: "vector"}
+		return released("vector")
 	}
 	hwVectorFree(int(n))
 	return nil
