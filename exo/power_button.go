@@ -116,7 +116,7 @@ type buttonEvent struct {
 }
 
 // findButton learns from a device's _EVT what it reads and which bit of it leads to Notify of a power button, by
-// evaluating it once for each bit with a made-up reading. Nothing is read from the machine, so no event is lost, and
+// evaluating it for one bit after another with a made-up reading, up to the first that does. Nothing is read from the machine, so no event is lost, and
 // when the interrupt comes one load is enough.
 func (ns *namespace) findButton(d device, g GSI) (buttonEvent, error) {
 	var e buttonEvent
@@ -134,14 +134,11 @@ func (ns *namespace) findButton(d device, g GSI) (buttonEvent, error) {
 		if m.err != nil || !m.pressed {
 			continue // another event, perhaps one handled by code that exo does not evaluate
 		}
-		reg, err := ns.fieldRegister(m.field)
-		if err != nil {
-			return e, err
-		}
-		if m.fields > 1 || e.mask != 0 && e.reg != reg {
+		if m.fields > 1 {
 			return e, faultIn("ACPI method", method.path, 0, "it tells of the power button by more than one register, and exo watches one")
 		}
-		e.reg, e.mask = reg, e.mask|1<<bit
+		reg, err := ns.fieldRegister(m.field)
+		return buttonEvent{reg, 1 << bit}, err
 	}
 	return e, nil
 }
