@@ -33,6 +33,9 @@ type landmark struct {
 	addr uint64
 }
 
+// Linux reports whether the guest is the Linux guest.
+func (g *Guest) Linux() bool { return g.Initrd != "" }
+
 // machine fills in what the guest needs to boot.
 func (g *Guest) machine(m qemu.Machine) (qemu.Machine, error) {
 	m.Kernel, m.Initrd = g.Kernel, g.Initrd

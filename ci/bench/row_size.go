@@ -25,7 +25,7 @@ var sizeRow = Row{
 			return failed(err)
 		}
 		ours, linux := both(ctx, b, "samples/hello", func(g *Guest) (int64, error) {
-			if g.Initrd == "" {
+			if !g.Linux() {
 				return fileSize(g.Kernel)
 			}
 			kernel, err := fileSize(b.kernel.Image)

@@ -12,7 +12,7 @@ import (
 
 const (
 	speedupReach = 1.9
-	speedupLimit = 2 * time.Minute
+	speedupLimit = time.Minute
 )
 
 // speedupRow runs guest/twocpus on two CPUs, each a host thread of QEMU. The host must have two CPUs to spare: what
@@ -26,6 +26,11 @@ var speedupRow = Row{
 			var all []float64
 			for range b.N {
 				lines, err := g.Run(ctx, qemu.Machine{CPUs: 2}, speedupLimit)
+				if err != nil && g.Linux() && ctx.Err() == nil {
+					// On a loaded host one boot in forty of the Linux guest hangs before its init. A hang of
+					// ours is a bug and stays a failure.
+					lines, err = g.Run(ctx, qemu.Machine{CPUs: 2}, speedupLimit)
+				}
 				if err != nil {
 					return 0, err
 				}
