@@ -79,6 +79,9 @@ func (w *world) readNamespace() (*namespace, error) {
 
 // load adds the objects of one definition block.
 func (ns *namespace) load(aml []byte) {
+	if ns.objs == nil {
+		ns.objs = make([]object, 0, min(len(aml)/24, maxObjects)) // QEMU's blocks have an object each 15 to 30 bytes
+	}
 	c := code{b: aml}
 	ns.terms(&c, "", 0)
 }

@@ -45,7 +45,13 @@
 // zero. There is no IOMMU: holding an enabled Function is trust in its driver.
 //
 // Some things are exo's own, claimed like any other: the I/O APICs, PCI's configuration space, ACPI's power registers.
-// The local APICs, the interrupt table and page tables are the runtime's.
+// Nothing else may program them. The local APICs, the interrupt table and page tables are the runtime's.
+//
+// # Interrupts
+//
+// An interrupt's handler counts and wakes the goroutine in Vector.Wait; it knows no device. Wired lines are therefore
+// programmed as edges, and a holder serves its device until it is quiet after Bind and after each Wait (ioapic.go says why).
+// Shared PCI pins are not offered: a function needs MSI or MSI-X.
 //
 // # When it runs
 //
