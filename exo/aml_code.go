@@ -200,8 +200,8 @@ func (c *code) name(scope string) (path string, rooted bool) {
 	}
 	n := 1
 	switch c.peek() {
-	case 0: // NullName
-		c.i++
+	case 0: // NullName; or the end, which peek cannot tell
+		c.u8()
 		if rooted {
 			return scope, true
 		}
