@@ -54,6 +54,17 @@ func (s Segment) imageFilesz() uint64 {
 	return s.Filesz
 }
 
+// LoadEnd returns the first physical address above everything that a loader
+// would put in memory for the image of a linked program.
+func LoadEnd(in []byte) (uint64, error) {
+	prog, err := checkProgram(in)
+	if err != nil {
+		return 0, err
+	}
+	last := prog.segments[len(prog.segments)-1]
+	return last.Vaddr + last.imageFilesz(), nil
+}
+
 // bootSegment lays out the entry code, the image table and the command line.
 func bootSegment(prog *program, opts Options) []byte {
 	b := make([]byte, cmdlineBase-BootBase)

@@ -70,6 +70,9 @@ func TestBuildAndRead(t *testing.T) {
 			t.Errorf("segment %d: %+v, want %+v", i, img.Segments[i], w)
 		}
 	}
+	if end, err := LoadEnd(in); err != nil || end != 0x403000 || img.LoadEnd() != end {
+		t.Errorf("loaded up to %#x, %v; the image says %#x", end, err, img.LoadEnd())
+	}
 	if got := want[1].Perm(); got != "rw-" {
 		t.Errorf("permissions %q", got)
 	}

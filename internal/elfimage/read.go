@@ -55,7 +55,7 @@ func ReadHead(b []byte) (*Image, error) {
 		if s.offset > 1<<62 || s.Filesz > 1<<62 {
 			return nil, ErrNotImage
 		}
-		img.Size = max(img.Size, s.offset+s.Filesz)
+		img.Size = max(img.Size, s.offset+alignUp(s.Filesz))
 	}
 	if err := img.readNotes(b, h.notes); err != nil {
 		return nil, err

@@ -73,6 +73,7 @@ func (p *Program) Recipe(args, env []string) Recipe {
 	line.Add("name", p.Name)
 	line.Program(args, env)
 	return Recipe{
+		Memory:  p.Settings.Memory,
 		Cmdline: line.String(),
 		Record: elfimage.Record{
 			Package: p.ImportPath,
@@ -96,7 +97,11 @@ func (b *Builder) Build(ctx context.Context, req Request, output string) (string
 	case err == nil && info.IsDir():
 		output = filepath.Join(output, p.Name+".elf")
 	}
-	if _, err := p.Recipe(p.Settings.Args, p.Settings.Env).Write(p.ELF, output); err != nil {
+	recipe := p.Recipe(p.Settings.Args, p.Settings.Env)
+	if req.Flags.Memory == 0 && p.File.Memory == 0 {
+		recipe.Memory = 0 // nobody has said which machine it is for
+	}
+	if _, err := recipe.Write(p.ELF, output); err != nil {
 		return "", err
 	}
 	return output, nil

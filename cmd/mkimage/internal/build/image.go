@@ -3,13 +3,13 @@ package build
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/hardtack-os/hardtack/boot/amd64"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/internal/cache"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -20,6 +20,7 @@ const headBytes = 128 << 10
 
 // A Recipe is what an image is made from, besides the program.
 type Recipe struct {
+	Memory  config.Size // of the machine; 0 if it is not known
 	Cmdline string
 	Record  elfimage.Record // Key and Groups are filled in by Write
 }
@@ -31,14 +32,14 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if current(output, key) {
-		return false, nil
+	if img := current(output, key); img != nil {
+		return false, r.checkFits(output, img.LoadEnd())
 	}
 	in, err := os.ReadFile(elf)
 	if err != nil {
 		return false, err
 	}
-	if err := checkEntry(in); err != nil {
+	if err := r.check(elf, in); err != nil {
 		return false, err
 	}
 	rec := r.Record
@@ -50,6 +51,18 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 	}
 	return true, cache.File(output, out)
+}
+
+// check refuses a program that would not start in its machine.
+func (r Recipe) check(elf string, in []byte) error {
+	if err := checkEntry(in); err != nil {
+		return err
+	}
+	end, err := elfimage.LoadEnd(in)
+	if err != nil {
+		return fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
+	}
+	return r.checkFits(elf, end)
 }
 
 // key names everything that goes into the image.
@@ -78,14 +91,17 @@ func (r Recipe) key(elf string) (string, error) {
 	return h.Name(), nil
 }
 
-// current reports whether a file is the whole image with the key.
-func current(name, key string) bool {
+// current returns the file as an image if it is whole and has the key, else nil.
+func current(name, key string) *elfimage.Image {
 	head, size, err := readHead(name)
 	if err != nil {
-		return false
+		return nil
 	}
 	img, err := elfimage.ReadHead(head)
-	return err == nil && img.Record != nil && img.Record.Key == key && img.Size == uint64(size)
+	if err != nil || img.Record == nil || img.Record.Key != key || img.Size != uint64(size) {
+		return nil
+	}
+	return img
 }
 
 // readHead returns the beginning of a file, and its size.
@@ -122,22 +138,11 @@ func checkEntry(in []byte) error {
 	return fmt.Errorf("the program starts at %s, not at %s: the runtime's added files are not in it, or -ldflags has a -E of its own", name, entrySymbol)
 }
 
-// ErrTooLarge is wrapped by the error for an image that the memory cannot hold.
-var ErrTooLarge = errors.New("the image is larger than the memory")
-
-// CheckFits refuses an image that does not fit in the memory of its machine.
-func CheckFits(image string, memory int64) error {
-	head, _, err := readHead(image)
-	if err != nil {
-		return err
+// checkFits refuses what reaches beyond the machine's memory.
+func (r Recipe) checkFits(name string, end uint64) error {
+	if r.Memory == 0 || end <= uint64(r.Memory) {
+		return nil
 	}
-	img, err := elfimage.ReadHead(head)
-	if err != nil {
-		return fmt.Errorf("%s: %w", image, err)
-	}
-	if need := int64(img.LoadEnd()); need > memory {
-		return fmt.Errorf("%w: %s reaches up to %d KiB, the machine has %d KiB; use --memory %dM or more",
-			ErrTooLarge, filepath.Base(image), need>>10, memory>>10, (need+(2<<20))>>20+1)
-	}
-	return nil
+	return fmt.Errorf("the image is larger than the memory: %s reaches up to %d KiB, the machine has %d KiB; use --memory %dM or more",
+		filepath.Base(name), end>>10, r.Memory>>10, (end>>20)+3)
 }

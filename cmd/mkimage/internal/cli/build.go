@@ -21,10 +21,7 @@ virtual machine monitor's own command line can replace them.`,
 			}
 			var pkg []string
 			pkg, s.Args = splitDash(cmd, args)
-			image, err := b.Build(cmd.Context(), build.Request{Package: pkg, Flags: s.Settings}, s.output)
-			if err == nil && s.Memory != 0 {
-				err = build.CheckFits(image, int64(s.Memory))
-			}
+			_, err = b.Build(cmd.Context(), build.Request{Package: pkg, Flags: s.Settings}, s.output)
 			return err
 		},
 	}

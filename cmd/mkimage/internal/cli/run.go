@@ -59,9 +59,6 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	if err := bake(m, prog, s); err != nil {
 		return err
 	}
-	if err := build.CheckFits(m.Image, m.Memory); err != nil {
-		return err
-	}
 	if gdb {
 		if m.GDB, err = freePort(); err != nil {
 			return err

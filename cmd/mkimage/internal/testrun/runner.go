@@ -194,11 +194,9 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 		QEMU: r.QEMU, Image: filepath.Join(filepath.Dir(elf), "image"), Append: line.String(),
 		Type: settings.Machine, Memory: int64(settings.Memory), CPUs: settings.CPUs, Accel: settings.Accel,
 	}
-	recipe := build.Recipe{Cmdline: baked.String(), Record: elfimage.Record{Package: p.ImportPath, Modules: modules}}
-	if _, err := recipe.Write(elf, m.Image); err != nil {
-		return nil, err
-	}
-	return m, build.CheckFits(m.Image, m.Memory)
+	recipe := build.Recipe{Memory: settings.Memory, Cmdline: baked.String(), Record: elfimage.Record{Package: p.ImportPath, Modules: modules}}
+	_, err = recipe.Write(elf, m.Image)
+	return m, err
 }
 
 func (r *Runner) tellSkips(pkg string) {

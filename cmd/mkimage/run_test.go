@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestRunHello(t *testing.T) {
+	c := call{dir: root(t)}
+	c.mkimage(t, "run", "./samples/hello")
+	c.want(t, 0)
+	if !strings.HasPrefix(c.stdout, "hello from go1.") || !strings.HasSuffix(c.stdout, " on 1 CPU(s)\n") {
+		t.Errorf("console: %q", c.stdout)
+	}
+}
+
+func TestRunMachines(t *testing.T) {
+	for _, machine := range []string{"microvm", "q35", "pc"} {
+		c := call{dir: root(t)}
+		c.mkimage(t, "run", "--machine", machine, "--cpus", "4", "--memory", "64M", "./samples/hello")
+		c.want(t, 0, "on 4 CPU(s)")
+	}
+}
+
+const tellAll = `fmt.Printf("%q %q\n", os.Args, os.Environ())`
+
+func TestRunArgumentsAndEnvironment(t *testing.T) {
+	c := call{dir: app(t, program("fmt os", tellAll))}
+	c.mkimage(t, "run", "--env", "A=1", "--env", `B=x "y" \z`, "--env", "A=2", ".", "--", "a b", "", `q"\`, "-v", "é")
+	c.want(t, 0, `["app" "a b" "" "q\"\\" "-v" "é"]`, `"A=2"`, `"B=x \"y\" \\z"`)
+	if strings.Contains(c.stdout, "A=1") {
+		t.Error("an earlier value of a variable is there")
+	}
+}
+
+func TestRunLongArguments(t *testing.T) {
+	c := call{dir: app(t, program("fmt os", "fmt.Println(len(os.Args), len(os.Args[1]))"))}
+	c.mkimage(t, "run", ".", "--", strings.Repeat("x", 20000), "y")
+	c.want(t, 0, "3 20000\n")
+}
+
+func TestConfigFile(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"go.mod":     "module example.com/app\n\ngo 1.26\n",
+		"main.go":    program("fmt os runtime", tellAll+"; fmt.Println(runtime.NumCPU(), tagged)"),
+		"tag.go":     "//go:build special\n\npackage main\n\nconst tagged = true\n",
+		"libos.toml": "args = [\"from file\"]\ncpus = 2\n[env]\nA = \"file\"\nB = \"file\"\n[build]\ntags = \"special\"\n",
+	})
+	c := call{dir: dir}
+	c.mkimage(t, "run")
+	c.want(t, 0, `["app" "from file"]`, `"A=file"`, "2 true\n")
+	c.mkimage(t, "run", "--cpus", "3", "--env", "A=flag", ".", "--", "from line")
+	c.want(t, 0, `["app" "from line"]`, `"A=flag"`, `"B=file"`, "3 true\n")
+	c.mkimage(t, "run", ".", "--")
+	c.want(t, 0, `["app"]`)
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, x := range []struct {
+		body string
+		code int
+		text string
+	}{
+		{"os.Exit(42)", 42, ""},
+		{"println(len(os.Args)); panic(\"boom\")", 2, "panic: boom"},
+		{"var p *int; *p = len(os.Args)", 2, "nil pointer dereference"},
+		{"select {case <-(chan int)(nil): os.Exit(1)}", 2, "all goroutines are asleep - deadlock!"},
+	} {
+		c := call{dir: app(t, program("os", x.body))}
+		c.mkimage(t, "run")
+		c.want(t, x.code, x.text)
+	}
+}
+
+func TestStdin(t *testing.T) {
+	body := `s := bufio.NewScanner(os.Stdin); n := 0; for s.Scan() { n += len(s.Text()) }; fmt.Println("read", n, s.Err())`
+	dir := app(t, program("bufio fmt os", body))
+	for _, x := range []struct{ in, want string }{
+		{"", "read 0 <nil>"},
+		{"one\ntwo\n", "read 6 <nil>"},
+		{strings.Repeat("0123456789abcde\n", 2000), "read 30000 <nil>"}, // more than any buffer on the way
+	} {
+		c := call{dir: dir, stdin: x.in}
+		c.mkimage(t, "run")
+		c.want(t, 0, x.want)
+	}
+}
+
+// runTimeout bounds what running starts: a machine that does not stop is an error.
+const runTimeout = 30 * time.Second
+
+// running starts mkimage run and waits for the program's first line.
+func running(t *testing.T, dir string, args ...string) (stdout *bufio.Reader, signal func(os.Signal), wait func() int) {
+	t.Helper()
+	c := call{dir: dir}
+	cmd := c.command(t, append([]string{"run"}, args...)...)
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(runTimeout, func() { cmd.Process.Kill() })
+	t.Cleanup(func() { timer.Stop() })
+	stdout = bufio.NewReader(pipe)
+	if line, err := stdout.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("first line %q, %v", line, err)
+	}
+	return stdout, func(s os.Signal) {
+			t.Helper()
+			if err := cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+		}, func() int {
+			cmd.Wait()
+			return cmd.ProcessState.ExitCode()
+		}
+}
+
+const stopper = `
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGTERM)
+	fmt.Println("ready")
+	fmt.Println("got", <-c)
+	if len(os.Args) > 1 {
+		select {}
+	}
+	os.Exit(7)`
+
+func TestCleanStop(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows cannot send a process Ctrl-C")
+	}
+	dir := app(t, program("fmt os os/signal syscall", stopper))
+	for _, machine := range []string{"microvm", "q35", "pc"} {
+		for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			out, signal, wait := running(t, dir, "--machine", machine)
+			signal(sig)
+			rest, _ := io.ReadAll(out)
+			if code := wait(); code != 7 || string(rest) != "got terminated\n" {
+				t.Errorf("%s, %v: exit code %d, console %q", machine, sig, code, rest)
+			}
+		}
+	}
+}
+
+func TestSecondStopKills(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows cannot send a process Ctrl-C")
+	}
+	_, signal, wait := running(t, app(t, program("fmt os os/signal syscall", stopper)), ".", "--", "stay")
+	signal(os.Interrupt)
+	time.Sleep(300 * time.Millisecond)
+	signal(os.Interrupt)
+	if code := wait(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+}
+
+func TestTraceCalls(t *testing.T) {
+	c := call{dir: app(t, program("os syscall", `os.Stdout.WriteString("x\n"); syscall.Mount("a", "b", "c", 0, "")`))}
+	c.mkimage(t, "run", "--trace-calls")
+	c.want(t, 0, "call write", "x\n")
+	c.mkimage(t, "run", "--missing-calls")
+	c.want(t, 0, "missing mount")
+	if strings.Contains(c.stderr, "call write") {
+		t.Error("--missing-calls shows other calls")
+	}
+}
+
+func TestVerbose(t *testing.T) {
+	c := call{dir: root(t)}
+	c.mkimage(t, "run", "-v", "./samples/hello")
+	c.want(t, 0, " build ", "-overlay=", "qemu-system-x86_64", "-kernel ")
+}
+
+func TestLooseFiles(t *testing.T) {
+	dir := tree(t, map[string]string{"a.go": program("", "println(text)"), "b.go": "package main\n\nconst text = \"loose\"\n"})
+	c := call{dir: dir}
+	c.mkimage(t, "run", "a.go", "b.go")
+	c.want(t, 0, "loose\n")
+	c.dir = root(t)
+	c.mkimage(t, "run", filepath.Join(dir, "a.go"), filepath.Join(dir, "b.go"))
+	c.want(t, 0, "loose\n")
+}
