@@ -60,8 +60,11 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 			return files(nr, *a)
 		}
 		p, e := user.Bytes(a[0], a[1])
-		if len(p) < 2 {
-			return 0, max(e, syscall.ERANGE)
+		if e == 0 && len(p) < 2 {
+			e = syscall.ERANGE
+		}
+		if e != 0 {
+			return 0, e
 		}
 		return uintptr(copy(p, "/\x00")), 0
 

@@ -17,7 +17,8 @@ type Console struct {
 	pumping bool
 	ended   bool       // the pump met the end of input
 	pending []byte     // what it read, or the rest of it
-	readers park.Queue // who wants input; the pump too, which wants pending to be empty
+	readers park.Queue // wait until there is input, or no more will come
+	drained park.Queue // the pump waits until pending is empty
 	watch   Watchers
 
 	input, output bool // Translate's
@@ -44,8 +45,11 @@ func (c *Console) Read(f *File, p []byte) (n int, e syscall.Errno) {
 	}
 	if e == 0 {
 		n = copy(p, c.pending)
-		c.pending = c.pending[n:]
-		c.readers.WakeAll()
+		if c.pending = c.pending[n:]; len(c.pending) == 0 {
+			c.drained.Wake()
+		} else {
+			c.readers.Wake()
+		}
 	}
 	c.mu.Unlock()
 	return n, e
@@ -74,7 +78,7 @@ func (c *Console) readAhead() {
 		c.readers.WakeAll()
 		c.watch.Notify(In | InN)
 		for len(c.pending) > 0 {
-			c.readers.Wait(&c.mu)
+			c.drained.Wait(&c.mu)
 		}
 		c.mu.Unlock()
 	}

@@ -15,7 +15,7 @@ type eventFD struct {
 	count     uint64
 	semaphore bool // a read takes one instead of all
 	readers   park.Queue
-	writers   park.Queue
+	writers   []*park.Parker // each waits for room of its own
 	watch     posix.Watchers
 }
 
@@ -49,7 +49,11 @@ func (o *eventFD) Read(f *posix.File, b []byte) (int, syscall.Errno) {
 	if o.count > 0 {
 		o.readers.Wake()
 	}
-	o.writers.WakeAll()
+	for _, w := range o.writers {
+		w.Wake()
+	}
+	clear(o.writers)
+	o.writers = o.writers[:0]
 	o.watch.Notify(posix.Out)
 	binary.NativeEndian.PutUint64(b, n)
 	return 8, 0
@@ -70,7 +74,11 @@ func (o *eventFD) Write(f *posix.File, b []byte) (int, syscall.Errno) {
 		if f.Nonblock() {
 			return -1, syscall.EAGAIN
 		}
-		o.writers.Wait(&o.mu)
+		w := new(park.Parker)
+		o.writers = append(o.writers, w)
+		o.mu.Unlock()
+		w.Park(-1)
+		o.mu.Lock()
 	}
 	o.count += n
 	if o.count > 0 {

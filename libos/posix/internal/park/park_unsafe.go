@@ -30,9 +30,10 @@ func (m *Mutex) Unlock() { m.mu.Unlock() }
 
 // A Queue is where callers sleep until an object changes. The object's mutex guards it and is held for every method.
 //
-// A wake-up may be taken by a caller that came later, so waiters check their condition again; and who leaves the
-// object in a state that another waiter could use wakes the next one (the baton). The sleepers are always exactly n
-// plus the wake-ups under way, so none is forgotten.
+// All that wait in one Queue wait for the same condition. For a wake-up may be taken by a caller that came later: so
+// waiters check again; and who leaves the object in a state that another waiter could use wakes the next one (the
+// baton). The sleepers are always exactly n plus the wake-ups under way, so none is forgotten. Who waits for something
+// of its own uses a [Parker].
 type Queue struct {
 	n    int
 	sema uint32
