@@ -25,6 +25,9 @@ const (
 	// that is, the added one.
 	Rename Op = "rename"
 
+	// Redirect makes the calls of one function inside the function or method Decl go to another. Text is "from to".
+	Redirect Op = "redirect"
+
 	// DropFile removes a whole file, Go or assembly, from the build. An added file of the same name takes its place.
 	DropFile Op = "drop file"
 
@@ -38,7 +41,7 @@ type Edit struct {
 	File    string   // slash-separated, below GOROOT/src: "runtime/os_linux.go"
 	Decl    string   // "osinit", "(*FD).Read", "Time.String"; a symbol for DropText; empty for DropFile
 	Op      Op       //
-	Text    string   // Body: the statements, without braces; Rename: the new name
+	Text    string   // Body: the statements, without braces; Rename: the new name; Redirect: "from to"
 	Imports []string // Body: import paths that Text needs, with a name before the path where it differs: "exo internal/exo"
 	Since   string   // the first Go release that the edit is for, "go1.27"; empty means every one
 	Until   string   // the first Go release that it is not for; empty means none
@@ -71,7 +74,7 @@ func (e Edit) check() error {
 	}
 	ext := path.Ext(e.File)
 	switch e.Op {
-	case Drop, Body, Rename:
+	case Drop, Body, Rename, Redirect:
 		if ext != ".go" {
 			return bad("%s needs a Go file", e.Op)
 		}
@@ -89,7 +92,7 @@ func (e Edit) check() error {
 	if e.Decl == "" && e.Op != DropFile {
 		return bad("Decl is empty")
 	}
-	if wants := e.Op == Body || e.Op == Rename; wants != (strings.TrimSpace(e.Text) != "") {
+	if wants := e.Op == Body || e.Op == Rename || e.Op == Redirect; wants != (strings.TrimSpace(e.Text) != "") {
 		if wants {
 			return bad("Text is empty")
 		}

@@ -13,6 +13,14 @@ var runtimeEdits = []Edit{
 		File: "runtime/netpoll_epoll.go", Op: DropFile,
 		Why: "exo_netpoll.go takes its place: interrupts and libos/posix make goroutines ready, there is no epoll below",
 	},
+	{
+		File: "runtime/proc.go", Decl: "sysmon", Op: Redirect, Text: "usleep exoSysmonSleep",
+		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
+	},
+	{
+		File: "runtime/proc.go", Decl: "wakeNetPoller", Op: Rename, Text: "exoWakeNetPoller",
+		Why: "exo_sysmon.go wraps it: a new earliest timer shortens sysmon's sleep",
+	},
 }
 
 // doorEdits is the uintptr door: every call that carries pointers as integers.

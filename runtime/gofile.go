@@ -34,7 +34,7 @@ func (f *goFile) blank(from, to token.Pos) splice {
 	return blank(f.src, f.offset(from), f.offset(to))
 }
 
-// patchGo makes edits of the kinds Drop, Body and Rename in one Go file. Errors are [*EditError], without a version.
+// patchGo makes edits of the kinds Drop, Body, Rename and Redirect in one Go file. Errors are [*EditError], without a version.
 func patchGo(src []byte, edits []Edit) ([]byte, error) {
 	f, err := parseGo(src)
 	if err != nil {
@@ -42,12 +42,14 @@ func patchGo(src []byte, edits []Edit) ([]byte, error) {
 	}
 	var splices []splice
 	for _, e := range edits {
-		s, err := f.splice(e)
+		list, err := f.splice(e)
 		if err != nil {
 			return nil, &EditError{Edit: e, Err: err}
 		}
-		s.edit = e
-		splices = append(splices, s)
+		for _, s := range list {
+			s.edit = e
+			splices = append(splices, s)
+		}
 	}
 	imports, err := f.addImports(edits)
 	if err != nil {
@@ -78,20 +80,49 @@ func blame(edits []Edit) Edit {
 }
 
 // splice returns what one edit does to the file.
-func (f *goFile) splice(e Edit) (splice, error) {
+func (f *goFile) splice(e Edit) ([]splice, error) {
 	d, err := f.find(e.Decl)
 	if err != nil {
-		return splice{}, err
+		return nil, err
 	}
+	var s splice
 	switch e.Op {
 	case Drop:
-		return f.drop(d), nil
+		s = f.drop(d)
 	case Body:
-		return f.body(d, e.Text)
+		s, err = f.body(d, e.Text)
 	case Rename:
-		return f.rename(d, e.Text)
+		s, err = f.rename(d, e.Text)
+	case Redirect:
+		return f.redirect(d, e.Text)
+	default:
+		panic("runtime: " + string(e.Op) + " is not for Go files") // Edit.check lets none through
 	}
-	panic("runtime: " + string(e.Op) + " is not for Go files") // Edit.check lets none through
+	return []splice{s}, err
+}
+
+// redirect makes a function's calls of one function go to another.
+func (f *goFile) redirect(d decl, text string) ([]splice, error) {
+	from, to, ok := strings.Cut(text, " ")
+	if !ok || !token.IsIdentifier(from) || !token.IsIdentifier(to) {
+		return nil, fmt.Errorf("%w: %q is not \"from to\"", ErrMalformed, text)
+	}
+	if d.fn == nil || d.fn.Body == nil {
+		return nil, fmt.Errorf("%w: it is not a function with a body", ErrMalformed)
+	}
+	var list []splice
+	ast.Inspect(d.fn.Body, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if id, ok := call.Fun.(*ast.Ident); ok && id.Name == from {
+				list = append(list, splice{from: f.offset(id.Pos()), to: f.offset(id.End()), text: to})
+			}
+		}
+		return true
+	})
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: it does not call %s", ErrNoDecl, from)
+	}
+	return list, nil
 }
 
 // drop removes a declaration.

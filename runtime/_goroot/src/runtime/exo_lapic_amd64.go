@@ -17,6 +17,9 @@ const (
 	exoLapicCurrent = 0x390
 	exoLapicDivide  = 0x3e0
 
+	exoLapicBy1   = 0xb // values of the divide register
+	exoLapicBy128 = 0xa
+
 	exoMSRApicBase    = 0x1b
 	exoMSRTSCDeadline = 0x6e0
 	exoMSRX2Apic      = 0x800
@@ -51,7 +54,8 @@ func exoLAPICOn() {
 	exoLapicSet(exoLapicSpur, 0x100|exoVecSpurious)
 	exoLapicSet(exoLapicLINT0, 1<<16)
 	exoLapicSet(exoLapicLINT1, 1<<16)
-	exoLapicSet(exoLapicDivide, 0xb)
+	exoLapicSet(exoLapicDivide, exoLapicBy1)
+	exoSelf().divide = exoLapicBy1
 	mode := uint32(exoVecTimer)
 	if exo.clock.deadline {
 		mode |= 2 << 17
@@ -107,6 +111,15 @@ func exoArm(c *exoCPU) {
 		exoWrmsr(exoMSRTSCDeadline, max(k.ticks(at)+k.tsc0, 1))
 		return
 	}
-	ns := max(at-exoNow(), 1000)
-	exoLapicSet(exoLapicInitial, uint32(min(exoMul32(uintptr(ns), k.lapicMult), 0xffffffff)))
+	n := exoMul32(uintptr(max(at-exoNow(), 1000)), k.lapicMult)
+	div := uint32(exoLapicBy1)
+	if n > 0xffffffff {
+		div = exoLapicBy128
+		n = min(n>>7, 0xffffffff)
+	}
+	if div != c.divide {
+		c.divide = div
+		exoLapicSet(exoLapicDivide, div)
+	}
+	exoLapicSet(exoLapicInitial, uint32(n))
 }
