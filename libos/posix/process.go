@@ -32,10 +32,10 @@ func Uname(u *Utsname) {
 // Kill is kill(2): the program signals itself, there being no other.
 func Kill(pid, sig int) syscall.Errno {
 	switch {
-	case uint(sig) > 64:
-		return syscall.EINVAL
 	case pid != PID && pid != 0 && pid != -1 && pid != -PID:
 		return syscall.ESRCH
+	case uint(sig) > 64:
+		return syscall.EINVAL
 	case sig != 0:
 		hwSignal(sig)
 	}

@@ -52,9 +52,9 @@ func clockNanosleep(clock, flags int, ts *syscall.Timespec) syscall.Errno {
 	ns, ok := nanoseconds(ts)
 	base, e := clockNow(clock)
 	switch {
-	case e != 0 || !ok || clock == clockThread:
+	case e != 0 || !ok:
 		return syscall.EINVAL
-	case clock == clockProcess:
+	case clock == clockProcess || clock == clockThread:
 		return syscall.EOPNOTSUPP
 	case flags&absolute != 0:
 		ns -= base

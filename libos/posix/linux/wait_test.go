@@ -31,6 +31,14 @@ func call(nr uintptr, a ...uintptr) (int, syscall.Errno) {
 	return int(r), syscall.Errno(e)
 }
 
+// address is p as an argument of a call. What p points to is moved to the heap for it, where it stays.
+func address[T any](p *T) uintptr {
+	kept = p
+	return uintptr(unsafe.Pointer(p))
+}
+
+var kept any
+
 func pipe(t testing.TB, flags int) (r, w int) {
 	t.Helper()
 	var fds [2]int32
@@ -382,12 +390,12 @@ func TestTimerFD(t *testing.T) {
 func TestSleep(t *testing.T) {
 	begin := time.Now()
 	ts := &syscall.Timespec{Nsec: 15e6}
-	must(t, 0, second(call(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(ts)))))
+	must(t, 0, second(call(syscall.SYS_NANOSLEEP, address(ts))))
 	if d := time.Since(begin); d < 15*time.Millisecond {
 		t.Error(d)
 	}
 	for _, bad := range []syscall.Timespec{{Sec: -1}, {Nsec: 1e9}, {Nsec: -1}} {
-		if _, e := call(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&bad))); e != syscall.EINVAL {
+		if _, e := call(syscall.SYS_NANOSLEEP, address(&bad)); e != syscall.EINVAL {
 			t.Error(bad, e)
 		}
 	}
