@@ -79,7 +79,7 @@ func (b *Builder) Link(ctx context.Context, c *Context, name, command string, fl
 	b.logCommand(c.Dir, c.Env, append([]string{c.GoCmd}, args...))
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.GoCmd, args...)
-	cmd.Dir, cmd.Env = c.Dir, gotool.Environ(c.Env...)
+	cmd.Dir, cmd.Env = c.Dir, gotool.Environ(append(hurry(out), c.Env...)...)
 	cmd.Stdout = &stderr
 	cmd.Stderr = b.logTo(flags, &stderr)
 	if err := cmd.Run(); err != nil {
@@ -95,4 +95,14 @@ func (b *Builder) Link(ctx context.Context, c *Context, name, command string, fl
 		b.Log.Write(stderr.Bytes())
 	}
 	return out, nil
+}
+
+// hurry is the environment that lets the go command find sooner that nothing has
+// changed since out was linked. Most of its time goes into reading package
+// descriptions, and a sixth of that into collecting garbage it need not collect.
+func hurry(out string) []string {
+	if _, err := os.Stat(out); err != nil || os.Getenv("GOGC") != "" {
+		return nil // there is compiling to do, by processes that would inherit it
+	}
+	return []string{"GOGC=400"}
 }
