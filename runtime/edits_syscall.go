@@ -18,6 +18,11 @@ var syscallEdits = []Edit{
 	wrapper("prlimit1", "_, err = exoResult(0, exoPrlimit(pid, resource, newlimit, old)); return",
 		"package syscall's init asks for RLIMIT_NOFILE before main"),
 	{
+		File: "syscall/exec_linux.go", Decl: "forkAndExecInChild", Op: Body,
+		Text: "return 0, ENOSYS",
+		Why:  "there is one process; and its own SYSCALL instructions would reach the runtime's clone",
+	},
+	{
 		File: "internal/poll/fd_writev_unix.go", Decl: "writev", Op: Body,
 		Text: "n, e := exoWritev(fd, iovecs); if e != 0 { return uintptr(n), e }; return uintptr(n), nil",
 		Why:  "hot: net.Buffers",

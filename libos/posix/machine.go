@@ -24,5 +24,5 @@ const (
 	TraceMissing = 2
 )
 
-// Control writes a control record (ARCHITECTURE.md).
-func Control(line string) { hwControl(line) }
+// Control writes a control record (ARCHITECTURE.md): a line, given without its end.
+func Control(line string) { hwControl(line + "\n") }

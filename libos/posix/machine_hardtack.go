@@ -44,5 +44,5 @@ func hwRawCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1 uintptr, errno syscall.Er
 // hwTrace gives the bits of tracing that the command line asked for.
 func hwTrace() uint32
 
-// hwControl writes a control record.
+// hwControl writes a control record, which ends with a newline.
 func hwControl(line string)
