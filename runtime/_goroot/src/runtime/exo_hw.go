@@ -12,7 +12,7 @@ import (
 func exoHwDirectMap(phys, size uintptr) uintptr {
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
-		if (m.kind == 1 || m.kind == 3) && phys >= uintptr(m.base) && size <= uintptr(m.base+m.size)-phys {
+		if (m.kind == 1 || m.kind == 3) && phys >= uintptr(m.base) && phys < uintptr(m.base+m.size) && size <= uintptr(m.base+m.size)-phys {
 			return exoDirect(phys)
 		}
 	}

@@ -142,6 +142,7 @@ type exoCPU struct {
 	armed    int64       // when the timer interrupts; 0 never. Own CPU only
 	slice    int64       // when the current context's turn is over, if others wait
 	profAt   int64       // next SIGPROF tick
+	divide   uint32      // the timer's divide register
 
 	mag  [32]uintptr // frames at hand, physical; own CPU only
 	nmag uint32

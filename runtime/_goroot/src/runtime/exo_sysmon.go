@@ -7,31 +7,55 @@ import "internal/runtime/atomic"
 // P whose timer it is: the sleep is exact and there are no more wake-ups than timers.
 
 var exoSysmon struct {
-	word  uint32       // futex: 1 ends the sleep
-	until atomic.Int64 // when the sleep ends by itself; 0: sysmon is awake
+	word   uint32       // futex: 1 ends the sleep
+	until  atomic.Int64 // when the sleep ends by itself; 0: sysmon is awake
+	second int64        // when to look after what the last preemption came to; 0: nothing to look after
 }
+
+// exoSecondLook is how long after a preemption for a timer sysmon looks again. One scheduling round in 61 takes from the global queue first,
+// where the preempted loop has just been put, and leaves the goroutine that the timer made ready behind it.
+const exoSecondLook = 1_000_000
 
 // exoSysmonSleep is sysmon's usleep.
 func exoSysmonSleep(usec uint32) {
 	now := nanotime()
 	until := now + int64(usec)*1000
 	exoSysmon.until.Store(until)
-	// A timer that has expired already was seen by the last look: its P is on the way, and needs the CPU more than sysmon does.
-	if next := timeSleepUntil(); next > now && next < until {
+	next := timeSleepUntil()
+	if next <= now {
+		exoPreemptLate(now)
+	}
+	if s := exoSysmon.second; s != 0 && (next <= now || s < next) {
+		next = s
+	}
+	if next > now && next < until {
 		until = next
 		exoSysmon.until.Store(until)
 	}
 	futexsleep(&exoSysmon.word, 0, until-now)
 	exoSysmon.until.Store(0)
 	atomic.Store(&exoSysmon.word, 0)
+	if now = nanotime(); now >= until {
+		exoPreemptLate(now)
+	}
+}
 
-	now = nanotime()
+// exoPreemptLate preempts the running Ps that have a timer to serve, and, at the second look, those that left somebody waiting.
+func exoPreemptLate(now int64) {
+	second := exoSysmon.second != 0 && exoSysmon.second <= now
+	if second {
+		exoSysmon.second = 0
+	}
 	lock(&allpLock)
 	for _, pp := range allp {
 		if pp == nil || atomic.Load(&pp.status) != _Prunning {
 			continue
 		}
-		if w := pp.timers.wakeTime(); w != 0 && w <= now {
+		w := pp.timers.wakeTime()
+		if w != 0 && w <= now {
+			preemptone(pp)
+			exoSysmon.second = now + exoSecondLook
+		} else if second && !runqempty(pp) {
 			preemptone(pp)
 		}
 	}
