@@ -19,7 +19,7 @@ type timerFD struct {
 	clock    int
 	next     int64 // uptime of the next unread expiry; 0 when disarmed
 	interval int64
-	timer    *time.Timer
+	timer    func(ns int64) // sets the Go timer; below 0 it stops it
 	readers  park.Queue
 	watch    posix.Watchers
 }
@@ -76,7 +76,7 @@ func timerfdSettime(fd, flags int, spec, old *itimerspec) syscall.Errno {
 		*old = o.remaining()
 	}
 	if o.timer != nil {
-		o.timer.Stop()
+		o.timer(-1)
 	}
 	o.next, o.interval = value, interval
 	o.arm()
@@ -100,11 +100,22 @@ func (o *timerFD) arm() {
 	if o.next == 0 {
 		return
 	}
-	d := time.Duration(o.next - posix.Uptime())
 	if o.timer == nil {
-		o.timer = time.AfterFunc(d, o.expired)
-	} else {
-		o.timer.Reset(d)
+		o.timer = goTimer(o.expired)
+	}
+	o.timer(max(o.next-posix.Uptime(), 0))
+}
+
+// goTimer makes a Go timer that calls f. It is given as a function because a *time.Timer in the type of an Object would
+// link all of time.Time's methods, and time zones with them.
+func goTimer(f func()) func(ns int64) {
+	t := time.AfterFunc(forever, f)
+	return func(ns int64) {
+		if ns < 0 {
+			t.Stop()
+		} else {
+			t.Reset(time.Duration(ns))
+		}
 	}
 }
 
@@ -190,7 +201,7 @@ func (o *timerFD) Stat(st *syscall.Stat_t) { anonymous(st) }
 func (o *timerFD) Release() {
 	o.mu.Lock()
 	if o.timer != nil {
-		o.timer.Stop()
+		o.timer(-1)
 	}
 	o.next = 0
 	o.mu.Unlock()
