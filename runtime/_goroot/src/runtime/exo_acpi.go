@@ -4,6 +4,8 @@ package runtime
 
 type exoACPI struct {
 	rsdp    uintptr // physical; 0 none
+	root    uintptr // XSDT or RSDT, physical
+	width   uintptr // of its entries
 	ids     [exoMaxCPU]uint32
 	ioapic  [8]exoIOAPIC
 	nioapic int
@@ -14,7 +16,7 @@ type exoIOAPIC struct {
 	addr, base, va uintptr
 }
 
-// exoPhys returns an address at which n bytes of physical memory can be read now. Boot only.
+// exoPhys returns an address at which n bytes of physical memory can be read. Boot, or region lock held.
 func exoPhys(pa, n uintptr) uintptr {
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
@@ -41,25 +43,12 @@ func exoProcessors(self uint32) {
 		a.rsdp = 0
 		return
 	}
-	root, width := uintptr(exoLoad32(p+16)), uintptr(4)
+	a.root, a.width = uintptr(exoLoad32(p+16)), 4
 	if exoLoad8(p+15) >= 2 && exoLoad(p+24) != 0 {
-		root, width = exoLoad(p+24), 8
+		a.root, a.width = exoLoad(p+24), 8
 	}
-	h := exoPhys(root, exoPageSize)
-	if h == 0 {
-		return
-	}
-	n := min(uintptr(exoLoad32(h+4)), exoPageSize)
-	for o := uintptr(36); o+width <= n; o += width {
-		t := uintptr(exoLoad32(h + o))
-		if width == 8 {
-			t |= uintptr(exoLoad32(h+o+4)) << 32
-		}
-		v := exoPhys(t, 4096)
-		if v != 0 && exoLoad32(v) == 0x43495041 { // "APIC"
-			exoMADT(v, min(uintptr(exoLoad32(v+4)), 4096), self)
-			return
-		}
+	if t, n := exoACPITable(0x43495041); n != 0 { // "APIC"
+		exoMADT(t, n, self)
 	}
 }
 

@@ -38,6 +38,7 @@ const (
 	exoCallVectorDrop
 	exoCallVectorQuiet
 	exoCallEntropy
+	exoCallArmPower
 )
 
 // exoTimespec reads a relative time; 0 is no time at all.
@@ -230,6 +231,11 @@ func exoSyscall(t *exoContext) {
 		ret = 0
 	case exoCallVectorQuiet:
 		exo.irq.quiet[r.rdi&255/64] |= 1 << (r.rdi % 64)
+		ret = 0
+	case exoCallArmPower:
+		exo.vm.lock.lock()
+		exoArmPower()
+		exo.vm.lock.unlock()
 		ret = 0
 	case exoCallEntropy:
 		exoRandomMix(r.rdi, r.rsi)

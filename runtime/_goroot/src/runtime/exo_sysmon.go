@@ -10,15 +10,20 @@ var exoSysmon struct {
 	word   uint32       // futex: 1 ends the sleep
 	until  atomic.Int64 // when the sleep ends by itself; 0: sysmon is awake
 	second int64        // when to look after what the last preemption came to; 0: nothing to look after
+	armed  bool         // the power button is
 }
 
 // exoSecondLook is how long after a preemption for a timer sysmon looks again. One scheduling round in 61 takes from the global queue first,
 // where the preempted loop has just been put, and leaves the goroutine that the timer made ready behind it.
 const exoSecondLook = 1_000_000
 
-// exoSysmonSleep is sysmon's usleep.
+// exoSysmonSleep is sysmon's usleep. The first one arms the power button: sysmon begins with main.
 func exoSysmonSleep(usec uint32) {
 	now := nanotime()
+	if !exoSysmon.armed {
+		exoSysmon.armed = true
+		exoCall(exoCallArmPower, 0, 0, 0)
+	}
 	until := now + int64(usec)*1000
 	exoSysmon.until.Store(until)
 	next := timeSleepUntil()
