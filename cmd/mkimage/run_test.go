@@ -192,3 +192,27 @@ func TestLooseFiles(t *testing.T) {
 	c.mkimage(t, "run", filepath.Join(dir, "a.go"), filepath.Join(dir, "b.go"))
 	c.want(t, 0, "loose\n")
 }
+
+// TestCallsOfItsOwn shows that a program which makes system calls itself gets
+// the module for them, and others do not.
+func TestCallsOfItsOwn(t *testing.T) {
+	const linux = "libos/posix/linux"
+	dir := app(t, program("fmt syscall", `fd, err := syscall.EpollCreate1(0); fmt.Println(fd > 2, err)`))
+	c := call{dir: dir}
+	c.mkimage(t, "run", "-o", "x.elf")
+	c.want(t, 0, "true <nil>")
+	c.mkimage(t, "inspect", "x.elf")
+	c.want(t, 0, linux)
+
+	main := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(main, []byte(program("fmt syscall", `fmt.Println(syscall.Errno(2), syscall.SIGTERM)`)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c.mkimage(t, "run", "-o", "x.elf")
+	c.want(t, 0, "no such file or directory terminated")
+	c.mkimage(t, "inspect", "x.elf")
+	c.want(t, 0)
+	if strings.Contains(c.stdout, linux) {
+		t.Error("a program that makes no calls has the module for them")
+	}
+}

@@ -151,14 +151,14 @@ func group(name string, fn *function) string {
 	return groupStd
 }
 
-// ourGroup shortens "libos/posix/internal/x" to "libos/posix" and "exo/pci" to "exo".
+// ourGroup names the module that a package of ours, relative to our module,
+// belongs to: "libos/posix/internal/x" to "libos/posix", "exo/pci" to "exo".
 func ourGroup(rel string) string {
-	dir, rest, ok := strings.Cut(rel, "/")
-	if dir != "libos" || !ok {
-		return dir
+	rel, _, _ = strings.Cut(rel, "/internal/")
+	if strings.HasPrefix(rel, "exo/") {
+		return "exo"
 	}
-	mod, _, _ := strings.Cut(rest, "/")
-	return "libos/" + mod
+	return rel
 }
 
 func isRuntime(pkg string) bool {

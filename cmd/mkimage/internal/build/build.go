@@ -46,7 +46,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
 	}
-	if p.Modules, err = Modules(p.Settings.Modules); err != nil {
+	if p.Modules, err = Modules(p.Settings); err != nil {
 		return nil, err
 	}
 	flags, err := AbsFlags(p.Settings.Go)
@@ -62,7 +62,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	}
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()
-	p.ELF, err = b.compile(ctx, c, t, p.Modules)
+	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules)
 	return p, err
 }
 

@@ -189,41 +189,9 @@ func (c *Context) store(name string, data []byte) (string, error) {
 	return path, cache.File(path, data)
 }
 
-// Modules returns the import paths of the libOS modules that a user names.
-// libos/posix is always among them, first.
-func Modules(names []string) ([]string, error) {
-	modules := []string{inject.ModulePath + "/libos/posix"}
-	for _, n := range names {
-		if !strings.HasPrefix(n, inject.ModulePath+"/") {
-			if first, _, _ := strings.Cut(n, "/"); !strings.Contains(first, ".") {
-				if err := knownModule(n); err != nil {
-					return nil, err
-				}
-				n = inject.ModulePath + "/" + n
-			}
-		}
-		if !slices.Contains(modules, n) {
-			modules = append(modules, n)
-		}
-	}
-	return modules, nil
-}
-
-// knownModule refuses a module that we do not have.
-func knownModule(name string) error {
-	if strings.HasPrefix(name, "libos/") {
-		if f, err := hardtack.Source.Open(name); err == nil {
-			f.Close()
-			return nil
-		}
-	}
-	var have []string
-	if entries, err := hardtack.Source.ReadDir("libos"); err == nil {
-		for _, e := range entries {
-			have = append(have, "libos/"+e.Name())
-		}
-	}
-	return fmt.Errorf("unknown libOS module %q: have %s, or name a package by its import path", name, strings.Join(have, ", "))
+// ListFlags are the flags for go list: those that choose and find packages.
+func (c *Context) ListFlags() gotool.Flags {
+	return c.Flags.Without("a", "cover", "covermode", "coverpkg", "x", "work")
 }
 
 // logTo returns where go's own messages go while it runs: to the log at once

@@ -23,7 +23,7 @@ func (b *Builder) diagnose(ctx context.Context, c *Context, t *target, err error
 	if oerr != nil {
 		return err
 	}
-	flags := append(c.Flags.Without("x", "work", "a"), overlay)
+	flags := append(c.ListFlags(), overlay)
 	if pkgs, lerr := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(flags, []string{"-find"}, t.Args)...); lerr == nil {
 		if e := notMain(pkgs, t); e != nil {
 			return e

@@ -17,7 +17,9 @@ type Package struct {
 	ImportPath   string
 	Name         string
 	Standard     bool
+	Imports      []string
 	GoFiles      []string
+	SFiles       []string
 	CgoFiles     []string
 	TestGoFiles  []string
 	XTestGoFiles []string
@@ -36,7 +38,7 @@ type Module struct {
 type PackageError struct{ Err string }
 
 // listFields are the fields of Package that cost no more than reading files.
-const listFields = "Dir,ImportPath,Name,Standard,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Module,Error"
+const listFields = "Dir,ImportPath,Name,Standard,Imports,GoFiles,SFiles,CgoFiles,TestGoFiles,XTestGoFiles,Module,Error"
 
 // List runs "go list -e -json" in dir. Packages that cannot be loaded are in the
 // result, with their Error.

@@ -100,8 +100,7 @@ func list(ctx context.Context, c *build.Context, patterns []string) ([]gotool.Pa
 	if err != nil {
 		return nil, err
 	}
-	// Flags that go list does not know, or that would make it print.
-	flags := append(c.Flags.Without("cover", "covermode", "coverpkg", "x", "work", "a"), overlay)
+	flags := append(c.ListFlags(), overlay)
 	pkgs, err := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(flags, patterns)...)
 	if err != nil {
 		return nil, err

@@ -164,10 +164,11 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 		settings = settings.Or(file)
 	}
 	settings = settings.Or(Defaults).Or(config.Defaults)
-	modules, err := build.Modules(settings.Modules)
+	modules, err := build.Modules(settings)
 	if err != nil {
 		return nil, err
 	}
+	modules = build.ForTests(modules)
 	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,170 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
+	"github.com/hardtack-os/hardtack/internal/cache"
+	"github.com/hardtack-os/hardtack/internal/elfimage"
+)
+
+// Which programs make system calls themselves is seen in their sources. Looking
+// costs as much as a build that finds nothing to do, so the answer is remembered
+// together with the program that it was true of; as long as go build gives the
+// same program, it holds.
+
+// An answer is what is remembered.
+type answer struct {
+	Program string // Go build ID
+	Linux   bool   // the program makes system calls itself
+}
+
+// link links the program with the modules and, if it needs it, the module for
+// programs that make system calls themselves. It returns the modules linked.
+func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string) (elf string, linked []string, err error) {
+	if slices.Contains(modules, linuxModule) {
+		elf, err = b.compile(ctx, c, t, modules)
+		return elf, modules, err
+	}
+	compile := func(linux bool) (string, error) {
+		linked = modules
+		if linux {
+			linked = append(slices.Clone(modules), linuxModule)
+		}
+		return b.compile(ctx, c, t, linked)
+	}
+	file := b.answerFile(c, t)
+	known := readAnswer(file)
+	var linux bool
+	if known != nil {
+		linux = known.Linux
+	} else {
+		linux = b.makesCalls(ctx, c, t) // errors, if any, are go build's to tell
+	}
+	if elf, err = compile(linux); err != nil {
+		return "", nil, err
+	}
+	if known != nil {
+		if known.Program == programID(elf) {
+			return elf, linked, nil
+		}
+		if now := b.makesCalls(ctx, c, t); now != linux {
+			linux = now
+			if elf, err = compile(linux); err != nil {
+				return "", nil, err
+			}
+		}
+	}
+	return elf, linked, writeAnswer(file, answer{programID(elf), linux})
+}
+
+func (b *Builder) answerFile(c *Context, t *target) string {
+	h := cache.NewHash("answer")
+	h.Add(c.Dir, c.GoCmd)
+	h.Add(c.Env...)
+	h.Add(c.Flags...)
+	h.Add(t.Args...)
+	return filepath.Join(b.Cache, "answer", h.Name()+".json")
+}
+
+func readAnswer(file string) *answer {
+	data, err := os.ReadFile(file)
+	a := new(answer)
+	if err != nil || json.Unmarshal(data, a) != nil || a.Program == "" {
+		return nil
+	}
+	return a
+}
+
+func writeAnswer(file string, a answer) error {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return cache.File(file, data)
+}
+
+func programID(elf string) string {
+	head, _, err := readHead(elf)
+	if err != nil {
+		return ""
+	}
+	return elfimage.BuildID(head)
+}
+
+// makesCalls reports whether a package of the program, the standard library
+// aside, makes system calls itself. If it cannot be told, none does.
+func (b *Builder) makesCalls(ctx context.Context, c *Context, t *target) bool {
+	overlay, err := c.WriteOverlay(nil)
+	if err != nil {
+		return false
+	}
+	pkgs, err := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(c.ListFlags(), []string{overlay, "-deps"}, t.Args)...)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(pkgs, func(p gotool.Package) bool {
+		ours := p.ImportPath == inject.ModulePath || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/exo") || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/libos")
+		return !p.Standard && !ours && packageMakesCalls(p)
+	})
+}
+
+// sysPackage is what nearly all programs that make system calls themselves use.
+const sysPackage = "golang.org/x/sys/unix"
+
+func packageMakesCalls(p gotool.Package) bool {
+	if slices.Contains(p.Imports, sysPackage) {
+		return true
+	}
+	if slices.Contains(p.Imports, "syscall") && anyFile(p.Dir, p.GoFiles, goCall) {
+		return true
+	}
+	return anyFile(p.Dir, p.SFiles, asmCall)
+}
+
+// anyFile reports whether one of a package's files can be read and passes test.
+func anyFile(dir string, names []string, test func([]byte) bool) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		return err == nil && test(data)
+	})
+}
+
+var callPattern = regexp.MustCompile(`\bsyscall\.([A-Z]\w*)\(`)
+
+// noCalls are names of package syscall that look like calls but are conversions,
+// or calls that libos/posix serves alone because the standard library makes them
+// too.
+var noCalls = map[string]bool{
+	"Errno": true, "Signal": true, "Exit": true, "Getenv": true, "Getpagesize": true, "Getpid": true, "Getppid": true,
+	"Getuid": true, "Geteuid": true, "Getgid": true, "Getegid": true, "Kill": true, "NsecToTimespec": true,
+	"NsecToTimeval": true, "BytePtrFromString": true, "ByteSliceFromString": true, "WaitStatus": true,
+	"Close": true, "Read": true, "Write": true, "Open": true, "Stat": true, "Fstat": true, "Lstat": true,
+}
+
+// goCall reports whether Go source calls a function of package syscall that may
+// need more than the standard library does. To find one too many costs bytes, to
+// miss one costs ENOSYS.
+func goCall(src []byte) bool {
+	for _, m := range callPattern.FindAllSubmatch(src, -1) {
+		if !noCalls[string(m[1])] {
+			return true
+		}
+	}
+	return false
+}
+
+var asmPattern = regexp.MustCompile(`(?m)^\s*(?:\w+:\s*)?(SYSCALL|INT\s+\$0x80)\b`)
+
+// asmCall reports whether assembly has a system call instruction of its own.
+func asmCall(src []byte) bool {
+	return bytes.Contains(src, []byte("SYSCALL")) && asmPattern.Match(src)
+}

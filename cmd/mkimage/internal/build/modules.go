@@ -1,0 +1,66 @@
+package build
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hardtack-os/hardtack"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
+)
+
+// Modules that mkimage itself links in.
+const (
+	posixModule = inject.ModulePath + "/libos/posix"       // always
+	linuxModule = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
+	traceModule = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
+)
+
+// Modules returns the import paths of the libOS modules that settings ask for.
+func Modules(s config.Settings) ([]string, error) {
+	modules := []string{posixModule}
+	if s.TraceCalls || s.MissingCalls {
+		modules = append(modules, traceModule)
+	}
+	for _, name := range s.Modules {
+		path, err := modulePath(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(modules, path) {
+			modules = append(modules, path)
+		}
+	}
+	return modules, nil
+}
+
+// ForTests adds what test binaries get unasked: what a test will call cannot be
+// foreseen.
+func ForTests(modules []string) []string {
+	if slices.Contains(modules, linuxModule) {
+		return modules
+	}
+	return append(slices.Clone(modules), linuxModule)
+}
+
+// modulePath returns the import path of a module that is named as "libos/fs",
+// or by any import path.
+func modulePath(name string) (string, error) {
+	first, _, _ := strings.Cut(name, "/")
+	if strings.Contains(first, ".") {
+		return name, nil
+	}
+	if strings.HasPrefix(name, "libos/") {
+		if entries, err := hardtack.Source.ReadDir(name); err == nil && len(entries) > 0 {
+			return inject.ModulePath + "/" + name, nil
+		}
+	}
+	var have []string
+	if entries, err := hardtack.Source.ReadDir("libos"); err == nil {
+		for _, e := range entries {
+			have = append(have, "libos/"+e.Name())
+		}
+	}
+	return "", fmt.Errorf("unknown libOS module %q: have %s, or name a package by its import path", name, strings.Join(have, ", "))
+}
