@@ -42,6 +42,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if file.Go, err = AbsFlags(t.PkgDir, file.Go); err != nil {
+		return nil, err
+	}
 	p := &Program{Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
@@ -49,7 +52,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if p.Modules, err = Modules(p.Settings); err != nil {
 		return nil, err
 	}
-	flags, err := AbsFlags(p.Settings.Go)
+	flags, err := AbsFlags("", p.Settings.Go)
 	if err != nil {
 		return nil, err
 	}

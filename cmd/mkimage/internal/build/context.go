@@ -110,17 +110,17 @@ func checkFlags(flags gotool.Flags) error {
 	return nil
 }
 
-// AbsFlags makes the file names in flags absolute: the go command may have to
-// run in another folder.
-func AbsFlags(flags gotool.Flags) (gotool.Flags, error) {
+// AbsFlags makes the file names in flags, which are meant from base ("" is the
+// current folder), absolute: the go command may have to run in another one.
+func AbsFlags(base string, flags gotool.Flags) (gotool.Flags, error) {
 	out := slices.Clone(flags)
 	for i, flag := range flags {
 		name, value, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
 		isFile := name == "modfile" || name == "overlay" || name == "pgo" && value != "auto" && value != "off"
-		if !isFile || value == "" {
+		if !isFile || value == "" || filepath.IsAbs(value) {
 			continue
 		}
-		abs, err := filepath.Abs(value)
+		abs, err := filepath.Abs(filepath.Join(base, value))
 		if err != nil {
 			return nil, err
 		}

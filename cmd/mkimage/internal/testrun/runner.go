@@ -85,7 +85,7 @@ func (r *Runner) prepare() error {
 	if r.NoSkips {
 		r.skips = nil
 	}
-	if r.goFlags, err = build.AbsFlags(r.Settings.Go); err != nil {
+	if r.goFlags, err = build.AbsFlags("", r.Settings.Go); err != nil {
 		return err
 	}
 	return cmdline.Check(r.Args, r.Settings.Env)
