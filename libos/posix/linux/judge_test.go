@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -49,6 +50,7 @@ func (w *world) call(nr uintptr, a ...any) (int, syscall.Errno) {
 		}
 	}
 	r, _, e := w.kernel(nr, v[0], v[1], v[2], v[3], v[4], v[5])
+	runtime.KeepAlive(a) // and what is in it
 	return int(r), syscall.Errno(e)
 }
 
