@@ -6,6 +6,7 @@ type exoACPI struct {
 	rsdp    uintptr // physical; 0 none
 	root    uintptr // XSDT or RSDT, physical
 	width   uintptr // of its entries
+	armed   uint32  // exo.power has been filled; atomic
 	ids     [exoMaxCPU]uint32
 	ioapic  [8]exoIOAPIC
 	nioapic int

@@ -1,6 +1,8 @@
 package runtime
 
-// Power off, reset and the power button, from ACPI's fixed tables and two patterns in the DSDT. It runs once, on sysmon, after main began.
+import "internal/runtime/atomic"
+
+// Power off, reset and the power button, from ACPI's fixed tables and two patterns in the DSDT. It runs once: on the first idle CPU, or on sysmon if none is idle for long.
 //
 // An AML interpreter would be the general answer (package exo has one) but weighs more than all the rest of the bottom half. What is needed
 // of the DSDT is little and always compiled alike: the sleep type in the package _S5, and the generic event device's register and interrupt.
@@ -26,7 +28,15 @@ const (
 	exoFadtReduced  = 1 << 20 // HW_REDUCED_ACPI
 )
 
-// exoArmPower fills exo.power.
+// exoArmPowerOnce fills exo.power, the first time.
+func exoArmPowerOnce() {
+	if exo.acpi.armed == 0 && atomic.Cas(&exo.acpi.armed, 0, 1) {
+		exo.vm.lock.lock()
+		exoArmPower()
+		exo.vm.lock.unlock()
+	}
+}
+
 func exoArmPower() {
 	f, n := exoACPITable(0x50434146) // "FACP"
 	if n < 116 {

@@ -16,9 +16,12 @@ const (
 // exoBack backs the page of va, and its neighbours if they come cheap.
 func exoBack(va uintptr, write bool) int {
 	v := &exo.vm
-	i := v.find(va)
-	if i == v.n {
-		return exoBackNo
+	i := v.last
+	if i >= v.n || va-v.at(i).lo >= v.at(i).hi-v.at(i).lo {
+		if i = v.find(va); i == v.n {
+			return exoBackNo
+		}
+		v.last = i
 	}
 	r := v.at(i)
 	if va < r.lo || r.prot == 0 || write && r.prot&exoProtWrite == 0 {
@@ -28,7 +31,7 @@ func exoBack(va uintptr, write bool) int {
 	if r.prot&exoProtWrite != 0 {
 		flags |= exoPteW
 	}
-	pd := exoTable(va, 1, true)
+	pd := exoDirectory(va)
 	if pd == 0 {
 		return exoBackFull
 	}

@@ -285,6 +285,9 @@ func exoSchedule(c *exoCPU) {
 			exoDeliverPending(c, t)
 			return
 		}
+		if exo.acpi.armed == 0 && c.id == 0 {
+			exoArmPowerOnce()
+		}
 		exoArm(c)
 		atomic.Store(&c.idle, 1)
 		if atomic.Load(&c.nready) == 0 {

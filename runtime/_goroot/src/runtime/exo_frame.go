@@ -92,9 +92,7 @@ func (f *exoFrames) make() bool {
 	lo := r.lo&^(exoHugeSize-1) + uintptr(i-r.chunk)*exoHugeSize // may be before the range
 	c.base = lo
 	hi := lo + exoHugeSize
-	for w := range c.bits {
-		c.bits[w] = 0
-	}
+	c.bits = [exoFramesPerChunk / 64]uint64{}
 	first, last := 0, exoFramesPerChunk
 	if lo < r.lo {
 		first = int((r.lo - lo) >> exoPageShift)
@@ -103,14 +101,11 @@ func (f *exoFrames) make() bool {
 		last -= int((hi - r.hi) >> exoPageShift)
 	}
 	c.nfree = int32(last - first)
-	for b := first; b < last; {
-		if b&63 == 0 && last-b >= 64 {
-			c.bits[b>>6] = ^uint64(0)
-			b += 64
-			continue
+	for w := range c.bits {
+		lo, hi := max(first-w*64, 0), min(last-w*64, 64)
+		if lo < hi {
+			c.bits[w] = ^uint64(0) >> uint(64-(hi-lo)) << uint(lo)
 		}
-		c.bits[b>>6] |= 1 << (b & 63)
-		b++
 	}
 	c.whole = c.nfree == exoFramesPerChunk
 	if c.whole {

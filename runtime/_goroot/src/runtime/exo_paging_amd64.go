@@ -64,6 +64,19 @@ func exoTable(va uintptr, level int, grow bool) uintptr {
 	return t + (va>>(12+9*uint(level))&511)*8
 }
 
+// exoDirectory is exoTable for level 1, growing, with the last few directories remembered: they are never freed. Region lock held.
+func exoDirectory(va uintptr) uintptr {
+	c := &exo.vm.dirs[va>>30&3]
+	if c.key != va>>30+1 {
+		e := exoTable(va, 1, true)
+		if e == 0 {
+			return 0
+		}
+		c.key, c.table = va>>30+1, e&^(exoPageSize-1)
+	}
+	return c.table + va>>21&511*8
+}
+
 // exoMapDirect maps all RAM and what firmware keeps tables in, with the largest pages there are, leaving out [hole0, hole1).
 func exoMapDirect(lo, hi, hole0, hole1 uintptr, giant bool) {
 	const rw = exoPteP | exoPteW | exoPteNX | exoPteG | exoPteA | exoPteD

@@ -94,6 +94,7 @@ func exoExit(code uintptr) {
 	if p := exo.cmd.debugExit; p != 0 {
 		exoOut32(p, code&0xff)
 	}
+	exoArmPowerOnce()
 	if p := &exo.power[exoPowerOff]; p.kind != 0 {
 		exoRegWrite(p.kind, p.addr, p.value)
 	}

@@ -22,11 +22,13 @@ type exoVM struct {
 	tlbGen   uint32
 	regions  uintptr // array of exoRegion in the direct map
 	n, room  int
-	imageEnd uintptr // below it only the image is mapped, and stays
-	top      uintptr // where the next unplaced reservation ends
-	mmio     uintptr // next free address for device registers
-	backed   uintptr // frames that back regions
-	npend    int     // used of exo.cold.unback
+	imageEnd uintptr                         // below it only the image is mapped, and stays
+	top      uintptr                         // where the next unplaced reservation ends
+	mmio     uintptr                         // next free address for device registers
+	backed   uintptr                         // frames that back regions
+	last     int                             // index of the region that was touched last; a hint
+	dirs     [4]struct{ key, table uintptr } // page directories by address, see exoDirectory
+	npend    int                             // used of exo.cold.unback
 }
 
 func (v *exoVM) at(i int) *exoRegion {

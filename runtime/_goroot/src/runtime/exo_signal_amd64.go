@@ -19,6 +19,20 @@ const exoSIGTERM = 15
 
 const exoSigQuiet = 1<<(_SIGURG-1) | 1<<(_SIGCHLD-1) | 1<<(_SIGCONT-1) | 1<<(_SIGWINCH-1) | 1<<(_SIGSTOP-1) | 1<<(_SIGTSTP-1) | 1<<(_SIGTTIN-1) | 1<<(_SIGTTOU-1)
 
+// exoSigaction reads and sets what is done about a signal. The runtime calls it without a trap (its sysSigaction is edited): it asks
+// and sets for each of 64 signals before main.
+//
+//go:nosplit
+func exoSigaction(sig uint32, new, old *sigactiont) {
+	sa := &exo.cold.act[sig&63]
+	if old != nil {
+		*old = *sa
+	}
+	if new != nil {
+		*sa = *new
+	}
+}
+
 // exoPost marks a signal pending for t and makes t notice.
 func exoPost(t *exoContext, sig uint32) {
 	bit := uint64(1) << (sig - 1)
@@ -92,7 +106,7 @@ func exoDeliverPending(c *exoCPU, t *exoContext) {
 // exoUpcall makes fr enter the handler of sig; fp is the address of the vector state to come back to, 0 when there is none to keep.
 // It reports false when the signal is ignored. Without a handler the program ends.
 func exoUpcall(t *exoContext, fr *exoFrame, fp uintptr, sig, code uint32, addr uintptr) bool {
-	sa := &exo.cold.act[sig]
+	sa := &exo.cold.act[sig&63]
 	switch {
 	case sa.sa_handler == exoSigIgnore, sa.sa_handler == 0 && exoSigQuiet>>(sig-1)&1 != 0:
 		return false

@@ -56,7 +56,7 @@ type exoState struct {
 // exoCold is state that is large or seldom touched: in a frame, so that the image's file need not hold it.
 type exoCold struct {
 	_      sys.NotInHeap
-	act    [65]sigactiont // what rt_sigaction set
+	act    [64]sigactiont // what rt_sigaction set, by signal modulo 64
 	count  [256]uint32    // times each vector fired; atomic
 	fired  [4]uint64      // vectors that fired since netpoll last looked; atomic
 	unback [96]uintptr    // frames that are unmapped and not yet free; region lock

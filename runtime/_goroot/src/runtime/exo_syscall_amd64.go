@@ -61,13 +61,7 @@ func exoSyscall(t *exoContext) {
 	case 13: // rt_sigaction(sig, new, old, size)
 		ret = exoErr(exoEINVAL)
 		if r.rdi-1 < 64 {
-			sa := &exo.cold.act[r.rdi]
-			if r.rdx != 0 {
-				*(*sigactiont)(exoPtr(r.rdx)) = *sa
-			}
-			if r.rsi != 0 {
-				*sa = *(*sigactiont)(exoPtr(r.rsi))
-			}
+			exoSigaction(uint32(r.rdi), (*sigactiont)(exoPtr(r.rsi)), (*sigactiont)(exoPtr(r.rdx)))
 			ret = 0
 		}
 	case 14: // rt_sigprocmask(how, new, old, size)
@@ -233,9 +227,7 @@ func exoSyscall(t *exoContext) {
 		exo.irq.quiet[r.rdi&255/64] |= 1 << (r.rdi % 64)
 		ret = 0
 	case exoCallArmPower:
-		exo.vm.lock.lock()
-		exoArmPower()
-		exo.vm.lock.unlock()
+		exoArmPowerOnce()
 		ret = 0
 	case exoCallEntropy:
 		exoRandomMix(r.rdi, r.rsi)

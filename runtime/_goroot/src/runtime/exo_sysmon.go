@@ -13,14 +13,17 @@ var exoSysmon struct {
 	armed  bool         // the power button is
 }
 
+// exoArmAfter is when sysmon arms the power button at the latest, on the monotonic clock; an idle CPU does it before.
+const exoArmAfter = 5_000_000
+
 // exoSecondLook is how long after a preemption for a timer sysmon looks again. One scheduling round in 61 takes from the global queue first,
 // where the preempted loop has just been put, and leaves the goroutine that the timer made ready behind it.
 const exoSecondLook = 1_000_000
 
-// exoSysmonSleep is sysmon's usleep. The first one arms the power button: sysmon begins with main.
+// exoSysmonSleep is sysmon's usleep.
 func exoSysmonSleep(usec uint32) {
 	now := nanotime()
-	if !exoSysmon.armed {
+	if !exoSysmon.armed && now > exoArmAfter {
 		exoSysmon.armed = true
 		exoCall(exoCallArmPower, 0, 0, 0)
 	}
