@@ -24,7 +24,7 @@ func exoBack(va uintptr, write bool) int {
 		v.last = i
 	}
 	r := v.at(i)
-	if va < r.lo || r.prot == 0 || write && r.prot&exoProtWrite == 0 {
+	if va < r.lo || r.prot&(exoProtRead|exoProtWrite) == 0 || write && r.prot&exoProtWrite == 0 {
 		return exoBackNo
 	}
 	flags := uintptr(exoPteP | exoPteNX | exoPteA | exoPteD)

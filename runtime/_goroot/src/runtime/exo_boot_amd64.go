@@ -19,6 +19,7 @@ const (
 	exoPVHRSDP    = 32
 	exoPVHMemmap  = 40
 	exoPVHEntries = 48
+	exoPVHSize    = 56
 )
 
 // The image table (ARCHITECTURE.md), byte offsets.
@@ -141,6 +142,14 @@ func exoReserved(r *[16]exoRange, info, table uintptr) int {
 		add(exoLoad(table+exoImgCmdline), exoLoad(table+exoImgCmdline)+l+1)
 	}
 	add(exoBootStack, exoBootTop)
+	add(info-exoDirectBase, info-exoDirectBase+exoPVHSize)
+	if p := exoLoad(info + exoPVHCmdline); p != 0 {
+		n := uintptr(0)
+		for exoLoad8(exoDirect(p)+n) != 0 {
+			n++
+		}
+		add(p, p+n+1)
+	}
 	end := uintptr(0)
 	for i := uintptr(0); i < exoLoad(table+exoImgSegments); i++ {
 		s := table + exoImgList + i*32
@@ -222,11 +231,17 @@ func exoBootTables(table uintptr) {
 		}
 		v.imageEnd = max(v.imageEnd, hi)
 	}
+	// On hardware the legacy hole below 1 MiB has another memory type and must not share a page with RAM; a virtual machine has none.
+	first := uintptr(exoPageSize)
+	if _, _, cx, _ := exoCPUID(1, 0); cx>>31 != 0 {
+		first = exoHugeSize
+		exoStore(exoTable(exoDirect(0), 1, true), exoPteP|exoPteW|exoPteNX|exoPteG|exoPteA|exoPteD|exoPtePS)
+	}
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
 		if m.kind == 1 || m.kind == 3 {
 			lo, hi := uintptr(m.base)&^(exoPageSize-1), alignUp(uintptr(m.base+m.size), exoPageSize)
-			exoMapDirect(max(lo, exoPageSize), hi, hole0, hole1, giant)
+			exoMapDirect(max(lo, first), hi, hole0, hole1, giant)
 		}
 	}
 	for i := uintptr(0); i < n; i++ {

@@ -105,21 +105,18 @@ func exoConsoleListen(k *exoConsole) bool {
 	}
 	k.ring = exoDirect(f)
 	exoOut8(exoCOM1+1, 1) // received data available
+	exoControlText("stdin\n")
 	return true
 }
 
-// exoConsoleDrain moves what the UART received into the ring; what does not fit is lost.
+// exoConsoleDrain moves what the UART received into the ring. When the ring is full the rest stays in the UART, whose host then waits;
+// exoConsoleTake comes for it.
 func exoConsoleDrain() {
 	k := &exo.con
 	k.lock.lock()
-	if k.ring != 0 {
-		for exoIn8(exoCOM1+5)&1 != 0 {
-			b := exoIn8(exoCOM1)
-			if k.in-atomic.Load(&k.out) < exoRingLen {
-				exoStore8(k.ring+uintptr(k.in%exoRingLen), uint8(b))
-				atomic.Store(&k.in, k.in+1)
-			}
-		}
+	for k.ring != 0 && k.in-atomic.Load(&k.out) < exoRingLen && exoIn8(exoCOM1+5)&1 != 0 {
+		exoStore8(k.ring+uintptr(k.in%exoRingLen), uint8(exoIn8(exoCOM1)))
+		atomic.Store(&k.in, k.in+1)
 	}
 	k.lock.unlock()
 }

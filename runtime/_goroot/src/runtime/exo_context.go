@@ -57,7 +57,8 @@ func exoNewContext() *exoContext {
 			}
 			k.table[i/512] = exoDirect(f)
 		}
-		if f := exoFrameZeroed(); f != 0 {
+		if f := exoFrameRaw(); f != 0 {
+			exoZero(exoDirect(f), exoContextClear)
 			t = (*exoContext)(exoPtr(exoDirect(f)))
 			t.tid = i + 1
 			exoStore(k.table[i/512]+uintptr(i%512)*8, exoDirect(f))

@@ -94,6 +94,9 @@ func ctz64(b uint64) int {
 // deadline is monotonic ns: 0 none, < 0 does not wait. One goroutine a vector.
 func exoVectorWait(v int, deadline int64) uint64 {
 	w := &exoWaiters[v]
+	if netpollInited.Load() == 0 {
+		netpollGenericInit() // an idle M waits for interrupts only from then on
+	}
 	for {
 		lock(&w.lock)
 		if c := atomic.Load(&exo.cold.count[v]); c != w.seen {

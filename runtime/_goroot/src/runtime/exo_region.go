@@ -6,6 +6,7 @@ package runtime
 const (
 	exoProtRead  = 1
 	exoProtWrite = 2
+	exoProtKept  = 4 // not reachable now, but may have frames: it was before
 )
 
 // exoRegion is [lo, hi), page aligned.
@@ -108,17 +109,21 @@ func (v *exoVM) join(i int) {
 	}
 }
 
-// clear forgets the regions in [lo, hi).
+// clear unmaps [lo, hi) and forgets its regions. What was only ever reserved has nothing to unmap.
 func (v *exoVM) clear(lo, hi uintptr) bool {
 	if !v.split(lo) || !v.split(hi) {
 		return false
 	}
 	i := v.find(lo)
-	k := 0
+	k, used := 0, uint32(0)
 	for i+k < v.n && v.at(i+k).lo < hi {
+		used |= v.at(i + k).prot
 		k++
 	}
 	v.remove(i, k)
+	if used != 0 {
+		exoUnback(lo, hi)
+	}
 	return true
 }
 
@@ -171,7 +176,6 @@ func (v *exoVM) reserve(va, n uintptr, prot uint32, fixed bool) uintptr {
 		if va&(exoPageSize-1) != 0 || va < v.imageEnd || va > exoUserEnd-n || !v.clear(va, va+n) {
 			return 0
 		}
-		exoUnback(va, va+n)
 	} else {
 		va &^= exoPageSize - 1
 		if va < v.imageEnd || va > exoUserEnd-n || v.taken(va, va+n) {
@@ -197,9 +201,6 @@ func exoRelease(va, n uintptr) bool {
 	}
 	v.lock.lock()
 	ok := v.clear(va, va+n)
-	if ok {
-		exoUnback(va, va+n)
-	}
 	v.lock.unlock()
 	return ok
 }
@@ -218,7 +219,11 @@ func exoProtect(va, n uintptr, prot uint32) bool {
 			r := v.at(i)
 			ok = ok && r.lo == at
 			at = r.hi
-			r.prot = prot
+			kept := uint32(0)
+			if prot == 0 && r.prot != 0 {
+				kept = exoProtKept
+			}
+			r.prot = prot | kept
 		}
 		ok = ok && at == hi
 		exoReprotect(va, hi, prot)
