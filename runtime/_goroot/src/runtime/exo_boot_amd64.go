@@ -104,13 +104,7 @@ func exoBoot(info, table uintptr) uintptr {
 	vdsoGettimeofdaySym = abi.FuncPCABI0(exoVDSOTime)
 	exoStartAPs()
 
-	sp := exoFirstContext(c)
-	if exo.cmd.bench {
-		exoControlText("start ")
-		exoControlDec(exoLoad(exoDirect(0x113ff0)))
-		exoControlText("\n")
-	}
-	return sp
+	return exoFirstContext(c)
 }
 
 // exoMemoryMap copies the memory map as given.

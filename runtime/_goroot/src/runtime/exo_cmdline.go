@@ -10,7 +10,6 @@ type exoCommand struct {
 	ctl       uintptr // control port; 0 none
 	debugExit uintptr
 	trace     uint32 // bit 0: calls, bit 1: those refused
-	bench     bool
 }
 
 // exoToken is one NAME=VALUE of the line; val still has its quotes and escapes.
@@ -138,8 +137,6 @@ func exoCommandSettings() {
 				if k.has("missing") {
 					m.trace |= 2
 				}
-			case k.is("bench"):
-				m.bench = k.number() != 0
 			}
 		}
 	}
