@@ -257,10 +257,8 @@ func exoBootTables(table uintptr) {
 			// One walk for each table, then its entries in a row.
 			e := exoTable(va+o, 0, true)
 			end := min(filesz, exoNext(va+o, 1)-va)
-			for ; o < end; o += exoPageSize {
-				exoStore(e, va+o|pte)
-				e += 8
-			}
+			exoFill(e, (end-o+exoPageSize-1)>>exoPageShift, va+o|pte, exoPageSize)
+			o = end
 		}
 		if memsz > filesz {
 			lo := va + alignUp(filesz, exoPageSize)

@@ -246,6 +246,15 @@ func (f *exoFrames) runIn(i int32, n, align uintptr) uintptr {
 	}
 	step := max(align>>exoPageShift, 1)
 	for b := uintptr(0); b+n <= exoFramesPerChunk; b += step {
+		if w := c.bits[b>>6] >> (b & 63); w&1 == 0 {
+			// On to the next free frame, or the next word.
+			skip := uintptr(64 - b&63)
+			if w != 0 {
+				skip = uintptr(sys.TrailingZeros64(w))
+			}
+			b = alignUp(b+skip, step) - step
+			continue
+		}
 		k := uintptr(0)
 		for k < n && c.bits[(b+k)>>6]>>((b+k)&63)&1 != 0 {
 			k++

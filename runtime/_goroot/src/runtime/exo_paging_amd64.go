@@ -86,22 +86,33 @@ func exoMapDirect(lo, hi, hole0, hole1 uintptr, giant bool) {
 			exoStore(exoTable(exoDirect(pa), 2, true), pa|rw|exoPtePS)
 			pa += 1 << 30
 		case pa&(exoHugeSize-1) == 0 && hi-pa >= exoHugeSize && (pa >= hole1 || pa+exoHugeSize <= hole0):
-			exoStore(exoTable(exoDirect(pa), 1, true), pa|rw|exoPtePS)
-			pa += exoHugeSize
+			// One walk for each table, then its entries in a row.
+			e := exoTable(exoDirect(pa), 1, true)
+			end := min(hi&^(exoHugeSize-1), exoNext(pa, 2))
+			if pa < hole0 {
+				end = min(end, hole0&^(exoHugeSize-1))
+			}
+			exoFill(e, (end-pa)>>21, pa|rw|exoPtePS, exoHugeSize)
+			pa = end
 		case pa >= hole0 && pa < hole1:
 			pa = hole1
 		default:
-			// One walk for each table, then its entries in a row.
 			e := exoTable(exoDirect(pa), 0, true)
 			end := min(hi, exoNext(pa, 1))
 			if pa < hole0 {
 				end = min(end, hole0)
 			}
-			for ; pa < end; pa += exoPageSize {
-				exoStore(e, pa|rw)
-				e += 8
-			}
+			exoFill(e, (end-pa)>>exoPageShift, pa|rw, exoPageSize)
+			pa = end
 		}
+	}
+}
+
+// exoFill writes n entries from e on, the first with value v, each with its address larger by step.
+func exoFill(e, n, v, step uintptr) {
+	for end := e + n*8; e != end; e += 8 {
+		exoStore(e, v)
+		v += step
 	}
 }
 
