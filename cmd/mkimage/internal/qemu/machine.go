@@ -65,6 +65,7 @@ func (m *Machine) typeArgs() []string {
 	if m.Type == "microvm" {
 		return []string{
 			"-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on",
+			"-global", "virtio-mmio.force-legacy=false", // VIRTIO 1.2 devices; QEMU's default is the draft before 1.0
 			"-device", "virtio-rng-device",
 		}
 	}

@@ -1,7 +1,7 @@
 package runtime
 
 // Entropy. The processor's own generator where there is one (RDSEED, RDRAND), mixed with what devices contribute (virtio-rng) and with
-// clock jitter, through a ChaCha permutation (RFC 8439, 2.3) that is re-keyed after each request. Without any source but jitter the image says so.
+// clock jitter where there is neither, through a ChaCha permutation (RFC 8439, 2.3) that is re-keyed after each request.
 
 type exoRandom struct {
 	lock  exoLock
