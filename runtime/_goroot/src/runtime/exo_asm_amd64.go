@@ -27,6 +27,7 @@ func exoRdseed() (v, ok uintptr)
 func exoMul32(a, b uintptr) uintptr
 func exoDiv128(hi, lo, d uintptr) uintptr
 func exoZeroPage(va uintptr)
+func exoReachable(p, n, write uintptr) uintptr
 func exoCopy(dst, src, n uintptr)
 
 // Code addresses, never called from Go.
@@ -40,6 +41,7 @@ func exoVectors()
 func exoVDSO()
 func exoVDSOTime()
 func exoTrapDoor()
+func exoUnreachable()
 func exoOOM()
 
 func exoIn16(port uintptr) uintptr

@@ -306,3 +306,39 @@ TEXT ·exoVDSOTime(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	AX, 8(DI)
 	XORL	AX, AX
 	RET
+
+// func exoReachable(p, n, write uintptr) uintptr: 1 if every page of [p, p+n) can be read, or written, now. A page that is only
+// reserved is backed by the attempt. A fault in here that nothing answers goes on at exoUnreachable (exoException).
+TEXT ·exoReachable<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	TESTQ	BX, BX
+	JEQ	yes
+	LEAQ	-1(AX)(BX*1), DX	// last byte
+	CMPQ	DX, AX
+	JCS	no
+	MOVQ	$const_exoUserEnd, BX
+	CMPQ	DX, BX
+	JCC	no
+loop:
+	TESTL	CX, CX
+	JNE	write
+	MOVBLZX	(AX), BX
+	JMP	next
+write:
+	LOCK
+	ORB	$0, (AX)
+next:
+	ORQ	$0xfff, AX
+	INCQ	AX
+	CMPQ	AX, DX
+	JLS	loop
+yes:
+	MOVL	$1, AX
+	RET
+no:
+	XORL	AX, AX
+	RET
+
+// exoUnreachable ends exoReachable with "no"; it must follow it.
+TEXT ·exoUnreachable(SB),NOSPLIT|NOFRAME,$0
+	XORL	AX, AX
+	RET

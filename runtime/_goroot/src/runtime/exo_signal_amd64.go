@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"internal/abi"
 	"internal/runtime/atomic"
 	"unsafe"
 )
@@ -225,6 +226,10 @@ func exoException(fr *exoFrame, cr2 uintptr) {
 	c := exoSelf()
 	t := c.cur
 	if t == nil || fr.rsp >= exoDirectBase {
+		if at := abi.FuncPCABIInternal(exoReachable); fr.vec == 14 && fr.rip-at < abi.FuncPCABI0(exoUnreachable)-at {
+			fr.rip = abi.FuncPCABI0(exoUnreachable)
+			return
+		}
 		exoPanic("exception on the kernel side", fr, cr2)
 	}
 	sig, code, addr := uint32(_SIGSEGV), uint32(exoSiKernel), uintptr(0)

@@ -41,6 +41,12 @@ const (
 	exoCallArmPower
 )
 
+const sigactionSize = 32
+
+// exoIn and exoOut report whether an optional argument of n bytes can be read or written; 0 stands for none.
+func exoIn(p, n uintptr) bool  { return p == 0 || exoReachable(p, n, 0) != 0 }
+func exoOut(p, n uintptr) bool { return p == 0 || exoReachable(p, n, 1) != 0 }
+
 // exoTimespec reads a relative time; 0 is no time at all.
 func exoTimespec(p uintptr) int64 {
 	ts := (*timespec)(exoPtr(p))
@@ -60,13 +66,19 @@ func exoSyscall(t *exoContext) {
 	switch r.rax {
 	case 13: // rt_sigaction(sig, new, old, size)
 		ret = exoErr(exoEINVAL)
-		if r.rdi-1 < 64 {
+		if !exoIn(r.rsi, sigactionSize) || !exoOut(r.rdx, sigactionSize) {
+			ret = exoErr(exoEFAULT)
+		} else if r.rdi-1 < 64 {
 			exoSigaction(uint32(r.rdi), (*sigactiont)(exoPtr(r.rsi)), (*sigactiont)(exoPtr(r.rdx)))
 			ret = 0
 		}
 	case 14: // rt_sigprocmask(how, new, old, size)
 		old := t.sigmask
 		ret = 0
+		if !exoIn(r.rsi, 8) || !exoOut(r.rdx, 8) {
+			ret = exoErr(exoEFAULT)
+			break
+		}
 		if r.rsi != 0 {
 			s := *(*uint64)(exoPtr(r.rsi))
 			switch r.rdi {
@@ -84,6 +96,10 @@ func exoSyscall(t *exoContext) {
 			*(*uint64)(exoPtr(r.rdx)) = old
 		}
 	case 202: // futex(addr, op, val, timeout)
+		if r.rdi == 0 || !exoIn(r.rdi&^3, 4) || !exoIn(r.r10, 16) && r.rsi&^128 == 0 {
+			ret = exoErr(exoEFAULT)
+			break
+		}
 		switch r.rsi &^ 128 {
 		case 0:
 			deadline := int64(0)
@@ -123,6 +139,10 @@ func exoSyscall(t *exoContext) {
 		return
 	case 1: // write(fd, p, n): print and panics; what package os writes goes through libos/posix
 		if r.rdi == 1 || r.rdi == 2 {
+			if exoReachable(r.rsi, r.rdx, 0) == 0 {
+				ret = exoErr(exoEFAULT)
+				break
+			}
 			exoConsoleWrite(r.rsi, r.rdx)
 			ret = r.rdx
 		} else if exoTrapDoorEnter(t) {
@@ -136,6 +156,10 @@ func exoSyscall(t *exoContext) {
 		exoLeave(c)
 		return
 	case 35: // nanosleep(ts, rem)
+		if r.rdi == 0 || !exoIn(r.rdi, 16) {
+			ret = exoErr(exoEFAULT)
+			break
+		}
 		exoWait(c, t, exoNow()+max(exoTimespec(r.rdi), 1), 0, nil)
 		exoLeave(c)
 		return
@@ -166,7 +190,9 @@ func exoSyscall(t *exoContext) {
 		}
 	case 204: // sched_getaffinity(pid, n, mask)
 		ret = exoErr(exoEINVAL)
-		if r.rsi >= 8 {
+		if exoReachable(r.rdx, 8, 1) == 0 {
+			ret = exoErr(exoEFAULT)
+		} else if r.rsi >= 8 {
 			*(*uint64)(exoPtr(r.rdx)) = 1<<exo.ncpu - 1
 			ret = 8
 		}
@@ -181,6 +207,10 @@ func exoSyscall(t *exoContext) {
 			ret = 0
 		}
 	case 228: // clock_gettime(clock, ts)
+		if exoReachable(r.rsi, 16, 1) == 0 {
+			ret = exoErr(exoEFAULT)
+			break
+		}
 		now := exoNow()
 		if r.rdi == 0 {
 			now += int64(exo.clock.wall0)
@@ -188,6 +218,10 @@ func exoSyscall(t *exoContext) {
 		*(*timespec)(exoPtr(r.rsi)) = timespec{now / 1e9, now % 1e9}
 		ret = 0
 	case 318: // getrandom(p, n, flags)
+		if exoReachable(r.rdi, r.rsi, 1) == 0 {
+			ret = exoErr(exoEFAULT)
+			break
+		}
 		exoRandomFill(r.rdi, r.rsi)
 		ret = r.rsi
 	case 38: // setitimer(which, new, old)
@@ -347,6 +381,9 @@ func exoKill(t *exoContext, sig uint32) uintptr {
 
 func exoAltStack(t *exoContext, new, old uintptr) uintptr {
 	const ssDisable = 2
+	if !exoIn(new, 24) || !exoOut(old, 24) {
+		return exoErr(exoEFAULT)
+	}
 	var cur stackt
 	set := func(s *stackt) {
 		*(*uintptr)(unsafe.Pointer(&s.ss_sp)) = t.altLo
@@ -378,6 +415,9 @@ type exoProfile struct {
 func exoSetitimer(c *exoCPU, which, new uintptr) uintptr {
 	if which != _ITIMER_PROF || new == 0 {
 		return exoErr(exoEINVAL)
+	}
+	if !exoIn(new, 32) {
+		return exoErr(exoEFAULT)
 	}
 	it := (*itimerval)(exoPtr(new))
 	p := int64(it.it_interval.tv_sec)*1e9 + int64(it.it_interval.tv_usec)*1e3
