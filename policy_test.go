@@ -1,0 +1,346 @@
+package hardtack
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The project's rules that a machine can check. Each table says why its entries are there; an entry that nothing needs
+// any more is an error too.
+
+const module = "github.com/hardtack-os/hardtack"
+
+// addedFiles is the folder of files that join the standard library. They are written by the kernel side's rules
+// (exo_state.go), not by those for ordinary packages, and runtime's own tests look after them.
+const addedFiles = "runtime/_goroot"
+
+// imports tells what a folder's packages, their tests included, may import beside the standard library. The entry with
+// the longest folder counts. A name without a dot in its first part is one of our own folders.
+var imports = []struct {
+	folder string
+	may    []string
+	why    string
+}{
+	{".", []string{"internal/cache"}, "it is embedded in every mkimage and must not know the tool"},
+	{"boot", nil, "it is bytes, and the test that they match their source"},
+	{"runtime", []string{"internal/cache"}, "it must build with nothing fetched: the Go root is all it looks at"},
+	{"internal", []string{"internal"}, "it is shared by what must not know each other"},
+	{"exo", []string{"exo"}, "mechanism knows nothing of its users; apps get no dependency with it"},
+	{"libos", []string{"exo", "libos"}, "an app is built with exactly the versions that its own go.sum pins"},
+	{"libos/posix", []string{"exo", "libos/posix"}, "files and sockets register with it; it links neither"},
+	{"libos/net", []string{"exo", "libos", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6", "golang.org/x/net/bpf"}, "headers and socket options; apps that need them have the module already"},
+	{"samples", nil, "samples know nothing of Hardtack"},
+	{"cmd/mkimage", []string{"", "boot", "runtime", "internal", "cmd/mkimage",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/pelletier/go-toml/v2",
+		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
+	{"ci", []string{"ci", "boot", "internal"}, "the bench and the image tests judge from outside: they share no code with the tool they judge"},
+}
+
+// heavy is what packages in every image do not import: each image would pay for it.
+var heavy = map[string]string{
+	"fmt":     "it brings reflect, and its tables of types",
+	"reflect": "it keeps the linker from dropping methods",
+	"log":     "it needs fmt",
+	"net":     "sockets are libos/net's",
+}
+
+// light are the folders that heavy is about, tests and exo's simulated machine aside.
+var light = []string{"exo", "libos/posix"}
+
+// unsafeFiles are the files outside *_unsafe.go and tests that import unsafe, have a go:linkname, or declare functions
+// without a body.
+var unsafeFiles = map[string]string{
+	"exo/machine_hardtack.go":                     "what the bottom half pushes: declarations only, kept beside their hosted twins",
+	"libos/posix/machine_hardtack.go":             "what the bottom half pushes: declarations only, kept beside their hosted twins",
+	"ci/bench/linuxguest/tsc_amd64.go":            "one instruction, in the assembly file beside it",
+	"ci/bench/stepcount/stepcount_linux_amd64.go": "ptrace(2) takes addresses",
+	"ci/image/guest/*":                            "guests make the mistakes that the tests are about",
+	"ci/image/guest/*/*":                          "guests make the mistakes that the tests are about",
+}
+
+func TestPackageDocs(t *testing.T) {
+	for dir, files := range packages(t) {
+		name, doc := "", ""
+		for _, f := range files {
+			if strings.HasSuffix(f.path, "_test.go") {
+				continue
+			}
+			name = f.ast.Name.Name
+			if f.ast.Doc != nil {
+				doc = f.ast.Doc.Text()
+			}
+		}
+		base := path.Base(dir)
+		switch {
+		case name == "":
+		case doc == "":
+			t.Errorf("%s: package %s has no documentation", dir, name)
+		case name == "main" && !strings.HasPrefix(doc, "Command "+base+" ") && !strings.HasPrefix(doc, strings.ToUpper(base[:1])+base[1:]+" "):
+			t.Errorf("%s: its documentation does not begin with \"Command %s\": %q", dir, base, firstLine(doc))
+		case name != "main" && !strings.HasPrefix(doc, "Package "+name+" "):
+			t.Errorf("%s: its documentation does not begin with \"Package %s\": %q", dir, name, firstLine(doc))
+		}
+	}
+}
+
+func TestImports(t *testing.T) {
+	for dir, files := range packages(t) {
+		rule := -1
+		for i, r := range imports {
+			if r.folder == "." && dir == "." || under(dir, r.folder) && (rule < 0 || len(r.folder) > len(imports[rule].folder)) {
+				rule = i
+			}
+		}
+		if rule < 0 {
+			t.Errorf("%s: policy_test.go says nothing of its imports", dir)
+			continue
+		}
+		r := imports[rule]
+		for _, f := range files {
+			test := strings.HasSuffix(f.path, "_test.go")
+			for _, spec := range f.ast.Imports {
+				p, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if p == "C" {
+					t.Errorf("%s needs cgo", f.path)
+				}
+				if why, ok := heavy[p]; ok && !test && slices.ContainsFunc(light, func(l string) bool { return under(dir, l) }) && !under(dir, "exo/internal") && !strings.Contains(dir, "testdata") {
+					t.Errorf("%s imports %s: %s", f.path, p, why)
+				}
+				first, _, _ := strings.Cut(p, "/")
+				if !strings.Contains(first, ".") {
+					continue // the standard library
+				}
+				ours, in := strings.CutPrefix(p, module)
+				if in {
+					p = strings.TrimPrefix(ours, "/")
+				}
+				if !slices.ContainsFunc(r.may, func(m string) bool { return p == m || m != "" && under(p, m) }) {
+					t.Errorf("%s imports %s, which %s may not: %s", f.path, spec.Path.Value, r.folder, r.why)
+				}
+			}
+		}
+	}
+}
+
+// TestModuleNeedsNothing keeps requirements out of the module that is injected into apps.
+func TestModuleNeedsNothing(t *testing.T) {
+	data, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		if f := strings.Fields(strings.TrimPrefix(line, "require ")); len(f) >= 2 && strings.Contains(f[0], ".") && f[0] != module && f[0] != "golang.org/x/net" {
+			t.Errorf("go.mod requires %s: every app would get it", f[0])
+		}
+	}
+}
+
+func TestUnsafe(t *testing.T) {
+	used := map[string]bool{}
+	for _, files := range packages(t) {
+		for _, f := range files {
+			if strings.HasSuffix(f.path, "_unsafe.go") || strings.HasSuffix(f.path, "_test.go") {
+				continue
+			}
+			reason := ""
+			for _, spec := range f.ast.Imports {
+				if spec.Path.Value == `"unsafe"` {
+					reason = "imports unsafe"
+				}
+			}
+			for _, group := range f.ast.Comments {
+				for _, c := range group.List {
+					if strings.HasPrefix(c.Text, "//go:linkname ") {
+						reason = "has a go:linkname"
+					}
+				}
+			}
+			for _, d := range f.ast.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Body == nil {
+					reason = "declares " + fn.Name.Name + " without a body"
+				}
+			}
+			if reason == "" {
+				continue
+			}
+			listed := false
+			for pattern := range unsafeFiles {
+				if ok, _ := path.Match(pattern, f.path); ok {
+					listed, used[pattern] = true, true
+				}
+			}
+			if !listed {
+				t.Errorf("%s %s: such code stands in files named *_unsafe.go, or is listed in policy_test.go with a reason", f.path, reason)
+			}
+		}
+	}
+	for name := range unsafeFiles {
+		if !used[name] && !strings.Contains(name, "*") {
+			t.Errorf("policy_test.go lists %s, which needs it no more", name)
+		}
+	}
+}
+
+func TestSamplesBuild(t *testing.T) {
+	entries, err := os.ReadDir("samples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if out, err := exec.Command("go", "list", "-f", "{{.Name}}", "./samples/"+e.Name()).CombinedOutput(); err != nil || string(out) != "main\n" {
+			t.Errorf("samples/%s is no main package: %s", e.Name(), out)
+		}
+	}
+	cmd := exec.Command("go", "vet", "./samples/...")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("go vet ./samples/...: %v\n%s", err, out)
+	}
+}
+
+// TestNoMachinesOrRegistries keeps what is true of one machine only out of tracked files: paths of somebody's folders,
+// and hosts that packages come from. Which registry is used is the go command's and the system's business.
+func TestNoMachinesOrRegistries(t *testing.T) {
+	for _, pattern := range []string{
+		// In brackets, so that this file does not match.
+		`/[h]ome/[a-z]`, `/[w]ork/`, `/[r]oot/`, `/[U]sers/`, `C:\\[U]sers`,
+		`proxy[.]golang[.]org`, `sum[.]golang[.]org`, `goproxy[.](io|cn)`, `[a-z]+[.]debian[.]org`, `archive[.]ubuntu[.]com`,
+		`(ghcr|docker|quay|gcr)[.]io`, `registry[.][a-z0-9-]+[.]`, `[a]rtifactory`,
+	} {
+		out, code := git(t, "grep", "-nIE", pattern)
+		if code == 0 {
+			t.Errorf("%s is in tracked files:\n%s", pattern, out)
+		}
+	}
+}
+
+// TestAddedFilesSayWhatTheyAre looks for the comment that runtime/README.md is made from, before any code.
+func TestAddedFilesSayWhatTheyAre(t *testing.T) {
+	err := filepath.WalkDir(addedFiles+"/src", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if path.Ext(name) == ".s" {
+			if !bytes.HasPrefix(data, []byte("// ")) {
+				t.Errorf("%s does not begin with a comment that says what it is", name)
+			}
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, data, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		end := f.End() // of what may stand before the comment: package clause and imports
+		for _, d := range f.Decls {
+			if g, ok := d.(*ast.GenDecl); !ok || g.Tok != token.IMPORT {
+				end = d.Pos()
+				break
+			}
+		}
+		for _, c := range f.Comments {
+			if text := c.Text(); c.Pos() < end && strings.Contains(text, ".") && !inImports(f, c.Pos()) {
+				return nil
+			}
+		}
+		t.Errorf("%s has no comment before its code that says what it is", name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inImports reports whether p is inside an import declaration or behind it on the same line.
+func inImports(f *ast.File, p token.Pos) bool {
+	for _, d := range f.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.IMPORT && g.Pos() <= p && p <= g.End()+1 {
+			return true
+		}
+	}
+	return false
+}
+
+// A source is a parsed Go file; its path has slashes.
+type source struct {
+	path string
+	ast  *ast.File
+}
+
+// packages returns the module's Go files by folder: whatever lies there, tracked or not yet, for any system.
+func packages(t *testing.T) map[string][]source {
+	t.Helper()
+	dirs := map[string][]source{}
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		slashed := filepath.ToSlash(name)
+		if d.IsDir() {
+			if slashed == addedFiles || slashed != "." && strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if path.Ext(slashed) != ".go" {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		dirs[path.Dir(slashed)] = append(dirs[path.Dir(slashed)], source{slashed, f})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(dirs) < 20 {
+		t.Fatalf("only %d packages were found: %v", len(dirs), slices.Collect(maps.Keys(dirs)))
+	}
+	return dirs
+}
+
+// git runs git here and returns what it printed and its exit code, which is 0 or 1. Without git, or outside a clone,
+// the test fails: it must not seem to have passed.
+func git(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "safe.directory=*"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if code := cmd.ProcessState.ExitCode(); err == nil || code == 1 {
+		return string(out), code
+	}
+	t.Fatalf("this test needs git and a clone: git %s: %v %s", strings.Join(args, " "), err, stderr.String())
+	return "", 0
+}
+
+// under reports whether a slash-separated path is dir or below it.
+func under(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, dir+"/")
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
