@@ -40,6 +40,37 @@ _start:
 	mov	%edx, STAMP+4
 	mov	%ebx, %ebp
 
+	# Is there memory as far as the image reaches? Nothing of Go can be trusted before that: its data may not be there.
+	# Memory map entries: base, size, type, reserved (64, 64, 32, 32 bits). EDI counts KiB of RAM.
+	mov	40(%ebp), %esi
+	mov	48(%ebp), %ecx
+	xor	%edi, %edi
+	xor	%ebx, %ebx		# set when an entry holds the image's end
+1:	sub	$1, %ecx
+	jb	3f
+	cmpl	$1, 16(%esi)		# RAM
+	jne	2f
+	mov	8(%esi), %eax
+	mov	12(%esi), %edx
+	shrd	$10, %edx, %eax
+	add	%eax, %edi
+	cmpl	$0, 4(%esi)		# begins above 4 GiB
+	jne	2f
+	mov	(%esi), %eax
+	cmp	TABLE+0x28, %eax
+	jae	2f
+	xor	%edx, %edx
+	add	8(%esi), %eax
+	adc	12(%esi), %edx
+	jnz	4f			# ends above 4 GiB
+	cmp	TABLE+0x28, %eax
+	jb	2f
+4:	inc	%ebx
+2:	add	$24, %esi
+	jmp	1b
+3:	test	%ebx, %ebx
+	jz	toosmall
+
 	# SSE, for stores of 16 bytes.
 	mov	%cr4, %eax
 	or	$0x600, %eax		# OSFXSR, OSXMMEXCPT
@@ -78,6 +109,79 @@ _start:
 	longmode
 	lgdt	gdtr
 	ljmp	$0x08, $long
+
+# Says so on the UART at COM1 and resets the machine. EDI = KiB of RAM. No stack: ESP is the return address.
+toosmall:
+	mov	$has, %esi
+	mov	$1f, %esp
+	jmp	puts
+1:	mov	%edi, %eax
+	mov	$2f, %esp
+	jmp	putn
+2:	mov	$needs, %esi
+	mov	$3f, %esp
+	jmp	puts
+3:	mov	TABLE+0x28, %eax
+	shr	$10, %eax
+	mov	$4f, %esp
+	jmp	putn
+4:	mov	$kib, %esi
+	mov	$5f, %esp
+	jmp	puts
+5:	mov	$0xfe, %al		# the keyboard controller's reset line
+	out	%al, $0x64
+	lidt	none			# and, where there is none, a triple fault
+	int3
+6:	hlt
+	jmp	6b
+
+# puts writes the string at ESI, putn the number in EAX; both go on at ESP.
+puts:
+	lodsb
+	test	%al, %al
+	jnz	1f
+	jmp	*%esp
+1:	mov	%al, %bl
+	mov	$puts, %ebp
+	jmp	putc
+putn:
+	mov	$1000000000, %ecx	# decimal places from the left; leading zeroes left out by BH
+	xor	%ebx, %ebx
+1:	xor	%edx, %edx
+	div	%ecx
+	mov	%edx, %edi
+	or	%al, %bh
+	cmp	$1, %ecx
+	je	2f
+	test	%bh, %bh
+	jz	3f
+2:	mov	%al, %bl
+	add	$'0', %bl
+	mov	$3f, %ebp
+	jmp	putc
+3:	mov	%ecx, %eax
+	xor	%edx, %edx
+	mov	$10, %ecx
+	div	%ecx
+	mov	%eax, %ecx
+	mov	%edi, %eax
+	test	%ecx, %ecx
+	jnz	1b
+	jmp	*%esp
+putc:	# BL, on at EBP
+	mov	$0x3fd, %dx
+1:	in	%dx, %al
+	test	$0x20, %al
+	jz	1b
+	mov	$0x3f8, %dx
+	mov	%bl, %al
+	out	%al, %dx
+	jmp	*%ebp
+has:	.asciz	"hardtack: this machine has "
+needs:	.asciz	" KiB of memory; the image needs more than "
+kib:	.asciz	" KiB\n"
+none:	.word	0
+	.long	0
 
 	.code64
 long:

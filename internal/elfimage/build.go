@@ -80,6 +80,7 @@ func bootSegment(prog *program, opts Options) []byte {
 		le.PutUint64(rec[8:], filesz)
 		le.PutUint64(rec[16:], max(s.Memsz, filesz))
 		le.PutUint64(rec[24:], uint64(s.Flags&(elf.PF_R|elf.PF_W|elf.PF_X)))
+		le.PutUint64(table[tabEnd:], max(le.Uint64(table[tabEnd:]), pageUp(s.Vaddr+filesz)))
 	}
 	if opts.Cmdline == "" {
 		return b

@@ -23,6 +23,7 @@ const (
 	tabSegments   = 0x10
 	tabCmdline    = 0x18
 	tabCmdlineLen = 0x20
+	tabEnd        = 0x28 // end of the last segment in memory as loaded
 	tabFirst      = 0x30 // the first segment record
 	tabStride     = 32   // vaddr, filesz, memsz, flags
 

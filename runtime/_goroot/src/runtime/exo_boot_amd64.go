@@ -120,7 +120,7 @@ func exoMemoryMap(info uintptr) {
 	}
 }
 
-// exoReserved lists what the frame allocator must not take, and checks that memory reaches as far as the image.
+// exoReserved lists what the frame allocator must not take. (That memory reaches as far as the image, entry.S has seen.)
 func exoReserved(r *[16]exoRange, info, table uintptr) int {
 	n := 0
 	add := func(lo, hi uintptr) {
@@ -144,23 +144,13 @@ func exoReserved(r *[16]exoRange, info, table uintptr) int {
 		}
 		add(p, p+n+1)
 	}
-	end := uintptr(0)
 	for i := uintptr(0); i < exoLoad(table+exoImgSegments); i++ {
 		s := table + exoImgList + i*32
 		add(exoLoad(s), exoLoad(s)+exoLoad(s+8))
-		end = max(end, exoLoad(s)+exoLoad(s+8))
 	}
 	for i, m := uintptr(0), exoLoad(info+exoPVHModList); i < uintptr(exoLoad32(info+exoPVHModules)); i++ {
 		e := exoDirect(m) + i*32
 		add(exoLoad(e), exoLoad(e)+exoLoad(e+8))
-	}
-	fits := false
-	for i := 0; i < exo.nmemmap; i++ {
-		m := &exo.memmap[i]
-		fits = fits || m.kind == 1 && uintptr(m.base) < end && uintptr(m.base+m.size) >= end
-	}
-	if !fits {
-		exoNeedMemory(end)
 	}
 	return n
 }

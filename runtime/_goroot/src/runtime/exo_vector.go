@@ -10,7 +10,7 @@ import (
 
 type exoVectorTable struct {
 	idt   uintptr
-	used  [4]uint64 // vectors given out; under the frame lock's sibling below
+	used  [4]uint64 // vectors given out
 	lock  exoLock   // guards used
 	word  uint32    // futex word that netpoll sleeps on; 1: something happened
 	quiet [4]uint64 // vectors the kernel side answers itself (console, power button)
