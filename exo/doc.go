@@ -59,16 +59,16 @@
 // code to fill. Everything is found when first asked for, so the linker drops what nobody asks for.
 //
 //   - Discover runs when a driver first looks for its device: the program's first use of it.
-//   - Arm (power-off, reset, power button) is for every image and is called once after main has started, by the runtime,
-//     on a goroutine of its own that is a system goroutine. A program that ends before that exits by the other ways the bottom
-//     half has (debug exit port, reset), which need no tables.
+//   - Arm (power-off, reset, power button) runs when a program calls it. Every image has power-off, reset and the button without it: the
+//     bottom half reads the fixed tables and knows two patterns of the definition block (exo_acpipower_amd64.go). Arm is for machines
+//     on which the patterns fail, and costs about 100 KiB of image.
 //
 // The power button needs the definition blocks on hardware-reduced machines: the event device's interrupt, register and
 // bit are said nowhere else. exo reads their static structure (aml_names.go) and evaluates one method on made-up readings
 // (power_button.go) instead of carrying a full interpreter; what it cannot read is an error that names the opcode. The
 // result is one load and one mask, so that the handler needs neither AML nor a goroutine parked for ever: such a goroutine
 // would show in runtime.NumGoroutine, in tracebacks, and in what the deadlock detector counts. Rejected: arming before main (a tenth
-// of the boot budget for something seldom used); arming only when os/signal is used (the button must end every program).
+// of the boot budget for something seldom used).
 //
 // # Hosted
 //
