@@ -1,0 +1,56 @@
+//go:build !hardtack
+
+package image
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTimeZones(t *testing.T) {
+	t.Parallel()
+	run(t, "plain", machine{env: []string{"TZ=America/Sao_Paulo"}}, "zones").want(t, 0, "local 2026-07-01T09:00:00-03:00\n",
+		"Europe/Berlin 2026-07-01T14:00:00+02:00\n", "Asia/Kolkata 2026-07-01T17:30:00+05:30\n", "America/New_York 2026-07-01T08:00:00-04:00\n",
+		"unknown time zone Nowhere/None\n")
+	run(t, "plain", machine{}, "zones").want(t, 0, "local 2026-07-01T12:00:00Z\n")
+}
+
+// TestClocks compares the guest's clocks with the host's.
+func TestClocks(t *testing.T) {
+	b := start(t, "plain", machine{}, "clock")
+	var wall, slept int64
+	fmt.Sscanf(b.line(t), "wall=%d", &wall)
+	first := time.Now()
+	fmt.Sscanf(b.line(t), "slept_us=%d", &slept)
+	here, there := time.Since(first), time.Duration(slept)*time.Microsecond
+	b.wait(t).want(t, 0)
+	if d := first.Sub(time.Unix(0, wall)).Abs(); d > 5*time.Second {
+		t.Errorf("the wall clock differs by %v", d)
+	}
+	if d := (here - there).Abs(); d > here/20 || there < 2*time.Second {
+		t.Errorf("a sleep of 2 s took %v here, %v there", here, there)
+	}
+}
+
+// TestEntropy boots twice on machines with and without sources of entropy: no value comes again.
+func TestEntropy(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]machine{
+		"all sources": {},
+		"no source":   {cpu: "max,-rdrand,-rdseed", bare: true},
+	} {
+		a, b := run(t, "plain", m, "entropy"), run(t, "plain", m, "entropy")
+		a.want(t, 0, "crypto ")
+		old := map[string]bool{}
+		for line := range strings.Lines(a.console) {
+			old[line] = true
+		}
+		for line := range strings.Lines(b.console) {
+			if old[line] {
+				t.Errorf("%s: the same in two boots: %s", name, line)
+			}
+		}
+	}
+}

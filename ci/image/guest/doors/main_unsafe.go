@@ -1,0 +1,115 @@
+//go:build linux && amd64
+
+// Doors reads from pipes into buffers on tiny goroutine stacks by each of the three ways into the libOS, while the
+// collector runs, stacks grow and stacks shrink: a buffer that moved under a call would stay empty.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// raw executes SYSCALL.
+//
+//go:uintptrescapes
+//go:noescape
+func raw(nr, a1, a2, a3 uintptr) uintptr
+
+const (
+	typed = iota
+	numbered
+	trap
+)
+
+// readByte reads one byte into a buffer of its own.
+func readByte(door, fd int) (byte, error) {
+	var b [16]byte
+	switch door {
+	case typed:
+		if n, err := syscall.Read(fd, b[:1]); n != 1 {
+			return 0, err
+		}
+	case numbered:
+		if n, _, errno := syscall.Syscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1); n != 1 {
+			return 0, errno
+		}
+	case trap:
+		if n := raw(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1); n != 1 {
+			return 0, syscall.Errno(-n)
+		}
+	}
+	return b[0], nil
+}
+
+// deep makes the stack grow.
+func deep(n int) int {
+	var a [256]byte
+	a[n&255] = 1
+	if n == 0 {
+		return int(a[0])
+	}
+	return deep(n-1) + int(a[n&255])
+}
+
+// disturb moves stacks and collects until stop closes.
+func disturb(stop chan bool) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			runtime.GC()
+			deep(100)
+		}
+	}
+}
+
+// one opens a pipe, reads from it and has another goroutine write to it.
+func one(door, i int) error {
+	var p [2]int
+	if err := syscall.Pipe(p[:]); err != nil {
+		return err
+	}
+	defer syscall.Close(p[0])
+	defer syscall.Close(p[1])
+	go func() {
+		time.Sleep(time.Duration(i%7) * time.Millisecond)
+		syscall.Write(p[1], []byte{byte(i)})
+	}()
+	b, err := readByte(door, p[0])
+	if err == nil && b != byte(i) {
+		err = fmt.Errorf("got %d, want %d", b, byte(i))
+	}
+	return err
+}
+
+func main() {
+	debug.SetGCPercent(10)
+	stop := make(chan bool)
+	go disturb(stop)
+	for door := range 3 {
+		bad := 0
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				if err := one(door, i); err != nil {
+					mu.Lock()
+					bad++
+					mu.Unlock()
+					fmt.Println("door", door, err)
+				}
+			})
+		}
+		wg.Wait()
+		fmt.Printf("door%d=%d\n", door, bad)
+	}
+	close(stop)
+	os.Exit(0)
+}

@@ -1,0 +1,85 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"hash/maphash"
+	mathrand "math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func zones([]string) {
+	day := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	fmt.Println("local", day.Local().Format(time.RFC3339))
+	for _, name := range []string{"Europe/Berlin", "Asia/Kolkata", "America/New_York", "Nowhere/None"} {
+		l, err := time.LoadLocation(name)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(name, day.In(l).Format(time.RFC3339))
+	}
+}
+
+// clock prints lines for a reader with a clock of its own.
+func clock([]string) {
+	fmt.Printf("wall=%d\n", time.Now().UnixNano())
+	start := time.Now()
+	time.Sleep(2 * time.Second)
+	fmt.Printf("slept_us=%d\n", time.Since(start).Microseconds())
+}
+
+func signals([]string) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1)
+	signal.Ignore(syscall.SIGINT)
+	for range 3 {
+		syscall.Kill(syscall.Getpid(), syscall.SIGINT)
+		syscall.Kill(syscall.Getpid(), syscall.SIGUSR1)
+		fmt.Println("got", <-c)
+	}
+	signal.Reset(syscall.SIGUSR1)
+	select {
+	case s := <-c:
+		fmt.Println("more:", s)
+	default:
+	}
+}
+
+// interrupt ends the program by a signal that nobody handles.
+func interrupt([]string) {
+	syscall.Kill(syscall.Getpid(), syscall.SIGINT)
+	time.Sleep(5 * time.Second)
+	fmt.Println("survived")
+}
+
+// echo answers each line as it comes.
+func echo([]string) {
+	fmt.Println("ready")
+	for s := bufio.NewScanner(os.Stdin); s.Scan(); {
+		fmt.Printf("<%s>\n", s.Text())
+	}
+	fmt.Println("end of input")
+}
+
+func entropy([]string) {
+	var b [16]byte
+	rand.Read(b[:])
+	fmt.Printf("crypto %x\n", b)
+	fmt.Printf("math %x\n", mathrand.Uint64())
+	fmt.Printf("hash %x\n", maphash.String(maphash.MakeSeed(), ""))
+	fmt.Printf("address %p\n", new(int))
+}
+
+func idle([]string) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1)
+	fmt.Println("ready")
+	<-c
+}
