@@ -85,17 +85,12 @@ func (w *world) madtInputs() ([]inputAPIC, []override, error) {
 	return parseMADT(madt)
 }
 
-//go:noinline
-func (p *ioapic) read(reg uint32) uint32 {
-	p.mem.Store32(ioRegSel, reg)
-	return p.mem.Load32(ioWin)
-}
+// read and write go through the bottom half, which routes lines of its own (console, power button) on the same two registers: nobody may
+// come between the selection and the access.
 
-//go:noinline
-func (p *ioapic) write(reg, v uint32) {
-	p.mem.Store32(ioRegSel, reg)
-	p.mem.Store32(ioWin, v)
-}
+func (p *ioapic) read(reg uint32) uint32 { return hwIndirect(p.mem.va, reg, 0, false) }
+
+func (p *ioapic) write(reg, v uint32) { hwIndirect(p.mem.va, reg, v, true) }
 
 // find gives the I/O APIC with input g.
 func (r *router) find(g GSI) *ioapic {

@@ -45,6 +45,9 @@ func hwSetPower(op, kind int, addr uintptr, value uint32)
 // no goroutine of the program is parked for it: runtime.NumGoroutine and the deadlock report stay as on Linux.
 func hwPowerButton(v, kind int, addr uintptr, mask, ack uint32)
 
+// hwIndirect selects a register of the I/O APIC at va and stores v to it (write) or loads it, as one step.
+func hwIndirect(va uintptr, reg, v uint32, write bool) uint32
+
 // hwEntropy mixes p into the runtime's generator.
 func hwEntropy(p []byte)
 

@@ -111,6 +111,15 @@ func hwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {
 	host.PowerButton(v, kind, addr, mask, ack)
 }
 
+func hwIndirect(va uintptr, reg, v uint32, write bool) uint32 {
+	store32(va+ioRegSel, reg)
+	if !write {
+		return load32(va + ioWin)
+	}
+	store32(va+ioWin, v)
+	return v
+}
+
 func hwEntropy(p []byte) {
 	if host != nil {
 		host.Entropy(p)

@@ -21,7 +21,7 @@ type exoIOAPIC struct {
 func exoPhys(pa, n uintptr) uintptr {
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
-		if (m.kind == 1 || m.kind == 3) && pa >= uintptr(m.base) && pa+n <= uintptr(m.base+m.size) {
+		if (m.kind == 1 || m.kind == 3) && uintptr(m.base+m.size) <= exoMMIOBase-exoDirectBase && pa >= uintptr(m.base) && pa+n <= uintptr(m.base+m.size) {
 			return exoDirect(pa)
 		}
 	}
@@ -87,7 +87,7 @@ func exoMADT(v, n uintptr, self uint32) {
 }
 
 func exoAddCPU(id, self uint32) {
-	if id == self || exo.ncpu == exoMaxCPU {
+	if id == self || exo.ncpu == exoMaxCPU || id >= 255 && exo.lapic != 0 {
 		return
 	}
 	for _, have := range exo.acpi.ids[:exo.ncpu] {
@@ -113,7 +113,7 @@ func exoRouteISA(line, vec uintptr) bool {
 	return exoRoute(uintptr(s&0xffffff), low, exo.cpus[0].apicID)
 }
 
-// exoRoute writes the redirection entry of a global interrupt. False: no I/O APIC has it.
+// exoRoute writes the redirection entry of a global interrupt. False: no I/O APIC has it. Region lock held, for the mapping.
 func exoRoute(gsi, low uintptr, apicID uint32) bool {
 	a := &exo.acpi
 	for i := 0; i < a.nioapic; i++ {
@@ -126,18 +126,28 @@ func exoRoute(gsi, low uintptr, apicID uint32) bool {
 				return false
 			}
 		}
-		exoMMIOStore(io.va, 1)
-		if gsi-io.base > uintptr(exoMMIOLoad(io.va+0x10))>>16&0xff {
+		if gsi-io.base > uintptr(exoIndirect(io.va, 1, 0, false))>>16&0xff {
 			continue
 		}
 		reg := uint32(0x10 + 2*(gsi-io.base))
-		exoMMIOStore(io.va, reg)
-		exoMMIOStore(io.va+0x10, 1<<16)
-		exoMMIOStore(io.va, reg+1)
-		exoMMIOStore(io.va+0x10, apicID<<24)
-		exoMMIOStore(io.va, reg)
-		exoMMIOStore(io.va+0x10, uint32(low))
+		exoIndirect(io.va, reg, 1<<16, true) // masked while it changes
+		exoIndirect(io.va, reg+1, apicID<<24, true)
+		exoIndirect(io.va, reg, uint32(low), true)
 		return true
 	}
 	return false
+}
+
+// exoIndirect selects a register of an I/O APIC and loads it, or stores v to it.
+func exoIndirect(va uintptr, reg, v uint32, write bool) uint32 {
+	l := &exo.irq.lock
+	l.lock()
+	exoMMIOStore(va, reg)
+	if write {
+		exoMMIOStore(va+0x10, v)
+	} else {
+		v = exoMMIOLoad(va + 0x10)
+	}
+	l.unlock()
+	return v
 }

@@ -82,7 +82,7 @@ func exoListenPower(b exoPower, gsi uintptr, isa bool) {
 		return
 	}
 	exo.power[exoPowerPressed] = b
-	exo.irq.quiet[b.vec/64] |= 1 << (b.vec % 64)
+	exoVectorQuiet(b.vec)
 	if isa && gsi < 16 {
 		exoRouteISA(gsi, b.vec)
 	} else {

@@ -27,6 +27,7 @@ func exoRdseed() (v, ok uintptr)
 func exoMul32(a, b uintptr) uintptr
 func exoDiv128(hi, lo, d uintptr) uintptr
 func exoZeroPage(va uintptr)
+func exoStoreDevice(p uintptr, v uint32)
 func exoReachable(p, n, write uintptr) uintptr
 func exoCopy(dst, src, n uintptr)
 

@@ -136,7 +136,7 @@ TEXT ·exoRdseed<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	ADCQ	$0, BX
 	RET
 
-// func exoMulDiv32(a, b uintptr) uintptr: a*b >> 32, 128 bits between
+// func exoMul32(a, b uintptr) uintptr: a*b >> 32, 128 bits between
 TEXT ·exoMul32<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	MULQ	BX
 	SHRQ	$32, AX
@@ -154,6 +154,8 @@ TEXT ·exoDiv128<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 // func exoZeroPage(va uintptr): one 4 KiB page, by the widest stores that need no more than one register.
 TEXT ·exoZeroPage<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	MOVL	$4096, CX
+	TESTL	$0xe0, ·exo+exoState_xcr0(SB)	// with AVX-512 a VEX store would clear the upper half of Z0
+	JNE	sse
 	TESTL	$4, ·exo+exoState_xcr0(SB)
 	JEQ	sse
 	ADJSP	$32
@@ -210,7 +212,7 @@ TEXT ·exoCopy<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	RET
 
 // exoVDSO is called as Linux's clock_gettime of the vDSO (C calling convention): DI = clock, SI = *timespec.
-// The three words of exoClock change only before other threads run, or under its sequence lock.
+// The words of exoClock are fixed before the first context runs.
 TEXT ·exoVDSO(SB),NOSPLIT|NOFRAME,$0
 	RDTSC
 	SHLQ	$32, DX
@@ -341,4 +343,9 @@ no:
 // exoUnreachable ends exoReachable with "no"; it must follow it.
 TEXT ·exoUnreachable(SB),NOSPLIT|NOFRAME,$0
 	XORL	AX, AX
+	RET
+
+// func exoStoreDevice(p uintptr, v uint32): a plain store that stays where it is. (An atomic one would lock the bus.)
+TEXT ·exoStoreDevice<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVL	BX, (AX)
 	RET

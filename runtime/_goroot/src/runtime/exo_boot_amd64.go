@@ -38,6 +38,7 @@ const (
 	exoBootEnd   = 0x116000 // code, tables, page table root
 	exoBootStack = 0x1f0000 // [exoBootStack, exoBootStackTop) serves until the first context runs
 	exoBootTop   = 0x200000
+	exoBootReach = 1 << 30 // what the boot page tables map
 )
 
 // exoBoot takes the machine over and returns the stack pointer for Go's entry code.
@@ -67,6 +68,7 @@ func exoBoot(info, table uintptr) uintptr {
 		exoNeedMemory(exoLeastFree)
 	}
 	exo.cold = (*exoCold)(exoPtr(exoDirect(f)))
+	exo.vm.spare = exoFrameRun(exoSpareFrames, exoPageSize)
 	exoCopyCommand(info, table)
 	exoCommandSettings()
 	if free := exo.frames.free << exoPageShift; free < exoLeastFree {
@@ -113,6 +115,11 @@ func exoMemoryMap(info uintptr) {
 	if n == 0 {
 		exoPanic("the boot protocol gave no memory map", nil, 0)
 	}
+	for _, at := range [...]uintptr{p - exoDirectBase, exoLoad(info + exoPVHCmdline), exoLoad(info + exoPVHModList)} {
+		if at >= exoBootReach {
+			exoPanic("the boot protocol's tables lie beyond the first GiB, which is all that is mapped now", nil, at)
+		}
+	}
 	for i := 0; i < n && i < len(exo.memmap); i++ {
 		e := p + uintptr(i)*24
 		exo.memmap[i] = exoMemory{base: uint64(exoLoad(e)), size: uint64(exoLoad(e + 8)), kind: exoLoad32(e + 16)}
@@ -124,10 +131,11 @@ func exoMemoryMap(info uintptr) {
 func exoReserved(r *[16]exoRange, info, table uintptr) int {
 	n := 0
 	add := func(lo, hi uintptr) {
-		if n < len(r) {
-			r[n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
-			n++
+		if n == len(r) {
+			exoPanic("the boot protocol names more modules than there is room for", nil, lo)
 		}
+		r[n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
+		n++
 	}
 	add(0, exoPageSize)
 	add(exoAPPage, exoAPPage+exoPageSize)
@@ -223,7 +231,7 @@ func exoBootTables(table uintptr) {
 	}
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
-		if m.kind == 1 || m.kind == 3 {
+		if uintptr(m.base) < exoMMIOBase-exoDirectBase && (m.kind == 1 || m.kind == 3) {
 			lo, hi := uintptr(m.base)&^(exoPageSize-1), alignUp(uintptr(m.base+m.size), exoPageSize)
 			exoMapDirect(max(lo, first), hi, hole0, hole1, giant)
 		}

@@ -16,7 +16,6 @@ type exoConsole struct {
 	ring    uintptr
 	in, out uint32 // positions in the ring, running; in is written under lock
 	vec     uintptr
-	mmio    uintptr // I/O APIC
 }
 
 // exoConsoleInit programs the UART: 115200 8N1, FIFOs on, interrupts off.
@@ -37,25 +36,33 @@ func exoConsoleInit() {
 	k.state = 1
 }
 
-// exoConsoleWrite sends n bytes; a UART that stays busy for long loses the rest.
-func exoConsoleWrite(p, n uintptr) {
+// exoConsoleSend sends up to n bytes, as many as the UART takes without a long wait, and returns how many. patience is how often to look.
+func exoConsoleSend(p, n uintptr, patience int) uintptr {
 	k := &exo.con
+	sent := uintptr(0)
 	k.lock.lock()
-	for k.state == 1 && n > 0 {
-		for spin := 0; exoIn8(exoCOM1+5)&0x20 == 0; spin++ {
-			if spin == 1<<20 {
-				k.lock.unlock()
-				return
-			}
+	for k.state == 1 && sent < n {
+		spin := 0
+		for exoIn8(exoCOM1+5)&0x20 == 0 && spin < patience {
 			exoTLBPoll(exoSelf())
+			spin++
 		}
-		m := min(n, 16)
-		exoOutN(exoCOM1, p, m)
-		p += m
-		n -= m
+		if spin == patience {
+			break
+		}
+		m := min(n-sent, 16)
+		exoOutN(exoCOM1, p+sent, m)
+		sent += m
+	}
+	if k.state != 1 {
+		sent = n // no console: nobody to tell
 	}
 	k.lock.unlock()
+	return sent
 }
+
+// exoConsoleWrite sends what print and a dying image have to say; a UART that stays busy for long loses it.
+func exoConsoleWrite(p, n uintptr) { exoConsoleSend(p, n, 1<<20) }
 
 // exoPuts writes text of the kernel side's own.
 func exoPuts(s string) {
@@ -90,16 +97,20 @@ func exoPutDec(v uintptr) {
 	exoPutc('0' + byte(v%10))
 }
 
-// exoConsoleListen routes the UART's interrupt and enables it. Lock held.
+// exoConsoleListen routes the UART's interrupt and enables it. Console and region lock held.
 func exoConsoleListen(k *exoConsole) bool {
 	f := exoFrameZeroed()
 	if f == 0 {
 		return false
 	}
 	k.vec = exoVectorTake()
-	q := &exo.irq
-	q.quiet[k.vec/64] |= 1 << (k.vec % 64)
+	if k.vec == 0 {
+		exoFrameFree(f)
+		return false
+	}
+	exoVectorQuiet(k.vec)
 	if !exoRouteISA(4, k.vec) {
+		exoVectorDrop(k.vec)
 		exoFrameFree(f)
 		return false
 	}
@@ -127,12 +138,16 @@ func exoConsoleTake(p, n uintptr) uintptr {
 	if n == 0 {
 		return 0
 	}
-	k.lock.lock()
-	if k.state != 1 || k.ring == 0 && !exoConsoleListen(k) {
+	if k.ring == 0 {
+		exo.vm.lock.lock()
+		k.lock.lock()
+		ok := k.ring != 0 || k.state == 1 && exoConsoleListen(k)
 		k.lock.unlock()
-		return exoErr(exoEBADF)
+		exo.vm.lock.unlock()
+		if !ok {
+			return exoErr(exoEBADF)
+		}
 	}
-	k.lock.unlock()
 	exoConsoleDrain()
 	k.lock.lock()
 	m := uintptr(0)

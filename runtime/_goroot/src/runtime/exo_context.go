@@ -89,8 +89,8 @@ func exoExitContext(c *exoCPU) {
 	k.lock.unlock()
 }
 
-// enqueue appends t to the run queue, or puts it first.
-func (c *exoCPU) enqueue(t *exoContext, first bool) {
+// enqueue appends t to the run queue, or puts it first. It reports whether the queue was empty.
+func (c *exoCPU) enqueue(t *exoContext, first bool) bool {
 	c.lock.lock()
 	switch {
 	case c.runHead == nil:
@@ -104,8 +104,10 @@ func (c *exoCPU) enqueue(t *exoContext, first bool) {
 		c.runTail.next = t
 		c.runTail = t
 	}
-	atomic.Store(&c.nready, c.nready+1)
+	was := c.nready
+	atomic.Store(&c.nready, was+1)
 	c.lock.unlock()
+	return was == 0
 }
 
 // dequeue takes the first ready context.
@@ -143,20 +145,20 @@ func exoReady(t *exoContext, urgent bool) {
 	if urgent && atomic.Load(&c.idle) == 0 {
 		c = me // no need to ask another CPU to give way: this one is in the handler already
 	}
-	c.enqueue(t, urgent)
+	first := c.enqueue(t, urgent)
 	switch {
 	case c == me:
 		if urgent {
 			c.resched = 1
 		} else if c.cur != nil {
-			if c.nready == 1 {
+			if first {
 				c.slice = exoNow() + exoSlice
 			}
 			exoArm(c)
 		}
 	case atomic.Load(&c.idle) != 0:
 		exoIPI(c)
-	case atomic.Load(&c.nready) == 1:
+	case first:
 		exoIPI(c) // its timer must now end the slice
 	}
 }
@@ -275,11 +277,12 @@ func exoSchedule(c *exoCPU) {
 			t = exoSteal(c)
 		}
 		if t != nil {
+			atomic.Store(&t.cpu, c.id) // before the state: exoPost sends its interrupt there
 			atomic.Store(&t.state, exoCtxRunning)
-			t.cpu = c.id
 			c.cur = t
-			if c.nready != 0 {
+			if atomic.Load(&c.nready) != 0 {
 				c.slice = exoNow() + exoSlice
+				exoCallIdle(c)
 			}
 			exoProfileSwitch(c)
 			exoArm(c)
@@ -296,6 +299,16 @@ func exoSchedule(c *exoCPU) {
 		}
 		atomic.Store(&c.idle, 0)
 		exoTLBPoll(c)
+	}
+}
+
+// exoCallIdle wakes an idle CPU, which comes to steal: two wakers may have chosen the same one before.
+func exoCallIdle(c *exoCPU) {
+	for i := uint32(0); i < exo.ncpu; i++ {
+		if o := exo.cpus[i]; o != c && atomic.Load(&o.idle) != 0 && atomic.Load(&o.up) != 0 && atomic.Load(&o.nready) == 0 {
+			exoIPI(o)
+			return
+		}
 	}
 }
 

@@ -242,11 +242,15 @@ func exoStartAPs() {
 //go:nowritebarrierrec
 func exoAPInit(c *exoCPU) {
 	exoEnterCPU(c)
+	if exo.lapic == 0 {
+		exoWrmsr(exoMSRApicBase, exoRdmsr(exoMSRApicBase)|0xc00) // x2APIC, as firmware left the boot processor
+	}
 	exoLAPICOn()
 	c.apicID = exoLAPICID()
 	atomic.Xadd(&exo.online, 1)
 	atomic.Store(&c.up, 1)
-	atomic.Store(&c.tlbSeen, atomic.Load(&exo.vm.tlbGen))
+	gen := atomic.Load(&exo.vm.tlbGen)
 	exoWriteCR3(exoPML4)
+	atomic.Store(&c.tlbSeen, gen)
 	exoSchedule(c)
 }

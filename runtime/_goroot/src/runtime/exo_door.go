@@ -89,6 +89,7 @@ func exoDoorEnter(gp *g) {
 	unlock(&exoDoors.lock)
 	fn := exoServe
 	n := newproc1(*(**funcval)(unsafe.Pointer(&fn)), getg(), sys.GetCallerPC(), true, waitReasonIOWait)
+	n.labels = nil
 	exoSwitch(gp, n)
 }
 
@@ -140,10 +141,12 @@ func exoPark(gp *g) {
 	dropg()
 }
 
-// exoResumeG runs gp, which is waiting, on this M; an M or goroutine locked to the other kind goes through the scheduler.
+// exoResumeG runs gp, which is waiting, on this M. An M or goroutine locked to another, or a P that was asked to give way, goes through
+// the scheduler.
 func exoResumeG(gp *g) {
 	mp := getg().m
-	if mp.lockedg != 0 && mp.lockedg.ptr() != gp || gp.lockedm != 0 && gp.lockedm.ptr() != mp {
+	if mp.lockedg != 0 && mp.lockedg.ptr() != gp || gp.lockedm != 0 && gp.lockedm.ptr() != mp ||
+		mp.p.ptr().preempt || sched.gcwaiting.Load() {
 		ready(gp, 0, true)
 		schedule()
 	}

@@ -195,15 +195,15 @@ func (f *exoFrames) run(n, align uintptr) uintptr {
 				return pa
 			}
 		}
-		if f.whole < 0 {
-			for f.make() {
-				if f.whole >= 0 {
-					break
+		for f.whole < 0 {
+			if !f.make() {
+				return 0
+			}
+			if f.whole < 0 && n < exoFramesPerChunk {
+				if pa := f.runIn(f.partial, n, align); pa != 0 {
+					return pa
 				}
 			}
-		}
-		if f.whole < 0 {
-			return 0
 		}
 		return f.runIn(f.whole, n, align)
 	}
@@ -384,15 +384,26 @@ func exoFramesInit(reserved []exoRange) {
 	f.free = f.total
 }
 
-// addRange adds [lo, hi) less the reserved ranges.
+// addRange adds [lo, hi) less the reserved ranges, what the map calls something else than RAM, and what was added before: maps overlap.
 func (f *exoFrames) addRange(lo, hi uintptr, reserved []exoRange) {
+	hi = min(hi, exoMMIOBase-exoDirectBase)
 	for lo < hi {
-		// The next reserved range that ends after lo.
+		// The next range to leave out that ends after lo.
 		cut := exoRange{lo: hi, hi: hi}
+		skip := func(a, b uintptr) {
+			if b > lo && a < cut.lo {
+				cut.lo, cut.hi = a, b
+			}
+		}
 		for i := range reserved {
-			r := &reserved[i]
-			if r.hi > lo && r.lo < cut.lo {
-				cut = *r
+			skip(reserved[i].lo, reserved[i].hi)
+		}
+		for i := 0; i < f.nranges; i++ {
+			skip(f.ranges[i].lo, f.ranges[i].hi)
+		}
+		for i := 0; i < exo.nmemmap; i++ {
+			if m := &exo.memmap[i]; m.kind != 1 {
+				skip(uintptr(m.base)&^(exoPageSize-1), alignUp(uintptr(m.base+m.size), exoPageSize))
 			}
 		}
 		if lo < cut.lo {

@@ -12,7 +12,7 @@ import (
 func exoHwDirectMap(phys, size uintptr) uintptr {
 	for i := 0; i < exo.nmemmap; i++ {
 		m := &exo.memmap[i]
-		if (m.kind == 1 || m.kind == 3) && phys >= uintptr(m.base) && phys < uintptr(m.base+m.size) && size <= uintptr(m.base+m.size)-phys {
+		if (m.kind == 1 || m.kind == 3) && uintptr(m.base+m.size) <= exoMMIOBase-exoDirectBase && phys >= uintptr(m.base) && phys < uintptr(m.base+m.size) && size <= uintptr(m.base+m.size)-phys {
 			return exoDirect(phys)
 		}
 	}
@@ -77,6 +77,15 @@ func exoHwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {
 	exoCall(exoCallVectorQuiet, uintptr(v), 0, 0)
 }
 
+//go:linkname exoHwIndirect github.com/hardtack-os/hardtack/exo.hwIndirect
+func exoHwIndirect(va uintptr, reg, v uint32, write bool) uint32 {
+	w := uintptr(0)
+	if write {
+		w = 1 << 32
+	}
+	return uint32(exoCall(exoCallIndirect, va, uintptr(reg)|w, uintptr(v)))
+}
+
 //go:linkname exoHwEntropy github.com/hardtack-os/hardtack/exo.hwEntropy
 func exoHwEntropy(p []byte) {
 	if len(p) != 0 {
@@ -86,8 +95,13 @@ func exoHwEntropy(p []byte) {
 
 //go:linkname exoHwConsoleWrite github.com/hardtack-os/hardtack/libos/posix.hwConsoleWrite
 func exoHwConsoleWrite(p []byte) {
-	if len(p) != 0 {
-		exoCall(exoCallConsole, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+	// In pieces, so that neither interrupts nor other goroutines wait long for a slow line.
+	for len(p) != 0 {
+		n := exoCall(exoCallConsole, uintptr(unsafe.Pointer(&p[0])), uintptr(min(len(p), 256)), 0)
+		if n == 0 {
+			timeSleep(1_000_000)
+		}
+		p = p[n:]
 	}
 }
 
@@ -125,8 +139,10 @@ func exoHwExit(code int) { exit(int32(code)) }
 
 //go:linkname exoHwRandom github.com/hardtack-os/hardtack/libos/posix.hwRandom
 func exoHwRandom(p []byte) {
-	if len(p) != 0 {
-		exoCall(318, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+	for len(p) != 0 { // in pieces: the kernel side runs with interrupts off
+		n := min(len(p), 1024)
+		exoCall(318, uintptr(unsafe.Pointer(&p[0])), uintptr(n), 0)
+		p = p[n:]
 	}
 }
 

@@ -91,8 +91,12 @@ func exoIPI(c *exoCPU) { exoICR(c.apicID, exoVecIPI) }
 // sooner is left alone.
 func exoArm(c *exoCPU) {
 	at := int64(0)
-	if s := c.sleepers; s != nil {
-		at = s.deadline
+	if c.sleepers != nil {
+		c.lock.lock()
+		if s := c.sleepers; s != nil {
+			at = s.deadline
+		}
+		c.lock.unlock()
 	}
 	if c.cur != nil {
 		if atomic.Load(&c.nready) != 0 && (at == 0 || c.slice < at) {

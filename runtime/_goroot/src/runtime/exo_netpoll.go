@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"internal/runtime/atomic"
+	"internal/runtime/sys"
 	"unsafe"
 )
 
@@ -68,7 +69,7 @@ func exoCollect(ready *gList) int32 {
 			continue
 		}
 		for b := atomic.Xchg64(&exo.cold.fired[i], 0); b != 0; b &= b - 1 {
-			w := &exoWaiters[i*64+ctz64(b)]
+			w := &exoWaiters[i*64+sys.TrailingZeros64(b)]
 			lock(&w.lock)
 			if gp := w.gp.ptr(); gp != nil {
 				w.gp = 0
@@ -77,15 +78,6 @@ func exoCollect(ready *gList) int32 {
 			}
 			unlock(&w.lock)
 		}
-	}
-	return n
-}
-
-func ctz64(b uint64) int {
-	n := 0
-	for b&1 == 0 {
-		b >>= 1
-		n++
 	}
 	return n
 }
@@ -116,7 +108,6 @@ func exoVectorWait(v int, deadline int64) uint64 {
 		netpollAdjustWaiters(1)
 		if deadline != 0 {
 			exoVectorTimer(w, deadline)
-			netpollAdjustWaiters(-1)
 			continue
 		}
 		w.gp.set(getg())
@@ -135,6 +126,7 @@ func exoVectorTimer(w *exoVectorWaiter, deadline int64) {
 		w.gp = 0
 		unlock(&w.lock)
 		if gp != nil {
+			netpollAdjustWaiters(-1) // netpoll takes it off for those that the vector wakes
 			goready(gp, 0)
 		}
 	}, w)
@@ -150,13 +142,9 @@ func exoPollReady(tagged uintptr, mode int) {
 	if tp.tag() != pd.fdseq.Load()&(1<<tagBits-1) {
 		return // the descriptor was closed and another took its place
 	}
-	m := int32(mode)
-	if mode == 'r'+'w' {
-		m = 'r' + 'w'
-	}
 	systemstack(func() {
 		var ready gList
-		d := netpollready(&ready, pd, m)
+		d := netpollready(&ready, pd, int32(mode))
 		netpollAdjustWaiters(d)
 		injectglist(&ready)
 	})

@@ -79,6 +79,7 @@ func exoDirectory(va uintptr) uintptr {
 
 // exoMapDirect maps all RAM and what firmware keeps tables in, with the largest pages there are, leaving out [hole0, hole1).
 func exoMapDirect(lo, hi, hole0, hole1 uintptr, giant bool) {
+	hi = min(hi, exoMMIOBase-exoDirectBase)
 	const rw = exoPteP | exoPteW | exoPteNX | exoPteG | exoPteA | exoPteD
 	for pa := lo; pa < hi; {
 		switch {
@@ -110,6 +111,9 @@ func exoMapDirect(lo, hi, hole0, hole1 uintptr, giant bool) {
 
 // exoFill writes n entries from e on, the first with value v, each with its address larger by step.
 func exoFill(e, n, v, step uintptr) {
+	if e == 0 {
+		exoPanic("not enough memory for page tables", nil, v)
+	}
 	for end := e + n*8; e != end; e += 8 {
 		exoStore(e, v)
 		v += step
@@ -145,8 +149,8 @@ func exoMapMMIO(pa, n uintptr) uintptr {
 // exoTLBPoll flushes if the generation moved since this CPU's last flush.
 func exoTLBPoll(c *exoCPU) {
 	if gen := atomic.Load(&exo.vm.tlbGen); gen != c.tlbSeen {
-		atomic.Store(&c.tlbSeen, gen)
 		exoWriteCR3(exoPML4)
+		atomic.Store(&c.tlbSeen, gen)
 	}
 }
 

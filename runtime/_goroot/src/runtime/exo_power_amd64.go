@@ -88,13 +88,16 @@ func exoExit(code uintptr) {
 	exoControlText("exit ")
 	exoControlDec(code & 0xff)
 	exoControlText("\n")
-	for k := &exo.con; k.state == 1 && exoIn8(exoCOM1+5)&0x40 == 0; {
+	for spin := 0; exo.con.state == 1 && exoIn8(exoCOM1+5)&0x40 == 0 && spin < 1<<20; spin++ {
 		// let the UART send its last byte
 	}
 	if p := exo.cmd.debugExit; p != 0 {
 		exoOut32(p, code&0xff)
 	}
-	exoArmPowerOnce()
+	// A panic may hold the locks that arming needs.
+	if exo.acpi.armed == 0 && exo.frames.lock.v == 0 && atomic.Cas(&exo.vm.lock.v, 0, 1) {
+		exoArmPower()
+	}
 	if p := &exo.power[exoPowerOff]; p.kind != 0 {
 		exoRegWrite(p.kind, p.addr, p.value)
 	}

@@ -29,6 +29,7 @@ type exoVM struct {
 	backed   uintptr                         // frames that back regions
 	last     int                             // index of the region that was touched last; a hint
 	dirs     [4]struct{ key, table uintptr } // page directories by address, see exoDirectory
+	spare    uintptr                         // exoSpareFrames frames for the last report; atomic, 0 when used
 	npend    int                             // used of exo.cold.unback
 }
 
@@ -52,8 +53,8 @@ func (v *exoVM) find(va uintptr) int {
 
 // insert puts a region at index i. It reports false when there is no memory for the list.
 func (v *exoVM) insert(i int, lo, hi uintptr, prot, huge uint32) bool {
-	if v.n == v.room {
-		frames := max(uintptr(v.room*exoRegionSize)*2>>exoPageShift, 1)
+	if v.n >= v.room {
+		frames := max(alignUp(uintptr(v.room*exoRegionSize)*2, exoPageSize)>>exoPageShift, 1)
 		pa := exoFrameRun(frames, exoPageSize)
 		if pa == 0 {
 			return false

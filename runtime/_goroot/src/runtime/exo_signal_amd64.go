@@ -15,9 +15,9 @@ const (
 	exoRPLFlags  = 0x202 // IF and the always-one bit
 )
 
-// Default actions that are not to end the program.
 const exoSIGTERM = 15
 
+// exoSigQuiet are the signals whose default action is not to end the program.
 const exoSigQuiet = 1<<(_SIGURG-1) | 1<<(_SIGCHLD-1) | 1<<(_SIGCONT-1) | 1<<(_SIGWINCH-1) | 1<<(_SIGSTOP-1) | 1<<(_SIGTSTP-1) | 1<<(_SIGTTIN-1) | 1<<(_SIGTTOU-1)
 
 // exoSigaction reads and sets what is done about a signal. The runtime calls it without a trap (its sysSigaction is edited): it asks
@@ -132,6 +132,9 @@ func exoUpcall(t *exoContext, fr *exoFrame, fp uintptr, sig, code uint32, addr u
 	uc := sp
 	sp -= 8
 	// This may run in the page-fault handler's place: nothing here may fault.
+	if exo.frames.free < exoSpareFrames {
+		exoSpare()
+	}
 	if !exoPopulate(sp&^(exoPageSize-1), top) || !exoWritable(sp, top) {
 		exoPanic("no stack for a signal", fr, sp)
 	}
@@ -257,6 +260,16 @@ func exoException(fr *exoFrame, cr2 uintptr) {
 	exoUpcall(t, fr, c.fpArea, sig, code, addr)
 }
 
+// exoSpareFrames are kept back at boot for the report that there is no more memory: it needs a signal stack.
+const exoSpareFrames = 16
+
+// exoSpare gives the spare frames to whoever asks next.
+func exoSpare() {
+	if s := atomic.Xchguintptr(&exo.vm.spare, 0); s != 0 {
+		exoFrameRunFree(s, exoSpareFrames)
+	}
+}
+
 // exoOutOfMemory makes the interrupted code report that memory is used up, on its signal stack: the page it touched cannot be backed.
 func exoOutOfMemory(fr *exoFrame, addr uintptr) {
 	t := exoSelf().cur
@@ -268,7 +281,8 @@ func exoOutOfMemory(fr *exoFrame, addr uintptr) {
 	fr.rsp = (t.altLo+t.altSize)&^15 - 64
 	fr.rflags = exoRPLFlags
 	t.sigmask = ^uint64(0)
-	if !exoWritable(fr.rsp-exoPageSize, fr.rsp) {
+	exoSpare()
+	if !exoPopulate(t.altLo&^(exoPageSize-1), t.altLo+t.altSize) {
 		exoPanic("out of memory", fr, addr)
 	}
 }

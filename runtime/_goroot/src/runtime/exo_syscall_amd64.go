@@ -39,13 +39,14 @@ const (
 	exoCallVectorQuiet
 	exoCallEntropy
 	exoCallArmPower
+	exoCallIndirect
 )
 
 const sigactionSize = 32
 
-// exoIn and exoOut report whether an optional argument of n bytes can be read or written; 0 stands for none.
-func exoIn(p, n uintptr) bool  { return p == 0 || exoReachable(p, n, 0) != 0 }
-func exoOut(p, n uintptr) bool { return p == 0 || exoReachable(p, n, 1) != 0 }
+// exoCanRead and exoCanWrite report whether an optional argument of n bytes can be read or written; 0 stands for none.
+func exoCanRead(p, n uintptr) bool  { return p == 0 || exoReachable(p, n, 0) != 0 }
+func exoCanWrite(p, n uintptr) bool { return p == 0 || exoReachable(p, n, 1) != 0 }
 
 // exoTimespec reads a relative time; 0 is no time at all.
 func exoTimespec(p uintptr) int64 {
@@ -66,7 +67,7 @@ func exoSyscall(t *exoContext) {
 	switch r.rax {
 	case 13: // rt_sigaction(sig, new, old, size)
 		ret = exoErr(exoEINVAL)
-		if !exoIn(r.rsi, sigactionSize) || !exoOut(r.rdx, sigactionSize) {
+		if !exoCanRead(r.rsi, sigactionSize) || !exoCanWrite(r.rdx, sigactionSize) {
 			ret = exoErr(exoEFAULT)
 		} else if r.rdi-1 < 64 {
 			exoSigaction(uint32(r.rdi), (*sigactiont)(exoPtr(r.rsi)), (*sigactiont)(exoPtr(r.rdx)))
@@ -75,7 +76,7 @@ func exoSyscall(t *exoContext) {
 	case 14: // rt_sigprocmask(how, new, old, size)
 		old := t.sigmask
 		ret = 0
-		if !exoIn(r.rsi, 8) || !exoOut(r.rdx, 8) {
+		if !exoCanRead(r.rsi, 8) || !exoCanWrite(r.rdx, 8) {
 			ret = exoErr(exoEFAULT)
 			break
 		}
@@ -96,7 +97,7 @@ func exoSyscall(t *exoContext) {
 			*(*uint64)(exoPtr(r.rdx)) = old
 		}
 	case 202: // futex(addr, op, val, timeout)
-		if r.rdi == 0 || !exoIn(r.rdi&^3, 4) || !exoIn(r.r10, 16) && r.rsi&^128 == 0 {
+		if r.rdi == 0 || !exoCanRead(r.rdi&^3, 4) || !exoCanRead(r.r10, 16) && r.rsi&^128 == 0 {
 			ret = exoErr(exoEFAULT)
 			break
 		}
@@ -156,7 +157,7 @@ func exoSyscall(t *exoContext) {
 		exoLeave(c)
 		return
 	case 35: // nanosleep(ts, rem)
-		if r.rdi == 0 || !exoIn(r.rdi, 16) {
+		if r.rdi == 0 || !exoCanRead(r.rdi, 16) {
 			ret = exoErr(exoEFAULT)
 			break
 		}
@@ -176,6 +177,9 @@ func exoSyscall(t *exoContext) {
 	case 231: // exit_group
 		exoExit(r.rdi)
 	case 72: // fcntl(fd, F_GETFD): the runtime asks whether 0, 1, 2 are open
+		if exoTrapDoorEnter(t) {
+			return
+		}
 		ret = exoErr(exoEBADF)
 		if r.rdi < 3 {
 			ret = 0
@@ -229,11 +233,19 @@ func exoSyscall(t *exoContext) {
 	case 157: // prctl: the runtime names its mappings, until told that this is not known
 		ret = exoErr(exoEINVAL)
 	case 257: // openat: the runtime looks for files of /sys and /proc
+		if exoTrapDoorEnter(t) {
+			return
+		}
 		ret = exoErr(exoENOENT)
 	case 233: // epoll_ctl: the runtime has no descriptors
+		if exoTrapDoorEnter(t) {
+			return
+		}
 		ret = exoErr(exoEBADF)
 	case exoCallFrames:
-		ret = exoFrameRun(r.rdi, max(r.rsi, exoPageSize))
+		if ret = 0; r.rdi != 0 {
+			ret = exoFrameRun(r.rdi, max(r.rsi, exoPageSize))
+		}
 		for o := uintptr(0); ret != 0 && o < r.rdi; o++ {
 			exoZeroPage(exoDirect(ret + o<<exoPageShift))
 		}
@@ -245,8 +257,7 @@ func exoSyscall(t *exoContext) {
 		ret = exoMapMMIO(r.rdi, r.rsi)
 		exo.vm.lock.unlock()
 	case exoCallConsole:
-		exoConsoleWrite(r.rdi, r.rsi)
-		ret = r.rsi
+		ret = exoConsoleSend(r.rdi, r.rsi, 200)
 	case exoCallConsoleRead:
 		ret = exoConsoleTake(r.rdi, r.rsi)
 	case exoCallSignal:
@@ -258,8 +269,10 @@ func exoSyscall(t *exoContext) {
 		exoVectorDrop(r.rdi & 255)
 		ret = 0
 	case exoCallVectorQuiet:
-		exo.irq.quiet[r.rdi&255/64] |= 1 << (r.rdi % 64)
+		exoVectorQuiet(r.rdi & 255)
 		ret = 0
+	case exoCallIndirect:
+		ret = uintptr(exoIndirect(r.rdi, uint32(r.rsi), uint32(r.rdx), r.rsi>>32 != 0))
 	case exoCallArmPower:
 		exoArmPowerOnce()
 		ret = 0
@@ -381,7 +394,7 @@ func exoKill(t *exoContext, sig uint32) uintptr {
 
 func exoAltStack(t *exoContext, new, old uintptr) uintptr {
 	const ssDisable = 2
-	if !exoIn(new, 24) || !exoOut(old, 24) {
+	if !exoCanRead(new, 24) || !exoCanWrite(old, 24) {
 		return exoErr(exoEFAULT)
 	}
 	var cur stackt
@@ -416,7 +429,7 @@ func exoSetitimer(c *exoCPU, which, new uintptr) uintptr {
 	if which != _ITIMER_PROF || new == 0 {
 		return exoErr(exoEINVAL)
 	}
-	if !exoIn(new, 32) {
+	if !exoCanRead(new, 32) {
 		return exoErr(exoEFAULT)
 	}
 	it := (*itimerval)(exoPtr(new))

@@ -52,7 +52,7 @@
 	ADJSP	$-136
 
 // SAVEX keeps the sixteen XMM registers, all that Go code compiled for kernel use touches of the vector state
-// (no memmove or memclr with AVX is called down here; TestNoWideVectors keeps it so).
+// (no memmove or memclr with AVX is called down here; TestKernelSide of ci/image keeps it so).
 #define SAVEX \
 	ADJSP	$256; \
 	MOVUPS	X0, 0(SP); \
@@ -364,7 +364,7 @@ TEXT ·exoHalt<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	RET
 
 // exoTrapDoor is where a SYSCALL of a program's own assembly goes on: registers as at the instruction, return address pushed.
-// It keeps every register but AX, CX and R11, as Linux does.
+// It keeps the general registers but AX, CX and R11, and the XMM registers; not the wider vector state, and not what lies below SP.
 TEXT ·exoTrapDoor(SB),NOSPLIT|NOFRAME,$0-0
 	NO_LOCAL_POINTERS
 	PUSHQ	BP

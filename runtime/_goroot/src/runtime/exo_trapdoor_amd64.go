@@ -9,8 +9,8 @@ import (
 // It becomes a call of the uintptr door on the goroutine's own stack, as if the instruction had been a CALL.
 
 // exoTrapDoorStack is what the call needs of the goroutine's stack: saved registers and the frames of exoDoor. SYSCALL stands in
-// nosplit code, which may have used up nearly all of the guard; then the call is refused.
-const exoTrapDoorStack = 704
+// nosplit code, which may have used up nearly all of the guard; then the call is refused (ENOSYS).
+const exoTrapDoorStack = 800
 
 // exoTrapDoorEnter redirects t, which executed SYSCALL, to exoTrapDoor. It reports false where no goroutine's ordinary code did:
 // on g0, in a signal handler, or between entersyscall and exitsyscall.

@@ -22,7 +22,7 @@ func exoStore8(p uintptr, v uint8)   { *(*uint8)(unsafe.Pointer(p)) = v }
 func exoStore32(p uintptr, v uint32) { *(*uint32)(unsafe.Pointer(p)) = v }
 
 func exoMMIOLoad(p uintptr) uint32     { return atomic.Load((*uint32)(unsafe.Pointer(p))) }
-func exoMMIOStore(p uintptr, v uint32) { atomic.Store((*uint32)(unsafe.Pointer(p)), v) }
+func exoMMIOStore(p uintptr, v uint32) { exoStoreDevice(p, v) }
 
 // exoZero clears n bytes; 8-byte aligned.
 func exoZero(p, n uintptr) {

@@ -113,9 +113,19 @@ func exoVectorTake() uintptr {
 	return v
 }
 
+// exoVectorQuiet makes the kernel side answer a vector itself.
+func exoVectorQuiet(v uintptr) {
+	q := &exo.irq
+	q.lock.lock()
+	q.quiet[v/64] |= 1 << (v % 64)
+	q.lock.unlock()
+}
+
+// exoVectorDrop takes a vector back.
 func exoVectorDrop(v uintptr) {
 	q := &exo.irq
 	q.lock.lock()
+	exoWaiters[v].seen = atomic.Load(&exo.cold.count[v])
 	q.used[v/64] &^= 1 << (v % 64)
 	q.quiet[v/64] &^= 1 << (v % 64)
 	q.lock.unlock()
