@@ -3,16 +3,12 @@ package posix
 import "syscall"
 
 // callInPlace serves the calls that neither block nor need stack; ok is false for the others. It runs on stacks that
-// must not grow: it is nosplit and calls only the like.
+// must not grow, the kernel side's among them: it is nosplit and calls only the like.
 //
 //go:nosplit
 func callInPlace(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, errno uintptr, ok bool) {
 	if Tracer != nil {
 		return 0, 0, false
-	}
-	if nr == syscall.SYS_GETTID {
-		r, e := hwRawCall(nr, a1, a2, a3, a4, a5, a6)
-		return r, uintptr(e), true
 	}
 	r1, ok = identity(nr, a1)
 	return r1, 0, ok
