@@ -56,6 +56,7 @@ func TestOutOfMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, "plain", machine{memory: "64M"}, args...).want(t, 2, "fatal error: ", "out of memory", "goroutine 1 ", "main.main()")
+			run(t, "plain", machine{memory: "64M", cpus: 2}, args...).want(t, 2, "fatal error: ", "out of memory")
 		})
 	}
 }

@@ -30,6 +30,7 @@ type exoVM struct {
 	last     int                             // index of the region that was touched last; a hint
 	dirs     [4]struct{ key, table uintptr } // page directories by address, see exoDirectory
 	spare    uintptr                         // exoSpareFrames frames for the last report; atomic, 0 when used
+	reporter uint32                          // tid of the context that reports that memory is used up; atomic
 	npend    int                             // used of exo.cold.unback
 }
 

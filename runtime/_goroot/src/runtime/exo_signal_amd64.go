@@ -132,10 +132,14 @@ func exoUpcall(t *exoContext, fr *exoFrame, fp uintptr, sig, code uint32, addr u
 	uc := sp
 	sp -= 8
 	// This may run in the page-fault handler's place: nothing here may fault.
-	if exo.frames.free < exoSpareFrames {
+	if !exoPopulate(sp&^(exoPageSize-1), top) {
+		if sig == _SIGURG || sig == _SIGPROF {
+			return false // out of memory; whoever sent these sends them again
+		}
 		exoSpare()
+		exoPopulate(sp&^(exoPageSize-1), top)
 	}
-	if !exoPopulate(sp&^(exoPageSize-1), top) || !exoWritable(sp, top) {
+	if !exoWritable(sp, top) {
 		exoPanic("no stack for a signal", fr, sp)
 	}
 	exoZero(sp&^7, (fpAt-sp)&^7)
@@ -233,6 +237,9 @@ func exoException(fr *exoFrame, cr2 uintptr) {
 			fr.rip = abi.FuncPCABI0(exoUnreachable)
 			return
 		}
+		if fr.vec != 14 && fr.vec != 8 {
+			cr2 = fr.rip // only these two leave an address there
+		}
 		exoPanic("exception on the kernel side", fr, cr2)
 	}
 	sig, code, addr := uint32(_SIGSEGV), uint32(exoSiKernel), uintptr(0)
@@ -263,10 +270,13 @@ func exoException(fr *exoFrame, cr2 uintptr) {
 // exoSpareFrames are kept back at boot for the report that there is no more memory: it needs a signal stack.
 const exoSpareFrames = 16
 
-// exoSpare gives the spare frames to whoever asks next.
+// exoSpare gives the spare frames to this CPU alone.
 func exoSpare() {
-	if s := atomic.Xchguintptr(&exo.vm.spare, 0); s != 0 {
-		exoFrameRunFree(s, exoSpareFrames)
+	c := exoSelf()
+	s := atomic.Xchguintptr(&exo.vm.spare, 0)
+	for i := uintptr(0); s != 0 && i < exoSpareFrames && c.nmag < uint32(len(c.mag)); i++ {
+		c.mag[c.nmag] = s + i*exoPageSize
+		c.nmag++
 	}
 }
 
@@ -275,6 +285,13 @@ func exoOutOfMemory(fr *exoFrame, addr uintptr) {
 	t := exoSelf().cur
 	if t == nil || fr.rsp >= exoDirectBase || t.altSize == 0 {
 		exoPanic("out of memory", fr, addr)
+	}
+	// The first to run out reports. Others try again until the image ends; if the report itself runs out there is no more to be done.
+	if !atomic.Cas(&exo.vm.reporter, 0, t.tid) {
+		if exo.vm.reporter == t.tid {
+			exoPanic("out of memory while reporting it", fr, addr)
+		}
+		return
 	}
 	fr.rdi, fr.rsi, fr.rdx = fr.rip, fr.rsp, fr.rbp
 	fr.rip = abiFuncOOM()
