@@ -15,11 +15,14 @@ var skipText string
 // A skip is one line of skips.txt.
 type skip struct{ pkg, test, reason string }
 
-// testName finds where a test's name begins in "encoding/json.TestX/sub".
-var testName = regexp.MustCompile(`\.(Test|Example|Fuzz|Benchmark)`)
+// everything is the name of a test that stands for all of a package's.
+const everything = "*"
 
-// parseSkips reads lines of the form "package.Test, reason". Empty lines and
-// lines that begin with # mean nothing.
+// testName finds where a test's name begins in "encoding/json.TestX/sub".
+var testName = regexp.MustCompile(`\.(Test|Example|Fuzz|Benchmark|\*$)`)
+
+// parseSkips reads lines of the form "package.Test, reason" or
+// "package.*, reason". Empty lines and lines that begin with # mean nothing.
 func parseSkips(text string) ([]skip, error) {
 	var skips []skip
 	n := 0
@@ -37,6 +40,16 @@ func parseSkips(text string) ([]skip, error) {
 		skips = append(skips, skip{name[:at[0]], name[at[0]+1:], strings.TrimSpace(reason)})
 	}
 	return skips, nil
+}
+
+// skipWhole returns why a package cannot be tested at all, "" if it can.
+func skipWhole(skips []skip, pkg string) string {
+	for _, s := range skips {
+		if s.pkg == pkg && s.test == everything {
+			return s.reason
+		}
+	}
+	return ""
 }
 
 // skipPattern returns the value of -test.skip for a package, "" for none.

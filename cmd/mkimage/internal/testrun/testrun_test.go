@@ -33,7 +33,7 @@ func TestParseArgs(t *testing.T) {
 }
 
 func TestSkips(t *testing.T) {
-	skips, err := parseSkips("# a comment\n\nos/exec.TestRun, needs processes\nnet/http.TestX/a.b, reason, with comma\nnet/http.ExampleServer_Close, r\n")
+	skips, err := parseSkips("# a comment\n\nos/exec.TestRun, needs processes\nnet/http.TestX/a.b, reason, with comma\nnet/http.ExampleServer_Close, r\na/b.c.*, all of it\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,13 @@ func TestSkips(t *testing.T) {
 	if skips[1].reason != "reason, with comma" || skipPattern(skips, "os") != "" {
 		t.Errorf("%+v", skips)
 	}
-	for _, text := range []string{"os.TestX", "os.TestX, ", "os, reason"} {
+	if got := skipWhole(skips, "a/b.c"); got != "all of it" {
+		t.Errorf("a whole package: %q", got)
+	}
+	if got := skipWhole(skips, "net/http"); got != "" {
+		t.Errorf("a package with tests that can pass: %q", got)
+	}
+	for _, text := range []string{"os.TestX", "os.TestX, ", "os, reason", "os.*/x, reason"} {
 		if _, err := parseSkips(text); err == nil {
 			t.Errorf("%q was accepted", text)
 		}

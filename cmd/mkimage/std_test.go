@@ -1,0 +1,30 @@
+package main
+
+import (
+	_ "embed"
+	"strings"
+	"testing"
+)
+
+// stdList names the packages of Go's library whose tests are to pass in an
+// image: one a line, with "long" behind those that take too long for every
+// change.
+//
+//go:embed testdata/std.txt
+var stdList string
+
+// TestStd boots Go's own tests, one package after the other: some of them
+// measure time, on a machine that may have no more than two processors.
+func TestStd(t *testing.T) {
+	for line := range strings.Lines(stdList) {
+		pkg, mark, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if pkg == "" || pkg == "#" || mark == "long" {
+			continue
+		}
+		t.Run(pkg, func(t *testing.T) {
+			c := call{dir: t.TempDir()}
+			c.mkimage(t, "test", "--jobs", "1", "--cpus", "2", "--memory", "1G", pkg, "--", "-short")
+			c.want(t, 0, "\t"+strings.TrimSuffix(pkg, "/..."))
+		})
+	}
+}
