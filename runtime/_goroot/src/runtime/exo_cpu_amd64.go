@@ -55,7 +55,11 @@ func exoStacks(slot, lo, hi uintptr) uintptr {
 	return slot + hi
 }
 
+// exoStackG makes g the g of a stack. Its m is one word at the stack's bottom, just enough of one for m.g0, its first field, to be g:
+// the runtime's maymorestack hooks look there in every prologue.
 func exoStackG(g *g, slot, lo, hi uintptr) {
+	exoStore(slot+lo, exoAddrG(g))
+	exoStoreM(g, slot+lo)
 	g.stack.lo = slot + lo
 	g.stack.hi = slot + hi
 	g.stackguard0 = g.stack.lo + exoStackMargin

@@ -297,7 +297,7 @@ func exoOutOfMemory(fr *exoFrame, addr uintptr) {
 	fr.rip = abiFuncOOM()
 	fr.rsp = (t.altLo+t.altSize)&^15 - 64
 	fr.rflags = exoRPLFlags
-	t.sigmask = ^uint64(0)
+	t.sigmask = ^uint64(1<<(_SIGSEGV-1) | 1<<(_SIGBUS-1) | 1<<(_SIGFPE-1)) // faults in the report are Go's to report
 	exoSpare()
 	if !exoPopulate(t.altLo&^(exoPageSize-1), t.altLo+t.altSize) {
 		exoPanic("out of memory", fr, addr)

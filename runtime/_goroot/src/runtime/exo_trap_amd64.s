@@ -104,8 +104,10 @@
 TEXT _exo_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	$·exoBootG(SB), R14
 	MOVQ	SP, (g_stack+stack_hi)(R14)
-	LEAQ	-(256*1024)(SP), AX
+	LEAQ	-(48*1024)(SP), AX	// below it the boot processor's first record
 	MOVQ	AX, (g_stack+stack_lo)(R14)
+	MOVQ	AX, g_m(R14)	// see exoStackG
+	MOVQ	R14, 0(AX)
 	ADDQ	$1024, AX
 	MOVQ	AX, g_stackguard0(R14)
 	MOVQ	AX, g_stackguard1(R14)

@@ -16,8 +16,8 @@ const exoTrapDoorStack = 800
 // on g0, in a signal handler, or between entersyscall and exitsyscall.
 func exoTrapDoorEnter(t *exoContext) bool {
 	r := &t.regs
-	own := abi.FuncPCABIInternal(linux.Syscall6) // the runtime's own calls, made under its locks
-	if t.fsbase == 0 || r.rip-own < 64 {
+	own := abi.FuncPCABIInternal(linux.Syscall6) // the runtime's own calls, made under its locks; fcntl is only made without
+	if t.fsbase == 0 || r.rip-own < 64 && r.rax != linux.SYS_FCNTL {
 		return false
 	}
 	gp := *(**g)(exoPtr(t.fsbase - 8))

@@ -31,6 +31,11 @@ func exoZero(p, n uintptr) {
 	}
 }
 
+func exoAddrG(g *g) uintptr { return uintptr(unsafe.Pointer(g)) }
+
+// exoStoreM sets g.m without a write barrier: g is no heap object and neither is what m becomes.
+func exoStoreM(g *g, m uintptr) { *(*uintptr)(unsafe.Pointer(&g.m)) = m }
+
 func exoPtr(p uintptr) unsafe.Pointer { return unsafe.Pointer(p) }
 
 // exoContextClear is how much of a new context must be zero: all but the vector state, of that the header that XSAVE leaves alone.
