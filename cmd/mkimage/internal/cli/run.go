@@ -49,6 +49,11 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	if err != nil {
 		return err
 	}
+	if prog.Settings.Accel == "kvm" {
+		if err := qemu.KVM(); err != nil {
+			return fmt.Errorf("--accel kvm: KVM cannot be used here: %w; leave the flag out to run without it", err)
+		}
+	}
 	m := &qemu.Machine{
 		QEMU:   path,
 		Type:   prog.Settings.Machine,
