@@ -129,6 +129,8 @@ func exoPopulate(lo, hi uintptr) bool {
 }
 
 // exoNext returns the next address after va where a table of the given level ends.
+//
+//go:noinline
 func exoNext(va uintptr, level int) uintptr {
 	s := uint(12 + 9*level)
 	return (va>>s + 1) << s

@@ -10,17 +10,7 @@ type exoClock struct {
 	khz       uintptr // TSC frequency
 	lapicMult uintptr // local APIC timer ticks a ns, 32.32
 	deadline  bool    // the timer takes a TSC value
-	source    uint8   // exoClock*: how the frequency was learnt
 }
-
-const (
-	exoClockNone = iota
-	exoClockCPUID
-	exoClockHypervisor
-	exoClockKVM
-	exoClockLAPIC
-	exoClockPIT
-)
 
 // exoNow returns monotonic ns.
 func exoNow() int64 {
@@ -39,10 +29,10 @@ func (k *exoClock) ticks(ns int64) uintptr {
 	return exoDiv128(hi, lo, k.mult)
 }
 
-func (k *exoClock) setKHz(khz uintptr, source uint8) {
+//go:noinline
+func (k *exoClock) setKHz(khz uintptr) {
 	k.khz = khz
 	k.mult = 1_000_000 << 32 / khz
-	k.source = source
 }
 
 // exoSpin waits, for devices that say how long they need.
@@ -80,7 +70,7 @@ func exoClockInit() {
 	}
 	// Count the APIC timer against the TSC.
 	exoLapicSet(exoLapicTimer, 1<<16)
-	exoLapicSet(exoLapicDivide, 0xb)
+	exoLapicSet(exoLapicDivide, exoLapicBy1)
 	exoLapicSet(exoLapicInitial, 0xffffffff)
 	t := exoNow()
 	for exoNow() < t+1_000_000 {
@@ -97,7 +87,7 @@ func exoClockCrystal(k *exoClock) bool {
 	if den == 0 || num == 0 || hz == 0 {
 		return false
 	}
-	k.setKHz(uintptr(hz)*uintptr(num)/uintptr(den)/1000, exoClockCPUID)
+	k.setKHz(uintptr(hz) * uintptr(num) / uintptr(den) / 1000)
 	return true
 }
 
@@ -107,7 +97,7 @@ func exoClockLeaf(k *exoClock) bool {
 	if khz < 1000 {
 		return false
 	}
-	k.setKHz(uintptr(khz), exoClockHypervisor)
+	k.setKHz(uintptr(khz))
 	return true
 }
 
@@ -160,7 +150,6 @@ func exoClockKVMPage(k *exoClock) bool {
 		k.mult = mul >> uint(-shift)
 	}
 	k.khz = 1_000_000 << 32 / k.mult
-	k.source = exoClockKVM
 	return true
 }
 
@@ -168,7 +157,7 @@ func exoClockKVMPage(k *exoClock) bool {
 // (QEMU -icount) is known after two short looks; any other gets a millisecond.
 func exoClockByLAPIC(k *exoClock) {
 	exoLapicSet(exoLapicTimer, 1<<16)
-	exoLapicSet(exoLapicDivide, 0xb)
+	exoLapicSet(exoLapicDivide, exoLapicBy1)
 	exoLapicSet(exoLapicInitial, 0xffffffff)
 	look := func() (ns, ticks uintptr) {
 		return uintptr(0xffffffff - exoLapicGet(exoLapicCurrent)), uintptr(exoTSC())
@@ -183,7 +172,7 @@ func exoClockByLAPIC(k *exoClock) {
 		if span < 1000_000 {
 			if d := int(dn) - int(dt); d > -8 && d < 8 {
 				if same++; same == 2 {
-					k.setKHz(1_000_000, exoClockLAPIC)
+					k.setKHz(1_000_000)
 					break
 				}
 				span = 1000
@@ -192,7 +181,7 @@ func exoClockByLAPIC(k *exoClock) {
 			span = 1000_000
 			continue
 		}
-		k.setKHz(dt*1_000_000/dn, exoClockLAPIC)
+		k.setKHz(dt * 1_000_000 / dn)
 		break
 	}
 	exoLapicSet(exoLapicInitial, 0)
@@ -215,7 +204,7 @@ func exoClockByPIT(k *exoClock) bool {
 	if dt < 1000 {
 		return false // a floating bus reads as all ones
 	}
-	k.setKHz(dt*hz/(n*1000), exoClockPIT)
+	k.setKHz(dt * hz / (n * 1000))
 	return true
 }
 

@@ -49,6 +49,8 @@ func (k *exoToken) next(p uintptr) bool {
 }
 
 // is reports whether the token's name is s.
+//
+//go:noinline
 func (k *exoToken) is(s string) bool {
 	if k.eq-k.name != uintptr(len(s)) || k.eq == k.end {
 		return false

@@ -65,6 +65,8 @@ func exoConsoleSend(p, n uintptr, patience int) uintptr {
 func exoConsoleWrite(p, n uintptr) { exoConsoleSend(p, n, 1<<20) }
 
 // exoPuts writes text of the kernel side's own.
+//
+//go:noinline
 func exoPuts(s string) {
 	for i := 0; i < len(s); i++ {
 		exoPutc(s[i])
@@ -84,6 +86,7 @@ func exoPutc(b byte) {
 	exoOut8(exoCOM1, uintptr(b))
 }
 
+//go:noinline
 func exoPutHex(v uintptr) {
 	for i := 60; i >= 0; i -= 4 {
 		exoPutc("0123456789abcdef"[v>>uint(i)&15])

@@ -28,6 +28,8 @@ type exoContexts struct {
 }
 
 // exoByTid returns the live context with this id, or nil.
+//
+//go:noinline
 func exoByTid(tid uint32) *exoContext {
 	if tid == 0 || tid > atomic.Load(&exo.ctx.made) {
 		return nil

@@ -57,6 +57,8 @@ func exoStacks(slot, lo, hi uintptr) uintptr {
 
 // exoStackG makes g the g of a stack. Its m is one word at the stack's bottom, just enough of one for m.g0, its first field, to be g:
 // the runtime's maymorestack hooks look there in every prologue.
+//
+//go:noinline
 func exoStackG(g *g, slot, lo, hi uintptr) {
 	exoStore(slot+lo, exoAddrG(g))
 	exoStoreM(g, slot+lo)

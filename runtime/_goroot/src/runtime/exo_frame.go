@@ -47,6 +47,7 @@ func (f *exoFrames) at(i int32) *exoChunk {
 	return (*exoChunk)(exoPtr(f.chunks + uintptr(i)*exoChunkSize))
 }
 
+//go:noinline
 func (f *exoFrames) push(head *int32, i int32) {
 	c := f.at(i)
 	c.prev = -1
@@ -58,6 +59,7 @@ func (f *exoFrames) push(head *int32, i int32) {
 	c.listed = true
 }
 
+//go:noinline
 func (f *exoFrames) drop(head *int32, i int32) {
 	c := f.at(i)
 	if c.prev >= 0 {

@@ -37,6 +37,7 @@ func (b *exoBucket) add(t *exoContext) {
 	b.tail = t
 }
 
+//go:noinline
 func (b *exoBucket) drop(t *exoContext) {
 	if t.prev == nil {
 		b.head = t.next

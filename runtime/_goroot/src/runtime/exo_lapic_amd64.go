@@ -85,6 +85,8 @@ func exoICR(apicID, v uint32) {
 }
 
 // exoIPI makes another CPU look at its state.
+//
+//go:noinline
 func exoIPI(c *exoCPU) { exoICR(c.apicID, exoVecIPI) }
 
 // exoArm sets this CPU's timer for the soonest of what it waits for. A timer that comes early is harmless; one that is already set for

@@ -112,6 +112,7 @@ func exoExit(code uintptr) {
 
 // The control port: a byte port on which a VMM's tool listens (ARCHITECTURE.md).
 
+//go:noinline
 func exoControlText(s string) {
 	if exo.cmd.ctl == 0 {
 		return

@@ -62,6 +62,7 @@ func exoRandomMix(p, n uintptr) {
 	r.lock.unlock()
 }
 
+//go:noinline
 func (r *exoRandom) rekey() {
 	var b [16]uint32
 	r.block(&b)

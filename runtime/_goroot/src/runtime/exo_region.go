@@ -39,6 +39,8 @@ func (v *exoVM) at(i int) *exoRegion {
 }
 
 // find returns the index of the first region that ends above va.
+//
+//go:noinline
 func (v *exoVM) find(va uintptr) int {
 	lo, hi := 0, v.n
 	for lo < hi {

@@ -7,6 +7,7 @@
 //     entry points carry go:nowritebarrierrec) and never calls an ABI0 function;
 //   - it never lets the page-fault handler touch lazily backed memory: all its state is in the data segment, in frames reached
 //     through the direct map, or on its stacks;
+//   - what is called from many places and is not hot is kept out of line (go:noinline): each copy costs its line table, too;
 //   - every lock is an exoLock, taken with interrupts off, in this order: console, futex bucket, CPU or context table, vector table,
 //     region, frame. A page fault on the kernel side takes the last two.
 
