@@ -5,13 +5,11 @@
 #	0x110000  boot PML4: entry 0 and entry 256 both name the boot PDPT
 #	0x111000  boot PDPT: entry 0 names the boot page directory
 #	0x112000  boot page directory: the first GiB in 2 MiB pages
-#	0x113ff0  time stamp counter at entry, for whoever measures boot
 #	0x200000  boot stack, growing down
 	.set TABLE, 0x100800
 	.set PML4, 0x110000
 	.set PDPT, 0x111000
 	.set PDIR, 0x112000
-	.set STAMP, 0x113ff0
 	.set STACK, 0xffff800000200000
 
 # Turns on PAE, SSE, NX and long mode with the boot tables, then paging. Needs no stack.
@@ -35,9 +33,6 @@
 _start:
 	cli
 	cld
-	rdtsc
-	mov	%eax, STAMP
-	mov	%edx, STAMP+4
 	mov	%ebx, %ebp
 
 	# Is there memory as far as the image reaches? Nothing of Go can be trusted before that: its data may not be there.
