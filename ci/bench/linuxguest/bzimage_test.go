@@ -50,7 +50,7 @@ func TestExtract(t *testing.T) {
 	for _, tool := range [][]string{{"lz4", "-lc9"}, {"lz4", "-lc1"}, {"xz", "-c", "--check=crc32"}, {"zstd", "-qc"}} {
 		t.Run(strings.Join(tool, " "), func(t *testing.T) {
 			if _, err := exec.LookPath(tool[0]); err != nil {
-				t.Skipf("needs %s (Debian: lz4, xz-utils, zstd)", tool[0])
+				t.Fatalf("needs %s (Debian: lz4, xz-utils, zstd)", tool[0])
 			}
 			cmd := exec.Command(tool[0], tool[1:]...)
 			cmd.Stdin = bytes.NewReader(kernel)

@@ -17,7 +17,7 @@ const limit = 20 * time.Second
 func floorMachine(t *testing.T) Machine {
 	t.Helper()
 	if _, err := exec.LookPath(Binary); err != nil {
-		t.Skipf("needs %s (Debian: qemu-system-x86)", Binary)
+		t.Fatalf("needs %s (Debian: qemu-system-x86)", Binary)
 	}
 	kernel := filepath.Join(t.TempDir(), "floor.elf")
 	if err := floor.Write(kernel); err != nil {

@@ -1,6 +1,6 @@
 package runtime
 
-// The little of ACPI that is needed before Go runs: the processors and I/O APICs of the MADT (ACPI 6.5, 5.2.12). The rest is package exo's.
+// The little of ACPI that is needed before Go runs: the processors and I/O APICs of the MADT (ACPI 6.5, 5.2.12). Power is in exo_acpipower_amd64.go, the rest is package exo's.
 
 type exoACPI struct {
 	rsdp    uintptr // physical; 0 none

@@ -31,7 +31,7 @@ const (
 )
 
 const (
-	exoStackTop  = 0x7fffff000000 // the first context's stack, as large as Linux gives
+	exoStackTop  = 0x7fffff000000 // the first context's stack: Go's entry code takes 64 KiB of it for g0
 	exoStackSize = 256 << 10
 
 	exoBootStart = 0x100000
