@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -71,6 +73,84 @@ func TestTestJSON(t *testing.T) {
 		if results[name] != want {
 			t.Errorf("%s: %q, want %q", name, results[name], want)
 		}
+	}
+}
+
+// events reads what go test -json writes, but for what differs from run to run.
+func events(t *testing.T, text string) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for line := range strings.Lines(text) {
+		var e map[string]any
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		delete(e, "Time")
+		delete(e, "Elapsed")
+		all = append(all, e)
+	}
+	return all
+}
+
+// unbuilt is a module of packages whose tests go test does not come to run.
+func unbuilt(t *testing.T) string {
+	test := func(name string) string {
+		return "package " + name + "\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) {}\n"
+	}
+	return tree(t, map[string]string{
+		"go.mod":           "module example.com/m\n\ngo 1.21\n",
+		"broken/b.go":      "package broken\n\nfunc f() { undefined() }\n",
+		"broken/b_test.go": test("broken"),
+		"ext/e.go":         "package ext\n",
+		"ext/e_test.go":    test("ext_test") + "\nvar _ = undefined\n",
+		"uses/u.go":        "package uses\n\nimport _ \"example.com/m/broken\"\n",
+		"uses/u_test.go":   test("uses"),
+		"none/n.go":        "package none\n",
+		"empty/README":     "",
+		"setup/s.go":       "package setup\n\nimport _ \"example.com/m/nowhere\"\n",
+		"setup/s_test.go":  test("setup"),
+	})
+}
+
+// TestTestJSONOfFailedBuilds takes go test -json for the judge.
+func TestTestJSONOfFailedBuilds(t *testing.T) {
+	c := call{dir: unbuilt(t)}
+	for _, pkg := range []string{"./broken", "./ext", "./uses", "./none", "./empty"} {
+		cmd := exec.Command("go", "test", "-json", pkg)
+		cmd.Dir = c.dir
+		out, _ := cmd.Output()
+		want := events(t, string(out))
+		c.mkimage(t, "test", "-json", pkg)
+		if got := events(t, c.stdout); len(want) == 0 || !reflect.DeepEqual(got, want) || c.code != cmd.ProcessState.ExitCode() {
+			t.Errorf("%s: exit code %d\ngot  %v\nwant %v", pkg, c.code, got, want)
+		}
+	}
+}
+
+// TestTestFailedSetup looks at what go list does not tell and go test -c does.
+func TestTestFailedSetup(t *testing.T) {
+	c := call{dir: unbuilt(t)}
+	c.mkimage(t, "test", "./setup")
+	c.want(t, 1, "# example.com/m/setup\n", "example.com/m/nowhere")
+	if want := "FAIL\texample.com/m/setup [setup failed]\nFAIL\n"; c.stdout != want || strings.Contains(c.stderr, "FAIL") {
+		t.Errorf("standard output is %q, want %q; standard error is %q", c.stdout, want, c.stderr)
+	}
+	c.mkimage(t, "test", "-json", "./setup")
+	c.want(t, 1)
+	// The go command names the missing package here, but only in its own JSON.
+	const pkg = "example.com/m/setup"
+	got := events(t, c.stdout)
+	if first := got[0]; first["Action"] != "build-output" || first["ImportPath"] != pkg || first["Output"] != "# "+pkg+"\n" {
+		t.Errorf("first event: %v", first)
+	}
+	want := []map[string]any{
+		{"Action": "build-fail", "ImportPath": pkg},
+		{"Action": "start", "Package": pkg},
+		{"Action": "output", "Package": pkg, "Output": "FAIL\t" + pkg + " [setup failed]\n"},
+		{"Action": "fail", "Package": pkg, "FailedBuild": pkg},
+	}
+	if len(got) < 5 || !reflect.DeepEqual(got[len(got)-4:], want) {
+		t.Errorf("got %v\nwant at the end %v", got, want)
 	}
 }
 

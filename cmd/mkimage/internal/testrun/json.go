@@ -2,9 +2,14 @@ package testrun
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os/exec"
+	"regexp"
+	"strings"
+	"time"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 )
@@ -48,4 +53,58 @@ func (r *Runner) toJSON(ctx context.Context, p *testPackage, rep *report) (func(
 			fmt.Fprintf(&rep.errors, "mkimage: go tool test2json: %v\n", err)
 		}
 	}, nil
+}
+
+// An event is one line of go test -json, as far as test2json cannot make it: it
+// does not know builds. "go doc test2json" and "go help buildjson" have the format.
+type event struct {
+	Time        time.Time `json:",omitzero"`
+	ImportPath  string    `json:",omitempty"`
+	Action      string
+	Package     string   `json:",omitempty"`
+	Output      string   `json:",omitempty"`
+	Elapsed     *float64 `json:",omitempty"` // seconds
+	FailedBuild string   `json:",omitempty"`
+}
+
+// event writes an event, whole.
+func (rep *report) event(e event) {
+	line, err := json.Marshal(e)
+	if err != nil {
+		fmt.Fprintf(&rep.errors, "mkimage: %v\n", err)
+		return
+	}
+	rep.out.Write(append(line, '\n'))
+}
+
+// verdict writes the events of a package whose tests are not run: start, its
+// line, and how it ended.
+func (rep *report) verdict(end event, line string) {
+	end.Time, end.Elapsed = time.Now(), new(float64)
+	rep.event(event{Time: end.Time, Action: "start", Package: end.Package})
+	rep.event(event{Time: end.Time, Action: "output", Package: end.Package, Output: line})
+	rep.event(end)
+}
+
+// buildHeader begins what the go command says about one package: its path and,
+// if it is compiled for a test, of which.
+var buildHeader = regexp.MustCompile(`^# (\S+( \[\S+\])?)\n$`)
+
+// buildEvents writes the events of a failed build of pkg, of which the go
+// command said the text. It returns the first package that failed.
+func (rep *report) buildEvents(pkg, said string) (failed string) {
+	current := pkg
+	for line := range strings.Lines(said) {
+		if m := buildHeader.FindStringSubmatch(line); m != nil {
+			if failed == "" {
+				failed = m[1]
+			} else {
+				rep.event(event{ImportPath: current, Action: "build-fail"})
+			}
+			current = m[1]
+		}
+		rep.event(event{ImportPath: current, Action: "build-output", Output: line})
+	}
+	rep.event(event{ImportPath: current, Action: "build-fail"})
+	return cmp.Or(failed, pkg)
 }

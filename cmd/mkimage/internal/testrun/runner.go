@@ -104,14 +104,6 @@ func (r *Runner) work(ctx context.Context, pkgs []*testPackage, reports []*repor
 			if stream {
 				rep.out = out
 			}
-			if r.JSON {
-				close, err := r.toJSON(ctx, p, rep)
-				if err != nil {
-					fmt.Fprintf(&rep.errors, "mkimage: %v\n", err)
-					return
-				}
-				defer close()
-			}
 			r.test(ctx, p, rep)
 		}()
 	}
@@ -129,31 +121,82 @@ type report struct {
 // test tests one package. Its lines are go test's.
 func (r *Runner) test(ctx context.Context, p *testPackage, rep *report) {
 	if p.Error != nil {
-		fmt.Fprintf(&rep.errors, "# %s\n%s\n", p.ImportPath, p.Error.Err)
-		fmt.Fprintf(rep.out, "FAIL\t%s [setup failed]\n", p.ImportPath)
+		r.notBuilt(p, rep, fmt.Sprintf("# %s\n%s\n", p.ImportPath, p.Error.Err), setupFailed)
 		return
 	}
 	if !p.hasTests() {
-		rep.passed = true
-		fmt.Fprintf(rep.out, "?   \t%s\t[no test files]\n", p.ImportPath)
+		r.notRun(p, rep, "no test files")
 		return
 	}
 	if reason := skipWhole(r.skips, p.ImportPath); p.Standard && reason != "" {
-		rep.passed = true
-		fmt.Fprintf(rep.out, "?   \t%s\t[skipped: %s]\n", p.ImportPath, reason)
+		r.notRun(p, rep, "skipped: "+reason)
 		return
 	}
 	done := r.Builder.Progress.Step("building the test of " + p.ImportPath)
 	m, err := r.image(ctx, p)
 	done()
 	if err != nil {
-		fmt.Fprintf(&rep.errors, "%s\n", strings.TrimSpace(err.Error()))
-		fmt.Fprintf(rep.out, "FAIL\t%s [build failed]\n", p.ImportPath)
+		said, verdict := splitVerdict(err.Error())
+		r.notBuilt(p, rep, said, verdict)
 		return
 	}
 	done = r.Builder.Progress.Step("testing " + p.ImportPath)
 	defer done()
+	if r.JSON {
+		end, err := r.toJSON(ctx, p, rep)
+		if err != nil {
+			fmt.Fprintf(&rep.errors, "mkimage: %v\n", err)
+			return
+		}
+		defer end()
+	}
 	r.boot(ctx, p, m, rep)
+}
+
+// What go test says of a package that it cannot compile, and of one that it
+// cannot even load.
+const (
+	buildFailed = "build failed"
+	setupFailed = "setup failed"
+)
+
+// notBuilt reports a package whose tests cannot be built. said is why.
+func (r *Runner) notBuilt(p *testPackage, rep *report, said, verdict string) {
+	line := fmt.Sprintf("FAIL\t%s [%s]\n", p.ImportPath, verdict)
+	if r.JSON {
+		failed := rep.buildEvents(p.ImportPath, said)
+		rep.verdict(event{Action: "fail", Package: p.ImportPath, FailedBuild: failed}, line)
+		return
+	}
+	rep.errors.WriteString(said)
+	io.WriteString(rep.out, line)
+}
+
+// notRun reports a package that has nothing to run.
+func (r *Runner) notRun(p *testPackage, rep *report, reason string) {
+	rep.passed = true
+	line := fmt.Sprintf("?   \t%s\t[%s]\n", p.ImportPath, reason)
+	if r.JSON {
+		rep.verdict(event{Action: "skip", Package: p.ImportPath}, line)
+		return
+	}
+	io.WriteString(rep.out, line)
+}
+
+// goVerdict matches the lines in which go test -c itself tells the end of a
+// package that it cannot load.
+var goVerdict = regexp.MustCompile(`(?m)^FAIL(\t.*)?(\n|$)`)
+
+// splitVerdict separates what the go command says is wrong from its verdict,
+// which is ours to report.
+func splitVerdict(said string) (reason, verdict string) {
+	verdict = buildFailed
+	for _, line := range goVerdict.FindAllString(said, -1) {
+		if strings.Contains(line, "["+setupFailed+"]") {
+			verdict = setupFailed
+		}
+	}
+	return strings.TrimSpace(goVerdict.ReplaceAllString(said, "")) + "\n", verdict
 }
 
 // image compiles a package's test binary into an image and describes the
