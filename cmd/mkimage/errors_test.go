@@ -47,6 +47,7 @@ func TestBadInput(t *testing.T) {
 		{"build -buildmode=pie ./ok", "always built with -buildmode=exe"},
 		{"build -mod=bogus ./ok", "-mod"},
 		{"build --memory 64Q ./ok", "not a size"},
+		{"build --memory 64 ./ok", `"--memory" flag: 64 is a number of bytes, too few for an image: did you mean 64M?`},
 		{"build --cpus 65 ./ok", "1 to 64"},
 		{"build --machine amiga ./ok", "unknown machine"},
 		{"build --module libos/nope ./ok", "unknown libOS module"},

@@ -85,13 +85,18 @@ func TestOr(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for text, want := range map[string]Size{"64M": 64 << 20, "1g": 1 << 30, "512KiB": 512 << 10, "4096": 4096, "2GB": 2 << 30} {
+	for text, want := range map[string]Size{"64M": 64 << 20, "1g": 1 << 30, "512KiB": 512 << 10, "1048577": 1<<20 + 1, "2GB": 2 << 30} {
 		got, err := ParseSize(text)
 		if err != nil || got != want {
 			t.Errorf("%s: %d, %v", text, got, err)
 		}
 		if back, _ := ParseSize(got.String()); back != got {
 			t.Errorf("%s is written %s", text, got)
+		}
+	}
+	for _, text := range []string{"64", "64B"} {
+		if n, err := ParseSize(text); err == nil || !strings.Contains(err.Error(), "did you mean 64M?") {
+			t.Errorf("%q is %d, %v", text, n, err)
 		}
 	}
 	for _, text := range []string{"", "M", "-1M", "0", "1.5G", "9999999999999T", "64MM"} {

@@ -84,8 +84,12 @@ func oneOf(what, got string, allowed ...string) error {
 	return fmt.Errorf("unknown %s %q: want %s", what, got, strings.Join(allowed, ", "))
 }
 
-// A Size is a number of bytes, written as QEMU does: 64M, 1G, or bytes alone.
+// A Size is a number of bytes, written as 64M, 1G, or bytes alone.
 type Size int64
+
+// leastBytes is where bytes alone begin to be believed. QEMU takes a number
+// alone for megabytes, so that is what a small one will have meant.
+const leastBytes = 1 << 20
 
 // The sizes of the suffixes.
 var suffixes = map[byte]Size{'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
@@ -101,6 +105,9 @@ func ParseSize(text string) (Size, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n <= 0 || Size(n) > (1<<62)/unit {
 		return 0, fmt.Errorf("%q is not a size: want a number with K, M or G, as in 64M", text)
+	}
+	if unit == 1 && n < leastBytes {
+		return 0, fmt.Errorf("%s is a number of bytes, too few for an image: did you mean %sM?", text, s)
 	}
 	return Size(n) * unit, nil
 }
