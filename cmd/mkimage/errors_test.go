@@ -49,6 +49,8 @@ func TestBadInput(t *testing.T) {
 		{"build --memory 64Q ./ok", "not a size"},
 		{"build --memory 64 ./ok", `"--memory" flag: 64 is a number of bytes, too few for an image: did you mean 64M?`},
 		{"build --cpus 65 ./ok", "1 to 64"},
+		{"build --cpus 0 ./ok", `"--cpus" flag: 0 CPUs: an image runs on 1 to 64`},
+		{"run --cpus two ./ok", "want a number from 1 to 64"},
 		{"build --machine amiga ./ok", "unknown machine"},
 		{"build --module libos/nope ./ok", "unknown libOS module"},
 		{"build --env X ./ok", "want NAME=VALUE"},

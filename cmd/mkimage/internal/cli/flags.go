@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,7 +27,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringVarP(&s.output, "output", "o", "", "write the image to this file or folder")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "print the commands that are run")
 	f.StringVarP(&s.chdir, "chdir", "C", "", "change to this folder first")
-	f.IntVar(&s.CPUs, "cpus", 0, "number of processors (default 1)")
+	f.Var((*cpuCount)(&s.CPUs), "cpus", "number of processors (default 1)")
 	f.Var(&s.Memory, "memory", "memory of the machine, as 64M or 1G (default 256M)")
 	f.StringArrayVar(&s.Env, "env", nil, "set NAME=VALUE in the program's environment (may be repeated)")
 	f.StringSliceVar(&s.Modules, "module", nil, "link a libOS module, as libos/fs or an import path (may be repeated)")
@@ -41,6 +43,22 @@ func (s *shared) add(cmd *cobra.Command) {
 	}
 	f.VarP(&goFlag{name: "p", all: &s.Go}, "parallel", "p", "go build: number of commands to run at once")
 	f.SortFlags = true
+}
+
+// A cpuCount is Settings.CPUs as a flag. Zero stands there for what nobody has
+// said, so it is refused here.
+type cpuCount int
+
+func (c *cpuCount) String() string { return strconv.Itoa(int(*c)) }
+func (c *cpuCount) Type() string   { return "int" }
+
+func (c *cpuCount) Set(v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		return fmt.Errorf("want a number from 1 to %d", config.MaxCPUs)
+	}
+	*c = cpuCount(n)
+	return config.CheckCPUs(n)
 }
 
 // A goFlag collects a flag for go build in the order of the command line.

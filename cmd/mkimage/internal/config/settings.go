@@ -66,13 +66,23 @@ func (s Settings) Or(t Settings) Settings {
 
 // Check refuses values that no machine can have. Zero values pass.
 func (s Settings) Check() error {
-	if s.CPUs < 0 || s.CPUs > MaxCPUs {
-		return fmt.Errorf("%d CPUs: an image runs on 1 to %d", s.CPUs, MaxCPUs)
+	if s.CPUs != 0 {
+		if err := CheckCPUs(s.CPUs); err != nil {
+			return err
+		}
 	}
 	if err := oneOf("machine", s.Machine, "microvm", "q35", "pc"); err != nil {
 		return err
 	}
 	return oneOf("accelerator", s.Accel, "auto", "tcg", "kvm")
+}
+
+// CheckCPUs refuses a number of processors that no machine can have.
+func CheckCPUs(n int) error {
+	if n < 1 || n > MaxCPUs {
+		return fmt.Errorf("%d CPUs: an image runs on 1 to %d", n, MaxCPUs)
+	}
+	return nil
 }
 
 func oneOf(what, got string, allowed ...string) error {
