@@ -52,19 +52,51 @@ func TestLoadNothing(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"cpus = 1\n\nmemroy = \"1G\"\n":  `libos.toml:3: unknown key "memroy"`,
-		"cpus = 1\n[build]\nrage = true": `libos.toml:3: unknown key "build.rage"`,
-		"[network]\nx = 1\n":             `libos.toml:1: unknown key "network`,
-		"cpus = \"four\"\n":              `libos.toml:1: `,
-		"memory = \"64Q\"\n":             `libos.toml:1: `,
-		"cpus = = 1\n":                   `libos.toml:1: `,
-		"cpus = 65\n":                    `libos.toml: 65 CPUs`,
-		"machine = \"raspi\"\n":          `libos.toml: unknown machine "raspi"`,
-		"[build]\ntags = true\n":         `libos.toml:2: build.tags`,
-		"[build]\ntags = [\"a\"]\n":      `libos.toml:2: build.tags`,
+		"cpus = 1\n\nmemroy = \"1G\"\n":  `3: unknown key "memroy"`,
+		"cpus = 1\n[build]\nrage = true": `3: unknown key "build.rage"`,
+		"[network]\nx = 1\n":             `1: unknown key "network`,
+		"cpus = = 1\n":                   `1: unexpected character`,
+		"args = []\ncpus = 4x\n":         `2: `,
+		"cpus = 1\ncpus = 2\n":           `2: key cpus is already defined`,
+
+		"\nmemory = 64\n":              `2: memory: 64 is a number of bytes, too few for an image: did you mean 64M?`,
+		"memory = \"64Q\"\n":           `1: memory: "64Q" is not a size`,
+		"cpus = 1\nmemory = 1.5\n":     `2: memory: want a size, as "64M"`,
+		"\n[memory]\nx = 1\n":          `2: memory: want a size, as "64M"`,
+		"\ncpus = \"four\"\n":          `2: cpus: want a number, as 2`,
+		"cpus = 1.5\n":                 `1: cpus: want a number, as 2`,
+		"[cpus]\n":                     `1: cpus: want a number, as 2`,
+		"cpus.x = 1\n":                 `1: cpus: want a number, as 2`,
+		"args = []\ncpus = 65\n":       `2: cpus: 65 CPUs: an image runs on 1 to 64`,
+		"cpus = 0\n":                   `1: cpus: 0 CPUs: an image runs on 1 to 64`,
+		"args = \"x\"\n":               `1: args: want a list of strings, as ["-v", "x"]`,
+		"args = [\"a\",\n1]\n":         `2: args: want a list of strings, as ["-v", "x"]`,
+		"env = [\"A=1\"]\n":            `1: env: want a table of strings, as A = "B" below [env]`,
+		"[env]\nA = \"1\"\nB = 2\n":    `3: env.B: want a string in quotes`,
+		"machine = \"raspi\"\n":        `1: machine: unknown machine "raspi": want microvm, q35, pc`,
+		"machine = 35\n":               `1: machine: want a string, as "q35"`,
+		"cpus = 1\naccel = \"warp\"\n": `2: accel: unknown accelerator "warp"`,
+		"accel = true\n":               `1: accel: want a string, as "tcg"`,
+		"modules = \"libos/x\"\n":      `1: modules: want a list of strings, as ["libos/entropy"]`,
+		"trace-calls = \"yes\"\n":      `1: trace-calls: want true or false`,
+		"missing-calls = 1\n":          `1: missing-calls: want true or false`,
+		"build = \"-x\"\n":             `1: build: want a table of go build's flags, as tags = "x" below [build]`,
+		"[build] # x\ntags = true\n":   `2: build.tags`,
+		"[build]\ntags = [\"a\"]\n":    `2: build.tags`,
 	} {
-		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), FileName+":"+want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestWants shows that whatever stands where it does not belong is told so in
+// our words.
+func TestWants(t *testing.T) {
+	for f := range reflect.TypeFor[file]().Fields() {
+		key := f.Tag.Get("toml")
+		if _, err := load(t, key+" = 1979-05-27\n"); err == nil || !strings.HasSuffix(err.Error(), ":1: "+key+": want "+wants[key]) {
+			t.Errorf("%s: got %v, want %q", key, err, wants[key])
 		}
 	}
 }

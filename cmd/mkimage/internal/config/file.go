@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -22,14 +23,28 @@ const FileName = "libos.toml"
 type file struct {
 	Args         []string          `toml:"args"`
 	Env          map[string]string `toml:"env"`
-	Memory       Size              `toml:"memory"`
-	CPUs         int               `toml:"cpus"`
+	Memory       any               `toml:"memory"`
+	CPUs         *int              `toml:"cpus"`
 	Machine      string            `toml:"machine"`
 	Accel        string            `toml:"accel"`
 	Modules      []string          `toml:"modules"`
 	TraceCalls   bool              `toml:"trace-calls"`
 	MissingCalls bool              `toml:"missing-calls"`
 	Build        map[string]any    `toml:"build"` // go build flags by name
+}
+
+// wants says what each key takes.
+var wants = map[string]string{
+	"args":          `a list of strings, as ["-v", "x"]`,
+	"env":           `a table of strings, as A = "B" below [env]`,
+	"memory":        `a size, as "64M"`,
+	"cpus":          `a number, as 2`,
+	"machine":       `a string, as "q35"`,
+	"accel":         `a string, as "tcg"`,
+	"modules":       `a list of strings, as ["libos/entropy"]`,
+	"trace-calls":   `true or false`,
+	"missing-calls": `true or false`,
+	"build":         `a table of go build's flags, as tags = "x" below [build]`,
 }
 
 // Load reads dir's libos.toml. A missing file sets nothing.
@@ -49,16 +64,35 @@ func Load(dir string) (Settings, error) {
 	return s, nil
 }
 
-// parse returns errors that begin with ":line: ", or ": " where no line is known.
+// parse returns errors that begin with ":line: ".
 func parse(data []byte) (Settings, error) {
+	// What is not TOML is told first: then all that is left to find are unknown
+	// keys and values of the wrong kind.
+	var anything map[string]any
+	if err := toml.Unmarshal(data, &anything); err != nil {
+		return Settings{}, notTOML(err)
+	}
 	var f file
 	dec := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
-		return Settings{}, placed(err)
+		return Settings{}, notOurs(err)
 	}
 	s := Settings{
-		Args: f.Args, Memory: f.Memory, CPUs: f.CPUs, Machine: f.Machine, Accel: f.Accel,
+		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
 		Modules: f.Modules, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+	}
+	for _, value := range []struct {
+		key string
+		err error
+	}{
+		{"memory", f.memory(&s)},
+		{"cpus", f.cpus(&s)},
+		{"machine", Settings{Machine: f.Machine}.Check()},
+		{"accel", Settings{Accel: f.Accel}.Check()},
+	} {
+		if value.err != nil {
+			return Settings{}, fmt.Errorf(":%d: %s: %w", lineOf(data, "", value.key), value.key, value.err)
+		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
 		s.Env = append(s.Env, k+"="+f.Env[k])
@@ -66,18 +100,26 @@ func parse(data []byte) (Settings, error) {
 	for _, k := range slices.Sorted(maps.Keys(f.Build)) {
 		flag, err := goFlag(k, f.Build[k])
 		if err != nil {
-			return Settings{}, fmt.Errorf(":%d: %w", lineOf(data, k), err)
+			return Settings{}, fmt.Errorf(":%d: %w", lineOf(data, "build", k), err)
 		}
 		s.Go = append(s.Go, flag)
-	}
-	if err := s.Check(); err != nil {
-		return Settings{}, fmt.Errorf(": %w", err)
 	}
 	return s, nil
 }
 
-// placed puts the line in front of what the TOML library reports.
-func placed(err error) error {
+// notTOML puts the line in front of what the TOML library reports.
+func notTOML(err error) error {
+	var dec *toml.DecodeError
+	if errors.As(err, &dec) {
+		row, _ := dec.Position()
+		return fmt.Errorf(":%d: %s", row, strings.TrimPrefix(dec.Error(), "toml: "))
+	}
+	return fmt.Errorf(": %w", err)
+}
+
+// notOurs says in our words what keeps TOML from being settings. The library's
+// are about Go.
+func notOurs(err error) error {
 	var strict *toml.StrictMissingError
 	if errors.As(err, &strict) && len(strict.Errors) > 0 {
 		e := slices.MinFunc(strict.Errors, func(a, b toml.DecodeError) int {
@@ -89,11 +131,36 @@ func placed(err error) error {
 		return fmt.Errorf(":%d: unknown key %q", row, strings.Join(e.Key(), "."))
 	}
 	var dec *toml.DecodeError
-	if errors.As(err, &dec) {
-		row, _ := dec.Position()
-		return fmt.Errorf(":%d: %s", row, strings.TrimPrefix(dec.Error(), "toml: "))
+	if !errors.As(err, &dec) || len(dec.Key()) == 0 {
+		return notTOML(err)
 	}
-	return fmt.Errorf(": %w", err)
+	row, _ := dec.Position()
+	key := dec.Key()[0]
+	want := wants[key]
+	if key == "env" && len(dec.Key()) > 1 {
+		key, want = strings.Join(dec.Key(), "."), "a string in quotes"
+	}
+	return fmt.Errorf(":%d: %s: want %s", row, key, want)
+}
+
+func (f *file) memory(s *Settings) error {
+	switch v := f.Memory.(type) {
+	case nil:
+		return nil
+	case string:
+		return s.Memory.Set(v)
+	case int64:
+		return s.Memory.Set(strconv.FormatInt(v, 10))
+	}
+	return fmt.Errorf("want %s", wants["memory"])
+}
+
+func (f *file) cpus(s *Settings) error {
+	if f.CPUs == nil {
+		return nil
+	}
+	s.CPUs = *f.CPUs
+	return CheckCPUs(s.CPUs)
 }
 
 // goFlag turns a key of [build] into the flag it stands for.
@@ -113,19 +180,23 @@ func goFlag(name string, value any) (string, error) {
 	return "", fmt.Errorf("build.%s: want a string, as on the command line", name)
 }
 
-// lineOf returns the line that sets a key of [build]. The library does not tell
-// it for the keys of a free table.
-func lineOf(data []byte, key string) int {
-	in := false
+// lineOf returns the line that sets a key of a table, "" for those above all
+// tables. The library does not tell it of values that it could decode.
+func lineOf(data []byte, table, key string) int {
+	in := table == ""
 	for i, line := range strings.Split(string(data), "\n") {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			in = strings.Trim(line, "[] \t") == "build"
+		if header, ok := strings.CutPrefix(line, "["); ok {
+			name, _, _ := strings.Cut(header, "]")
+			name = strings.Trim(name, "[ \t")
+			if in = name == table; table == "" && name == key {
+				return i + 1
+			}
 			continue
 		}
 		k, _, _ := strings.Cut(line, "=")
 		k = strings.Trim(strings.TrimSpace(k), `"'`)
-		if k == "build."+key || in && k == key {
+		if in && k == key || table != "" && k == table+"."+key {
 			return i + 1
 		}
 	}

@@ -140,6 +140,3 @@ func (s *Size) Set(text string) (err error) {
 
 // Type names the kind of value in help texts.
 func (s *Size) Type() string { return "size" }
-
-// UnmarshalText reads a size from libos.toml.
-func (s *Size) UnmarshalText(text []byte) error { return s.Set(string(text)) }
