@@ -36,12 +36,15 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.BoolVar(&s.TraceCalls, "trace-calls", false, "print each call that the program makes to the system")
 	f.BoolVar(&s.MissingCalls, "missing-calls", false, "print each call that is not there")
 	for _, g := range config.GoFlags {
-		v := f.VarPF(&goFlag{name: g.Name, all: &s.Go}, g.Name, "", "go build: "+g.Usage)
+		letter := ""
+		if len(g.Name) == 1 {
+			letter = g.Name // one dash is for letters
+		}
+		v := f.VarPF(&goFlag{name: g.Name, all: &s.Go}, g.Name, letter, "go build: "+g.Usage)
 		if g.Bool {
 			v.NoOptDefVal = "true"
 		}
 	}
-	f.VarP(&goFlag{name: "p", all: &s.Go}, "parallel", "p", "go build: number of commands to run at once")
 	f.SortFlags = true
 }
 
