@@ -16,23 +16,26 @@ import (
 // shared are the flags of build, run and test.
 type shared struct {
 	config.Settings
-	output  string
-	verbose bool
-	chdir   string
+	defaults config.Settings // win over config.Defaults
+	output   string
+	verbose  bool
+	chdir    string
 }
 
 // add declares the shared flags.
 func (s *shared) add(cmd *cobra.Command) {
 	f := cmd.Flags()
+	d := s.defaults.Or(config.Defaults)
+	byDefault := func(usage string, value any) string { return fmt.Sprintf("%s (default %v)", usage, value) }
 	f.StringVarP(&s.output, "output", "o", "", "write the image to this file or folder")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "print the commands that are run")
 	f.StringVarP(&s.chdir, "chdir", "C", "", "change to this folder first")
-	f.Var((*cpuCount)(&s.CPUs), "cpus", "number of processors (default 1)")
-	f.Var(&s.Memory, "memory", "memory of the machine, as 64M or 1G (default 256M)")
+	f.Var((*cpuCount)(&s.CPUs), "cpus", byDefault("number of processors", d.CPUs))
+	f.Var(&s.Memory, "memory", byDefault("memory of the machine, as 64M or 1G", d.Memory))
 	f.StringArrayVar(&s.Env, "env", nil, "set NAME=VALUE in the program's environment (may be repeated)")
 	f.StringSliceVar(&s.Modules, "module", nil, "link a libOS module, as libos/fs or an import path (may be repeated)")
-	f.StringVar(&s.Machine, "machine", "", "QEMU's machine: microvm, q35 or pc (default microvm)")
-	f.StringVar(&s.Accel, "accel", "", "how QEMU executes: auto, tcg or kvm (default auto)")
+	f.StringVar(&s.Machine, "machine", "", byDefault("QEMU's machine: microvm, q35 or pc", d.Machine))
+	f.StringVar(&s.Accel, "accel", "", byDefault("how QEMU executes: auto, tcg or kvm", d.Accel))
 	f.BoolVar(&s.TraceCalls, "trace-calls", false, "print each call that the program makes to the system")
 	f.BoolVar(&s.MissingCalls, "missing-calls", false, "print each call that is not there")
 	for _, g := range config.GoFlags {

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) testCommand() *cobra.Command {
-	var s shared
+	s := shared{defaults: testrun.Defaults}
 	r := &testrun.Runner{Stdout: a.stdout, Stderr: a.stderr}
 	cmd := &cobra.Command{
 		Use:   "test [flags] [PKGS] [-- TEST FLAGS]",
