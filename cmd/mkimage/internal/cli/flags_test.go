@@ -3,8 +3,14 @@ package cli
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 )
 
 // TestDefaultsInHelp shows that each command's help tells the machine that it
@@ -25,5 +31,16 @@ func TestDefaultsInHelp(t *testing.T) {
 				t.Errorf("%s --help: no %q in\n%s", command, text, &help)
 			}
 		}
+	}
+}
+
+// TestModuleInHelp shows that the module in the help can be had.
+func TestModuleInHelp(t *testing.T) {
+	var s shared
+	cmd := &cobra.Command{}
+	s.add(cmd)
+	name := regexp.MustCompile(`libos/\w+`).FindString(cmd.Flags().Lookup("module").Usage)
+	if _, err := build.Modules(config.Settings{Modules: []string{name}}); err != nil {
+		t.Error(err)
 	}
 }

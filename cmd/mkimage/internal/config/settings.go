@@ -17,7 +17,7 @@ type Settings struct {
 	CPUs    int
 	Machine string   // QEMU's name of the machine
 	Accel   string   // auto, tcg or kvm
-	Modules []string // libOS modules, as "libos/fs" or an import path
+	Modules []string // libOS modules, as "libos/entropy" or an import path
 
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
