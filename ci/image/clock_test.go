@@ -34,6 +34,17 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// TestCPUTime: what a program is told that it has used is what its CPUs had to do, not what the clock says.
+func TestCPUTime(t *testing.T) {
+	b := run(t, "plain", machine{cpus: 2}, "cputime")
+	b.want(t, 0)
+	var asleep, one, two int
+	fmt.Sscanf(b.console, "used %d\nused %d\nused %d\n", &asleep, &one, &two)
+	if asleep > 100 || one < 490 || one > 800 || two < 990 || two > 1300 {
+		t.Errorf("CPU time of a sleep, one loop, two loops of 500 ms: %d, %d, %d ms", asleep, one, two)
+	}
+}
+
 // TestEntropy boots twice on machines with and without sources of entropy: no value comes again.
 func TestEntropy(t *testing.T) {
 	t.Parallel()

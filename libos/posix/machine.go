@@ -7,6 +7,9 @@ import "syscall"
 // Uptime is Go's monotonic clock, in nanoseconds.
 func Uptime() int64 { return hwUptime() }
 
+// CPUTime is for how long CPUs have had something to run, all together, in nanoseconds.
+func CPUTime() int64 { return hwCPUTime() }
+
 // Memory gives the bytes of memory in all and unused.
 func Memory() (total, free uint64) { return hwMemory() }
 

@@ -54,6 +54,7 @@ func hwControl(line string) {
 var start = time.Now()
 
 func hwUptime() int64         { return int64(time.Since(start)) + 1e9 }
+func hwCPUTime() int64        { return hwUptime() }
 func hwExit(code int)         { os.Exit(code) }
 func hwRandom(p []byte)       { rand.Read(p) }
 func hwTrace() uint32         { return atomic.LoadUint32(&hostTrace) }

@@ -30,7 +30,7 @@ func clockNow(clock int) (int64, syscall.Errno) {
 	case clockMonotonic, clockMonotonicRaw, clockMonotonicC, clockBoottime, clockBoottimeAlarm:
 		return posix.Uptime(), 0
 	case clockProcess, clockThread:
-		return cpuTime(), 0
+		return posix.CPUTime(), 0
 	}
 	return 0, syscall.EINVAL
 }

@@ -20,7 +20,7 @@ func getrusage(who int, r *syscall.Rusage) syscall.Errno {
 	case children: // there are none
 	case self, thread:
 		total, free := posix.Memory()
-		r.Utime = syscall.NsecToTimeval(cpuTime())
+		r.Utime = syscall.NsecToTimeval(posix.CPUTime())
 		r.Maxrss = int64(total-free) / 1024
 	default:
 		return syscall.EINVAL
@@ -31,7 +31,7 @@ func getrusage(who int, r *syscall.Rusage) syscall.Errno {
 // times is times(2); a clock tick is a hundredth of a second.
 func times(t *syscall.Tms) uintptr {
 	if t != nil {
-		*t = syscall.Tms{Utime: cpuTime() / 1e7}
+		*t = syscall.Tms{Utime: posix.CPUTime() / 1e7}
 	}
 	return uintptr(posix.Uptime() / 1e7)
 }

@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -33,6 +34,33 @@ func clock([]string) {
 	start := time.Now()
 	time.Sleep(2 * time.Second)
 	fmt.Printf("slept_us=%d\n", time.Since(start).Microseconds())
+}
+
+// cpuTime prints the CPU time, in milliseconds, of a sleep and of loops on one and on two goroutines, half a second each.
+func cpuTime([]string) {
+	used := func() time.Duration {
+		var ru syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+			panic(err)
+		}
+		return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+	}
+	const period = 500 * time.Millisecond
+	loops := func(n int) {
+		var wg sync.WaitGroup
+		for range n {
+			wg.Go(func() {
+				for start := time.Now(); time.Since(start) < period; {
+				}
+			})
+		}
+		wg.Wait()
+	}
+	for _, f := range []func(){func() { time.Sleep(period) }, func() { loops(1) }, func() { loops(2) }} {
+		before := used()
+		f()
+		fmt.Println("used", (used() - before).Milliseconds())
+	}
 }
 
 func signals([]string) {

@@ -170,7 +170,15 @@ func exoWake(t *exoContext, result uintptr, urgent bool) bool {
 	if !atomic.Cas(&t.state, exoCtxWaiting, exoCtxReady) {
 		return false
 	}
-	// The winner takes t off whatever lists it is on, one lock at a time.
+	exoEndWait(t, result, urgent)
+	return true
+}
+
+// exoEndWait takes t, whose state the caller has changed from waiting to ready, off whatever lists it is on, one lock at a time, and lets it
+// run.
+//
+//go:noinline
+func exoEndWait(t *exoContext, result uintptr, urgent bool) {
 	if b := t.bucket; b != nil {
 		b.lock.lock()
 		b.drop(t)
@@ -185,7 +193,6 @@ func exoWake(t *exoContext, result uintptr, urgent bool) bool {
 	t.deadline = 0
 	t.regs.rax = result
 	exoReady(t, urgent)
-	return true
 }
 
 // sleep puts t on this CPU's list of sleepers; lock held.
@@ -252,18 +259,9 @@ func exoExpire(c *exoCPU) {
 			t.timer = nil
 		}
 		c.lock.unlock()
-		if !won {
-			continue
+		if won {
+			exoEndWait(t, t.restart, true)
 		}
-		if b := t.bucket; b != nil {
-			b.lock.lock()
-			b.drop(t)
-			b.lock.unlock()
-			t.bucket = nil
-		}
-		t.deadline = 0
-		t.regs.rax = t.restart
-		exoReady(t, true)
 	}
 }
 
@@ -282,6 +280,10 @@ func exoSchedule(c *exoCPU) {
 			atomic.Store(&t.cpu, c.id) // before the state: exoPost sends its interrupt there
 			atomic.Store(&t.state, exoCtxRunning)
 			c.cur = t
+			if at := c.idleAt; at != 0 {
+				c.idled += exoNow() - at
+				c.idleAt = 0
+			}
 			if atomic.Load(&c.nready) != 0 {
 				c.slice = exoNow() + exoSlice
 				exoCallIdle(c)
@@ -295,6 +297,9 @@ func exoSchedule(c *exoCPU) {
 			exoArmPowerOnce()
 		}
 		exoArm(c)
+		if c.idleAt == 0 {
+			c.idleAt = exoNow()
+		}
 		atomic.Store(&c.idle, 1)
 		if atomic.Load(&c.nready) == 0 {
 			exoHalt()

@@ -80,6 +80,7 @@ func exoNewCPU(i uint32, apicID uint32) *exoCPU {
 	c.self = exoDirect(pa)
 	c.id = i
 	c.apicID = apicID
+	c.idleAt = int64(i) // all but the first have nothing to run yet
 	exo.cpus[i] = c
 	fp := exoFrameZeroed()
 	if fp == 0 {

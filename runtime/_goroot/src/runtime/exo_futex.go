@@ -85,14 +85,7 @@ func exoFutexWake(addr uintptr, n uintptr, urgent bool) uintptr {
 		if t == nil {
 			break
 		}
-		if c := t.timer; c != nil {
-			c.lock.lock()
-			c.unsleep(t)
-			c.lock.unlock()
-		}
-		t.deadline = 0
-		t.regs.rax = 0
-		exoReady(t, urgent)
+		exoEndWait(t, 0, urgent)
 		woken++
 	}
 	return woken

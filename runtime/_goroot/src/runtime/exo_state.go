@@ -144,6 +144,8 @@ type exoCPU struct {
 	armed    int64       // when the timer interrupts; 0 never. Own CPU only
 	slice    int64       // when the current context's turn is over, if others wait
 	profAt   int64       // next SIGPROF tick
+	idleAt   int64       // since when there was nothing to run; 0: there is. Written by its own CPU
+	idled    int64       // how long there was not, in all, before
 	divide   uint32      // the timer's divide register
 
 	mag  [32]uintptr // frames at hand, physical; own CPU only
