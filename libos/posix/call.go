@@ -57,7 +57,9 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 
 	case syscall.SYS_GETCWD:
 		if files != nil {
-			return files(nr, *a)
+			if r, e := files(nr, *a); e != syscall.ENOSYS {
+				return r, e
+			}
 		}
 		p, e := user.Bytes(a[0], a[1])
 		if e == 0 && len(p) < 2 {

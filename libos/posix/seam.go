@@ -18,7 +18,7 @@ var (
 
 // RegisterFiles lets s serve the calls that name paths: openat, newfstatat, mkdirat, renameat, getcwd ... What it opens
 // are Objects that are Positioned as a rule, and Callers for getdents64, ftruncate and the like. Without it nothing
-// has a path: ENOENT.
+// has a path: ENOENT. Where it answers getcwd with ENOSYS, the current folder is "/".
 func RegisterFiles(s Server) { files = s }
 
 // RegisterSockets lets s serve socket and socketpair for an address family (syscall.AF_INET ...). Sockets are Objects,
