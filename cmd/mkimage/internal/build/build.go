@@ -17,6 +17,7 @@ import (
 type Request struct {
 	Package []string        // as the user names it; none is the current folder
 	Flags   config.Settings // from the command line
+	Outbox  bool            // the caller brings files out of the image
 }
 
 // A Program is a linked program, ready to be made an image.
@@ -25,6 +26,7 @@ type Program struct {
 	Name       string
 	ImportPath string
 	Modules    []string
+	Covered    bool            // it measures its coverage
 	File       config.Settings // from libos.toml
 	Settings   config.Settings // flags, then libos.toml, then defaults
 }
@@ -62,6 +64,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	}
 	if c.Loose && !t.Files {
 		return nil, fmt.Errorf("%s belongs to no module: run go mod init there, or name its .go files", t.PkgDir)
+	}
+	if p.Covered = Covered(c.Flags); p.Covered && req.Outbox {
+		p.Modules = WithOutbox(p.Modules)
 	}
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()

@@ -42,7 +42,10 @@ func (b *Builder) compile(ctx context.Context, c *Context, t *target, modules []
 	if err != nil {
 		return "", err
 	}
-	flags := append(c.Flags.AddPerPackage("ldflags", linkFlags), overlay)
+	flags, err := throughCover(append(c.Flags.AddPerPackage("ldflags", linkFlags), overlay))
+	if err != nil {
+		return "", err
+	}
 	packages := t.Args
 	if t.Files {
 		packages = append(slices.Clone(t.Args), addedFile)

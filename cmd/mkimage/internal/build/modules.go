@@ -15,6 +15,8 @@ const (
 	posixModule = inject.ModulePath + "/libos/posix"       // always
 	linuxModule = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
 	traceModule = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
+
+	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host
 )
 
 // Modules returns the import paths of the libOS modules that settings ask for.
@@ -35,13 +37,18 @@ func Modules(s config.Settings) ([]string, error) {
 	return modules, nil
 }
 
+// WithOutbox adds what brings a program's files to the host.
+func WithOutbox(modules []string) []string { return with(modules, outboxModule) }
+
 // ForTests adds what test binaries get unasked: what a test will call cannot be
 // foreseen.
-func ForTests(modules []string) []string {
-	if slices.Contains(modules, linuxModule) {
+func ForTests(modules []string) []string { return with(modules, linuxModule) }
+
+func with(modules []string, m string) []string {
+	if slices.Contains(modules, m) {
 		return modules
 	}
-	return append(slices.Clone(modules), linuxModule)
+	return append(slices.Clone(modules), m)
 }
 
 // modulePath returns the import path of a module that is named as "libos/fs",

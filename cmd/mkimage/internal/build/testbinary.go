@@ -23,6 +23,9 @@ func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package,
 	if err != nil {
 		return "", err
 	}
-	flags := append(c.Flags.AddPerPackage("ldflags", linkFlags), overlay, "-c", "-vet=off")
+	flags, err := throughCover(append(c.Flags.AddPerPackage("ldflags", linkFlags), overlay, "-c", "-vet=off"))
+	if err != nil {
+		return "", err
+	}
 	return b.Link(ctx, c, path.Base(p.ImportPath)+".test", "test", flags, []string{p.ImportPath})
 }

@@ -29,6 +29,9 @@ type app struct {
 
 // Main runs mkimage and returns its exit status.
 func Main(args []string) int {
+	if len(args) > 0 && args[0] == build.ToolExecCommand {
+		return build.ToolExec(args[1:])
+	}
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	return a.main(args)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	}
 	var pkg []string
 	pkg, s.Args = splitDash(cmd, args)
-	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings})
+	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings, Outbox: true})
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,10 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 		Memory: int64(prog.Settings.Memory),
 		CPUs:   prog.Settings.CPUs,
 		Accel:  prog.Settings.Accel,
+	}
+	outbox, err := coverage(prog, s)
+	if err != nil {
+		return err
 	}
 	if err := bake(m, prog, s); err != nil {
 		return err
@@ -76,8 +81,37 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, stopSignals...)
 	defer signal.Stop(stop)
-	a.status, err = m.Run(ctx, qemu.IO{Stdin: a.stdin, Stdout: a.stdout, Trace: a.stderr, Log: a.stderr, Stop: stop})
+	a.status, err = m.Run(ctx, qemu.IO{Stdin: a.stdin, Stdout: a.stdout, Trace: a.stderr, Log: a.stderr, Stop: stop, Outbox: outbox})
 	return err
+}
+
+// coverDir is the environment variable that tells a program where its coverage
+// data go.
+const coverDir = "GOCOVERDIR"
+
+// coverage lets a program that measures its coverage leave the data in the folder
+// that GOCOVERDIR names, in the program's environment or else in ours, as go run
+// would.
+func coverage(prog *build.Program, s *shared) (*qemu.Outbox, error) {
+	if !prog.Covered {
+		return nil, nil
+	}
+	dir := os.Getenv(coverDir)
+	for _, e := range prog.Settings.Env {
+		if v, ok := strings.CutPrefix(e, coverDir+"="); ok {
+			dir = v
+		}
+	}
+	if dir == "" {
+		return nil, nil // the program says so itself
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("%s=%s is not a folder: create it, for the coverage data go there", coverDir, dir)
+	}
+	inside := coverDir + "=" + qemu.OutboxPath
+	s.Env = append(s.Env, inside)
+	prog.Settings.Env = append(prog.Settings.Env, inside)
+	return &qemu.Outbox{Dir: dir}, nil
 }
 
 // bake writes the image to run and sets the machine's command line. Arguments

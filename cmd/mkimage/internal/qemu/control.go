@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// A record is one line of the control channel.
-type record struct{ verb, rest string }
+// A record is one line of the control channel, and what follows it.
+type record struct {
+	verb, rest string
+	data       []byte // of a file record that carries some; valid during the call
+}
 
 // Verbs of the control channel.
 const (
@@ -19,12 +22,25 @@ const (
 	verbCall    = "call"
 	verbMissing = "missing"
 	verbStdin   = "stdin" // the program reads its standard input from now on
+	verbFile    = "file"  // a file in the outbox changes
 )
 
 // parseRecord splits a line.
 func parseRecord(line string) record {
 	verb, rest, _ := strings.Cut(line, " ")
-	return record{verb, rest}
+	return record{verb: verb, rest: rest}
+}
+
+// maxData is more than one record ever carries. What claims more is not ours.
+const maxData = 64 << 10
+
+// dataLen returns how many bytes, and a newline, follow the record's line.
+func (r record) dataLen() (int, bool) {
+	if r.verb != verbFile || !strings.HasPrefix(r.rest, "data ") {
+		return 0, false
+	}
+	n, err := strconv.Atoi(r.rest[strings.LastIndexByte(r.rest, ' ')+1:])
+	return n, err == nil && 0 <= n && n <= maxData
 }
 
 // exitCode returns the exit code in an exit record.
@@ -72,14 +88,22 @@ func follow(ctx context.Context, path string, handle func(record)) error {
 	}
 }
 
-// handleLines handles the complete lines in b and returns the rest.
+// handleLines handles the complete records in b and returns the rest.
 func handleLines(b []byte, handle func(record)) []byte {
 	for {
 		i := bytes.IndexByte(b, '\n')
 		if i < 0 {
 			return b
 		}
-		handle(parseRecord(strings.TrimSuffix(string(b[:i]), "\r")))
-		b = b[i+1:]
+		rec, end := parseRecord(strings.TrimSuffix(string(b[:i]), "\r")), i+1
+		if n, ok := rec.dataLen(); ok {
+			if end+n+1 > len(b) {
+				return b
+			}
+			rec.data = b[end : end+n]
+			end += n + 1
+		}
+		handle(rec)
+		b = b[end:]
 	}
 }

@@ -56,10 +56,10 @@ func TestFollow(t *testing.T) {
 	f.WriteString("call write 1")
 	time.Sleep(2 * pollEvery)
 	f.WriteString(" = 5\nmissing mount\nexit ")
-	if r := <-records; r != (record{"call", "write 1 = 5"}) {
+	if r := <-records; r.verb != "call" || r.rest != "write 1 = 5" {
 		t.Error(r)
 	}
-	if r := <-records; r != (record{"missing", "mount"}) {
+	if r := <-records; r.verb != "missing" || r.rest != "mount" {
 		t.Error(r)
 	}
 	f.WriteString("258\n") // what is there when the machine has ended is read too

@@ -26,6 +26,7 @@ type IO struct {
 	Stdout io.Writer // the console, byte for byte
 	Trace  io.Writer // call and missing records; nil drops them
 	Log    io.Writer // messages about the machine itself
+	Outbox *Outbox   // what becomes of the files in the image's outbox; nil drops them
 
 	// Stop asks for the end: the first value presses the power button, the
 	// second one kills. nil never does.
@@ -137,6 +138,10 @@ func (r *run) handle(rec record) {
 	case verbCall, verbMissing:
 		if r.streams.Trace != nil {
 			fmt.Fprintf(r.streams.Trace, "%s %s\n", rec.verb, rec.rest)
+		}
+	case verbFile:
+		if err := r.streams.Outbox.apply(rec); err != nil {
+			fmt.Fprintf(r.streams.Log, "mkimage: a file from the image: %v\n", err)
 		}
 	}
 }

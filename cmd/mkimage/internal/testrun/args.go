@@ -23,13 +23,14 @@ type arguments struct {
 	skip    string        // value of -skip
 	timeout time.Duration // value of -timeout; 0 for none
 	verbose bool          // -v
-	show    bool          // output of passing tests is shown, as go test does with these flags
+	outputs *outputs
+	show    bool // output of passing tests is shown, as go test does with these flags
 }
 
 // parseArgs maps flags as go test takes them to those of the test binary. The
 // flags -skip, -timeout and -v are set aside; the binary gets them from us.
 func parseArgs(in []string) (arguments, error) {
-	a := arguments{timeout: defaultTimeout}
+	a := arguments{timeout: defaultTimeout, outputs: &outputs{files: map[string]string{}}}
 	for i := 0; i < len(in); i++ {
 		arg := in[i]
 		if arg == "-args" || arg == "--args" {
@@ -62,7 +63,13 @@ func parseArgs(in []string) (arguments, error) {
 		case "v":
 			a.verbose = !hasValue || value != "false"
 			a.show = a.show || a.verbose
+		case "outputdir":
+			a.outputs.dir = next()
 		default:
+			if outputFlags[name] {
+				a.outputs.files[name] = next()
+				break
+			}
 			a.show = a.show || name == "bench" || name == "list"
 			arg = "-test." + name
 			if hasValue {

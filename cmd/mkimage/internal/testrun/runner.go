@@ -52,6 +52,9 @@ func (r *Runner) Run(ctx context.Context, patterns []string) (ok bool, err error
 	if err != nil {
 		return false, err
 	}
+	if err := r.args.outputs.check(len(pkgs)); err != nil {
+		return false, err
+	}
 	reports := make([]*report, len(pkgs))
 	for i := range pkgs {
 		reports[i] = &report{done: make(chan struct{})}
@@ -84,6 +87,9 @@ func (r *Runner) prepare() error {
 	}
 	if r.NoSkips {
 		r.skips = nil
+	}
+	if _, ok := r.args.outputs.files["coverprofile"]; ok && !build.Covered(r.Settings.Go) {
+		r.Settings.Go = append(r.Settings.Go, "-cover=true")
 	}
 	if r.goFlags, err = build.AbsFlags("", r.Settings.Go); err != nil {
 		return err
@@ -217,6 +223,9 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 		return nil, err
 	}
 	modules = build.ForTests(modules)
+	if r.wanted(p.ctx) {
+		modules = build.WithOutbox(modules)
+	}
 	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules)
 	if err != nil {
 		return nil, err
@@ -228,9 +237,10 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	}
 	var baked, line cmdline.Line
 	baked.Add("name", path.Base(p.ImportPath)+".test")
-	line.Program(r.args.binary(skip, r.JSON), settings.Env)
+	args := append(r.outputArgs(p.ctx), r.args.binary(skip, r.JSON)...)
+	line.Program(args, settings.Env)
 	if len(line.String()) > qemu.MaxAppend {
-		baked.Program(r.args.binary(skip, r.JSON), settings.Env)
+		baked.Program(args, settings.Env)
 		line = cmdline.Line{}
 	}
 	if settings.TraceCalls {
@@ -281,7 +291,11 @@ func (r *Runner) boot(ctx context.Context, p *testPackage, m *qemu.Machine, rep 
 		fmt.Fprintln(r.Stderr, build.ShellJoin(m.CommandLine()))
 	}
 	start := time.Now()
-	code, err := m.Run(runCtx, qemu.IO{Stdout: console, Trace: r.Stderr, Log: &rep.errors})
+	var code int
+	var err error
+	r.withOutbox(p.ctx, &rep.errors, func(box *qemu.Outbox) {
+		code, err = m.Run(runCtx, qemu.IO{Stdout: console, Trace: r.Stderr, Log: &rep.errors, Outbox: box})
+	})
 	seconds := fmt.Sprintf("%.3fs", time.Since(start).Seconds())
 	if err == nil && code == 0 {
 		rep.passed = true
