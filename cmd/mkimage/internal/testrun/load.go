@@ -32,6 +32,9 @@ func (r *Runner) load(ctx context.Context, patterns []string) ([]*testPackage, e
 	byDir := map[string][]string{}
 	var dirs []string
 	for _, p := range patterns {
+		if err := checkPattern(p); err != nil {
+			return nil, err
+		}
 		dir, pattern, err := build.PatternDir(p)
 		if err != nil {
 			return nil, err
@@ -50,6 +53,19 @@ func (r *Runner) load(ctx context.Context, patterns []string) ([]*testPackage, e
 		all = append(all, pkgs...)
 	}
 	return all, nil
+}
+
+// checkPattern refuses files, which go test would make a package of.
+func checkPattern(pattern string) error {
+	info, err := os.Stat(pattern)
+	if !strings.HasSuffix(pattern, ".go") || err != nil || info.IsDir() {
+		return nil
+	}
+	dir := filepath.Dir(pattern)
+	if filepath.IsLocal(dir) && dir != "." {
+		dir = "./" + filepath.ToSlash(dir)
+	}
+	return fmt.Errorf("%s is a file, and tests are run by package: name its folder, as in mkimage test %s", pattern, dir)
 }
 
 // loadIn finds packages as seen from dir.

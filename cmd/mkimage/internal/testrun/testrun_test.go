@@ -1,6 +1,7 @@
 package testrun
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -59,6 +60,32 @@ func TestSkips(t *testing.T) {
 func TestOwnSkips(t *testing.T) {
 	if _, err := parseSkips(skipText); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCheckPattern(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"sub", "folder.go"} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"x.go", "sub/x.go", "sort"} {
+		if err := os.WriteFile(file, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for pattern, want := range map[string]string{
+		"x.go": "mkimage test .", "sub/x.go": "mkimage test ./sub", "./sub/x.go": "mkimage test ./sub",
+	} {
+		if err := checkPattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", pattern, err, want)
+		}
+	}
+	for _, pattern := range []string{"sort", "folder.go", "./sub", "./...", "example.com/x.go"} {
+		if err := checkPattern(pattern); err != nil {
+			t.Errorf("%s: %v", pattern, err)
+		}
 	}
 }
 
