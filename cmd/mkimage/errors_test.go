@@ -60,6 +60,7 @@ func TestBadInput(t *testing.T) {
 		{"inspect plain.txt", "not an ELF file"},
 		{"inspect nowhere", "nowhere"},
 		{"test ./nowhere", "no package ./nowhere"},
+		{"test ./ok -run X", "-run is a flag for the tests, and those go after --: mkimage test ./ok -- -run X"},
 		{"test lib/lib.go", "lib/lib.go is a file, and tests are run by package: name its folder, as in mkimage test ./lib"},
 		{"frobnicate", "unknown command"},
 	} {

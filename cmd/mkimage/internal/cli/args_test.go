@@ -26,8 +26,42 @@ func TestNormalise(t *testing.T) {
 		"build -":                          "build -",
 	} {
 		a := &app{stderr: os.Stderr}
-		if got := strings.Join(normalise(a.root(), strings.Fields(in)), " "); got != want {
-			t.Errorf("%s\ngot  %s\nwant %s", in, got, want)
+		out, err := normalise(a.root(), strings.Fields(in))
+		if got := strings.Join(out, " "); got != want || err != nil {
+			t.Errorf("%s\ngot  %s, %v\nwant %s", in, got, err, want)
+		}
+	}
+}
+
+// TestTestFlagsBeforeTheDashes holds each message to the command that it advises,
+// and that command to be one that is accepted.
+func TestTestFlagsBeforeTheDashes(t *testing.T) {
+	a := &app{stderr: os.Stderr}
+	for in, want := range map[string]string{
+		"test -run X ./p":                         "-run …: mkimage test ./p -- -run X",
+		"test ./p -count=1":                       "-count …: mkimage test ./p -- -count=1",
+		"test --short -v ./p --run=X":             "--short …: mkimage test -v ./p -- --short --run=X",
+		"test -cpus 2 -cpu 1,2 ./p -- -v":         "-cpu …: mkimage test --cpus 2 ./p -- -cpu 1,2 -v",
+		"test -parallel 4 -p 2 -outputdir o":      "-parallel …: mkimage test -p 2 -- -parallel 4 -outputdir o",
+		"test -failfast ./p -timeout 5s -bench .": "-failfast …: mkimage test ./p -- -failfast -timeout 5s -bench .",
+		"test ./p -test.v -args -x y -- z":        "-test.v …: mkimage test ./p -- -test.v -args -x y -- z",
+		"test ./p -run":                           "-run …: mkimage test ./p -- -run",
+		"test -run A|B ./p":                       "-run …: mkimage test ./p -- -run 'A|B'",
+	} {
+		_, err := normalise(a.root(), strings.Fields(in))
+		want = strings.Replace(want, "…", "is a flag for the tests, and those go after --", 1)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s\ngot  %v\nwant %s", in, err, want)
+			continue
+		}
+		_, advice, _ := strings.Cut(want, "--: mkimage ")
+		if _, err := normalise(a.root(), strings.Fields(advice)); err != nil {
+			t.Errorf("%s is advised and refused: %v", advice, err)
+		}
+	}
+	for _, in := range []string{"run -run X .", "build -short .", "test -json -v -work ./p", "test -memory 1G ./p -- -run X"} {
+		if _, err := normalise(a.root(), strings.Fields(in)); err != nil {
+			t.Errorf("%s: %v", in, err)
 		}
 	}
 }
@@ -44,7 +78,10 @@ func TestGoFlags(t *testing.T) {
 			var s shared
 			cmd := &cobra.Command{Use: "build"}
 			s.add(cmd)
-			err := cmd.ParseFlags(normalise(cmd, append(strings.Fields(form), "./p")))
+			args, err := normalise(cmd, append(strings.Fields(form), "./p"))
+			if err == nil {
+				err = cmd.ParseFlags(args)
+			}
 			if err != nil || len(s.Go) != 1 || s.Go[0] != want || cmd.Flags().Arg(0) != "./p" {
 				t.Errorf("%s: %q, arguments %q, %v", form, s.Go, cmd.Flags().Args(), err)
 			}

@@ -38,10 +38,14 @@ func Main(args []string) int {
 
 func (a *app) main(args []string) int {
 	root := a.root()
-	root.SetArgs(normalise(root, args))
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	if err := root.ExecuteContext(context.Background()); err != nil {
+	args, err := normalise(root, args)
+	if err == nil {
+		root.SetArgs(args)
+		err = root.ExecuteContext(context.Background())
+	}
+	if err != nil {
 		a.report(err)
 		return 1
 	}

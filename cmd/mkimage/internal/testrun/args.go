@@ -14,6 +14,16 @@ var testFlags = map[string]bool{
 	"run": true, "short": true, "shuffle": true, "skip": true, "timeout": true, "trace": true, "v": true,
 }
 
+// switches are those of testFlags whose value, if any, is joined to them by "=".
+var switches = map[string]bool{"artifacts": true, "benchmem": true, "failfast": true, "fullpath": true, "short": true, "v": true}
+
+// IsFlag tells whether go test hands a flag on to the test binary, and whether
+// the next argument is its value.
+func IsFlag(name string) (is, takesNext bool) {
+	name = strings.TrimPrefix(name, "test.")
+	return testFlags[name], testFlags[name] && !switches[name]
+}
+
 // defaultTimeout is go test's.
 const defaultTimeout = 10 * time.Minute
 
