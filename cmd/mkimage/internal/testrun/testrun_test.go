@@ -15,7 +15,7 @@ func TestParseArgs(t *testing.T) {
 	}
 	want := arguments{
 		args: []string{"-test.run", "X", "-test.count=2", "-own=1", "-run", "y"},
-		skip: "S", timeout: 5 * time.Second, verbose: true, show: true,
+		skip: "S", timeout: 5 * time.Second, verbose: true, show: true, outputs: &outputs{files: map[string]string{}},
 	}
 	if !reflect.DeepEqual(a, want) {
 		t.Errorf("got  %+v\nwant %+v", a, want)
