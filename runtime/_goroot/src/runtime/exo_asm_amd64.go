@@ -49,6 +49,6 @@ func exoIn16(port uintptr) uintptr
 func exoHaltForever()
 
 //go:noescape
-func exoCall(nr, a1, a2, a3 uintptr) uintptr
+func exoKernel(pc, a1, a2, a3 uintptr) uintptr
 
 func exoCall6(nr, a1, a2, a3, a4, a5, a6 uintptr) uintptr

@@ -263,12 +263,13 @@ TEXT ·exoOOM(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	CALL	·exoThrowOOM<ABIInternal>(SB)
 	INT	$3
 
-// func exoCall(nr, a1, a2, a3 uintptr) uintptr: a call of the bottom half's own, from ordinary Go code.
-TEXT ·exoCall(SB),NOSPLIT,$0-40
-	MOVQ	nr+0(FP), AX
-	MOVQ	a1+8(FP), DI
-	MOVQ	a2+16(FP), SI
-	MOVQ	a3+24(FP), DX
+// func exoKernel(pc, a1, a2, a3 uintptr) uintptr: runs a function on the kernel side, from ordinary Go code.
+TEXT ·exoKernel(SB),NOSPLIT,$0-40
+	MOVQ	$const_exoCallRun, AX
+	MOVQ	pc+0(FP), DI
+	MOVQ	a1+8(FP), SI
+	MOVQ	a2+16(FP), DX
+	MOVQ	a3+24(FP), R10
 	SYSCALL
 	MOVQ	AX, ret+32(FP)
 	RET

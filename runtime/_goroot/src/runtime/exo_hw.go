@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"internal/abi"
 	"internal/runtime/atomic"
 	"unsafe"
 )
@@ -20,7 +21,9 @@ func exoHwDirectMap(phys, size uintptr) uintptr {
 }
 
 //go:linkname exoHwMapMMIO github.com/hardtack-os/hardtack/exo.hwMapMMIO
-func exoHwMapMMIO(phys, size uintptr) uintptr { return exoCall(exoCallMapMMIO, phys, size, 0) }
+func exoHwMapMMIO(phys, size uintptr) uintptr {
+	return exoKernel(abi.FuncPCABIInternal(exoOpMapMMIO), phys, size, 0)
+}
 
 //go:linkname exoHwRSDP github.com/hardtack-os/hardtack/exo.hwRSDP
 func exoHwRSDP() uintptr { return exo.acpi.rsdp }
@@ -52,16 +55,18 @@ func exoHwCPUs() int { return int(exo.ncpu) }
 func exoHwAPICID(cpu int) uint32 { return exo.cpus[cpu].apicID }
 
 //go:linkname exoHwFrames github.com/hardtack-os/hardtack/exo.hwFrames
-func exoHwFrames(n, align uintptr) uintptr { return exoCall(exoCallFrames, n, align, 0) }
+func exoHwFrames(n, align uintptr) uintptr {
+	return exoKernel(abi.FuncPCABIInternal(exoOpFrames), n, align, 0)
+}
 
 //go:linkname exoHwFreeFrames github.com/hardtack-os/hardtack/exo.hwFreeFrames
-func exoHwFreeFrames(phys, n uintptr) { exoCall(exoCallFreeFrames, phys, n, 0) }
+func exoHwFreeFrames(phys, n uintptr) { exoKernel(abi.FuncPCABIInternal(exoOpFreeFrames), phys, n, 0) }
 
 //go:linkname exoHwVectorAlloc github.com/hardtack-os/hardtack/exo.hwVectorAlloc
-func exoHwVectorAlloc() int { return int(exoCall(exoCallVectorTake, 0, 0, 0)) }
+func exoHwVectorAlloc() int { return int(exoKernel(abi.FuncPCABIInternal(exoOpVectorTake), 0, 0, 0)) }
 
 //go:linkname exoHwVectorFree github.com/hardtack-os/hardtack/exo.hwVectorFree
-func exoHwVectorFree(v int) { exoCall(exoCallVectorDrop, uintptr(v), 0, 0) }
+func exoHwVectorFree(v int) { exoKernel(abi.FuncPCABIInternal(exoOpVectorDrop), uintptr(v), 0, 0) }
 
 //go:linkname exoHwVectorWait github.com/hardtack-os/hardtack/exo.hwVectorWait
 func exoHwVectorWait(v int, deadline int64) uint64 { return exoVectorWait(v, deadline) }
@@ -74,7 +79,7 @@ func exoHwSetPower(op, kind int, addr uintptr, value uint32) {
 //go:linkname exoHwPowerButton github.com/hardtack-os/hardtack/exo.hwPowerButton
 func exoHwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {
 	exo.power[exoPowerPressed] = exoPower{kind: uintptr(kind), addr: addr, value: mask, ack: ack, vec: uintptr(v)}
-	exoCall(exoCallVectorQuiet, uintptr(v), 0, 0)
+	exoKernel(abi.FuncPCABIInternal(exoOpVectorQuiet), uintptr(v), 0, 0)
 }
 
 //go:linkname exoHwIndirect github.com/hardtack-os/hardtack/exo.hwIndirect
@@ -83,13 +88,13 @@ func exoHwIndirect(va uintptr, reg, v uint32, write bool) uint32 {
 	if write {
 		w = 1 << 32
 	}
-	return uint32(exoCall(exoCallIndirect, va, uintptr(reg)|w, uintptr(v)))
+	return uint32(exoKernel(abi.FuncPCABIInternal(exoOpIndirect), va, uintptr(reg)|w, uintptr(v)))
 }
 
 //go:linkname exoHwEntropy github.com/hardtack-os/hardtack/exo.hwEntropy
 func exoHwEntropy(p []byte) {
 	if len(p) != 0 {
-		exoCall(exoCallEntropy, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+		exoKernel(abi.FuncPCABIInternal(exoOpEntropy), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
 	}
 }
 
@@ -97,7 +102,7 @@ func exoHwEntropy(p []byte) {
 func exoHwConsoleWrite(p []byte) {
 	// In pieces, so that neither interrupts nor other goroutines wait long for a slow line.
 	for len(p) != 0 {
-		n := exoCall(exoCallConsole, uintptr(unsafe.Pointer(&p[0])), uintptr(min(len(p), 256)), 0)
+		n := exoKernel(abi.FuncPCABIInternal(exoOpConsole), uintptr(unsafe.Pointer(&p[0])), uintptr(min(len(p), 256)), 0)
 		if n == 0 {
 			timeSleep(1_000_000)
 		}
@@ -113,7 +118,7 @@ var exoConsoleEnd bool
 //go:linkname exoHwConsoleRead github.com/hardtack-os/hardtack/libos/posix.hwConsoleRead
 func exoHwConsoleRead(p []byte) int {
 	for !exoConsoleEnd {
-		n := exoCall(exoCallConsoleRead, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+		n := exoKernel(abi.FuncPCABIInternal(exoOpConsoleRead), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
 		if int(n) < 0 {
 			return 0 // there is no UART
 		}
@@ -141,7 +146,7 @@ func exoHwExit(code int) { exit(int32(code)) }
 func exoHwRandom(p []byte) {
 	for len(p) != 0 { // in pieces: the kernel side runs with interrupts off
 		n := min(len(p), 1024)
-		exoCall(318, uintptr(unsafe.Pointer(&p[0])), uintptr(n), 0)
+		exoKernel(abi.FuncPCABIInternal(exoOpRandom), uintptr(unsafe.Pointer(&p[0])), uintptr(n), 0)
 		p = p[n:]
 	}
 }
@@ -156,7 +161,7 @@ func exoHwMemoryUse() (total, free uint64) {
 func exoHwUptime() int64 { return nanotime() }
 
 //go:linkname exoHwSignal github.com/hardtack-os/hardtack/libos/posix.hwSignal
-func exoHwSignal(sig int) { exoCall(exoCallSignal, uintptr(sig), 0, 0) }
+func exoHwSignal(sig int) { exoKernel(abi.FuncPCABIInternal(exoOpSignal), uintptr(sig), 0, 0) }
 
 //go:linkname exoHwRawCall github.com/hardtack-os/hardtack/libos/posix.hwRawCall
 func exoHwRawCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, errno uintptr) {
@@ -193,6 +198,6 @@ func exoHwTrace() uint32 { return exo.cmd.trace }
 //go:linkname exoHwControl github.com/hardtack-os/hardtack/libos/posix.hwControl
 func exoHwControl(line string) {
 	if len(line) != 0 {
-		exoCall(exoCallControl, uintptr(unsafe.Pointer(unsafe.StringData(line))), uintptr(len(line)), 0)
+		exoKernel(abi.FuncPCABIInternal(exoOpControl), uintptr(unsafe.Pointer(unsafe.StringData(line))), uintptr(len(line)), 0)
 	}
 }

@@ -1,6 +1,9 @@
 package runtime
 
-import "internal/runtime/atomic"
+import (
+	"internal/abi"
+	"internal/runtime/atomic"
+)
 
 // Timers beside busy goroutines. Stock sysmon looks around every 20 us to 10 ms and asks for preemption after 10 ms, so that a timer that
 // expires while all Ps run loops waits for up to 20 ms. Here sysmon sleeps until the earliest timer, if that is sooner, and preempts the
@@ -25,7 +28,7 @@ func exoSysmonSleep(usec uint32) {
 	now := nanotime()
 	if !exoSysmon.armed && now > exoArmAfter {
 		exoSysmon.armed = true
-		exoCall(exoCallArmPower, 0, 0, 0)
+		exoKernel(abi.FuncPCABIInternal(exoOpArmPower), 0, 0, 0)
 	}
 	until := now + int64(usec)*1000
 	exoSysmon.until.Store(until)
