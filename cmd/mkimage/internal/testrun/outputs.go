@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
@@ -24,9 +22,7 @@ var outputFlags = map[string]bool{
 type outputs struct {
 	dir   string            // value of -outputdir
 	files map[string]string // by flag, as the user named them
-
-	mu      sync.Mutex
-	profile bool // the coverage profile has been begun
+	begun bool              // the coverage profile is
 }
 
 // check refuses what several packages would write to the same file.
@@ -56,38 +52,43 @@ func (r *Runner) outputArgs(c *build.Context) []string {
 	return args
 }
 
-// deliver puts the files that an image left in box where the user wants them.
-func (o *outputs) deliver(box string) error {
-	for flag, name := range o.files {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(o.dir, name)
-		}
+// path is where the user wants the file of a flag.
+func (o *outputs) path(flag string) string {
+	if name := o.files[flag]; filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(o.dir, o.files[flag])
+}
+
+// deliver puts the files that an image left in box where the user wants them,
+// but for the coverage profile: it returns that.
+func (o *outputs) deliver(box string) (profile []byte, err error) {
+	for flag := range o.files {
 		data, err := os.ReadFile(filepath.Join(box, flag))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the binary did not come so far, and has said why
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if flag == "coverprofile" {
-			err = o.addProfile(name, data)
-		} else {
-			err = os.WriteFile(name, data, 0o666)
-		}
-		if err != nil {
-			return fmt.Errorf("-%s: %w", flag, err)
+			profile = data
+		} else if err := os.WriteFile(o.path(flag), data, 0o666); err != nil {
+			return nil, fmt.Errorf("-%s: %w", flag, err)
 		}
 	}
-	return nil
+	return profile, nil
 }
 
-// addProfile adds a package's coverage profile to the file for all. Its first
-// line, the mode, stands there once.
-func (o *outputs) addProfile(name string, data []byte) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.profile {
-		o.profile = true
+// addProfile adds a package's coverage profile to the file for all, which has
+// them in the order of the packages. The first line, the mode, stands there once.
+func (o *outputs) addProfile(data []byte) error {
+	if data == nil {
+		return nil
+	}
+	name := o.path("coverprofile")
+	if !o.begun {
+		o.begun = true
 		return os.WriteFile(name, data, 0o666)
 	}
 	_, data, _ = bytes.Cut(data, []byte("\n"))
@@ -101,7 +102,7 @@ func (o *outputs) addProfile(name string, data []byte) error {
 
 // withOutbox calls run with the folder on the host that an image of the context
 // fills, or nil where it has nothing to bring out, and then delivers.
-func (r *Runner) withOutbox(c *build.Context, log io.Writer, run func(*qemu.Outbox)) {
+func (r *Runner) withOutbox(c *build.Context, rep *report, run func(*qemu.Outbox)) {
 	if !r.wanted(c) {
 		run(nil)
 		return
@@ -110,9 +111,9 @@ func (r *Runner) withOutbox(c *build.Context, log io.Writer, run func(*qemu.Outb
 	if err == nil {
 		defer os.RemoveAll(dir)
 		run(&qemu.Outbox{Dir: dir})
-		err = r.args.outputs.deliver(dir)
+		rep.profile, err = r.args.outputs.deliver(dir)
 	}
 	if err != nil {
-		fmt.Fprintf(log, "mkimage: %v\n", err)
+		fmt.Fprintf(&rep.errors, "mkimage: %v\n", err)
 	}
 }

@@ -67,6 +67,9 @@ func (r *Runner) Run(ctx context.Context, patterns []string) (ok bool, err error
 	ok = true
 	for _, rep := range reports {
 		<-rep.done
+		if err := r.args.outputs.addProfile(rep.profile); err != nil {
+			fmt.Fprintf(&rep.errors, "mkimage: -coverprofile: %v\n", err)
+		}
 		ok = ok && rep.passed
 		r.Stderr.Write(rep.errors.Bytes())
 		out.Write(rep.text.Bytes())
@@ -117,11 +120,12 @@ func (r *Runner) work(ctx context.Context, pkgs []*testPackage, reports []*repor
 
 // A report collects what is to be said about one package.
 type report struct {
-	out    io.Writer    // where it goes: text, or a stream
-	text   bytes.Buffer // for standard output
-	errors bytes.Buffer // for standard error
-	passed bool
-	done   chan struct{}
+	out     io.Writer    // where it goes: text, or a stream
+	text    bytes.Buffer // for standard output
+	errors  bytes.Buffer // for standard error
+	passed  bool
+	done    chan struct{}
+	profile []byte // of coverage
 }
 
 // test tests one package. Its lines are go test's.
@@ -293,7 +297,7 @@ func (r *Runner) boot(ctx context.Context, p *testPackage, m *qemu.Machine, rep 
 	start := time.Now()
 	var code int
 	var err error
-	r.withOutbox(p.ctx, &rep.errors, func(box *qemu.Outbox) {
+	r.withOutbox(p.ctx, rep, func(box *qemu.Outbox) {
 		code, err = m.Run(runCtx, qemu.IO{Stdout: console, Trace: r.Stderr, Log: &rep.errors, Outbox: box})
 	})
 	seconds := fmt.Sprintf("%.3fs", time.Since(start).Seconds())
