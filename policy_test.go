@@ -45,6 +45,7 @@ var imports = []struct {
 	{"cmd/mkimage", []string{"", "boot", "runtime", "internal", "cmd/mkimage",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/pelletier/go-toml/v2",
 		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
+	{"ci/image/guest/ranges", []string{"exo"}, "it is what is judged: a program on exo's page tables"},
 	{"ci", []string{"ci", "boot", "internal"}, "the bench and the image tests judge from outside: they share no code with the tool they judge"},
 }
 
@@ -63,6 +64,7 @@ var light = []string{"exo", "libos/posix"}
 // without a body.
 var unsafeFiles = map[string]string{
 	"exo/machine_hardtack.go":                     "what the bottom half pushes: declarations only, kept beside their hosted twins",
+	"exo/pages_hardtack.go":                       "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"libos/posix/machine_hardtack.go":             "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"ci/bench/linuxguest/tsc_amd64.go":            "one instruction, in the assembly file beside it",
 	"ci/bench/stepcount/stepcount_linux_amd64.go": "ptrace(2) takes addresses",

@@ -30,6 +30,10 @@ var runtimeEdits = []Edit{
 		Why: "114 calls before main, each a trap: 22 000 of 420 000 instructions",
 	},
 	{
+		File: "runtime/preempt.go", Decl: "asyncPreempt2", Op: Redirect, Text: "gopreempt_m exoParkFault",
+		Why: "a goroutine that waits for a page stands where it faulted, as one that was preempted there does (exo_upcall_amd64.go)",
+	},
+	{
 		File: "runtime/proc.go", Decl: "sysmon", Op: Redirect, Text: "usleep exoSysmonSleep",
 		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
 	},

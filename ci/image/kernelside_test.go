@@ -16,7 +16,7 @@ import (
 // and have no write barrier.
 func TestKernelSide(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"samples/hello", "exo/testdata/image"} { // the least that is linked, and most of what can be
+	for _, program := range []string{"samples/hello", "exo/testdata/image", "ci/image/guest/ranges"} { // the least that is linked, and most of what can be
 		t.Run(program, func(t *testing.T) { kernelSide(t, program) })
 	}
 }

@@ -20,6 +20,8 @@ func exoWriteCR4(v uintptr)
 func exoReadCR4() uintptr
 func exoLoadTables(gdtr, idtr, tr uintptr)
 func exoSelf() *exoCPU
+func exoCurrent() *exoContext
+func exoAt(pc, a1, a2, a3 uintptr) uintptr
 func exoPause()
 func exoHalt()
 func exoRdrand() (v, ok uintptr)
@@ -42,6 +44,7 @@ func exoVectors()
 func exoVDSO()
 func exoVDSOTime()
 func exoTrapDoor()
+func exoUpcallStart()
 func exoUnreachable()
 func exoOOM()
 

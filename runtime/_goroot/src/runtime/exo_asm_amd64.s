@@ -117,6 +117,14 @@ TEXT ·exoSelf<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	exoCPU_self(GS), AX
 	RET
 
+// func exoAt(pc, a1, a2, a3 uintptr) uintptr: calls the function at pc with the other arguments.
+TEXT ·exoAt<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	AX, DX
+	MOVQ	BX, AX
+	MOVQ	CX, BX
+	MOVQ	DI, CX
+	JMP	DX
+
 // func exoPause()
 TEXT ·exoPause<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	PAUSE

@@ -149,7 +149,9 @@ func exoUnback(lo, hi uintptr) {
 		if pte := exoLoad(e); pte&exoPteAddr != 0 {
 			exoStore(e, 0)
 			exoInvlpg(va)
-			exoPend(pte & exoPteAddr)
+			if pte&exoPteApp == 0 {
+				exoPend(pte & exoPteAddr)
+			}
 		}
 		va += exoPageSize
 	}

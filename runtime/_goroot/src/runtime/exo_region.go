@@ -223,6 +223,10 @@ func exoProtect(va, n uintptr, prot uint32) bool {
 			r := v.at(i)
 			ok = ok && r.lo == at
 			at = r.hi
+			if r.prot == exoProtApp {
+				at = 0 // its holder's to change
+				continue
+			}
 			kept := uint32(0)
 			if prot == 0 && r.prot != 0 {
 				kept = exoProtKept

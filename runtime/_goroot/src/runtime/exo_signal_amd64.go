@@ -242,6 +242,9 @@ func exoException(fr *exoFrame, cr2 uintptr) {
 		}
 		exoPanic("exception on the kernel side", fr, cr2)
 	}
+	if f := exo.cold.fault; f != 0 && fr.vec == 14 && exoAt(f, uintptr(unsafe.Pointer(t)), uintptr(unsafe.Pointer(fr)), cr2) != 0 {
+		return
+	}
 	sig, code, addr := uint32(_SIGSEGV), uint32(exoSiKernel), uintptr(0)
 	switch fr.vec {
 	case 0, 16, 19:

@@ -62,6 +62,7 @@ type exoCold struct {
 	count  [256]uint32    // times each vector fired; atomic
 	fired  [4]uint64      // vectors that fired since netpoll last looked; atomic
 	unback [96]uintptr    // frames that are unmapped and not yet free; region lock
+	fault  uintptr        // PC of exoOpFault, once a range has a handler
 }
 
 var exo = exoState{magic: exoMagic}
@@ -108,7 +109,11 @@ type exoContext struct {
 	later    *exoContext // in the sleepers list
 	restart  uintptr     // result of the call when the wait ends by deadline
 
-	_  [1088 - 22*8 - 8 - 16 - 32 - 64]byte
+	upcalls   uint64  // fault upcalls in progress; own CPU only
+	faultG    uintptr // goroutine that parks for a pager
+	faultAddr uintptr // and why: the address, the top bit for a write
+
+	_  [1088 - 22*8 - 8 - 16 - 32 - 64 - 24]byte
 	fp [exoFPMax]byte
 }
 

@@ -229,8 +229,7 @@ func exoSyscall(t *exoContext) {
 		}
 		ret = exoErr(exoEBADF)
 	case exoCallRun:
-		fn := unsafe.Pointer(&r.rdi) // a func value points at its code's address
-		ret = (*(*func(a1, a2, a3 uintptr) uintptr)(unsafe.Pointer(&fn)))(r.rsi, r.rdx, r.r10)
+		ret = exoAt(r.rdi, r.rsi, r.rdx, r.r10)
 	default:
 		if r1, errno, ok := exoPosixInPlace(r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9); ok {
 			ret = r1

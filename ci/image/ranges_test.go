@@ -1,0 +1,84 @@
+//go:build !hardtack
+
+package image
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRanges: what programs build on their own page tables behaves as the tables say.
+func TestRanges(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{
+		"demand": "faults 16 writes 8 sum 36\nagain 4 17\n",
+		"bits": "0 failed\nread 0\npage 7 true true 3 true\npage 8 false false 3 true\npage 9 true false 3 true\n" +
+			"dirty 2 [128 0 0 128]\ndirty 0 [0 0 0 0]\ndirty 1 8\ncleaned true false\n",
+		"errors": "7 <nil>\n0 <nil>\n1 exo: page 4 of the range: the range is shorter\n" +
+			"2 exo: page 1 of the range: the frames do not have that one, or are released\n" +
+			"3 exo: page 1 of the range: the frames do not have that one, or are released\n" +
+			"4 exo: page 2 of the range: no frame is mapped there: Map comes first\n" +
+			"5 exo: page 3 of the range: no frame is mapped there: Map comes first\n" +
+			"6 exo: page 268435456 of the range: the range is shorter\n7 <nil>\n8 <nil>\n9 <nil>\n" +
+			"10 exo: page 2 of the range: no frame is mapped there: Map comes first\n",
+		"cow":           "copies 2\na 2 102 5\nb 100 101 2 5\n",
+		"barrier":       "cards 12 faults 12 right true true\n",
+		"nested":        "order [4 3 2 1 0] 1 1\n",
+		"decline-panic": "recovered at 8 1\nrecovered at 4112 2\n",
+		"munmap": "apply: exo: range capability used after Release: take the resource again\nframe 5\n" +
+			"release: exo: range: the program unmapped or replaced it by munmap or mmap: leave those addresses to their holder\nframes: <nil>\n",
+		"released": "release: <nil>\napply: exo: range capability used after Release: take the resource again\n" +
+			"again: exo: range capability used after Release: take the resource again\n",
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			b := run(t, "ranges", machine{}, command)
+			b.want(t, 0)
+			if b.console != want {
+				t.Errorf("it printed\n%s\nwant\n%s", b.console, want)
+			}
+		})
+	}
+}
+
+// TestFaultOfAHandler: each way in which a handler can fail has its report.
+func TestFaultOfAHandler(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"handler-faults": {3, "fault in a fault handler"},
+		"too-deep":       {3, "fault in a"},
+		"decline":        {2, "unexpected fault address"},
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			b := run(t, "ranges", machine{}, command)
+			b.want(t, want.code, want.text)
+			if strings.Contains(b.console, "went on") {
+				t.Error("the access came through")
+			}
+		})
+	}
+}
+
+// TestPagers: goroutines wait for pages wherever they fault, on one CPU and on several, while the collector looks at them.
+func TestPagers(t *testing.T) {
+	for _, cpus := range []int{1, 2, 4} {
+		b := run(t, "ranges", machine{cpus: cpus}, "pager")
+		b.want(t, 0, "wrong 0\n")
+	}
+	run(t, "ranges", machine{}, "pager-declines").want(t, 0, "recovered true 1\n")
+	run(t, "ranges", machine{}, "pager-nosplit").want(t, 0, "recovered true 0\n")
+}
+
+// TestUpcallState: an upcall leaves nothing behind in the code that faulted: vector registers, profile ticks, preemption.
+func TestUpcallState(t *testing.T) {
+	for _, cpu := range []string{"", "max,-avx,-avx2,-f16c,-fma"} {
+		run(t, "ranges", machine{cpu: cpu}, "vector").want(t, 0, "handler true\npager true\n")
+	}
+	for _, cpus := range []int{1, 4} {
+		run(t, "ranges", machine{cpus: cpus}, "profile").want(t, 0, "faults true")
+	}
+}

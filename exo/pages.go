@@ -1,0 +1,196 @@
+package exo
+
+// Pages holds a range of the address space whose page table entries the holder writes. Nothing is mapped in a new one, and nothing is ever
+// mapped there but by its holder: an access to what is not mapped, or not so, is a [Fault] for the holder's handler.
+//
+// The collector does not look into a range: no Go pointers may be stored there.
+type Pages struct {
+	lo    uintptr
+	pages int
+	mem   []byte // nil after Release
+	hooks faultHooks
+}
+
+// Prot says how a page may be touched.
+type Prot uint8
+
+// A page with no rights keeps its frame and faults on any access. There is no right to execute.
+const (
+	ProtNone  Prot = 0
+	ProtRead  Prot = 1
+	ProtWrite Prot = 3 // and read
+)
+
+// maxRange bounds a range: 1 TiB.
+const maxRange = 1 << 28
+
+// TakePages gives a range of pages pages, at an address that the machine chooses.
+//
+// Errors: *RangeError, *ExhaustedError. It does not block.
+func TakePages(holder string, pages int) (*Pages, error) {
+	if pages <= 0 || pages > maxRange {
+		return nil, outside("page count of a range", uint64(pages), uint64(pages), 1, maxRange, "")
+	}
+	lo := hwRange(uintptr(pages))
+	if lo == 0 {
+		return nil, &ExhaustedError{Space: "address space", Want: uint64(pages) * PageSize, Why: holder + " must ask for less"}
+	}
+	return &Pages{lo: lo, pages: pages, mem: bytesAt(lo, uintptr(pages)*PageSize)}, nil
+}
+
+// Bytes is the memory. Touching it where no page allows it calls the range's handler, or is a fault like any other.
+func (r *Pages) Bytes() []byte { return r.mem }
+
+// Pages is the number of pages.
+func (r *Pages) Pages() int { return r.pages }
+
+// Release unmaps everything and gives the addresses back. Nobody may touch the range any more; its handler is not called again.
+//
+// Errors: *ReleasedError.
+func (r *Pages) Release() error {
+	if r.mem == nil {
+		return released("range")
+	}
+	r.mem = nil
+	forgetFaults(r)
+	if !hwDropRange(r.lo, uintptr(r.pages)) {
+		return fault("range", "the program unmapped or replaced it by munmap or mmap: leave those addresses to their holder")
+	}
+	return nil
+}
+
+// A PageOp is one operation of a batch, made by [Map], [Unmap], [Protect], [Query] or [Clean]. After [Pages.Apply] it holds its result.
+type PageOp struct {
+	frame uintptr // physical address
+	page  uint32
+	verb  uint8
+	prot  Prot
+	seen  uint8
+	fail  uint8
+}
+
+// The bottom half's numbers (exo_pages_amd64.go).
+const (
+	verbMap = iota
+	verbUnmap
+	verbProtect
+	verbQuery
+	verbClean
+
+	seenAccess = 1
+	seenWrite  = 2
+
+	failAbsent  = 1
+	failMemory  = 2
+	failOutside = 4
+	failFrame   = 5 // ours: Map was given a frame that is not there
+)
+
+// Map enters frame i of f at a page, in place of what was mapped there.
+func Map(page int, f *Frames, i int, p Prot) PageOp {
+	op := PageOp{page: pageNumber(page), verb: verbMap, prot: p, fail: failFrame}
+	if mem := f.Bytes(); uint(i) < uint(len(mem)/PageSize) {
+		op.frame, op.fail = uintptr(f.Base())+uintptr(i)*PageSize, 0
+	}
+	return op
+}
+
+// Unmap removes a page's frame, which stays its holder's.
+func Unmap(page int) PageOp { return PageOp{page: pageNumber(page), verb: verbUnmap} }
+
+// Protect changes how a mapped page may be touched.
+func Protect(page int, p Prot) PageOp {
+	return PageOp{page: pageNumber(page), verb: verbProtect, prot: p}
+}
+
+// Query asks for a mapped page's rights and frame, and whether it was touched.
+func Query(page int) PageOp { return PageOp{page: pageNumber(page), verb: verbQuery} }
+
+// Clean is Query, and forgets that the page was touched: the next Query tells of later accesses only.
+func Clean(page int) PageOp { return PageOp{page: pageNumber(page), verb: verbClean} }
+
+// pageNumber makes what no range has of what is no page number.
+func pageNumber(page int) uint32 {
+	if uint(page) >= maxRange {
+		return maxRange
+	}
+	return uint32(page)
+}
+
+// Err says why the operation failed; nil where it did not.
+func (op *PageOp) Err() error {
+	switch op.fail {
+	case 0:
+		return nil
+	case failAbsent:
+		return &PageError{Page: int(op.page), Why: "no frame is mapped there: Map comes first"}
+	case failMemory:
+		return &ExhaustedError{Space: "frames for page tables", Want: 1, Why: "release memory"}
+	case failFrame:
+		return &PageError{Page: int(op.page), Why: "the frames do not have that one, or are released"}
+	}
+	return &PageError{Page: int(op.page), Why: "the range is shorter"}
+}
+
+// Prot is how the page may be touched: the result of Query and Clean.
+func (op *PageOp) Prot() Prot { return op.prot }
+
+// Frame is the frame at the page: the result of Query, Clean and Unmap.
+func (op *PageOp) Frame() Phys { return Phys(op.frame) }
+
+// Accessed and Written say what the processor saw before the operation, since the page was mapped or cleaned.
+func (op *PageOp) Accessed() bool { return op.seen&seenAccess != 0 }
+
+// Written: see Accessed.
+func (op *PageOp) Written() bool { return op.seen&seenWrite != 0 }
+
+// PageError says what is wrong with an operation on a page of a range.
+type PageError struct {
+	Page int
+	Why  string
+}
+
+func (e *PageError) Error() string {
+	return "exo: page " + decimal(uint64(e.Page)) + " of the range: " + e.Why
+}
+
+// maxBatch is how many operations the kernel side does at once, with interrupts off.
+const maxBatch = 128
+
+// pageBatch is what the bottom half takes.
+type pageBatch struct {
+	lo, pages uintptr
+	ops       *PageOp
+	n         uintptr
+	failed    uintptr
+}
+
+// Apply does the operations in their order, each on its own: one that fails says so by Err and hinders no other. On return no
+// CPU uses an entry that they replaced. It gives the number of those that failed.
+//
+// Errors: *ReleasedError; nothing else makes it fail as a whole. It does not block or allocate.
+func (r *Pages) Apply(ops []PageOp) (failed int, err error) {
+	for len(ops) > 0 {
+		if r.mem == nil {
+			return failed, released("range")
+		}
+		part := ops[:min(len(ops), maxBatch)]
+		b := pageBatch{lo: r.lo, pages: uintptr(r.pages), ops: &part[0], n: uintptr(len(part))}
+		if !hwPages(&b) {
+			return failed, released("range")
+		}
+		failed += int(b.failed)
+		ops = ops[len(part):]
+	}
+	return failed, nil
+}
+
+// Dirty sets the bit of each page in [page, page+n) that was written since the last Dirty or Clean, in bits, which it clears first and which has
+// at least n bits. It gives their number; 0, too, where that is no part of the range.
+func (r *Pages) Dirty(page, n int, bits []uint64) int {
+	if r.mem == nil || page < 0 || n <= 0 || page > r.pages-n || (n+63)/64 > len(bits) {
+		return 0
+	}
+	clear(bits)
+	return hwDirty(r.lo+uintptr(page)*PageSize, uintptr(n), &bits[0])
+}

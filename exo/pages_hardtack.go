@@ -1,0 +1,22 @@
+//go:build hardtack
+
+package exo
+
+// The bottom half's page tables (exo_pages_amd64.go, exo_upcall_amd64.go).
+
+// hwRange reserves addresses for a range of pages, 0 when there is no room; hwDropRange unmaps them all and gives them back.
+func hwRange(pages uintptr) uintptr
+func hwDropRange(lo, pages uintptr) bool
+
+// hwPages does a batch. false: the range is gone.
+//
+//go:noescape
+func hwPages(b *pageBatch) bool
+
+// hwDirty sets and clears dirty bits.
+//
+//go:noescape
+func hwDirty(lo, pages uintptr, bits *uint64) int
+
+// hwUpcalls says what to call on faults in ranges.
+func hwUpcalls(handle func(addr, pc uintptr, write bool) int, page func(addr uintptr, write bool) bool)

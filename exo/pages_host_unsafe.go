@@ -1,0 +1,156 @@
+//go:build !hardtack
+
+package exo
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// The hosted twin of a range has entries and no page tables: its memory can be touched at any time, and Touch says what a machine would
+// do about it.
+
+type hostRange struct {
+	mem     []byte
+	entries map[uint32]*PageOp // as mapped, with what was seen
+}
+
+var hostRanges struct {
+	mu     sync.Mutex
+	at     map[uintptr]*hostRange
+	handle func(addr, pc uintptr, write bool) int
+	page   func(addr uintptr, write bool) bool
+}
+
+func hwRange(pages uintptr) uintptr {
+	h := &hostRanges
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	mem := make([]byte, (pages+1)*PageSize)
+	lo := (uintptr(unsafe.Pointer(&mem[0])) + PageSize - 1) &^ (PageSize - 1)
+	if h.at == nil {
+		h.at = map[uintptr]*hostRange{}
+	}
+	h.at[lo] = &hostRange{mem: mem, entries: map[uint32]*PageOp{}}
+	return lo
+}
+
+func hwDropRange(lo, pages uintptr) bool {
+	h := &hostRanges
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ok := h.at[lo] != nil
+	delete(h.at, lo)
+	return ok
+}
+
+func hwPages(b *pageBatch) bool {
+	h := &hostRanges
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.at[b.lo]
+	if r == nil {
+		return false
+	}
+	ops := unsafe.Slice(b.ops, b.n)
+	for i := range ops {
+		if ops[i].fail != failFrame {
+			ops[i].fail = 0
+			r.do(&ops[i], uint32(b.pages))
+		}
+		if ops[i].fail != 0 {
+			b.failed++
+		}
+	}
+	return true
+}
+
+func (r *hostRange) do(op *PageOp, pages uint32) {
+	old := r.entries[op.page]
+	switch {
+	case op.page >= pages:
+		op.fail = failOutside
+		return
+	case op.verb == verbMap:
+		e := *op
+		e.seen = 0
+		r.entries[op.page] = &e
+		return
+	case old == nil:
+		op.fail = failAbsent
+		return
+	}
+	op.seen, op.frame = old.seen, old.frame
+	switch op.verb {
+	case verbUnmap:
+		delete(r.entries, op.page)
+	case verbProtect:
+		old.prot = op.prot
+	case verbClean:
+		old.seen = 0
+		fallthrough
+	case verbQuery:
+		op.prot = old.prot
+	}
+}
+
+func hwDirty(lo, pages uintptr, bits *uint64) (found int) {
+	h := &hostRanges
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for base, r := range h.at {
+		if lo < base || lo >= base+uintptr(len(r.mem)) {
+			continue
+		}
+		words := unsafe.Slice(bits, (pages+63)/64)
+		first := uint32((lo - base) / PageSize)
+		for page, e := range r.entries {
+			if i := page - first; page >= first && i < uint32(pages) && e.seen&seenWrite != 0 {
+				e.seen &^= seenWrite
+				words[i/64] |= 1 << (i % 64)
+				found++
+			}
+		}
+	}
+	return found
+}
+
+func hwUpcalls(handle func(addr, pc uintptr, write bool) int, page func(addr uintptr, write bool) bool) {
+	hostRanges.handle, hostRanges.page = handle, page
+}
+
+// Touch does to a range on the host what an access to a page does on a machine: the processor notes it, or the range's holder sees a fault. It
+// reports whether the access came through. Tests only.
+func Touch(r *Pages, page int, write bool) bool {
+	h := &hostRanges
+	for range 100 {
+		h.mu.Lock()
+		hr := h.at[r.lo]
+		var e *PageOp
+		if hr != nil {
+			e = hr.entries[uint32(page)]
+		}
+		if e != nil && e.prot != ProtNone && (!write || e.prot == ProtWrite) {
+			e.seen |= seenAccess
+			if write {
+				e.seen |= seenWrite
+			}
+			h.mu.Unlock()
+			return true
+		}
+		h.mu.Unlock()
+		addr := r.lo + uintptr(page)*PageSize
+		if h.handle == nil {
+			return false
+		}
+		switch Verdict(h.handle(addr, 0, write)) {
+		case Decline:
+			return false
+		case Defer:
+			if !h.page(addr, write) {
+				return false
+			}
+		}
+	}
+	return false
+}

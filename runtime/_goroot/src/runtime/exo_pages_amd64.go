@@ -1,0 +1,205 @@
+package runtime
+
+import "unsafe"
+
+// Ranges: parts of the address space whose page table entries exo's holders write themselves (exo/pages.go). To the regions a range
+// is a reservation that allows nothing: a first touch is not backed here, it is a fault for the upcall (exo_upcall_amd64.go).
+// The frames in a range belong to who mapped them; unmapping never frees them.
+
+const (
+	exoProtApp = 16     // of a region: a range
+	exoPteApp  = 1 << 9 // of an entry: not our frame
+)
+
+// exoPageOp is one operation of a batch. Package exo declares the same.
+type exoPageOp struct {
+	frame uintptr // physical address, for map; of query the result
+	page  uint32  // in the range
+	verb  uint8
+	prot  uint8 // for map and protect; of query the result
+	seen  uint8 // result: exoSeen*
+	fail  uint8 // result: exoFail*
+}
+
+const exoPageOpSize = 16
+
+const (
+	exoVerbMap = iota
+	exoVerbUnmap
+	exoVerbProtect
+	exoVerbQuery
+	exoVerbClean // query, and forget what was seen
+
+	exoSeenAccess = 1
+	exoSeenWrite  = 2
+
+	exoFailAbsent  = 1
+	exoFailMemory  = 2
+	exoFailVerb    = 3
+	exoFailOutside = 4
+	exoFailFrame   = 5 // exo's: there is no such frame
+)
+
+// exoPageBatch is what exo hands over: n operations at ops on the range of the given pages from lo.
+type exoPageBatch struct {
+	lo, pages uintptr
+	ops, n    uintptr
+	failed    uintptr // result
+}
+
+// exoOpRange reserves a range of n pages and returns its address, 0 when there is no room.
+func exoOpRange(n, _, _ uintptr) uintptr { return exoReserve(0, n<<exoPageShift, exoProtApp, false) }
+
+// exoOpDropRange unmaps all of a range and gives its addresses back.
+func exoOpDropRange(lo, n, _ uintptr) uintptr {
+	v := &exo.vm
+	hi := lo + n<<exoPageShift
+	ok := uintptr(0)
+	v.lock.lock()
+	if v.isRange(lo, hi) && v.clear(lo, hi) {
+		ok = 1
+	}
+	v.lock.unlock()
+	return ok
+}
+
+// isRange reports whether [lo, hi) is still a range, or part of one; lock held.
+func (v *exoVM) isRange(lo, hi uintptr) bool {
+	i := v.find(lo)
+	return i < v.n && v.at(i).prot == exoProtApp && v.at(i).lo <= lo && hi <= v.at(i).hi
+}
+
+// exoOpPages does a batch: each operation on its own, one shootdown for all. It returns 0 where the range is gone.
+func exoOpPages(batch, _, _ uintptr) uintptr {
+	b := (*exoPageBatch)(exoPtr(batch))
+	v := &exo.vm
+	v.lock.lock()
+	if !v.isRange(b.lo, b.lo+b.pages<<exoPageShift) {
+		v.lock.unlock()
+		return 0
+	}
+	flush := false
+	for i := uintptr(0); i < b.n; i++ {
+		op := (*exoPageOp)(exoPtr(b.ops + i*exoPageOpSize))
+		op.seen = 0
+		if op.fail != exoFailFrame {
+			op.fail = exoFailOutside
+		}
+		if uintptr(op.page) < b.pages && op.fail == exoFailOutside && v.pageOp(op, b.lo+uintptr(op.page)<<exoPageShift) {
+			flush = true
+		}
+		if op.fail != 0 {
+			b.failed++
+		}
+	}
+	if flush {
+		exoShoot()
+	}
+	v.lock.unlock()
+	return 1
+}
+
+// pageOp does one operation and reports whether other CPUs may remember an entry that no longer holds.
+func (v *exoVM) pageOp(op *exoPageOp, va uintptr) bool {
+	e := exoTable(va, 0, op.verb == exoVerbMap)
+	if e == 0 {
+		op.fail = exoFailAbsent
+		if op.verb == exoVerbMap {
+			op.fail = exoFailMemory
+		}
+		return false
+	}
+	old := exoLoad(e)
+	if old&exoPteAddr == 0 && op.verb != exoVerbMap {
+		op.fail = exoFailAbsent
+		return false
+	}
+	op.fail = 0
+	if old&exoPteA != 0 {
+		op.seen = exoSeenAccess
+	}
+	if old&exoPteD != 0 {
+		op.seen |= exoSeenWrite
+	}
+	pte := old
+	switch op.verb {
+	case exoVerbMap:
+		pte = op.frame | exoPteNX | exoPteApp | exoRights(op.prot)
+	case exoVerbUnmap:
+		op.frame = old & exoPteAddr
+		pte = 0
+	case exoVerbProtect:
+		pte = old&^(exoPteP|exoPteW) | exoRights(op.prot)
+	case exoVerbQuery, exoVerbClean:
+		op.frame = old & exoPteAddr
+		op.prot = 0
+		if old&exoPteP != 0 {
+			op.prot = exoProtRead
+		}
+		if old&exoPteW != 0 {
+			op.prot |= exoProtWrite
+		}
+		if op.verb == exoVerbClean {
+			pte &^= exoPteA | exoPteD
+		}
+	default:
+		op.fail = exoFailVerb
+	}
+	if pte == old {
+		return false
+	}
+	// A CPU may be setting A or D at this moment; only of an entry that goes or is cleaned does that matter, and what it sets then
+	// belongs to an access that this operation did not see.
+	exoStore(e, pte)
+	if old&exoPteP == 0 {
+		return false
+	}
+	exoInvlpg(va)
+	return old&^(pte|exoPteA|exoPteD) != 0 || (old^pte)&exoPteAddr != 0 || op.verb == exoVerbClean
+}
+
+// exoRights are the bits of an entry that say what an access may do. Without rights it is not present and keeps its frame.
+func exoRights(prot uint8) uintptr {
+	switch {
+	case prot&exoProtWrite != 0:
+		return exoPteP | exoPteW
+	case prot&exoProtRead != 0:
+		return exoPteP
+	}
+	return 0
+}
+
+// exoOpDirty sets the bit of each page in [lo, lo+n pages) that was written since the last time, in the words at bits, which are zero, and
+// returns how many there are.
+func exoOpDirty(lo, n, bits uintptr) uintptr {
+	v := &exo.vm
+	hi := lo + n<<exoPageShift
+	found := uintptr(0)
+	v.lock.lock()
+	if v.isRange(lo, hi) {
+		for va := lo; va < hi; {
+			e := exoTable(va, 0, false)
+			if e == 0 {
+				va = exoNext(va, 1)
+				continue
+			}
+			for end := min(hi, exoNext(va, 1)); va < end; va += exoPageSize {
+				if pte := exoLoad(e); pte&exoPteD != 0 {
+					exoStore(e, pte&^exoPteD)
+					exoInvlpg(va)
+					i := (va - lo) >> exoPageShift
+					exoStore(bits+i>>6*8, exoLoad(bits+i>>6*8)|1<<(i&63))
+					found++
+				}
+				e += 8
+			}
+		}
+	}
+	if found != 0 {
+		exoShoot()
+	}
+	v.lock.unlock()
+	return found
+}
+
+const _ uintptr = -(unsafe.Sizeof(exoPageOp{}) - exoPageOpSize) // they are the same, or this does not compile
