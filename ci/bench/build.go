@@ -80,15 +80,6 @@ func (b *Bench) Image(ctx context.Context, pkg string) (*Guest, error) {
 // Linux makes pkg the init of a Linux guest.
 func (b *Bench) Linux(ctx context.Context, pkg string) (*Guest, error) {
 	return b.once("linux "+pkg, func() (*Guest, error) {
-		if b.kernel == nil {
-			if err := b.fetchKernel(ctx); err != nil {
-				return nil, err
-			}
-		}
-		start, err := symbol.PVHEntry(b.kernel.ELF)
-		if err != nil {
-			return nil, err
-		}
 		program, err := b.Program(ctx, pkg)
 		if err != nil {
 			return nil, err
@@ -97,12 +88,46 @@ func (b *Bench) Linux(ctx context.Context, pkg string) (*Guest, error) {
 		if err != nil {
 			return nil, err
 		}
-		initramfs := b.file(pkg, "initramfs")
-		return &Guest{
-			Kernel: b.kernel.ELF, Initrd: initramfs, Memory: linuxMemory, start: start, main: main,
-			appendLine: linuxguest.CommandLine, exitCode: linuxExitCode,
-		}, linuxguest.MakeInitramfs(initramfs, program)
+		g, err := b.init(ctx, pkg, program)
+		if err == nil {
+			g.main = main
+		}
+		return g, err
 	})
+}
+
+// LinuxC makes a C program the init of a Linux guest.
+func (b *Bench) LinuxC(ctx context.Context, source string) (*Guest, error) {
+	return b.once("linux "+source, func() (*Guest, error) {
+		for tool, pkg := range map[string]string{"gcc": "gcc", "/usr/lib/x86_64-linux-gnu/libc.a": "libc6-dev"} {
+			if err := install(ctx, tool, pkg); err != nil {
+				return nil, err
+			}
+		}
+		program := b.file(source, "program")
+		if _, err := command(ctx, b.Root, nil, "gcc", "-O2", "-static", "-o", program, source); err != nil {
+			return nil, err
+		}
+		return b.init(ctx, source, program)
+	})
+}
+
+// init makes a program the init of a Linux guest.
+func (b *Bench) init(ctx context.Context, name, program string) (*Guest, error) {
+	if b.kernel == nil {
+		if err := b.fetchKernel(ctx); err != nil {
+			return nil, err
+		}
+	}
+	start, err := symbol.PVHEntry(b.kernel.ELF)
+	if err != nil {
+		return nil, err
+	}
+	initramfs := b.file(name, "initramfs")
+	return &Guest{
+		Kernel: b.kernel.ELF, Initrd: initramfs, Memory: linuxMemory, start: start,
+		appendLine: linuxguest.CommandLine, exitCode: linuxExitCode,
+	}, linuxguest.MakeInitramfs(initramfs, program)
 }
 
 // fetchKernel gets the Linux guest's kernel. A fresh machine may know no packages yet.

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 )
 
 // install makes sure that a tool is there, by installing its Debian package if need be.
 func install(ctx context.Context, tool, pkg string) error {
-	if _, err := exec.LookPath(tool); err == nil {
+	if have(tool) {
 		return nil
 	}
 	missing := fmt.Errorf("%s is missing; install it (Debian: %s)", tool, pkg)
@@ -19,8 +20,20 @@ func install(ctx context.Context, tool, pkg string) error {
 			return fmt.Errorf("%w: %w", missing, err)
 		}
 	}
+	if !have(tool) {
+		return missing
+	}
+	return nil
+}
+
+// have tells whether a program, or a file named by its path, is there.
+func have(tool string) bool {
+	if filepath.IsAbs(tool) {
+		_, err := os.Stat(tool)
+		return err == nil
+	}
 	_, err := exec.LookPath(tool)
-	return err
+	return err == nil
 }
 
 // apt runs apt-get as root, by sudo if that asks nothing.

@@ -77,19 +77,21 @@ func (s Side[T]) figure(text func(T) string) Figure {
 
 // both measures the program in the package pkg in an image and in the Linux guest.
 func both[T any](ctx context.Context, b *Bench, pkg string, measure func(*Guest) (T, error)) (ours, linux Side[T]) {
-	one := func(make func(context.Context, string) (*Guest, error)) (s Side[T]) {
-		g, err := make(ctx, pkg)
-		if err != nil {
-			s.Err = err
-			return s
-		}
-		s.Value, s.Err = measure(g)
-		return s
-	}
-	ours = one(b.Image)
+	ours = side(ctx, pkg, b.Image, measure)
 	if !b.WithLinux {
 		linux.Left = true
 		return ours, linux
 	}
-	return ours, one(b.Linux)
+	return ours, side(ctx, pkg, b.Linux, measure)
+}
+
+// side measures a program made bootable in one way.
+func side[T any](ctx context.Context, pkg string, make func(context.Context, string) (*Guest, error), measure func(*Guest) (T, error)) (s Side[T]) {
+	g, err := make(ctx, pkg)
+	if err != nil {
+		s.Err = err
+		return s
+	}
+	s.Value, s.Err = measure(g)
+	return s
 }

@@ -11,5 +11,6 @@ var rows = []Row{
 	idleRow("idle-ticker", "one 1 s ticker", "ci/bench/guest/ticker", 20_000),
 	sleepRow,
 	speedupRow,
+	faultsRow,
 	buildRow,
 }
