@@ -47,6 +47,52 @@ func (e *ReleasedError) Error() string {
 	return "exo: " + e.Space + " capability used after Release: take the resource again"
 }
 
+// RevokedError is what a call on a capability, or on a resource bound from one, returns or panics with after it was taken back.
+type RevokedError struct {
+	Space string
+	By    string // the holder of the capability that it was taken back to
+	Why   string
+	When  int64 // as Now
+
+	answer string // Repossession.Answer
+}
+
+func (e *RevokedError) Error() string {
+	return "exo: " + e.Space + " capability was taken back by " + e.By + " (" + e.Why + ") " + decimal(uint64(e.When)) +
+		" ns after boot: ask " + e.By + " for another, and see Repossessions"
+}
+
+// RightsError says that a capability does not give what a call needs. The call changed nothing.
+type RightsError struct {
+	Space  string
+	Holder string // of the capability
+	Want   Rights
+	Have   Rights
+	Why    string // where it is not about the rights
+}
+
+func (e *RightsError) Error() string {
+	if e.Why != "" {
+		return "exo: " + e.Space + ": " + e.Why
+	}
+	return "exo: " + e.Space + " capability of " + e.Holder + " gives the rights " + e.Have.String() + ", and this needs " +
+		e.Want.String() + ": ask for one that gives them"
+}
+
+// EmptyError says that a zero Cap, or a zero value of a resource's type, was used.
+type EmptyError struct{}
+
+func (*EmptyError) Error() string {
+	return "exo: the zero capability holds nothing: take a resource, or derive a capability from one that exo gave"
+}
+
+// BusyError says that a resource for one user at a time has one already.
+type BusyError struct{ Thing string }
+
+func (e *BusyError) Error() string {
+	return "exo: " + e.Thing + " has a goroutine waiting already: one at a time"
+}
+
 // MachineError says what the machine lacks or what its tables say wrongly.
 type MachineError struct {
 	Thing string // "ACPI table", "PCI function 00:03.0", ...

@@ -1,60 +1,117 @@
 package exo
 
+import "sync/atomic"
+
 // Frames holds n physically contiguous frames of RAM. Its holder may read and write them and tell their physical
 // address to a device.
-type Frames struct {
-	mem   []byte // the frames in the direct map; nil after Release
-	base  Phys
-	claim *claim
-}
-
-// TakeFrames gives n zeroed contiguous frames, the first at a multiple of align bytes (a power of two; 0 means a page).
 //
-// Errors: *RangeError for impossible arguments, *ExhaustedError when no such run is free. It does not block.
-func TakeFrames(holder string, n int, align uintptr) (*Frames, error) {
-	if align == 0 {
-		align = PageSize
-	}
-	if n <= 0 || n > maxFrames || align&(align-1) != 0 || align < PageSize {
-		return nil, outside("frame count", uint64(n), uint64(n), 1, maxFrames, "and the alignment must be a power of two of at least a page")
-	}
-	w := theWorld
-	base := hwFrames(uintptr(n), align)
-	if base == 0 {
-		return nil, &ExhaustedError{Space: "contiguous frames", Want: uint64(n), Why: "release memory, ask for shorter runs, or give the machine more"}
-	}
-	size := uintptr(n) * PageSize
-	mem := physBytes(base, size)
-	if mem == nil {
-		hwFreeFrames(base, uintptr(n))
-		return nil, &MachineError{Thing: "frames at " + hex(uint64(base)), Why: "the frame allocator gave memory that is not in the direct map"}
-	}
-	c, err := w.frames.take("frame", holder, uint64(base)/PageSize, uint64(base+size-1)/PageSize)
-	if err != nil {
-		return nil, err // the allocator gave out a frame twice: keep it out of use
-	}
-	return &Frames{mem: mem, base: Phys(base), claim: c}, nil
+// Protected by Go types: Bytes is empty once the binding has ended. A slice that was taken before still reaches the memory, as a
+// device does that was told the address: what must be safe from its last holder is mapped and unmapped by page tables instead.
+type Frames struct {
+	at   memory         // in the direct map
+	size atomic.Uintptr // bytes; 0 once the binding has ended
+	base Phys
+	n    uintptr
+	b    Binding
 }
 
 // maxFrames bounds one run: 1 GiB.
 const maxFrames = 1 << 18
 
-// Bytes is the memory itself. The slice must not be used after Release. It costs a load of three words.
-func (f *Frames) Bytes() []byte { return f.mem }
+func newFrames(holder string, base Phys, n uintptr) *Frames {
+	f := &Frames{base: base, n: n}
+	f.b = Binding{lo: uint64(base) / PageSize, hi: uint64(base)/PageSize + uint64(n) - 1, holder: holder, res: f}
+	return f
+}
+
+// BindFrames binds the n frames from physical address base on, with what they hold.
+//
+// Needs: Bind, Read and Write. Errors: those of Derive; *RangeError if there is no RAM. It does not block.
+func BindFrames(c Cap, holder string, base Phys, n int) (*Frames, error) {
+	if err := checkFrames(n, 0); err != nil {
+		return nil, err
+	}
+	if base%PageSize != 0 {
+		return nil, outside("frame address", uint64(base), uint64(base), 0, maxPhys, "a frame begins at a multiple of the page size")
+	}
+	f := newFrames(holder, base, uintptr(n))
+	if physBytes(uintptr(base), f.n*PageSize) == nil {
+		return nil, outside(FrameSpace, f.b.lo, f.b.hi, 0, maxPhys/PageSize, "there is no RAM in all of it")
+	}
+	if err := c.bindIn(spFrame, &f.b, Read|Write); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func checkFrames(n int, align uintptr) error {
+	if n <= 0 || n > maxFrames || align&(align-1) != 0 || align != 0 && align < PageSize {
+		return outside("frame count", uint64(n), uint64(n), 1, maxFrames, "and the alignment must be a power of two of at least a page")
+	}
+	return nil
+}
+
+// takeFrames binds any n frames: what the bottom half gives where c is the root, else the lowest that c has.
+func takeFrames(c Cap, root bool, holder string, n int, align uintptr) (*Frames, error) {
+	if err := checkFrames(n, align); err != nil {
+		return nil, err
+	}
+	align = max(align, PageSize)
+	if !root {
+		f := newFrames(holder, 0, uintptr(n))
+		if err := c.bindAny(&f.b, Bind|Read|Write, uint64(n), uint64(align/PageSize)); err != nil {
+			return nil, err
+		}
+		clear(f.Bytes())
+		return f, nil
+	}
+	base := hwFrames(uintptr(n), align)
+	if base == 0 {
+		return nil, &ExhaustedError{Space: "contiguous frames", Want: uint64(n), Why: "release memory, ask for shorter runs, or give the machine more"}
+	}
+	f := newFrames(holder, Phys(base), uintptr(n))
+	if err := c.bind(&f.b, Bind|Read|Write, true); err != nil {
+		return nil, err // the allocator gave out a frame twice: it stays out of use
+	}
+	return f, nil
+}
+
+func (f *Frames) ready() error {
+	f.base = Phys(f.b.lo * PageSize)
+	mem := physBytes(uintptr(f.base), f.n*PageSize)
+	if mem == nil {
+		return faultAt("frames", uint64(f.base), "the frame allocator gave memory that is not in the direct map")
+	}
+	f.at = memoryOf(mem)
+	f.size.Store(f.n * PageSize)
+	return nil
+}
+
+func (f *Frames) unbind() { f.size.Store(0) }
+
+// Bytes is the memory itself; empty once the binding has ended. The slice must not be used after that. It costs two loads.
+func (f *Frames) Bytes() []byte { return f.at.bytes(f.size.Load()) }
 
 // Base is the physical address of the first byte, for a device.
 func (f *Frames) Base() Phys { return f.base }
 
+// Err is nil while the binding lives.
+func (f *Frames) Err() error { return f.b.err() }
+
 // Release gives the frames back. No device may still write to them: stop it first.
-func (f *Frames) Release() error {
-	if f.mem == nil {
-		return released("frame")
+func (f *Frames) Release() error { return f.b.Release() }
+
+// claimFrames takes frames by number from the bottom half's pool; giveFrames puts them back.
+func claimFrames(lo, hi uint64) bool {
+	for i := lo; i <= hi; i++ {
+		if !hwTakeFrame(uintptr(i * PageSize)) {
+			if i > lo {
+				giveFrames(lo, i-1)
+			}
+			return false
+		}
 	}
-	n := uintptr(len(f.mem)) / PageSize
-	f.mem = nil
-	if err := f.claim.release(); err != nil {
-		return err
-	}
-	hwFreeFrames(uintptr(f.base), n)
-	return nil
+	return true
 }
+
+func giveFrames(lo, hi uint64) { hwFreeFrames(uintptr(lo*PageSize), uintptr(hi-lo+1)) }

@@ -45,12 +45,11 @@ func (w *world) findIOAPICs() (*router, error) {
 	}
 	r := &router{overrides: overrides}
 	for _, a := range list {
-		cl, err := w.mmio.takeOwn("MMIO", "I/O APIC", uint64(a.base), uint64(a.base)+0x1f)
-		if err != nil {
+		if _, err := w.takeOwn(spMMIO, "I/O APIC", uint64(a.base), uint64(a.base)+0x1f); err != nil {
 			return nil, err
 		}
-		mem, err := mapClaim(w, cl, a.base, 0x20)
-		if err != nil {
+		mem := &MMIO{phys: a.base, size: 0x20, rights: Read | Write}
+		if err := mem.ready(); err != nil {
 			return nil, err
 		}
 		p := ioapic{mu: new(sync.Mutex), mem: mem, from: a.from}
@@ -103,12 +102,14 @@ func (r *router) find(g GSI) *ioapic {
 }
 
 // Line holds one wired interrupt input.
+//
+// Protected by Go types: exo alone programs the I/O APICs. The input is masked when the binding ends.
 type Line struct {
-	p     *ioapic
-	reg   uint32
-	low   uint32 // polarity bit
-	gsi   GSI
-	claim *claim
+	p   *ioapic
+	reg uint32
+	low uint32 // polarity bit
+	gsi GSI
+	b   Binding
 }
 
 // ISA gives the input that ISA interrupt irq goes to and its polarity, after the MADT's overrides (ACPI 6.5, 5.2.12.5).
@@ -134,31 +135,40 @@ func (r *router) isa(irq uint8, low bool) (GSI, bool) {
 	return GSI(irq), low
 }
 
-// TakeLine claims an interrupt input, masked.
+// BindLine binds an interrupt input, masked.
 //
-// Errors: *RangeError if no I/O APIC has it, *HeldError, *MachineError if the machine's tables are bad. The first call reads
-// the MADT; none parks.
-func TakeLine(holder string, g GSI, activeLow bool) (*Line, error) {
-	w := theWorld
-	r, err := w.router()
+// Needs: Bind. Errors: those of Derive; *RangeError if no I/O APIC has it, *MachineError if the machine's tables are bad. The
+// first call reads the MADT; none parks.
+func BindLine(c Cap, holder string, g GSI, activeLow bool) (*Line, error) {
+	return bindLine(c, holder, g, activeLow, false)
+}
+
+func bindLine(c Cap, holder string, g GSI, activeLow, own bool) (*Line, error) {
+	r, err := theWorld.router()
 	if err != nil {
 		return nil, err
 	}
 	p := r.find(g)
 	if p == nil {
-		return nil, outside("interrupt line", uint64(g), uint64(g), 0, uint64(r.last()), "no I/O APIC has this input")
+		return nil, outside(LineSpace, uint64(g), uint64(g), 0, uint64(r.last()), "no I/O APIC has this input")
 	}
-	c, err := w.lines.take("interrupt line", holder, uint64(g), uint64(g))
-	if err != nil {
-		return nil, err
-	}
-	l := &Line{p: p, reg: ioEntry + 2*uint32(g-p.from), gsi: g, claim: c}
+	l := &Line{p: p, reg: ioEntry + 2*uint32(g-p.from), gsi: g}
 	if activeLow {
 		l.low = entryActiveLow
 	}
-	l.Mask()
+	l.b = Binding{lo: uint64(g), hi: uint64(g), holder: holder, own: own, res: l}
+	if err := c.bindIn(spLine, &l.b, 0); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
+
+func (l *Line) ready() error {
+	l.quiet(0)
+	return nil
+}
+
+func (l *Line) unbind() { theWorld.routes.drop(l, func() { l.quiet(0) }) }
 
 func (r *router) last() GSI {
 	var last GSI
@@ -172,41 +182,35 @@ func (r *router) last() GSI {
 func (l *Line) GSI() GSI { return l.gsi }
 
 // Bind sends the line to v on cpu (nil: the boot CPU) and unmasks it. Serve the device once afterwards: an edge that came
-// before is lost. It does not park.
-func (l *Line) Bind(v *Vector, cpu *CPU) error {
-	n := v.Number()
-	if n == 0 {
-		return released("vector")
-	}
-	if l.claim == nil {
-		return released("interrupt line")
-	}
-	id, err := target(cpu)
-	if err != nil {
-		return err
-	}
+// before is lost.
+//
+// Errors: those of Err for the line, the vector or the CPU; *RangeError if no interrupt reaches that CPU. It does not park.
+func (l *Line) Bind(v *Vector, cpu *CPU) error { return theWorld.routes.bind(l, 0, v, cpu) }
+
+// Mask stops the line. Bind starts it again. Once the binding has ended the line is masked, or another's: Mask does nothing.
+func (l *Line) Mask() { theWorld.routes.mask(l, 0) }
+
+// Err is nil while the binding lives.
+func (l *Line) Err() error { return l.b.err() }
+
+// Release masks the line and ends the binding.
+func (l *Line) Release() error { return l.b.Release() }
+
+// The methods of a source.
+
+func (l *Line) dead() error { return l.b.err() }
+
+func (l *Line) program(_ int, vector uint8, apic uint32) error {
 	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
 	l.p.write(l.reg, entryMasked)
-	l.p.write(l.reg+1, id<<24)
-	l.p.write(l.reg, uint32(n)|l.low) // fixed delivery, physical destination, edge
-	l.p.mu.Unlock()
+	l.p.write(l.reg+1, apic<<24)
+	l.p.write(l.reg, uint32(vector)|l.low) // fixed delivery, physical destination, edge
 	return nil
 }
 
-// Mask stops the line. Bind starts it again.
-func (l *Line) Mask() {
+func (l *Line) quiet(int) {
 	l.p.mu.Lock()
 	l.p.write(l.reg, entryMasked)
 	l.p.mu.Unlock()
-}
-
-// Release masks the line and gives it back.
-func (l *Line) Release() error {
-	if l.claim == nil {
-		return released("interrupt line")
-	}
-	l.Mask()
-	c := l.claim
-	l.claim = nil
-	return c.release()
 }

@@ -51,6 +51,23 @@ func hwIndirect(va uintptr, reg, v uint32, write bool) uint32
 // hwEntropy mixes p into the runtime's generator.
 func hwEntropy(p []byte)
 
+// Comparison and access as one step, in access_amd64.s.
+
+func mmioLoad8(m *MMIO, off uintptr) uint8
+func mmioLoad16(m *MMIO, off uintptr) uint16
+func mmioLoad32(m *MMIO, off uintptr) uint32
+func mmioLoad64(m *MMIO, off uintptr) uint64
+func mmioStore8(m *MMIO, off uintptr, v uint8)
+func mmioStore16(m *MMIO, off uintptr, v uint16)
+func mmioStore32(m *MMIO, off uintptr, v uint32)
+func mmioStore64(m *MMIO, off uintptr, v uint64)
+func portsIn8(p *Ports, off uint32) uint8
+func portsIn16(p *Ports, off uint32) uint16
+func portsIn32(p *Ports, off uint32) uint32
+func portsOut8(p *Ports, off uint32, v uint8)
+func portsOut16(p *Ports, off uint32, v uint16)
+func portsOut32(p *Ports, off uint32, v uint32)
+
 // The machine's own instructions, in machine_amd64.s.
 
 func load8(va uintptr) uint8

@@ -17,6 +17,9 @@ type Machine interface {
 	VectorAlloc() int
 	VectorFree(v int)
 	VectorWait(v int, deadline int64) uint64
+	TakeFrame(phys uintptr) bool
+	TakeVector(v int) bool
+	WakeVector(v int)
 	SetPower(op, kind int, addr uintptr, value uint32)
 	PowerButton(v, kind int, addr uintptr, mask, ack uint32)
 	Entropy(p []byte)
@@ -105,6 +108,12 @@ func hwVectorAlloc() int {
 
 func hwVectorFree(v int)                        { host.VectorFree(v) }
 func hwVectorWait(v int, deadline int64) uint64 { return host.VectorWait(v, deadline) }
+
+func hwTakeFrame(phys uintptr) bool { return host != nil && host.TakeFrame(phys) }
+func hwTakeVector(v int) bool       { return host != nil && host.TakeVector(v) }
+func hwWakeVector(v int)            { host.WakeVector(v) }
+
+const canWake = true
 
 func hwSetPower(op, kind int, addr uintptr, value uint32) { host.SetPower(op, kind, addr, value) }
 func hwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {

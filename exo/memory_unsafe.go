@@ -15,3 +15,18 @@ func physBytes(phys, size uintptr) []byte {
 func bytesAt(va, size uintptr) []byte {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&va))), size)
 }
+
+// A memory is where bytes begin.
+type memory struct{ p unsafe.Pointer }
+
+func memoryOf(b []byte) memory { return memory{unsafe.Pointer(unsafe.SliceData(b))} }
+
+// bytes is n bytes of it. unsafe.Slice would check what exo has checked at bind.
+func (m memory) bytes(n uintptr) (b []byte) {
+	h := (*struct {
+		p        unsafe.Pointer
+		len, cap uintptr
+	})(unsafe.Pointer(&b))
+	h.p, h.len, h.cap = m.p, n, n
+	return b
+}

@@ -1,47 +1,72 @@
 package exo
 
+import "sync/atomic"
+
 // MMIO holds a range of device registers. Loads and stores are single accesses of the stated width, uncached, in program
 // order with each other; offsets count from the start of the range.
 //
-// Protected by Go types: the offset is compared with the size and nothing is looked up. An offset outside the range, or
-// any use after Release, panics with a *RangeError. Sub-page ranges are possible because the check is not the page tables'.
+// Protected by Go types: the offset is compared with a length and nothing is looked up. A load compares with readable, a
+// store with writable: a missing right, and the end of the binding, are a length of 0. What fails panics with *RangeError,
+// *RightsError, *RevokedError or *ReleasedError. Sub-page ranges are possible because the check is not the page tables'.
 type MMIO struct {
-	va    uintptr
-	size  uintptr // 0 after Release: the range check is the liveness check too
-	phys  Phys
-	claim *claim
+	va       uintptr
+	readable atomic.Uintptr // bytes that may be loaded
+	writable atomic.Uintptr // bytes that may be stored to
+	size     uintptr
+	phys     Phys
+	rights   Rights
+	b        Binding
 }
 
-// TakeMMIO claims the device registers at [base, base+size) and maps them.
+// BindMMIO binds the device registers at [base, base+size) and maps them. Read gives loads, Write stores.
 //
-// Errors: *HeldError when a part is held, *RangeError when the range is empty, wraps, or touches RAM,
+// Needs: Bind, and Read or Write. Errors: those of Derive; *RangeError when the range is empty, wraps, or touches RAM;
 // *ExhaustedError when the mapping window is full. It does not block.
-func TakeMMIO(holder string, base Phys, size uintptr) (*MMIO, error) {
+func BindMMIO(c Cap, holder string, base Phys, size uintptr) (*MMIO, error) {
+	return bindMMIO(c, holder, base, size, c.Rights())
+}
+
+func bindMMIO(c Cap, holder string, base Phys, size uintptr, rights Rights) (*MMIO, error) {
 	if size == 0 {
-		return nil, outside("MMIO", uint64(base), uint64(base), 0, ^uint64(0)>>12, "the range is empty")
+		return nil, outside(MMIOSpace, uint64(base), uint64(base), 0, maxPhys, "the range is empty")
 	}
-	w := theWorld
-	c, err := w.mmio.take("MMIO", holder, uint64(base), uint64(base)+uint64(size)-1)
-	if err != nil {
-		return nil, err
-	}
-	m, err := mapClaim(w, c, base, size)
-	if err != nil {
-		c.release()
+	m := &MMIO{phys: base, size: size, rights: rights}
+	m.b = Binding{lo: uint64(base), hi: uint64(base) + uint64(size) - 1, holder: holder, res: m}
+	if err := c.bindIn(spMMIO, &m.b, readOrWrite(rights)); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-func mapClaim(w *world, c *claim, base Phys, size uintptr) (*MMIO, error) {
-	if ram, lo, hi := touchesRAM(base, uint64(size)); ram {
-		return nil, outside("MMIO", uint64(base), uint64(base)+uint64(size)-1, uint64(hi), ^uint64(0)>>12, "RAM at "+span(uint64(lo), uint64(hi)-1)+" is not device registers; use TakeFrames")
+// readOrWrite is what a binding with these rights needs of its Cap: either will do.
+func readOrWrite(have Rights) Rights {
+	if have&(Read|Write) == 0 {
+		return Read
 	}
-	va, err := w.pages.address(base, uint64(size))
+	return have & (Read | Write)
+}
+
+func (m *MMIO) ready() error {
+	if ram, lo, hi := touchesRAM(m.phys, uint64(m.size)); ram {
+		return outside(MMIOSpace, uint64(m.phys), uint64(m.phys)+uint64(m.size)-1, uint64(hi), maxPhys, "RAM at "+span(uint64(lo), uint64(hi)-1)+" is not device registers; use TakeFrames")
+	}
+	va, err := theWorld.pages.address(m.phys, uint64(m.size))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &MMIO{va: va, size: size, phys: base, claim: c}, nil
+	m.va = va
+	if m.rights&Read != 0 {
+		m.readable.Store(m.size)
+	}
+	if m.rights&Write != 0 {
+		m.writable.Store(m.size)
+	}
+	return nil
+}
+
+func (m *MMIO) unbind() {
+	m.readable.Store(0)
+	m.writable.Store(0)
 }
 
 // memoryRAM is the kind of usable memory in the PVH and E820 maps (PVH start info, hvm_memmap_table_entry; ACPI 6.5, 15.1).
@@ -59,44 +84,45 @@ func touchesRAM(base Phys, size uint64) (ram bool, lo, hi Phys) {
 	}
 }
 
-// Size is the length of the range in bytes; 0 after Release.
-func (m *MMIO) Size() uintptr { return m.size }
+// Size is the length of the range in bytes; 0 once the binding has ended.
+func (m *MMIO) Size() uintptr {
+	if m.b.err() != nil {
+		return 0
+	}
+	return m.size
+}
 
 // Base is the physical address of the range.
 func (m *MMIO) Base() Phys { return m.phys }
 
-// at is the address of an access of n bytes at off. Device registers are naturally aligned; so must the offset be.
-func (m *MMIO) at(off, n uintptr) uintptr {
-	if off >= m.size || m.size-off < n || off&(n-1) != 0 {
-		m.refuse(off, n)
+// Err is nil while the binding lives.
+func (m *MMIO) Err() error { return m.b.err() }
+
+// Release ends the binding. The pages stay mapped; nobody can name them until they are bound again.
+func (m *MMIO) Release() error { return m.b.Release() }
+
+// Device registers are naturally aligned; so must the offset be. The comparison and the access are in machine_*: nothing comes
+// between them, so that exo can wait for an access whose comparison has passed (doc.go, "In flight").
+
+func (m *MMIO) Load8(off uintptr) uint8   { return mmioLoad8(m, off) }
+func (m *MMIO) Load16(off uintptr) uint16 { return mmioLoad16(m, off) }
+func (m *MMIO) Load32(off uintptr) uint32 { return mmioLoad32(m, off) }
+func (m *MMIO) Load64(off uintptr) uint64 { return mmioLoad64(m, off) }
+
+func (m *MMIO) Store8(off uintptr, v uint8)   { mmioStore8(m, off, v) }
+func (m *MMIO) Store16(off uintptr, v uint16) { mmioStore16(m, off, v) }
+func (m *MMIO) Store32(off uintptr, v uint32) { mmioStore32(m, off, v) }
+func (m *MMIO) Store64(off uintptr, v uint64) { mmioStore64(m, off, v) }
+
+// mmioRefuse says why an access of some width at off was refused.
+func mmioRefuse(m *MMIO, off uintptr) {
+	if err := m.b.err(); err != nil {
+		panic(err)
 	}
-	return m.va + off
-}
-
-func (m *MMIO) refuse(off, n uintptr) {
-	if m.size == 0 {
-		panic(released("MMIO"))
+	if m.rights&(Read|Write) != Read|Write && off < m.size {
+		panic(&RightsError{Space: MMIOSpace, Holder: m.b.holder, Want: (Read | Write) &^ m.rights, Have: m.rights})
 	}
-	panic(outside("MMIO offset", uint64(off), uint64(off+n-1), 0, uint64(m.size-1), "an access stays inside the range and is naturally aligned"))
-}
-
-func (m *MMIO) Load8(off uintptr) uint8   { return load8(m.at(off, 1)) }
-func (m *MMIO) Load16(off uintptr) uint16 { return load16(m.at(off, 2)) }
-func (m *MMIO) Load32(off uintptr) uint32 { return load32(m.at(off, 4)) }
-func (m *MMIO) Load64(off uintptr) uint64 { return load64(m.at(off, 8)) }
-
-func (m *MMIO) Store8(off uintptr, v uint8)   { store8(m.at(off, 1), v) }
-func (m *MMIO) Store16(off uintptr, v uint16) { store16(m.at(off, 2), v) }
-func (m *MMIO) Store32(off uintptr, v uint32) { store32(m.at(off, 4), v) }
-func (m *MMIO) Store64(off uintptr, v uint64) { store64(m.at(off, 8), v) }
-
-// Release gives the range back. The pages stay mapped; nobody can name them until they are taken again.
-func (m *MMIO) Release() error {
-	if m.size == 0 {
-		return released("MMIO")
-	}
-	m.size, m.va = 0, 0
-	return m.claim.release()
+	panic(outside("MMIO offset", uint64(off), uint64(off), 0, uint64(m.size-1), "an access stays inside the range and is naturally aligned"))
 }
 
 // Fence orders every earlier load and store, of memory and of devices, before every later one (MFENCE; Intel SDM vol. 3A, 9.2.5).

@@ -15,7 +15,8 @@ type bar struct {
 	size uint64 // 0: not implemented
 }
 
-// BAR claims the registers behind memory base address register i. The function gives them back when it is released.
+// BAR binds the registers behind memory base address register i, with the function's rights: they come with the function, from
+// the root of MMIO, and end with it.
 //
 // Errors: *MachineError if the register is absent, is a port range or has no address, *HeldError if it was taken.
 func (f *Function) BAR(holder string, i int) (*MMIO, error) {
@@ -28,7 +29,7 @@ func (f *Function) BAR(holder string, i int) (*MMIO, error) {
 	if b.io {
 		return nil, f.barError(i, "it is a port range: use PortBAR")
 	}
-	m, err := TakeMMIO(holder, Phys(b.base), uintptr(b.size))
+	m, err := bindMMIO(f.c.w.root(spMMIO), holder, Phys(b.base), uintptr(b.size), f.rights)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (f *Function) BAR(holder string, i int) (*MMIO, error) {
 	return m, nil
 }
 
-// PortBAR claims the ports behind base address register i.
+// PortBAR binds the ports behind base address register i.
 func (f *Function) PortBAR(holder string, i int) (*Ports, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -50,7 +51,7 @@ func (f *Function) PortBAR(holder string, i int) (*Ports, error) {
 	if b.base+b.size > 1<<16 {
 		return nil, f.barError(i, "its ports end above 0xffff")
 	}
-	p, err := TakePorts(holder, Port(b.base), int(b.size))
+	p, err := bindPorts(f.c.w.root(spPort), holder, Port(b.base), int(b.size), f.rights)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +65,8 @@ func (f *Function) barError(i int, why string) error {
 
 // readBAR reads and sizes a register. The function's decoding is off meanwhile, since the register holds no address.
 func (f *Function) readBAR(i int) (bar, error) {
-	if f.claim == nil {
-		return bar{}, released("PCI function")
+	if err := f.b.err(); err != nil {
+		return bar{}, err
 	}
 	if i < 0 || i > 5 {
 		return bar{}, outside("BAR", uint64(i), uint64(i), 0, 5, "")

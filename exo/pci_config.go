@@ -75,19 +75,22 @@ func (w *world) findPCI() (*pciRoot, error) {
 	}
 	for _, e := range c.ecams {
 		lo := uint64(e.base) + uint64(e.from)<<20
-		if _, err := w.mmio.takeOwn("MMIO", "PCI configuration space", lo, uint64(e.base)+uint64(e.to)<<20|0xfffff); err != nil {
+		if _, err := w.takeOwn(spMMIO, "PCI configuration space", lo, uint64(e.base)+uint64(e.to)<<20|0xfffff); err != nil {
 			return nil, err
 		}
 	}
-	cl, err := w.ports.takeOwn("port", "PCI configuration space", 0xcf8, 0xcff)
+	own, err := w.takeOwn(spPort, "PCI configuration space", 0xcf8, 0xcff)
 	if err != nil {
 		return nil, err
 	}
-	p := &Ports{first: 0xcf8, size: 8, claim: cl}
+	p := &Ports{first: 0xcf8, size: 8, rights: Read | Write}
+	p.ready()
 	// The address register keeps what is written to it where the mechanism exists.
 	p.Out32(0, 1<<31)
 	if p.In32(0) != 1<<31 {
-		p.Release()
+		for _, b := range own {
+			b.Release()
+		}
 		return c, nil
 	}
 	c.ports = p

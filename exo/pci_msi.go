@@ -40,22 +40,32 @@ func (f *Function) Messages() (int, error) {
 
 // Bind sends message i to v on cpu (nil: the boot CPU) and unmasks it.
 //
-// Errors: *RangeError when there is no such message, *MachineError for a table that lies. It does not park.
-func (f *Function) Bind(i int, v *Vector, cpu *CPU) error {
-	n := v.Number()
-	if n == 0 {
-		return released("vector")
-	}
-	id, err := target(cpu)
+// Errors: those of Err for the function, the vector or the CPU; *RangeError when there is no such message or no interrupt reaches
+// that CPU, *MachineError for a table that lies. It does not park.
+func (f *Function) Bind(i int, v *Vector, cpu *CPU) error { return theWorld.routes.bind(f, i, v, cpu) }
+
+// Mask stops message i. Bind starts it again.
+func (f *Function) Mask(i int) error {
+	f.mu.Lock()
+	err := f.msg.need(f, i)
+	f.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	return theWorld.routes.mask(f, i)
+}
+
+// The methods of a source.
+
+func (f *Function) dead() error { return f.b.err() }
+
+func (f *Function) program(i int, vector uint8, apic uint32) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.msg.need(f, i); err != nil {
 		return err
 	}
-	addr, data := msgAddress|id<<12, uint32(n) // fixed delivery, physical destination, edge
+	addr, data := msgAddress|apic<<12, uint32(vector) // fixed delivery, physical destination, edge
 	m := &f.msg
 	if !m.x {
 		ctl := f.c.load16(f.ID, m.at+2)
@@ -80,25 +90,23 @@ func (f *Function) Bind(i int, v *Vector, cpu *CPU) error {
 	return nil
 }
 
-// Mask stops message i. Bind starts it again.
-func (f *Function) Mask(i int) error {
+func (f *Function) quiet(i int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.msg.need(f, i); err != nil {
-		return err
-	}
-	if m := &f.msg; m.x {
+	m := &f.msg
+	switch {
+	case i < 0 || i >= m.n:
+	case m.x:
 		m.open(f)
 		store32(m.table+uintptr(i)*msixEntry+12, entryOff)
-	} else {
+	default:
 		f.c.store16(f.ID, m.at+2, f.c.load16(f.ID, m.at+2)&^msiEnable)
 	}
-	return nil
 }
 
 func (m *messages) need(f *Function, i int) error {
-	if f.claim == nil {
-		return released("PCI function")
+	if err := f.b.err(); err != nil {
+		return err
 	}
 	if err := m.find(f); err != nil {
 		return err
@@ -114,13 +122,13 @@ func (m *messages) find(f *Function) error {
 	if m.known {
 		return nil
 	}
-	if f.claim == nil {
-		return released("PCI function")
+	if err := f.b.err(); err != nil {
+		return err
 	}
-	if caps := f.Capabilities(capMSIX); len(caps) > 0 {
+	if caps := capabilities(f.load16, capMSIX); len(caps) > 0 {
 		at := caps[0]
-		n := int(f.Load16(at+2)&msixSize) + 1
-		where := f.Load32(at + 4)
+		n := int(f.load16(at+2)&msixSize) + 1
+		where := f.load32(at + 4)
 		b, err := f.readBAR(int(where & 7))
 		if err != nil {
 			return err
@@ -137,7 +145,7 @@ func (m *messages) find(f *Function) error {
 		return nil
 	}
 	*m = messages{known: true}
-	if caps := f.Capabilities(capMSI); len(caps) > 0 {
+	if caps := capabilities(f.load16, capMSI); len(caps) > 0 {
 		m.at, m.n = caps[0], 1
 	}
 	return nil

@@ -162,11 +162,11 @@ func (w *world) watchButton(g GSI, low bool, status register, mask, ack uint32) 
 	if err != nil {
 		return err
 	}
-	line, err := TakeLine("exo: power button", g, low)
+	line, err := bindLine(w.root(spLine), "exo: power button", g, low, true)
 	if err != nil {
 		return err
 	}
-	v, err := TakeVector("exo: power button")
+	v, err := takeVector(w.root(spVector), true, true, "exo: power button")
 	if err != nil {
 		line.Release()
 		return err

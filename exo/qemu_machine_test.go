@@ -260,6 +260,9 @@ func (q *qemu) Frames(n, align uintptr) uintptr {
 func (q *qemu) FreeFrames(phys, n uintptr) {}
 func (q *qemu) VectorAlloc() int           { q.vector++; return q.vector }
 func (q *qemu) VectorFree(int)             {}
+func (q *qemu) TakeFrame(uintptr) bool     { return false }
+func (q *qemu) TakeVector(int) bool        { return false }
+func (q *qemu) WakeVector(int)             {}
 
 func (q *qemu) VectorWait(v int, deadline int64) uint64 {
 	if deadline >= 0 {

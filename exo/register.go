@@ -89,10 +89,10 @@ func (r register) claim(w *world, what string) error {
 	if r.width == 0 {
 		return nil
 	}
-	s, name := &w.mmio, "MMIO"
+	space := spMMIO
 	if r.space == spaceIO {
-		s, name = &w.ports, "port"
+		space = spPort
 	}
-	_, err := s.takeOwn(name, what, r.addr, r.addr+uint64(r.width)-1)
+	_, err := w.takeOwn(space, what, r.addr, r.addr+uint64(r.width)-1)
 	return err
 }

@@ -12,21 +12,12 @@ type Timer struct {
 	deadline atomic.Int64
 }
 
-// TakeTimer gives an unarmed timer.
-//
-// Errors: *ExhaustedError. It does not block.
-func TakeTimer(holder string) (*Timer, error) {
-	v, err := TakeVector(holder)
-	if err != nil {
-		return nil, err
-	}
-	return &Timer{v: v}, nil
-}
-
 // Arm sets the deadline for the next Wait. 0 disarms.
 func (t *Timer) Arm(deadline int64) { t.deadline.Store(deadline) }
 
 // Wait parks the calling goroutine until the deadline and disarms the timer. Unarmed, it returns at once with false.
+//
+// Errors: as Vector.Wait.
 func (t *Timer) Wait() (bool, error) {
 	d := t.deadline.Swap(0)
 	if d == 0 {
@@ -40,5 +31,8 @@ func (t *Timer) Wait() (bool, error) {
 	return true, nil
 }
 
-// Release gives the timer back; nobody may be in Wait.
+// Err is nil while the timer's vector is held.
+func (t *Timer) Err() error { return t.v.Err() }
+
+// Release gives the timer back.
 func (t *Timer) Release() error { return t.v.Release() }

@@ -30,6 +30,18 @@ next:
 	return 0
 }
 
+// takeOne takes the frame at phys if it is free.
+func (f *frames) takeOne(phys uintptr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := phys/page - f.first
+	if i >= uintptr(len(f.used)) || f.used[i] {
+		return false
+	}
+	f.used[i] = true
+	return true
+}
+
 func (f *frames) free(phys, n uintptr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -176,6 +176,9 @@ func (m *Machine) Frames(n, align uintptr) uintptr {
 	return p
 }
 
+// TakeFrame takes one frame by its address.
+func (m *Machine) TakeFrame(phys uintptr) bool { return m.frames.takeOne(phys) }
+
 func (m *Machine) FreeFrames(phys, n uintptr) { m.frames.free(phys, n) }
 
 func (m *Machine) VectorAlloc() int {
@@ -189,6 +192,20 @@ func (m *Machine) VectorAlloc() int {
 	}
 	return 0
 }
+
+// TakeVector gives out one vector by its number.
+func (m *Machine) TakeVector(v int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v < 48 || v > 238 || m.vectors[v].taken {
+		return false
+	}
+	m.vectors[v] = vector{taken: true}
+	return true
+}
+
+// WakeVector ends a wait.
+func (m *Machine) WakeVector(v int) { m.Fire(v) }
 
 func (m *Machine) VectorFree(v int) {
 	m.mu.Lock()

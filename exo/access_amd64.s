@@ -1,0 +1,139 @@
+//go:build hardtack
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// Comparison and access of MMIO and Ports. They are assembly so that nothing comes between the two: a goroutine is never
+// stopped inside an assembly function (the runtime's preempt.go has no safe point there), so that stopping all goroutines
+// once, as hwQuiesce does, ends every access whose comparison came before. NOSPLIT because they use no stack. On refusal they jump to the
+// Go function that panics, which finds its two arguments where these had them.
+
+// COMPARE leaves the address of the access in CX: m is compared with LIMIT, a field's offset, for an access of N bytes.
+#define COMPARE(LIMIT, N) \
+	MOVQ m+0(FP), AX; \
+	MOVQ off+8(FP), CX; \
+	MOVQ LIMIT(AX), DX; \
+	TESTQ $(N-1), CX; \
+	JNE  refuse; \
+	SUBQ CX, DX; \
+	JB   refuse; \
+	CMPQ DX, $N; \
+	JB   refuse; \
+	ADDQ MMIO_va(AX), CX
+
+#define REFUSE \
+refuse: \
+	JMP ·mmioRefuse(SB)
+
+// PCOMPARE leaves the port in DX.
+#define PCOMPARE(LIMIT, N) \
+	MOVQ p+0(FP), AX; \
+	MOVL off+8(FP), DX; \
+	MOVL LIMIT(AX), CX; \
+	SUBL DX, CX; \
+	JB   refuse; \
+	CMPL CX, $N; \
+	JB   refuse; \
+	ADDW Ports_first(AX), DX
+
+#define PREFUSE \
+refuse: \
+	JMP ·portsRefuse(SB)
+
+TEXT ·mmioLoad8(SB), NOSPLIT, $0-17
+	COMPARE(MMIO_readable, 1)
+	MOVB (CX), AX
+	MOVB AX, ret+16(FP)
+	RET
+	REFUSE
+
+TEXT ·mmioLoad16(SB), NOSPLIT, $0-18
+	COMPARE(MMIO_readable, 2)
+	MOVW (CX), AX
+	MOVW AX, ret+16(FP)
+	RET
+	REFUSE
+
+TEXT ·mmioLoad32(SB), NOSPLIT, $0-20
+	COMPARE(MMIO_readable, 4)
+	MOVL (CX), AX
+	MOVL AX, ret+16(FP)
+	RET
+	REFUSE
+
+TEXT ·mmioLoad64(SB), NOSPLIT, $0-24
+	COMPARE(MMIO_readable, 8)
+	MOVQ (CX), AX
+	MOVQ AX, ret+16(FP)
+	RET
+	REFUSE
+
+TEXT ·mmioStore8(SB), NOSPLIT, $0-17
+	COMPARE(MMIO_writable, 1)
+	MOVB v+16(FP), AX
+	MOVB AX, (CX)
+	RET
+	REFUSE
+
+TEXT ·mmioStore16(SB), NOSPLIT, $0-18
+	COMPARE(MMIO_writable, 2)
+	MOVW v+16(FP), AX
+	MOVW AX, (CX)
+	RET
+	REFUSE
+
+TEXT ·mmioStore32(SB), NOSPLIT, $0-20
+	COMPARE(MMIO_writable, 4)
+	MOVL v+16(FP), AX
+	MOVL AX, (CX)
+	RET
+	REFUSE
+
+TEXT ·mmioStore64(SB), NOSPLIT, $0-24
+	COMPARE(MMIO_writable, 8)
+	MOVQ v+16(FP), AX
+	MOVQ AX, (CX)
+	RET
+	REFUSE
+
+TEXT ·portsIn8(SB), NOSPLIT, $0-17
+	PCOMPARE(Ports_readable, 1)
+	INB
+	MOVB AX, ret+16(FP)
+	RET
+	PREFUSE
+
+TEXT ·portsIn16(SB), NOSPLIT, $0-18
+	PCOMPARE(Ports_readable, 2)
+	INW
+	MOVW AX, ret+16(FP)
+	RET
+	PREFUSE
+
+TEXT ·portsIn32(SB), NOSPLIT, $0-20
+	PCOMPARE(Ports_readable, 4)
+	INL
+	MOVL AX, ret+16(FP)
+	RET
+	PREFUSE
+
+TEXT ·portsOut8(SB), NOSPLIT, $0-13
+	PCOMPARE(Ports_writable, 1)
+	MOVB v+12(FP), AX
+	OUTB
+	RET
+	PREFUSE
+
+TEXT ·portsOut16(SB), NOSPLIT, $0-14
+	PCOMPARE(Ports_writable, 2)
+	MOVW v+12(FP), AX
+	OUTW
+	RET
+	PREFUSE
+
+TEXT ·portsOut32(SB), NOSPLIT, $0-16
+	PCOMPARE(Ports_writable, 4)
+	MOVL v+12(FP), AX
+	OUTL
+	RET
+	PREFUSE

@@ -1,0 +1,73 @@
+package exo
+
+// Derive hands the names [lo, hi] on: a capability for holder with these rights. What is derived cannot be bound or derived
+// again from c until it comes back, so that two capabilities derived from one never share a name.
+//
+// Needs: Derive, and every right it gives. Errors: *RightsError, *RangeError, *HeldError with the holder's name; *RevokedError for
+// names that were taken from c. It does not block.
+func (c Cap) Derive(holder string, lo, hi uint64, rights Rights) (Cap, error) {
+	n, err := c.lock()
+	if err != nil {
+		return Cap{}, err
+	}
+	defer n.in.unlock()
+	if err := n.need(Derive | rights); err != nil {
+		return Cap{}, err
+	}
+	if err := n.carve(lo, hi, false); err != nil {
+		return Cap{}, err
+	}
+	n.in.births++
+	k := &node{in: n.in, up: n, at: len(n.below), born: n.in.births, holder: holder, rights: rights,
+		granted: nameSet{{lo, hi}}, names: nameSet{{lo, hi}}, free: nameSet{{lo, hi}}}
+	n.below = append(n.below, k)
+	return Cap{k}, nil
+}
+
+// child is k's node if k was derived from n and lives; lock held.
+func (n *node) child(k Cap) (*node, error) {
+	switch {
+	case k.n == nil:
+		return nil, &EmptyError{}
+	case k.n.in != n.in || k.n.up != n:
+		return nil, &RightsError{Space: n.in.name, Holder: n.holder, Want: Derive, Have: n.rights, Why: "the capability of " + k.n.holder + " was not derived from this one"}
+	}
+	return k.n, k.n.dead
+}
+
+// Guarantee promises k, which was derived from c, that Reclaim leaves it at least n names. Guarantees of c's children together
+// cannot exceed what c is guaranteed itself (the root of a space: all it has). It does not protect from Revoke, which ends the
+// contract, nor from what k gives up.
+//
+// Needs: Derive. Errors: *RightsError if k was not derived from c, *RangeError if n is more than k has, *ExhaustedError if it is more
+// than c can promise, or less than k has promised. It does not block.
+func (c Cap) Guarantee(k Cap, n uint64) error {
+	p, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer p.in.mu.Unlock()
+	if err := p.need(Derive); err != nil {
+		return err
+	}
+	kid, err := p.child(k)
+	if err != nil {
+		return err
+	}
+	if size := kid.names.size(); n > size {
+		return outside(p.in.name+" guarantee", n, n, 0, size, kid.holder+" has no more names")
+	}
+	limit := p.least
+	if p.up == nil {
+		limit = p.names.size()
+	}
+	if others := p.promised - kid.least; n > limit || others > limit-n {
+		return &ExhaustedError{Space: p.in.name + " guarantees", Want: n, Why: p.holder + " is guaranteed " + decimal(limit) + " itself and has promised " + decimal(others) + " to others"}
+	}
+	if n < kid.promised {
+		return &ExhaustedError{Space: p.in.name + " guarantees", Want: n, Why: kid.holder + " has promised " + decimal(kid.promised) + " to those below it"}
+	}
+	p.promised += n - kid.least
+	kid.least = n
+	return nil
+}
