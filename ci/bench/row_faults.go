@@ -44,7 +44,7 @@ var faultsRow = Row{
 		ours := side(ctx, pkg, b.Image, measure)
 		linux := Side[[]float64]{Left: true}
 		if b.WithLinux {
-			linux = side(ctx, pkg+"/faults.c", b.LinuxC, measure)
+			linux = side(ctx, pkg+"/linux/faults.c", b.LinuxC, measure)
 		}
 		text := func(costs []float64) string {
 			var words []string

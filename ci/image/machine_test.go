@@ -45,12 +45,16 @@ func testMain(m *testing.M) int {
 // images builds each guest once.
 var images sync.Map // guest name -> func() (path string, err error)
 
-// image returns the path of a guest's image.
+// image returns the path of the image of a guest, or of one of the samples.
 func image(t *testing.T, guest string) string {
 	t.Helper()
 	once, _ := images.LoadOrStore(guest, sync.OnceValues(func() (string, error) {
-		path := filepath.Join(work, guest+".elf")
-		out, err := exec.Command(tool, "build", "-o", path, "./guest/"+guest).CombinedOutput()
+		path := filepath.Join(work, filepath.Base(guest)+".elf")
+		pkg := "./guest/" + guest
+		if strings.HasPrefix(guest, "samples/") {
+			pkg = "../../" + guest
+		}
+		out, err := exec.Command(tool, "build", "-o", path, pkg).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("cannot build %s: %w\n%s", guest, err, out)
 		}

@@ -1,5 +1,5 @@
 // Command faults measures what Appel and Li asked of virtual memory ("Virtual memory primitives for user programs", ASPLOS 1991), on pages
-// that it maps itself. faults.c does the same with mprotect and SIGSEGV.
+// that it maps itself. linux/faults.c does the same with mprotect and SIGSEGV.
 package main
 
 import (
