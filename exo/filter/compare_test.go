@@ -145,3 +145,62 @@ func TestCompareEnds(t *testing.T) {
 	rel := checkCompare(t, a, b)
 	t.Logf("%d and %d paths %s: verified in %v, compared both ways in %v: verdict %d %s", len(a.paths), len(b.paths), a.opaque, verified, time.Since(start)-verified, rel.Verdict, rel.Why)
 }
+
+// On programs that look at two bytes only, Compare is held against all packets of up to two bytes.
+func TestCompareExhaustively(t *testing.T) {
+	r := seeded(8)
+	tiny := func() *Program {
+		for {
+			var code []Instruction
+			for range 1 + r.IntN(4) {
+				code = append(code, pick(r, Instruction{Op: LdAbsH}, Instruction{Op: LdAbsB}, Instruction{Op: LdAbsB, K: 1}, Instruction{Op: LdLen}))
+				if r.IntN(2) == 0 {
+					code = append(code, pick(r, Instruction{Op: AndK, K: r.Uint32()}, Instruction{Op: RshK, K: uint32(r.IntN(12))}, Instruction{Op: LshK, K: uint32(r.IntN(30))}))
+				}
+				code = append(code, Instruction{Op: pick[uint16](r, JeqK, JgtK, JgeK, JsetK), K: r.Uint32() >> (16 + r.IntN(16)), Jt: uint8(r.IntN(3))})
+			}
+			code = append(code, Instruction{Op: RetK, K: 1}, Instruction{Op: RetK}, Instruction{Op: RetK, K: uint32(r.IntN(2))})
+			for i := range code {
+				if in := &code[i]; conditional(in.Op) && r.IntN(4) > 0 { // one of the ways rejects
+					in.Jt, in.Jf = 0, uint8(len(code)-i-3)
+					if r.IntN(3) == 0 {
+						in.Jt, in.Jf = in.Jf, in.Jt
+					}
+				}
+			}
+			if p := must(t, code...); len(p.paths) > 0 {
+				return p
+			}
+		}
+	}
+	packets := [][]byte{{}}
+	for a := range 256 {
+		packets = append(packets, []byte{byte(a)})
+		for b := range 256 {
+			packets = append(packets, []byte{byte(a), byte(b)})
+		}
+	}
+	shared, disjoint, unproven := 0, 0, 0
+	for range 200 {
+		a, b := tiny(), tiny()
+		rel := checkCompare(t, a, b)
+		met := slices.IndexFunc(packets, func(p []byte) bool { return a.Match(p) && b.Match(p) })
+		switch {
+		case met >= 0 && rel.Verdict == Unproven:
+			unproven++
+		case met >= 0 && rel.Verdict == Disjoint:
+			t.Fatalf("verdict %d %s, but both accept %x\n%v\n%v", rel.Verdict, rel.Why, packets[met], a.code, b.code)
+		case met >= 0:
+			shared++
+		case rel.Verdict == Disjoint:
+			disjoint++
+		}
+	}
+	t.Logf("%d pairs share a packet of up to two bytes, %d are disjoint, %d could not be decided", shared, disjoint, unproven)
+	if unproven > 4 {
+		t.Error("too much is left undecided")
+	}
+	if shared < 50 || disjoint < 10 {
+		t.Error("the pairs are too much alike to show anything")
+	}
+}

@@ -113,6 +113,10 @@ func (t test) simplest() (_ test, possible, trivial bool) {
 		if t.lo&^t.mask != 0 {
 			return t, true, true
 		}
+		if t.mask&(t.mask-1) == 0 && t.mask != 0 { // of one bit, there is one other value
+			t.kind, t.lo = eq, t.mask^t.lo
+			t.hi = t.lo
+		}
 		return t, t.mask != 0, false
 	case in:
 		t.hi = min(t.hi, t.mask)

@@ -153,26 +153,47 @@ func chooseLength(p path) (int, Verdict, string) {
 	return 0, Unproven, "no length was found, and not all were ruled out"
 }
 
-// choose settles values for the open tests from the i-th on.
+// choose settles values for the open tests from the i-th on: the smallest that will do, the largest, and then those between from
+// below. What makes a later test fail is mostly that a value is too far from an end.
 func (d *draft) choose(i int) bool {
 	if i == len(d.open) {
 		return true
 	}
 	t := &d.open[i]
 	m, old := d.get(&t.field)
-	for v, ok := t.next(t.first(), m&t.mask, old&t.mask); ok; v, ok = t.next(v+1, m&t.mask, old&t.mask) {
-		if d.tries--; d.tries < 0 || !d.work.spend(1) {
+	low, ok := t.next(t.first(), m&t.mask, old&t.mask)
+	if !ok {
+		return false
+	}
+	if d.settle(i, low) {
+		return true
+	}
+	if top, ok := t.last(m&t.mask, old&t.mask); ok && d.settle(i, top) {
+		return true
+	}
+	for low < t.mask && d.tries > 0 {
+		if low, ok = t.next(low+1, m&t.mask, old&t.mask); !ok {
 			return false
 		}
-		d.set(&t.field, t.mask, v)
-		if d.choose(i + 1) {
+		if d.settle(i, low) {
 			return true
 		}
-		d.put(&t.field, m, old)
-		if v == t.mask {
-			break
-		}
 	}
+	return false
+}
+
+// settle tries a value for the i-th open test. The draft is as before if that leads nowhere.
+func (d *draft) settle(i int, v uint32) bool {
+	if d.tries--; d.tries < 0 || !d.work.spend(1) {
+		return false
+	}
+	t := &d.open[i]
+	m, old := d.get(&t.field)
+	d.set(&t.field, t.mask, v)
+	if d.choose(i + 1) {
+		return true
+	}
+	d.put(&t.field, m, old)
 	return false
 }
 
@@ -219,6 +240,17 @@ func (t *test) next(from, settled, v uint32) (uint32, bool) {
 		}
 		from = n + 1
 	}
+}
+
+// last is the largest value that passes the test and agrees with what is settled, or, for an inequality, false if it is the one that does not.
+func (t *test) last(settled, v uint32) (uint32, bool) {
+	hi := t.mask
+	if t.kind == in {
+		hi = t.hi
+	}
+	free := t.mask &^ settled
+	n, ok := smallest(^hi, free, ^(free | v)) // with all bits turned around, the largest is the smallest
+	return ^n, ok && t.holds(^n)
 }
 
 // smallest is the smallest number of at least from whose bits are those of v and any of free. It is from itself, or agrees with from above
