@@ -5,12 +5,12 @@ import (
 	"io/fs"
 )
 
-//go:embed all:_goroot
+//go:embed all:_goroot all:_goroot_sched
 var goroot embed.FS
 
-// added returns the files that join the Go root, laid out as GOROOT/src.
-func added() fs.FS {
-	sub, err := fs.Sub(goroot, "_goroot/src")
+// added returns the files of one tree that join the Go root, laid out as GOROOT/src.
+func added(tree string) fs.FS {
+	sub, err := fs.Sub(goroot, tree+"/src")
 	if err != nil {
 		panic(err) // the path is valid as written
 	}

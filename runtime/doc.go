@@ -11,6 +11,9 @@
 // Adding beats editing: what can be said by an added file is not an edit. README.md lists every declaration of the
 // standard library that either of them touches, and why; a test keeps it true.
 //
+// What only some images need is a [Group]: files and edits of its own, beside those of every image. An image without the group
+// is what it would be if the group did not exist.
+//
 // What an edit does not touch stays byte for byte, and lines keep their numbers, so that tracebacks point into the
 // user's own files. A name that an edit asks for and the Go root does not have is an error that says which: nothing is
 // guessed.

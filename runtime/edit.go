@@ -28,6 +28,9 @@ const (
 	// Redirect makes the calls of one function inside the function or method Decl go to another. Text is "from to".
 	Redirect Op = "redirect"
 
+	// Field adds the fields in Text at the end of the struct type Decl.
+	Field Op = "field"
+
 	// DropFile removes a whole file, Go or assembly, from the build. An added file of the same name takes its place.
 	DropFile Op = "drop file"
 
@@ -36,12 +39,13 @@ const (
 	DropText Op = "drop text"
 )
 
-// An Edit changes one declaration, symbol or file of the standard library.
+// An Edit changes one declaration, symbol or file of the standard library. An edit of a [Group] may also name an added
+// file: what a group needs of it must not weigh on images without the group.
 type Edit struct {
 	File    string   // slash-separated, below GOROOT/src: "runtime/os_linux.go"
 	Decl    string   // "osinit", "(*FD).Read", "Time.String"; a symbol for DropText; empty for DropFile
 	Op      Op       //
-	Text    string   // Body: the statements, without braces; Rename: the new name; Redirect: "from to"
+	Text    string   // Body: the statements, without braces; Rename: the new name; Redirect: "from to"; Field: the fields
 	Imports []string // Body: import paths that Text needs, with a name before the path where it differs: "exo internal/exo"
 	Since   string   // the first Go release that the edit is for, "go1.27"; empty means every one
 	Until   string   // the first Go release that it is not for; empty means none
@@ -74,7 +78,7 @@ func (e Edit) check() error {
 	}
 	ext := path.Ext(e.File)
 	switch e.Op {
-	case Drop, Body, Rename, Redirect:
+	case Drop, Body, Rename, Redirect, Field:
 		if ext != ".go" {
 			return bad("%s needs a Go file", e.Op)
 		}
@@ -92,7 +96,7 @@ func (e Edit) check() error {
 	if e.Decl == "" && e.Op != DropFile {
 		return bad("Decl is empty")
 	}
-	if wants := e.Op == Body || e.Op == Rename || e.Op == Redirect; wants != (strings.TrimSpace(e.Text) != "") {
+	if wants := e.Op == Body || e.Op == Rename || e.Op == Redirect || e.Op == Field; wants != (strings.TrimSpace(e.Text) != "") {
 		if wants {
 			return bad("Text is empty")
 		}

@@ -34,7 +34,7 @@ func (f *goFile) blank(from, to token.Pos) splice {
 	return blank(f.src, f.offset(from), f.offset(to))
 }
 
-// patchGo makes edits of the kinds Drop, Body, Rename and Redirect in one Go file. Errors are [*EditError], without a version.
+// patchGo makes edits of the kinds Drop, Body, Rename, Redirect and Field in one Go file. Errors are [*EditError], without a version.
 func patchGo(src []byte, edits []Edit) ([]byte, error) {
 	f, err := parseGo(src)
 	if err != nil {
@@ -95,6 +95,8 @@ func (f *goFile) splice(e Edit) ([]splice, error) {
 		s, err = f.rename(d, e.Text)
 	case Redirect:
 		return f.redirect(d, e.Text)
+	case Field:
+		s, err = f.field(d, e.Text)
 	default:
 		panic("runtime: " + string(e.Op) + " is not for Go files") // Edit.check lets none through
 	}
@@ -123,6 +125,24 @@ func (f *goFile) redirect(d decl, text string) ([]splice, error) {
 		return nil, fmt.Errorf("%w: it does not call %s", ErrNoDecl, from)
 	}
 	return list, nil
+}
+
+// field adds fields to a struct, on the line of its closing brace.
+func (f *goFile) field(d decl, text string) (splice, error) {
+	spec, ok := d.spec.(*ast.TypeSpec)
+	if !ok {
+		return splice{}, fmt.Errorf("%w: it is not a type", ErrMalformed)
+	}
+	st, ok := spec.Type.(*ast.StructType)
+	if !ok {
+		return splice{}, fmt.Errorf("%w: it is not a struct", ErrMalformed)
+	}
+	at := f.offset(st.Fields.Closing)
+	text = strings.TrimSpace(text) + " "
+	if n := len(st.Fields.List); n > 0 && !bytes.Contains(f.src[f.offset(st.Fields.List[n-1].End()):at], []byte("\n")) {
+		text = "; " + text
+	}
+	return splice{from: at, to: at, text: text}, nil
 }
 
 // drop removes a declaration.

@@ -65,6 +65,10 @@ func (p *plan) overlay(src, cacheDir string) (map[string]string, error) {
 func (p *plan) read(src string, s *stamp) (map[string][]byte, error) {
 	in := make(map[string][]byte)
 	for _, name := range sorted(p.edits) {
+		if data, ok := p.add[name]; ok {
+			in[name] = data // a group's edit of an added file
+			continue
+		}
 		data, err := s.read(src, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, &EditError{p.version, p.edits[name][0], ErrNoFile}

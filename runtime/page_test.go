@@ -9,6 +9,7 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -25,16 +26,12 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := readAll(added())
-	if err != nil {
-		t.Fatal(err)
-	}
-	added, err := addedTable(files)
-	if err != nil {
-		t.Error(err)
-	}
 	text := fill(t, string(old), "edits", editsTable(edits))
-	text = fill(t, text, "added", added)
+	text = fill(t, text, "added", addedRows(t, added("_goroot")))
+	for _, g := range groups {
+		text = fill(t, text, g.Name+" edits", editsTable(g.edits))
+		text = fill(t, text, g.Name+" added", addedRows(t, g.added))
+	}
 	if text == string(old) {
 		return
 	}
@@ -44,6 +41,20 @@ func TestPage(t *testing.T) {
 	if err := os.WriteFile(page, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// addedRows is addedTable for a tree.
+func addedRows(t *testing.T, tree fs.FS) string {
+	t.Helper()
+	files, err := readAll(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := addedTable(files)
+	if err != nil {
+		t.Error(err)
+	}
+	return table
 }
 
 // fill puts a table between the two marks of its name.

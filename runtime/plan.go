@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/hardtack-os/hardtack/internal/cache"
 )
@@ -14,7 +15,8 @@ import (
 const revision = "1"
 
 // A plan says what happens to each file for one Go version and architecture. Names are slash-separated paths below
-// GOROOT/src. No name is in two of the maps, but that an added file may replace a dropped one.
+// GOROOT/src. No name is in two of the maps, but that an added file may replace a dropped one, and that a group may edit
+// an added file.
 type plan struct {
 	version string
 	edits   map[string][]Edit // files that change, with what changes them
@@ -29,7 +31,8 @@ func (e *engine) plan(goVersion, goarch string) (*plan, error) {
 	p := &plan{goVersion, make(map[string][]Edit), make(map[string]Edit), nil, ""}
 	key := cache.NewHash("plan " + revision)
 	key.Add(goVersion, goarch)
-	for _, edit := range e.edits {
+	optional := make(map[string]bool) // files that a group edits
+	for i, edit := range e.all() {
 		if err := edit.check(); err != nil {
 			return nil, err
 		}
@@ -43,6 +46,7 @@ func (e *engine) plan(goVersion, goarch string) (*plan, error) {
 			p.drop[edit.File] = edit
 		} else {
 			p.edits[edit.File] = append(p.edits[edit.File], edit)
+			optional[edit.File] = i >= len(e.edits)
 		}
 		edit.Why = "" // says nothing about the text
 		key.Add(fmt.Sprintf("%#v", edit))
@@ -56,9 +60,21 @@ func (e *engine) plan(goVersion, goarch string) (*plan, error) {
 	if p.add, err = readAll(e.added); err != nil {
 		return nil, err
 	}
+	for _, g := range e.groups {
+		files, err := readAll(g.added)
+		if err != nil {
+			return nil, err
+		}
+		for name, data := range files {
+			if _, twice := p.add[name]; twice {
+				return nil, &AddedError{goVersion, name}
+			}
+			p.add[name] = data
+		}
+	}
 	key.Add("added")
 	for _, name := range sorted(p.add) {
-		if edits, ok := p.edits[name]; ok {
+		if edits, ok := p.edits[name]; ok && !optional[name] {
 			return nil, &EditError{goVersion, edits[0], fmt.Errorf("%w: an added file has this name", ErrConflict)}
 		}
 		key.Add(name)
@@ -66,6 +82,15 @@ func (e *engine) plan(goVersion, goarch string) (*plan, error) {
 	}
 	p.key = key.Name()
 	return p, nil
+}
+
+// all returns the edits that every image needs, then those of the groups.
+func (e *engine) all() []Edit {
+	all := slices.Clone(e.edits)
+	for _, g := range e.groups {
+		all = append(all, g.edits...)
+	}
+	return all
 }
 
 // readAll returns every file of fsys; none where fsys itself does not exist.

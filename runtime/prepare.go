@@ -23,19 +23,20 @@ type Root struct {
 //
 // Errors: [*GoCommandError], [*VersionError], [*ArchError], [*ViewError], [*EditError], [*AddedError], and those of
 // the file system where the cache or the Go root cannot be read or written.
-func Prepare(ctx context.Context, goCmd, goarch, cacheDir string) (*Root, error) {
-	return PrepareIn(ctx, "", goCmd, goarch, cacheDir)
+func Prepare(ctx context.Context, goCmd, goarch, cacheDir string, groups ...*Group) (*Root, error) {
+	return PrepareIn(ctx, "", goCmd, goarch, cacheDir, groups...)
 }
 
 // PrepareIn is [Prepare] for an app in dir, whose go.mod may choose the toolchain (where GOTOOLCHAIN allows).
-func PrepareIn(ctx context.Context, dir, goCmd, goarch, cacheDir string) (*Root, error) {
-	return (&engine{added(), edits}).prepare(ctx, dir, goCmd, goarch, cacheDir)
+func PrepareIn(ctx context.Context, dir, goCmd, goarch, cacheDir string, groups ...*Group) (*Root, error) {
+	return (&engine{added("_goroot"), edits, groups}).prepare(ctx, dir, goCmd, goarch, cacheDir)
 }
 
 // An engine is a set of changes to make.
 type engine struct {
-	added fs.FS // laid out as GOROOT/src
-	edits []Edit
+	added  fs.FS // laid out as GOROOT/src
+	edits  []Edit
+	groups []*Group
 }
 
 func (e *engine) prepare(ctx context.Context, dir, goCmd, goarch, cacheDir string) (*Root, error) {

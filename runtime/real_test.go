@@ -8,6 +8,8 @@ import (
 	"go/ast"
 	"go/format"
 	"go/version"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -45,34 +47,56 @@ func eachGo(t *testing.T, f func(t *testing.T, env *goEnv)) {
 // TestRealEdits applies what an image is really built with to every supported Go.
 func TestRealEdits(t *testing.T) {
 	eachGo(t, func(t *testing.T, env *goEnv) {
-		for _, arch := range arches {
-			r, err := Prepare(context.Background(), "go", arch, t.TempDir())
-			if err != nil {
-				t.Errorf("%s: %v", arch, err)
-				continue
-			}
-			for name, file := range r.Replace {
-				if filepath.Ext(name) != ".go" || file == "" {
-					continue
-				}
-				text, err := os.ReadFile(file)
-				if err != nil {
-					t.Error(err)
-				}
-				if _, err := format.Source(text); err != nil {
-					t.Errorf("%s: %s: %v", arch, name, err)
-				}
+		for _, with := range [][]*Group{nil, groups} {
+			for _, arch := range arches {
+				checkRealEdits(t, arch, with)
 			}
 		}
 	})
 }
 
-func TestAddedFilesAreFormatted(t *testing.T) {
-	files, err := readAll(added())
+func checkRealEdits(t *testing.T, arch string, with []*Group) {
+	r, err := Prepare(context.Background(), "go", arch, t.TempDir(), with...)
 	if err != nil {
-		t.Fatal(err)
+		t.Errorf("%s: %v", arch, err)
+		return
 	}
-	for name, text := range files {
+	for name, file := range r.Replace {
+		if filepath.Ext(name) != ".go" || file == "" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		if _, err := format.Source(text); err != nil {
+			t.Errorf("%s: %s: %v", arch, name, err)
+		}
+	}
+}
+
+// everyAdded returns the added files of every image and of every group.
+func everyAdded(t *testing.T) map[string][]byte {
+	all := make(map[string][]byte)
+	for _, fsys := range append([]fs.FS{added("_goroot")}, groupTrees()...) {
+		files, err := readAll(fsys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(all, files)
+	}
+	return all
+}
+
+func groupTrees() (trees []fs.FS) {
+	for _, g := range groups {
+		trees = append(trees, g.added)
+	}
+	return trees
+}
+
+func TestAddedFilesAreFormatted(t *testing.T) {
+	for name, text := range everyAdded(t) {
 		if filepath.Ext(name) != ".go" {
 			continue
 		}
@@ -227,7 +251,7 @@ func TestGoBuildsTheView(t *testing.T) {
 		t.Fatal("no go command: a test of Hardtack needs one")
 	}
 	e := &engine{
-		fstest.MapFS{
+		added: fstest.MapFS{
 			// A new package of std, which edits import.
 			"exoprobe/probe.go": {Data: []byte("package exoprobe\n\nfunc Twelve() int { return 12 }\n")},
 			// The portable half stands in for the machine's.
@@ -236,7 +260,7 @@ func TestGoBuildsTheView(t *testing.T) {
 			"container/list/exo.go":  {Data: []byte("package list\n\nfunc (l *List) Init() *List { println(`init`); return l.init0() }\n")},
 			"container/ring/ring.go": {Data: []byte("package ring\n\nfunc Ours() int { return 3 }\n")},
 		},
-		[]Edit{
+		edits: []Edit{
 			{File: "container/list/list.go", Decl: "(*List).Len", Op: Body, Text: "n := exoprobe.Twelve()\nn++\nn--\nreturn n", Imports: []string{"exoprobe"}, Why: "test"},
 			{File: "container/list/list.go", Decl: "(*List).Init", Op: Rename, Text: "init0", Why: "test"},
 			{File: "container/ring/ring.go", Op: DropFile, Why: "test"},
