@@ -58,7 +58,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.NewContext(ctx, t.Dir, t.Env, slices.Concat(t.Flags, gotool.Flags(flags)), t.Replace)
+	c, err := b.NewContext(ctx, t.Dir, t.Env, slices.Concat(t.Flags, gotool.Flags(flags)), t.Replace, p.Modules)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,9 @@ type Context struct {
 
 // NewContext prepares the Go root and the module for builds in dir. flags are
 // the user's, for go build; replace takes further modules from other folders.
-func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flags gotool.Flags, replace map[string]string) (*Context, error) {
+// modules are those of the libOS that will be linked: some want more of the Go
+// root changed than others.
+func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flags gotool.Flags, replace map[string]string, modules []string) (*Context, error) {
 	if err := checkFlags(flags); err != nil {
 		return nil, err
 	}
@@ -53,9 +55,10 @@ func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flag
 		root *runtime.Root
 		err  error
 	}
+	groups, tags := groupsFor(modules)
 	rootc := make(chan prepared, 1)
 	go func() {
-		root, err := runtime.PrepareIn(ctx, dir, b.GoCmd, "amd64", b.Cache)
+		root, err := runtime.PrepareIn(ctx, dir, b.GoCmd, "amd64", b.Cache, groups...)
 		rootc <- prepared{root, err}
 	}()
 	goEnv, envErr := gotool.Ask(ctx, b.GoCmd, dir, env...)
@@ -88,7 +91,7 @@ func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flag
 		Dir:     dir,
 		GoCmd:   p.root.GoCmd,
 		Env:     slices.Concat(gotool.Target, p.root.Env, env, plan.Env),
-		Flags:   plan.Flags.Without("overlay").AddTags(buildTag),
+		Flags:   plan.Flags.Without("overlay").AddTags(tags...),
 		Overlay: overlay,
 		Version: p.root.Version,
 		RootEnv: p.root.Env,

@@ -70,7 +70,11 @@ func checkPattern(pattern string) error {
 
 // loadIn finds packages as seen from dir.
 func (r *Runner) loadIn(ctx context.Context, dir string, patterns []string) ([]*testPackage, error) {
-	c, err := r.Builder.NewContext(ctx, dir, nil, r.goFlags, nil)
+	modules, err := build.Modules(r.Settings)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.Builder.NewContext(ctx, dir, nil, r.goFlags, nil, modules)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func (r *Runner) loadIn(ctx context.Context, dir string, patterns []string) ([]*
 	}
 	stdCtx := c
 	if len(std) > 0 {
-		if stdCtx, err = r.stdContext(ctx); err != nil {
+		if stdCtx, err = r.stdContext(ctx, modules); err != nil {
 			return nil, err
 		}
 	}
@@ -103,12 +107,12 @@ func (r *Runner) loadIn(ctx context.Context, dir string, patterns []string) ([]*
 
 // stdContext is the context for the standard library: a folder outside every
 // module and workspace.
-func (r *Runner) stdContext(ctx context.Context) (*build.Context, error) {
+func (r *Runner) stdContext(ctx context.Context, modules []string) (*build.Context, error) {
 	dir := filepath.Join(r.Builder.Cache, "empty")
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
-	return r.Builder.NewContext(ctx, dir, []string{"GOWORK=off"}, r.goFlags, nil)
+	return r.Builder.NewContext(ctx, dir, []string{"GOWORK=off"}, r.goFlags, nil, modules)
 }
 
 func list(ctx context.Context, c *build.Context, patterns []string) ([]gotool.Package, error) {

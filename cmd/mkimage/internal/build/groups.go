@@ -1,0 +1,27 @@
+package build
+
+import (
+	"strings"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
+	"github.com/hardtack-os/hardtack/runtime"
+)
+
+// schedModules is where the policies are that decide which goroutine runs next.
+const schedModules = inject.ModulePath + "/libos/sched/"
+
+// schedTag is set where one of them does, so that libos/sched knows.
+const schedTag = "hardtack_sched"
+
+// groupsFor returns what modules need changed in the Go root beyond what every
+// image needs, and the build tags of the image.
+func groupsFor(modules []string) (groups []*runtime.Group, tags []string) {
+	tags = []string{buildTag}
+	for _, m := range modules {
+		if strings.HasPrefix(m, schedModules) && groups == nil {
+			groups = append(groups, runtime.Sched)
+			tags = append(tags, schedTag)
+		}
+	}
+	return groups, tags
+}
