@@ -18,32 +18,33 @@
 //
 // # Blocks
 //
-// An Extent binds the blocks [lo, hi) of a disk. Check tells whether a transfer stays inside.
+// An Extent binds the blocks [lo, hi) of a disk, to be read, written or both. CheckRead and CheckWrite tell whether a transfer stays inside.
 //
 // # Calls
 //
-//	call                errors                              cost                                             allocates  may park
-//	NewNIC, NewDisk     exo.RangeError                      -                                                yes        no
-//	NIC.TakeQueue       exo.HeldError, exo.RangeError       a binary search                                  yes        on a lock
-//	Queue.Claim         OverlapError, exo.ReleasedError,    a filter.Compare with each flow of the rank,     yes        on a lock
-//	                    filter.RuleError                    then a merge of all (a few ms for 1000)
-//	NIC.Steer           -                                   one classification (package filter); no lock     no         no
-//	Flow.Release        exo.ReleasedError                   a merge of all                                   yes        on a lock
-//	Queue.Release       exo.ReleasedError                   a merge of all; ends the queue's flows           yes        on a lock
-//	Disk.TakeExtent     exo.HeldError, exo.RangeError       a binary search                                  yes        on a lock
-//	Extent.Check        exo.RangeError, exo.ReleasedError   one comparison; no look-up, no lock              errors do  no
-//	Extent.Release      exo.ReleasedError                   a binary search                                  no         on a lock
+// A driver makes a NIC or a Disk and gets the capability of all its queues or blocks (exo.Cap), which it hands on by Derive or to a domain. Bind
+// functions turn names of a capability into a Queue or an Extent; when that binding ends, by Release or because the capability was taken
+// back, use fails and says why. Ended is *exo.RevokedError, *exo.ReleasedError or *exo.EmptyError; Held, Range and Rights are exo's too.
 //
-// Locks are held for a search or a merge, never for a comparison of filters or a transfer.
+//	call                needs        errors                   cost                                         allocates   may park
+//	NewNIC, NewDisk     -            Range                    -                                            yes         no
+//	NIC.Bind            Bind, Read   Held, Range, Rights      exo.Space.Bind                               yes         on a lock
+//	Queue.Claim         -            *OverlapError, Ended,    a filter.Compare with each flow of the       yes         on a lock
+//	                                 *filter.RuleError        rank, then a merge of all (a ms for 1000)
+//	NIC.Steer           -            -                        one classification (package filter)          no          no
+//	Flow.Release        -            Ended                    a merge of all                               yes         on a lock
+//	Queue.Release       -            Ended                    a merge of all; ends the queue's flows       yes         on a lock
+//	Disk.Bind           Bind, the    Held, Range, Rights      exo.Space.Bind                               yes         on a lock
+//	                    rights asked
+//	Extent.CheckRead,   -            Range, Rights, Ended     one comparison; no look-up, no lock          errors do   no
+//	CheckWrite
+//	Extent.Release      -            Ended                    exo.Binding.Release                          no          on a lock
+//
+// Locks are held for a search or a merge, never for a comparison of filters or a transfer. Taking a queue back merges under the space's lock.
 //
 // # How it is protected
 //
-// By Go types: only this package makes a Queue, a Flow or an Extent, and their zero values hold nothing. Release takes effect for what begins
-// afterwards: a Steer or Check that is under way on another CPU may still end as before. A driver that has to know when the last of them is
-// over waits for its device, as for any transfer.
-//
-// # The seam to exo
-//
-// Who has which queue and which blocks is kept by names.go, with the shape of exo's spaces: bind a range for a holder, be told when the binding ends,
-// release. To hand out queues and blocks by exo.Cap, derived and revoked like all else, that file alone is to be replaced.
+// By Go types: only this package makes a Queue, a Flow or an Extent, and their zero values hold nothing. What begins after an end is refused. A
+// Steer that is under way on another CPU may still give the queue from before; and a transfer that passed its check is the device's: whoever
+// gives blocks or a queue's buffers to another first waits until the device is done with them.
 package flow

@@ -12,35 +12,59 @@ type Block uint64
 // maxBlocks is how many blocks a disk may have, so that differences of block numbers have a sign.
 const maxBlocks = 1 << 62
 
-// A Disk is the range of blocks that extents are taken from.
-type Disk struct{ blocks names }
+// A Disk is the space of blocks that extents are bound in.
+type Disk struct {
+	space  *exo.Space
+	name   string // of the space
+	blocks uint64
+}
 
-// NewDisk is for a disk's driver. Error: *exo.RangeError for no blocks, or more than 2^62.
-func NewDisk(name string, blocks uint64) (*Disk, error) {
-	space := "block of " + name
+// NewDisk is for a disk's driver. It gives the capability of all blocks, which the driver hands on, derives from and takes back.
+//
+// Error: *exo.RangeError for no blocks, or more than 2^62.
+func NewDisk(name string, blocks uint64) (*Disk, exo.Cap, error) {
+	d := &Disk{name: "block of " + name, blocks: blocks}
 	if blocks == 0 || blocks > maxBlocks {
-		return nil, &exo.RangeError{Space: space, Hi: blocks - 1, Last: maxBlocks - 1, Why: "a disk has 1 to 2^62 blocks"}
+		return nil, exo.Cap{}, &exo.RangeError{Space: d.name, Hi: blocks - 1, Last: maxBlocks - 1, Why: "a disk has 1 to 2^62 blocks"}
 	}
-	return &Disk{blocks: names{space: space, hi: blocks - 1}}, nil
+	s, c, err := exo.NewSpace(d.name, name, 0, blocks-1)
+	d.space = s
+	return d, c, err
 }
 
 // An Extent is blocks of a disk that its holder may transfer. The zero Extent has none.
 type Extent struct {
-	lo    uint64
-	size  atomic.Int64 // in blocks; what Check compares with: below 0 once it is released
-	bound *binding
+	lo, hi      uint64       // hi is not included
+	read, write atomic.Int64 // how many blocks may be: what the checks compare with. Below 0 without the right, and once the binding ended
+	disk        *Disk
+	holder      string
+	bound       *exo.Binding
 }
 
-// TakeExtent gives holder the blocks [lo, hi): these or none.
+// Bind gives holder the blocks [lo, hi), out of those of c, these or none; rights are exo.Read, exo.Write or both.
 //
-// Errors: *exo.RangeError for blocks that the disk has not, and for an empty range; *exo.HeldError that names who has the first of them that is held.
-func (d *Disk) TakeExtent(holder string, lo, hi Block) (*Extent, error) {
-	e := &Extent{lo: uint64(lo)}
-	if hi == 0 || hi <= lo {
-		return nil, &exo.RangeError{Space: d.blocks.space, Lo: uint64(lo), Hi: uint64(hi), Last: d.blocks.hi, Why: "the end, which is not included, must be above the beginning"}
+// Errors: *exo.RangeError for blocks that c has not, and for an empty range; *exo.HeldError that names who has the first of them that is not
+// free; *exo.RightsError; those of an ended c.
+func (d *Disk) Bind(c exo.Cap, holder string, lo, hi Block, rights exo.Rights) (*Extent, error) {
+	if hi <= lo {
+		return nil, &exo.RangeError{Space: d.name, Lo: uint64(lo), Hi: uint64(hi), Last: d.blocks - 1, Why: "the end, which is not included, must be above the beginning"}
 	}
-	e.size.Store(int64(hi - lo)) // not published yet; a range that is too long is refused below
-	b, err := d.blocks.bind(holder, uint64(lo), uint64(hi)-1, func() { e.size.Store(-1) })
+	if rights == 0 || rights&^(exo.Read|exo.Write) != 0 {
+		return nil, &exo.RightsError{Space: d.name, Holder: holder, Want: rights, Have: exo.Read | exo.Write, Why: "an extent is bound to be read, written or both"}
+	}
+	e := &Extent{lo: uint64(lo), hi: uint64(hi), disk: d, holder: holder}
+	e.read.Store(-1)
+	e.write.Store(-1)
+	if rights&exo.Read != 0 {
+		e.read.Store(int64(hi - lo)) // of use to nobody before Bind returns; a range that is too long is refused below
+	}
+	if rights&exo.Write != 0 {
+		e.write.Store(int64(hi - lo))
+	}
+	b, err := d.space.Bind(c, holder, uint64(lo), uint64(hi)-1, rights, func() {
+		e.read.Store(-1)
+		e.write.Store(-1)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -48,43 +72,47 @@ func (d *Disk) TakeExtent(holder string, lo, hi Block) (*Extent, error) {
 	return e, nil
 }
 
-// Check tells whether the n blocks from block on are the extent's: nil, *exo.RangeError or *exo.ReleasedError. It is one comparison; success
-// allocates nothing.
-//
-// With the distance d from the extent's beginning and what is left of it behind block, size - d, all of d, size - d and
-// size - d - n must not be negative: the or of their signs. Since no disk has more than 2^62 blocks, a block below the extent is a negative d, and a
-// difference can only overflow where an earlier one is negative already.
-func (e *Extent) Check(block Block, n uint32) error {
-	d := int64(uint64(block) - e.lo)
-	left := e.size.Load() - d
-	if d|left|(left-int64(n)) >= 0 {
+// CheckRead tells whether the n blocks from block on may be read: nil, *exo.RangeError, *exo.RightsError, or why the binding ended. It is one
+// comparison; success allocates nothing.
+func (e *Extent) CheckRead(block Block, n uint32) error {
+	if e.within(e.read.Load(), block, n) {
 		return nil
 	}
-	return e.refuse(block, n)
+	return e.refuse(block, n, exo.Read, e.read.Load())
+}
+
+// CheckWrite is CheckRead for writing.
+func (e *Extent) CheckWrite(block Block, n uint32) error {
+	if e.within(e.write.Load(), block, n) {
+		return nil
+	}
+	return e.refuse(block, n, exo.Write, e.write.Load())
+}
+
+// within is the comparison. With the distance d from the extent's beginning and what is left of it behind block, size - d, none of d,
+// size - d and size - d - n may be negative: that is the or of their signs. Since no disk has more than 2^62 blocks, a block below the extent
+// is a negative d, and a difference can only overflow where one before it is negative already.
+func (e *Extent) within(size int64, block Block, n uint32) bool {
+	d := int64(uint64(block) - e.lo)
+	left := size - d
+	return d|left|(left-int64(n)) >= 0
 }
 
 //go:noinline
-func (e *Extent) refuse(block Block, n uint32) error {
-	size := e.size.Load()
-	if e.bound == nil || size < 0 {
-		space := "block"
-		if e.bound != nil {
-			space = e.bound.of.space
-		}
-		return &exo.ReleasedError{Space: space}
+func (e *Extent) refuse(block Block, n uint32, want exo.Rights, size int64) error {
+	if err := e.bound.Err(); err != nil {
+		return err
 	}
-	return &exo.RangeError{Space: e.bound.of.space, Lo: uint64(block), Hi: uint64(block) + uint64(max(n, 1)) - 1, Have: e.lo, Last: e.lo + uint64(size) - 1,
-		Why: "the extent of " + e.bound.holder + " ends there: transfer less, or take more blocks"}
+	if size < 0 {
+		return &exo.RightsError{Space: e.disk.name, Holder: e.holder, Want: want, Have: (exo.Read | exo.Write) &^ want}
+	}
+	return &exo.RangeError{Space: e.disk.name, Lo: uint64(block), Hi: uint64(block) + uint64(max(n, 1)) - 1, Have: e.lo, Last: e.hi - 1,
+		Why: "the extent of " + e.holder + " ends there: transfer less, or bind more blocks"}
 }
 
-// Blocks are the extent's first block and the one behind its last. They say so after Release, too.
-func (e *Extent) Blocks() (lo, hi Block) {
-	if e.bound == nil {
-		return 0, 0
-	}
-	return Block(e.lo), Block(e.bound.hi + 1)
-}
+// Blocks are the extent's first block and the one behind its last, also when the binding has ended.
+func (e *Extent) Blocks() (lo, hi Block) { return Block(e.lo), Block(e.hi) }
 
-// Release gives the blocks back. No transfer may be under way: wait for the disk first. Error: *exo.ReleasedError if it was released
-// before.
-func (e *Extent) Release() error { return e.bound.release() }
+// Release gives the blocks back to the capability that they came from. No transfer may be under way: wait for the disk first. The error is
+// why the binding ended, if it had before.
+func (e *Extent) Release() error { return e.bound.Release() }

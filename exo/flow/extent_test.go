@@ -10,12 +10,36 @@ import (
 	"github.com/hardtack-os/hardtack/exo"
 )
 
-// Check agrees with numbers that do not overflow, for blocks and extents at all ends.
-func TestCheckAgainstOracle(t *testing.T) {
-	d, err := NewDisk("disk", maxBlocks)
+// A device is a Disk with the capability of its blocks.
+type device struct {
+	*Disk
+	all exo.Cap
+}
+
+func newDisk(t testing.TB, blocks uint64) device {
+	d, c, err := NewDisk("disk", blocks)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return device{d, c}
+}
+
+func (d device) bind(holder string, lo, hi Block) (*Extent, error) {
+	return d.Bind(d.all, holder, lo, hi, exo.Read|exo.Write)
+}
+
+func (d device) take(t testing.TB, holder string, lo, hi Block) *Extent {
+	t.Helper()
+	e, err := d.bind(holder, lo, hi)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// The checks agree with numbers that do not overflow, for blocks and extents at all ends.
+func TestCheckAgainstOracle(t *testing.T) {
+	d := newDisk(t, maxBlocks)
 	r := rand.New(rand.NewPCG(3, 4))
 	edges := []uint64{0, 1, 2, 1 << 31, 1 << 32, maxBlocks - 1, maxBlocks, maxBlocks + 1, 1<<63 - 1, 1 << 63, 1<<63 + 1, 1<<64 - 1, 1<<64 - 1<<32}
 	counts := []uint32{0, 1, 2, 1 << 31, 1<<32 - 1}
@@ -23,7 +47,7 @@ func TestCheckAgainstOracle(t *testing.T) {
 	for range 300 {
 		ends := []uint64{edges[r.IntN(7)], r.Uint64N(maxBlocks), r.Uint64N(1000), edges[r.IntN(7)]}[r.IntN(3):]
 		lo, hi := min(ends[0], ends[1]), max(ends[0], ends[1])
-		e, err := d.TakeExtent("x", Block(lo), Block(hi))
+		e, err := d.bind("x", Block(lo), Block(hi))
 		if lo == hi {
 			if err == nil {
 				t.Fatalf("an extent of no blocks at %d", lo)
@@ -38,9 +62,12 @@ func TestCheckAgainstOracle(t *testing.T) {
 			for _, n := range slices.Concat(counts, []uint32{uint32(hi - block), uint32(hi - block + 1), r.Uint32()}) {
 				end := new(big.Int).Add(new(big.Int).SetUint64(block), big.NewInt(int64(n)))
 				want := block >= lo && end.Cmp(new(big.Int).SetUint64(hi)) <= 0
-				err := e.Check(Block(block), n)
+				err := e.CheckRead(Block(block), n)
+				if written := e.CheckWrite(Block(block), n); (written == nil) != (err == nil) {
+					t.Fatalf("read: %v, written: %v", err, written)
+				}
 				if (err == nil) != want {
-					t.Fatalf("[%d, %d): Check(%d, %d) = %v", lo, hi, block, n, err)
+					t.Fatalf("[%d, %d): CheckRead(%d, %d) = %v", lo, hi, block, n, err)
 				}
 				var e *exo.RangeError
 				if want {
@@ -54,7 +81,7 @@ func TestCheckAgainstOracle(t *testing.T) {
 			t.Fatal(err)
 		}
 		var released *exo.ReleasedError
-		if err := e.Check(Block(lo), 0); !errors.As(err, &released) {
+		if err := e.CheckRead(Block(lo), 0); !errors.As(err, &released) {
 			t.Fatalf("after Release: %v", err)
 		}
 	}
@@ -64,10 +91,7 @@ func TestCheckAgainstOracle(t *testing.T) {
 // Random extents against a list of who has each block.
 func TestExtentsAgainstOracle(t *testing.T) {
 	const blocks = 64
-	d, err := NewDisk("disk", blocks)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := newDisk(t, blocks)
 	r := rand.New(rand.NewPCG(5, 6))
 	var owner [blocks]*Extent
 	var held []*Extent
@@ -89,7 +113,7 @@ func TestExtentsAgainstOracle(t *testing.T) {
 		}
 		lo := r.IntN(blocks)
 		hi := lo + 1 + r.IntN(min(8, blocks-lo))
-		e, err := d.TakeExtent(names[r.IntN(3)], Block(lo), Block(hi))
+		e, err := d.bind(names[r.IntN(3)], Block(lo), Block(hi))
 		at := slices.IndexFunc(owner[lo:hi], func(o *Extent) bool { return o != nil })
 		var other *exo.HeldError
 		switch {
@@ -104,8 +128,8 @@ func TestExtentsAgainstOracle(t *testing.T) {
 			t.Fatalf("[%d, %d) was taken twice: %v", lo, hi, err)
 		default:
 			refused++
-			if o := owner[lo+at]; other.Holder != o.bound.holder || other.At != o.bound.lo || other.To != o.bound.hi {
-				t.Fatalf("%v, want %v", other, o.bound)
+			if o := owner[lo+at]; other.Holder != o.holder || other.At != o.lo || other.To != o.hi-1 {
+				t.Fatalf("%v, want %v", other, o)
 			}
 		}
 	}
@@ -117,37 +141,35 @@ func TestExtentsAgainstOracle(t *testing.T) {
 func TestRefusedExtents(t *testing.T) {
 	var e *exo.RangeError
 	for _, blocks := range []uint64{0, maxBlocks + 1, 1<<64 - 1} {
-		if _, err := NewDisk("disk", blocks); !errors.As(err, &e) {
+		if _, _, err := NewDisk("disk", blocks); !errors.As(err, &e) {
 			t.Errorf("%d blocks: %v", blocks, err)
 		}
 	}
-	d, err := NewDisk("disk", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := newDisk(t, 100)
 	for _, c := range [][2]Block{{5, 5}, {5, 4}, {0, 0}, {0, 101}, {100, 101}, {1<<64 - 1, 0}, {0, 1<<64 - 1}, {1 << 63, 1<<63 + 1}} {
-		if _, err := d.TakeExtent("x", c[0], c[1]); !errors.As(err, &e) {
+		if _, err := d.bind("x", c[0], c[1]); !errors.As(err, &e) {
 			t.Errorf("[%d, %d): %v", c[0], c[1], err)
-		} else if c == [2]Block{0, 101} && err.Error() != "exo: block of disk 0x0-0x64 is outside 0x0-0x63: ask for some of those that there are" {
+		} else if c == [2]Block{0, 101} && err.Error() != "exo: block of disk 0x0-0x64 is outside 0x0-0x63: the capability of disk does not have it" {
 			t.Error(err)
 		}
 	}
-	first, err := d.TakeExtent("log", 10, 20)
+	first, err := d.bind("log", 10, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.TakeExtent("data", 19, 30)
+	_, err = d.bind("data", 19, 30)
 	if want := "exo: block of disk 0x13-0x1d overlaps 0xa-0x13 held by log: that holder must release it first"; err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}
-	if err := first.Check(18, 3); err == nil || err.Error() != "exo: block of disk 0x12-0x14 is outside 0xa-0x13: the extent of log ends there: transfer less, or take more blocks" {
+	if err := first.CheckRead(18, 3); err == nil || err.Error() != "exo: block of disk 0x12-0x14 is outside 0xa-0x13: the extent of log ends there: transfer less, or bind more blocks" {
 		t.Error(err)
 	}
 	var released *exo.ReleasedError
-	if err := new(Extent).Check(0, 1); !errors.As(err, &released) {
+	var empty *exo.EmptyError
+	if err := new(Extent).CheckRead(0, 1); !errors.As(err, &empty) {
 		t.Errorf("the empty extent: %v", err)
 	}
-	if err := new(Extent).Release(); !errors.As(err, &released) {
+	if err := new(Extent).Release(); !errors.As(err, &empty) {
 		t.Errorf("the empty extent: %v", err)
 	}
 	if err := first.Release(); err != nil {
@@ -159,17 +181,14 @@ func TestRefusedExtents(t *testing.T) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	d, err := NewDisk("disk", 1<<30)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := d.TakeExtent("x", 1<<20, 1<<21)
+	d := newDisk(b, 1<<30)
+	e, err := d.bind("x", 1<<20, 1<<21)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if err := e.Check(Block(1<<20+i&0xffff), 8); err != nil {
+		if err := e.CheckRead(Block(1<<20+i&0xffff), 8); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -45,17 +45,23 @@ func all(t testing.TB) *filter.Program {
 	return verify(t, filter.Instruction{Op: filter.RetK, K: 1})
 }
 
-func newNIC(t testing.TB, queues int) *NIC {
-	n, err := NewNIC("eth0", queues)
+// A card is a NIC with the capability of its queues.
+type card struct {
+	*NIC
+	all exo.Cap
+}
+
+func newNIC(t testing.TB, queues int) card {
+	n, c, err := NewNIC("eth0", queues)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return card{n, c}
 }
 
-func take(t testing.TB, n *NIC, holder string, q int) *Queue {
+func take(t testing.TB, n card, holder string, q int) *Queue {
 	t.Helper()
-	queue, err := n.TakeQueue(holder, q)
+	queue, err := n.Bind(n.all, holder, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,16 +134,17 @@ func TestFlows(t *testing.T) {
 		steered(2, port)
 	}
 	var released *exo.ReleasedError
-	for what, err := range map[string]error{
-		"a flow twice": domain.Release(), "a queue twice": web.Release(), "the empty flow": new(Flow).Release(), "the empty queue": new(Queue).Release(),
-	} {
+	var empty *exo.EmptyError
+	_, late := web.Claim(all(t), 7)
+	_, never := new(Queue).Claim(all(t), 7)
+	for what, err := range map[string]error{"releasing a flow twice": domain.Release(), "releasing a queue twice": web.Release(), "a claim on a released queue": late} {
 		if !errors.As(err, &released) {
-			t.Errorf("releasing %s: %v", what, err)
+			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for what, q := range map[string]*Queue{"a released queue": web, "the empty queue": new(Queue)} {
-		if _, err := q.Claim(all(t), 7); !errors.As(err, &released) {
-			t.Errorf("a claim on %s: %v", what, err)
+	for what, err := range map[string]error{"releasing the empty flow": new(Flow).Release(), "releasing the empty queue": new(Queue).Release(), "a claim on the empty queue": never} {
+		if !errors.As(err, &empty) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 	take(t, n, "web again", 0)
@@ -168,19 +175,19 @@ func TestUnprovenClaim(t *testing.T) {
 func TestRefusedQueues(t *testing.T) {
 	for _, queues := range []int{0, -1, 0x8001} {
 		var e *exo.RangeError
-		if _, err := NewNIC("eth0", queues); !errors.As(err, &e) {
+		if _, _, err := NewNIC("eth0", queues); !errors.As(err, &e) {
 			t.Errorf("%d queues: %v", queues, err)
 		}
 	}
 	n := newNIC(t, 2)
 	q := take(t, n, "first", 1)
 	var held *exo.HeldError
-	if _, err := n.TakeQueue("second", 1); !errors.As(err, &held) || held.Holder != "first" {
+	if _, err := n.Bind(n.all, "second", 1); !errors.As(err, &held) || held.Holder != "first" {
 		t.Errorf("%v", err)
 	}
 	var outside *exo.RangeError
 	for _, no := range []int{2, -1} {
-		if _, err := n.TakeQueue("second", no); !errors.As(err, &outside) {
+		if _, err := n.Bind(n.all, "second", no); !errors.As(err, &outside) {
 			t.Errorf("queue %d: %v", no, err)
 		}
 	}
@@ -190,6 +197,75 @@ func TestRefusedQueues(t *testing.T) {
 			t.Errorf("a claim without a program: %v", err)
 		}
 	}
+}
+
+// Capabilities decide who binds what, and taking one back ends what came from it: queues, their flows, extents.
+func TestRevoked(t *testing.T) {
+	n := newNIC(t, 4)
+	child, err := n.all.Derive("child", 1, 2, exo.Read|exo.Bind|exo.Derive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outside *exo.RangeError
+	if _, err := n.Bind(child, "child", 3); !errors.As(err, &outside) {
+		t.Errorf("a queue that was not handed on: %v", err)
+	}
+	var held *exo.HeldError
+	if _, err := n.Bind(n.all, "parent", 1); !errors.As(err, &held) || held.Holder != "child" {
+		t.Errorf("a queue that was handed on: %v", err)
+	}
+	var rights *exo.RightsError
+	if deaf, err := child.Derive("deaf", 2, 2, exo.Write|exo.Bind); err == nil {
+		t.Errorf("a right that the child has not: %v", deaf)
+	}
+	deaf, err := child.Derive("deaf", 2, 2, exo.Bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Bind(deaf, "deaf", 2); !errors.As(err, &rights) {
+		t.Errorf("a queue without the right to receive: %v", err)
+	}
+	disk := newDisk(t, 100)
+	if _, err := n.Bind(disk.all, "disk", 1); !errors.As(err, &rights) {
+		t.Errorf("a capability of another space: %v", err)
+	}
+
+	q, err := n.Bind(child, "child", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := claim(t, q, all(t), 0)
+	part, err := disk.all.Derive("child", 10, 19, exo.Read|exo.Bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := disk.Bind(part, "child", 10, 20, exo.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CheckWrite(10, 1); !errors.As(err, &rights) || rights.Want != exo.Write {
+		t.Errorf("writing what may be read: %v", err)
+	}
+	if _, err := disk.Bind(part, "child", 10, 20, exo.Read|exo.Write); !errors.As(err, &rights) {
+		t.Errorf("an extent to be written from a capability to read: %v", err)
+	}
+	for _, c := range []exo.Cap{n.all, disk.all} {
+		if err := c.Revoke(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if q, ok := n.Steer(nil); ok {
+		t.Errorf("a packet goes to queue %d, which was taken back", q)
+	}
+	_, late := q.Claim(all(t), 0)
+	for what, err := range map[string]error{"claim": late, "Flow.Release": f.Release(), "Queue.Release": q.Release(), "CheckRead": e.CheckRead(10, 1), "Extent.Release": e.Release()} {
+		var revoked *exo.RevokedError
+		if !errors.As(err, &revoked) {
+			t.Errorf("%s after it was taken back: %v", what, err)
+		}
+	}
+	claim(t, take(t, n, "parent", 1), all(t), 0)
+	disk.take(t, "parent", 0, 100)
 }
 
 // Random claims and releases against a list: no packet is ever accepted by two flows of one rank, each packet goes where running all filters says,
@@ -313,20 +389,13 @@ func TestClaimsAtOnce(t *testing.T) {
 func TestUseAllocatesNothing(t *testing.T) {
 	n := newNIC(t, 1)
 	claim(t, take(t, n, "q", 0), word(t, 0, 0xffff, 80), 0)
-	d, err := NewDisk("disk", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := d.TakeExtent("log", 10, 20)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := newDisk(t, 100).take(t, "log", 10, 20)
 	p := packet(80)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, ok := n.Steer(p); !ok {
 			t.Error("not steered")
 		}
-		if err := e.Check(12, 3); err != nil {
+		if err := errors.Join(e.CheckRead(12, 3), e.CheckWrite(19, 1)); err != nil {
 			t.Error(err)
 		}
 	}); n != 0 {

@@ -10,11 +10,11 @@ import (
 
 // A NIC is a network card's receive queues and the flows to them.
 type NIC struct {
-	name   string
-	queues names
-	table  filter.Table // what Steer uses; changed under mu
+	name  string
+	space *exo.Space   // of queues
+	table filter.Table // what Steer uses; changed under mu
 
-	mu     sync.Mutex // taken with queues.mu held, never the other way round
+	mu     sync.Mutex // taken with the space locked, never the other way round
 	flows  []*Flow    // under mu; by age
 	births uint64     // under mu: how many flows there ever were
 }
@@ -22,13 +22,16 @@ type NIC struct {
 // maxQueues is how many queues a virtio network device may have (VIRTIO 1.2, 5.1.5, max_virtqueue_pairs).
 const maxQueues = 0x8000
 
-// NewNIC is for a card's driver. Error: *exo.RangeError for no queues, or more than 32768.
-func NewNIC(name string, queues int) (*NIC, error) {
+// NewNIC is for a card's driver. It gives the capability of all queues, which the driver hands on, derives from and takes back.
+//
+// Error: *exo.RangeError for no queues, or more than 32768.
+func NewNIC(name string, queues int) (*NIC, exo.Cap, error) {
 	space := "queue of " + name
 	if queues < 1 || queues > maxQueues {
-		return nil, &exo.RangeError{Space: space, Hi: uint64(queues) - 1, Last: maxQueues - 1, Why: "a card has 1 to 32768 queues"}
+		return nil, exo.Cap{}, &exo.RangeError{Space: space, Hi: uint64(queues) - 1, Last: maxQueues - 1, Why: "a card has 1 to 32768 queues"}
 	}
-	return &NIC{name: name, queues: names{space: space, hi: uint64(queues) - 1}}, nil
+	s, c, err := exo.NewSpace(space, name, 0, uint64(queues)-1)
+	return &NIC{name: name, space: s}, c, err
 }
 
 // Steer is the queue that packet goes to; false if no flow accepts it. It takes no lock and allocates nothing.
@@ -40,44 +43,6 @@ func (n *NIC) Steer(packet []byte) (queue int, ok bool) {
 	return int(e.Tag), true
 }
 
-// A Queue is a receive queue that its holder may direct packets to.
-type Queue struct {
-	nic   *NIC
-	bound *binding
-	gone  bool // under nic.mu
-}
-
-// TakeQueue gives holder queue number q: this one or none.
-//
-// Errors: *exo.RangeError for a queue that the card has not, *exo.HeldError.
-func (n *NIC) TakeQueue(holder string, q int) (*Queue, error) {
-	t := &Queue{nic: n}
-	b, err := n.queues.bind(holder, uint64(q), uint64(q), t.unbind)
-	if err != nil {
-		return nil, err
-	}
-	t.bound = b
-	return t, nil
-}
-
-// Release gives the queue back, and with it its flows. Error: *exo.ReleasedError if it was released before.
-func (q *Queue) Release() error { return q.bound.release() }
-
-// unbind ends the queue's flows.
-func (q *Queue) unbind() {
-	n := q.nic
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	q.gone = true
-	var ended []*Flow
-	for _, f := range n.flows {
-		if f.queue == q {
-			ended = append(ended, f)
-		}
-	}
-	n.end(ended)
-}
-
 // A Flow sends what a filter accepts to a queue.
 type Flow struct {
 	queue *Queue
@@ -87,24 +52,24 @@ type Flow struct {
 
 // Claim sends the packets that p accepts, and that no flow of a smaller rank accepts, to the queue.
 //
-// Errors: *OverlapError if a flow of the same rank is in the way, *exo.ReleasedError if the queue was released, *filter.RuleError for an
+// Errors: *OverlapError if a flow of the same rank is in the way, why the queue's binding ended if it has, *filter.RuleError for an
 // empty program. The filters are compared with no lock held; flows that are claimed meanwhile are compared too before this one is
 // entered.
 func (q *Queue) Claim(p *filter.Program, rank uint32) (*Flow, error) {
 	n := q.nic
 	if n == nil {
-		return nil, &exo.ReleasedError{Space: "queue"}
+		return nil, &exo.EmptyError{}
 	}
 	if p == nil {
 		return nil, &filter.RuleError{Rule: filter.RuleLength, Fix: "claim with a program that filter.Verify returned"}
 	}
-	f := &Flow{queue: q, entry: filter.Entry{Program: p, Rank: rank, Tag: q.bound.lo}}
+	f := &Flow{queue: q, entry: filter.Entry{Program: p, Rank: rank, Tag: uint64(q.number)}}
 	seen := uint64(0) // flows up to this age have been compared
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for {
 		if q.gone {
-			return nil, &exo.ReleasedError{Space: n.queues.space}
+			return nil, q.bound.Err()
 		}
 		var rivals []*Flow
 		for _, o := range n.flows {
@@ -137,22 +102,25 @@ func (f *Flow) compare(rivals []*Flow) error {
 	for _, o := range rivals {
 		r := filter.Compare(f.entry.Program, o.entry.Program)
 		if r.Verdict != filter.Disjoint {
-			return &OverlapError{NIC: f.queue.nic.name, Holder: f.queue.bound.holder, Other: o.queue.bound.holder, Queue: int(o.entry.Tag), Rank: o.entry.Rank,
+			return &OverlapError{NIC: f.queue.nic.name, Holder: f.queue.holder, Other: o.queue.holder, Queue: int(o.entry.Tag), Rank: o.entry.Rank,
 				Witness: r.Witness, Why: r.Why}
 		}
 	}
 	return nil
 }
 
-// Release ends the flow. What its filter accepts goes to the next flow that accepts it, if there is one. Error: *exo.ReleasedError if it,
-// or its queue, was released before.
+// Release ends the flow. What its filter accepts goes to the next flow that accepts it, if there is one. Error: *exo.ReleasedError if it was
+// released before, or why the queue's binding ended.
 func (f *Flow) Release() error {
 	if f.queue == nil {
-		return &exo.ReleasedError{Space: "flow"}
+		return &exo.EmptyError{}
 	}
 	n := f.queue.nic
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if f.queue.gone {
+		return f.queue.bound.Err()
+	}
 	if !slices.Contains(n.flows, f) {
 		return &exo.ReleasedError{Space: "flow of " + n.name}
 	}
