@@ -244,7 +244,7 @@ func FuzzCapabilities(f *testing.F) {
 // TestCapabilitySequences is the fuzz target on random sequences, with the same numbers each time.
 func TestCapabilitySequences(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 8))
-	n := 2000
+	n := 1000
 	if testing.Short() {
 		n = 300
 	}

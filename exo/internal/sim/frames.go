@@ -64,3 +64,6 @@ func (f *frames) count() (n int) {
 	}
 	return n
 }
+
+// FirstFrame is the number of the first frame that can be taken.
+func (m *Machine) FirstFrame() uintptr { return m.frames.first }
