@@ -8,8 +8,8 @@ import "sync/atomic"
 // Protected by Go types: Bytes is empty once the binding has ended. A slice that was taken before still reaches the memory, as a
 // device does that was told the address: what must be safe from its last holder is mapped and unmapped by page tables instead.
 type Frames struct {
-	at   memory         // in the direct map
-	size atomic.Uintptr // bytes; 0 once the binding has ended
+	at   memory  // in the direct map
+	size uintptr // bytes; 0 once the binding has ended; atomic
 	base Phys
 	n    uintptr
 	b    Binding
@@ -83,14 +83,17 @@ func (f *Frames) ready() error {
 		return faultAt("frames", uint64(f.base), "the frame allocator gave memory that is not in the direct map")
 	}
 	f.at = memoryOf(mem)
-	f.size.Store(f.n * PageSize)
+	atomic.StoreUintptr(&f.size, f.n*PageSize)
 	return nil
 }
 
-func (f *Frames) unbind() { f.size.Store(0) }
+func (f *Frames) unbind() {
+	atomic.StoreUintptr(&f.size, 0)
+	unmapFrames(f.base, f.n)
+}
 
 // Bytes is the memory itself; empty once the binding has ended. The slice must not be used after that. It costs two loads.
-func (f *Frames) Bytes() []byte { return f.at.bytes(f.size.Load()) }
+func (f *Frames) Bytes() []byte { return f.at.bytes(atomic.LoadUintptr(&f.size)) }
 
 // Base is the physical address of the first byte, for a device.
 func (f *Frames) Base() Phys { return f.base }

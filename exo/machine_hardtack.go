@@ -32,6 +32,18 @@ func hwFreeFrames(phys, n uintptr)
 func hwVectorAlloc() int
 func hwVectorFree(v int)
 
+// hwTakeFrame takes the frame at physical address phys out of the free ones; false if it is not free, or another CPU keeps it at hand.
+func hwTakeFrame(phys uintptr) bool
+
+// hwTakeVector gives out vector v; false if it is given out or outside 48..238.
+func hwTakeVector(v int) bool
+
+// hwWakeVector wakes the goroutine in hwVectorWait as if the vector had fired.
+func hwWakeVector(v int)
+
+// hwQuiesce returns when every goroutine has been at a safe point since the call: it stops the world once.
+func hwQuiesce()
+
 // hwVectorWait parks the goroutine until the vector has fired since the last wait or the monotonic deadline passes
 // (0 none, negative: do not park) and gives the times it fired.
 func hwVectorWait(v int, deadline int64) uint64

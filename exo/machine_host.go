@@ -113,8 +113,6 @@ func hwTakeFrame(phys uintptr) bool { return host != nil && host.TakeFrame(phys)
 func hwTakeVector(v int) bool       { return host != nil && host.TakeVector(v) }
 func hwWakeVector(v int)            { host.WakeVector(v) }
 
-const canWake = true
-
 func hwSetPower(op, kind int, addr uintptr, value uint32) { host.SetPower(op, kind, addr, value) }
 func hwPowerButton(v, kind int, addr uintptr, mask, ack uint32) {
 	host.PowerButton(v, kind, addr, mask, ack)

@@ -1,7 +1,11 @@
 package exo
 
+import "sync"
+
 // Pages holds a range of the address space whose page table entries the holder writes. Nothing is mapped in a new one, and nothing is ever
 // mapped there but by its holder: an access to what is not mapped, or not so, is a [Fault] for the holder's handler.
+//
+// When the binding of frames ends, their pages are unmapped before the frames are anybody else's: protected by hardware.
 //
 // The collector does not look into a range: no Go pointers may be stored there.
 type Pages struct {
@@ -35,7 +39,39 @@ func TakePages(holder string, pages int) (*Pages, error) {
 	if lo == 0 {
 		return nil, &ExhaustedError{Space: "address space", Want: uint64(pages) * PageSize, Why: holder + " must ask for less"}
 	}
-	return &Pages{lo: lo, pages: pages, mem: bytesAt(lo, uintptr(pages)*PageSize)}, nil
+	r := &Pages{lo: lo, pages: pages, mem: bytesAt(lo, uintptr(pages)*PageSize)}
+	allRanges.mu.Lock()
+	allRanges.held = append(allRanges.held, r)
+	allRanges.mu.Unlock()
+	return r, nil
+}
+
+// allRanges are those that frames may be mapped in.
+var allRanges struct {
+	mu   sync.Mutex
+	held []*Pages
+}
+
+func forgetRange(r *Pages) {
+	allRanges.mu.Lock()
+	defer allRanges.mu.Unlock()
+	for i, o := range allRanges.held {
+		if o == r {
+			allRanges.held = append(allRanges.held[:i], allRanges.held[i+1:]...)
+			return
+		}
+	}
+}
+
+// unmapFrames takes n frames from physical address base on out of all page tables: their binding has ended.
+func unmapFrames(base Phys, n uintptr) {
+	allRanges.mu.Lock()
+	defer allRanges.mu.Unlock()
+	for _, r := range allRanges.held {
+		for at := 0; at < r.pages; at += maxScan {
+			hwUnmapFrames(r.lo+uintptr(at)*PageSize, uintptr(min(maxScan, r.pages-at)), &[2]uintptr{uintptr(base), uintptr(base) + n*PageSize})
+		}
+	}
 }
 
 // Bytes is the memory. Touching it where no page allows it calls the range's handler, or is a fault like any other.
@@ -53,6 +89,7 @@ func (r *Pages) Release() error {
 	}
 	r.mem = nil
 	forgetFaults(r)
+	forgetRange(r)
 	if !hwDropRange(r.lo, uintptr(r.pages)) {
 		return fault("range", "the program unmapped or replaced it by munmap or mmap: leave those addresses to their holder")
 	}
@@ -61,7 +98,8 @@ func (r *Pages) Release() error {
 
 // A PageOp is one operation of a batch, made by [Map], [Unmap], [Protect], [Query] or [Clean]. After [Pages.Apply] it holds its result.
 type PageOp struct {
-	frame uintptr // physical address
+	frame uintptr  // physical address
+	live  *uintptr // for Map: 0 once the frame's binding has ended
 	page  uint32
 	verb  uint8
 	prot  Prot
@@ -89,8 +127,8 @@ const (
 // Map enters frame i of f at a page, in place of what was mapped there.
 func Map(page int, f *Frames, i int, p Prot) PageOp {
 	op := PageOp{page: pageNumber(page), verb: verbMap, prot: p, fail: failFrame}
-	if mem := f.Bytes(); uint(i) < uint(len(mem)/PageSize) {
-		op.frame, op.fail = uintptr(f.Base())+uintptr(i)*PageSize, 0
+	if uint(i) < uint(f.n) {
+		op.frame, op.live, op.fail = uintptr(f.base)+uintptr(i)*PageSize, &f.size, 0
 	}
 	return op
 }
@@ -157,6 +195,9 @@ func (e *PageError) Error() string {
 // maxBatch is how many operations the kernel side does at once, with interrupts off.
 const maxBatch = 128
 
+// maxScan is how many pages it looks through at once.
+const maxScan = 1 << 15
+
 // pageBatch is what the bottom half takes.
 type pageBatch struct {
 	lo, pages uintptr
@@ -192,5 +233,9 @@ func (r *Pages) Dirty(page, n int, bits []uint64) int {
 		return 0
 	}
 	clear(bits)
-	return hwDirty(r.lo+uintptr(page)*PageSize, uintptr(n), &bits[0])
+	found := 0
+	for at := 0; at < n; at += maxScan {
+		found += hwDirty(r.lo+uintptr(page+at)*PageSize, uintptr(min(maxScan, n-at)), &bits[at/64])
+	}
+	return found
 }

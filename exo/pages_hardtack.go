@@ -13,6 +13,11 @@ func hwDropRange(lo, pages uintptr) bool
 //go:noescape
 func hwPages(b *pageBatch) bool
 
+// hwUnmapFrames unmaps the pages of a range whose frames lie between two physical addresses.
+//
+//go:noescape
+func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr)
+
 // hwDirty sets and clears dirty bits.
 //
 //go:noescape

@@ -4,6 +4,7 @@ package exo
 
 import (
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -71,6 +72,9 @@ func (r *hostRange) do(op *PageOp, pages uint32) {
 	case op.page >= pages:
 		op.fail = failOutside
 		return
+	case op.verb == verbMap && atomic.LoadUintptr(op.live) == 0:
+		op.fail = failFrame
+		return
 	case op.verb == verbMap:
 		e := *op
 		e.seen = 0
@@ -91,6 +95,22 @@ func (r *hostRange) do(op *PageOp, pages uint32) {
 		fallthrough
 	case verbQuery:
 		op.prot = old.prot
+	}
+}
+
+func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr) {
+	h := &hostRanges
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for base, r := range h.at {
+		if lo < base || lo >= base+uintptr(len(r.mem)) {
+			continue
+		}
+		for page, e := range r.entries {
+			if e.frame >= frames[0] && e.frame < frames[1] {
+				delete(r.entries, page)
+			}
+		}
 	}
 }
 

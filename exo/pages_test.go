@@ -1,3 +1,5 @@
+//go:build !hardtack
+
 package exo
 
 import (
@@ -53,6 +55,27 @@ func TestPagesRefused(t *testing.T) {
 	}
 	if err := r.Release(); !errors.As(err, &rel) {
 		t.Error(err)
+	}
+}
+
+// TestRevokedFramesLeavePages: frames whose binding ends are mapped nowhere, and an operation made before maps them no more.
+func TestRevokedFramesLeavePages(t *testing.T) {
+	simulated(t)
+	r, f := takeTest(t, 4, 4)
+	other, _ := takeTest(t, 4, 1)
+	for i := range 4 {
+		r.Apply([]PageOp{Map(i, f, i, ProtWrite)})
+		other.Apply([]PageOp{Map(3-i, f, i, ProtRead)})
+	}
+	late := []PageOp{Map(0, f, 2, ProtRead)}
+	f.Release()
+	for i := range 4 {
+		if Touch(r, i, false) || Touch(other, i, false) {
+			t.Errorf("page %d is still mapped", i)
+		}
+	}
+	if failed, err := r.Apply(late); failed != 1 || err != nil || late[0].Err() == nil {
+		t.Error(failed, err, late[0].Err())
 	}
 }
 

@@ -62,13 +62,9 @@ func (v *Vector) ready() error {
 func (v *Vector) unbind() {
 	old := v.state.Swap(0)
 	theWorld.routes.end(v)
-	switch {
-	case old&inWait == 0:
-	case canWake:
+	if old&inWait != 0 {
 		hwWakeVector(int(old &^ inWait))
 		<-v.left
-	default:
-		theWorld.stuck[uint8(old)] = true
 	}
 }
 
@@ -120,8 +116,6 @@ func claimVectors(lo, hi uint64) bool {
 
 func giveVectors(lo, hi uint64) {
 	for i := lo; i <= hi; i++ {
-		if canWake || !theWorld.stuck[uint8(i)] {
-			hwVectorFree(int(i))
-		}
+		hwVectorFree(int(i))
 	}
 }

@@ -39,7 +39,6 @@ type world struct {
 	domain     Domain // the program's
 	routes     routes
 	pages      pageMap
-	stuck      [256]bool // vectors that cannot be freed while the bottom half cannot wake who waits for them
 
 	tables struct {
 		once sync.Once

@@ -29,6 +29,8 @@ func TestRanges(t *testing.T) {
 			"release: exo: range: the program unmapped or replaced it by munmap or mmap: leave those addresses to their holder\nframes: <nil>\n",
 		"released": "release: <nil>\napply: exo: range capability used after Release: take the resource again\n" +
 			"again: exo: range capability used after Release: take the resource again\n",
+		"revoked": "rival: true\nbefore 1 4 0\nafter 0 0 0 0 4 0\n2 true true\nnext 0 9 5\n",
+		"named":   "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()

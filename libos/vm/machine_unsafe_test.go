@@ -50,3 +50,6 @@ func (m *ram) Frames(n, align uintptr) uintptr {
 
 // FreeFrames implements exo.Machine.
 func (*ram) FreeFrames(uintptr, uintptr) {}
+
+// CPUs implements exo.Machine.
+func (*ram) CPUs() int { return 1 }

@@ -15,7 +15,7 @@ var commands = map[string]func(){
 	"demand": demand, "bits": bits, "errors": batchErrors, "cow": copyOnWrite, "barrier": writeBarrier,
 	"nested": nested, "handler-faults": handlerFaults, "too-deep": tooDeep, "decline": decline, "decline-panic": declinePanic,
 	"pager": pager, "pager-declines": pagerDeclines, "pager-nosplit": pagerNosplit, "vector": vectorState, "profile": profiled,
-	"munmap": unmapped, "released": afterRelease,
+	"munmap": unmapped, "released": afterRelease, "revoked": revoked, "named": named,
 }
 
 func main() { commands[os.Args[1]]() }
@@ -283,4 +283,67 @@ func afterRelease() {
 	_, err := r.Apply([]exo.PageOp{exo.Query(0)})
 	fmt.Println("apply:", err)
 	fmt.Println("again:", r.Release())
+}
+
+// revoked maps frames that are taken back: the next access faults, and the old holder cannot map them again.
+func revoked() {
+	f := check(exo.TakeFrames("scout", 4, 0))
+	base, lo := f.Base(), uint64(f.Base())/pageSize
+	check(0, f.Release())
+	all := exo.Root().Caps(exo.FrameSpace)[0]
+	part := check(all.Derive("part", lo, lo+3, exo.All))
+	_, err := exo.TakeFramesAt("rival", base+pageSize, 1)
+	fmt.Println("rival:", err != nil)
+
+	r := check(exo.TakePages("part", 8))
+	f = check(exo.BindFrames(part, "part", base, 4))
+	old := exo.Map(6, f, 1, exo.ProtWrite)
+	for i := range 4 {
+		do(r, exo.Map(i, f, i, exo.ProtWrite))
+		r.Bytes()[i*pageSize] = byte(i + 1)
+	}
+	faults := 0
+	r.Handle(func(ft exo.Fault) exo.Verdict {
+		faults++
+		return exo.Decline
+	})
+	debug.SetPanicOnFault(true)
+	touch := func(i int) (v byte) {
+		defer func() { recover() }()
+		return r.Bytes()[i*pageSize]
+	}
+	fmt.Println("before", touch(0), touch(3), faults)
+	check(0, all.RevokeRange(lo, lo+1))
+	fmt.Println("after", touch(0), touch(1), touch(2), touch(3), faults, len(f.Bytes()))
+	ops := []exo.PageOp{exo.Map(5, f, 1, exo.ProtWrite), old}
+	fmt.Println(check(r.Apply(ops)), ops[0].Err() != nil, ops[1].Err() != nil)
+	g := check(exo.TakeFramesAt("next", base, 1))
+	g.Bytes()[0] = 9
+	fmt.Println("next", touch(0), g.Bytes()[0], faults)
+}
+
+// named takes frames and vectors by their names.
+func named() {
+	f := check(exo.TakeFrames("first", 3, 0))
+	_, err := exo.TakeFramesAt("second", f.Base()+pageSize, 1)
+	fmt.Println("held:", err != nil)
+	check(0, f.Release())
+	g := check(exo.TakeFramesAt("second", f.Base()+pageSize, 1))
+	_, err = exo.TakeFramesAt("third", f.Base(), 3)
+	fmt.Println("held:", err != nil, g.Base() == f.Base()+pageSize)
+	seen := map[exo.Phys]bool{g.Base(): true}
+	for range 2000 {
+		h := check(exo.TakeFrames("many", 1, 0))
+		if seen[h.Base()] {
+			fmt.Println("twice")
+		}
+		seen[h.Base()] = true
+	}
+	v := check(exo.TakeVectorAt("first", 200))
+	_, err = exo.TakeVectorAt("second", 200)
+	fmt.Println("held:", err != nil, v.Number())
+	go v.Release()
+	_, err = v.Wait(0)
+	fmt.Println("woken:", err != nil)
+	fmt.Println(check(exo.TakeVectorAt("second", 200)).Number())
 }

@@ -14,6 +14,7 @@ const (
 // exoPageOp is one operation of a batch. Package exo declares the same.
 type exoPageOp struct {
 	frame uintptr // physical address, for map; of query the result
+	live  uintptr // for map: address of a word that is 0 once the frame may not be mapped any more
 	page  uint32  // in the range
 	verb  uint8
 	prot  uint8 // for map and protect; of query the result
@@ -21,7 +22,7 @@ type exoPageOp struct {
 	fail  uint8 // result: exoFail*
 }
 
-const exoPageOpSize = 16
+const exoPageOpSize = 24
 
 const (
 	exoVerbMap = iota
@@ -124,6 +125,10 @@ func (v *exoVM) pageOp(op *exoPageOp, va uintptr) bool {
 	pte := old
 	switch op.verb {
 	case exoVerbMap:
+		if exoLoad(op.live) == 0 { // under the lock that exoOpUnmapFrames takes: who ends the frame's binding clears the word first
+			op.fail = exoFailFrame
+			return false
+		}
 		pte = op.frame | exoPteNX | exoPteApp | exoRights(op.prot)
 	case exoVerbUnmap:
 		op.frame = old & exoPteAddr
@@ -169,6 +174,37 @@ func exoRights(prot uint8) uintptr {
 	return 0
 }
 
+// exoOpUnmapFrames unmaps the pages of a range whose frames lie between the two physical addresses at frames.
+func exoOpUnmapFrames(lo, n, frames uintptr) uintptr {
+	v := &exo.vm
+	first, last := exoLoad(frames), exoLoad(frames+8)
+	hi := lo + n<<exoPageShift
+	flush := false
+	v.lock.lock()
+	if v.isRange(lo, hi) {
+		for va := lo; va < hi; {
+			e := exoTable(va, 0, false)
+			if e == 0 {
+				va = exoSkip(va)
+				continue
+			}
+			for end := min(hi, exoNext(va, 1)); va < end; va += exoPageSize {
+				if f := exoLoad(e) & exoPteAddr; f >= first && f < last {
+					exoStore(e, 0)
+					exoInvlpg(va)
+					flush = true
+				}
+				e += 8
+			}
+		}
+	}
+	if flush {
+		exoShoot()
+	}
+	v.lock.unlock()
+	return 0
+}
+
 // exoOpDirty sets the bit of each page in [lo, lo+n pages) that was written since the last time, in the words at bits, which are zero, and
 // returns how many there are.
 func exoOpDirty(lo, n, bits uintptr) uintptr {
@@ -180,7 +216,7 @@ func exoOpDirty(lo, n, bits uintptr) uintptr {
 		for va := lo; va < hi; {
 			e := exoTable(va, 0, false)
 			if e == 0 {
-				va = exoNext(va, 1)
+				va = exoSkip(va)
 				continue
 			}
 			for end := min(hi, exoNext(va, 1)); va < end; va += exoPageSize {
@@ -200,6 +236,15 @@ func exoOpDirty(lo, n, bits uintptr) uintptr {
 	}
 	v.lock.unlock()
 	return found
+}
+
+// exoSkip returns the end of what an absent table would map around va.
+func exoSkip(va uintptr) uintptr {
+	level := 3
+	for level > 1 && exoLoad(exoTable(va, level, false))&exoPteP != 0 {
+		level--
+	}
+	return exoNext(va, level)
 }
 
 const _ uintptr = -(unsafe.Sizeof(exoPageOp{}) - exoPageOpSize) // they are the same, or this does not compile

@@ -291,6 +291,11 @@ func exoHwPages(batch unsafe.Pointer) bool {
 	return exoKernel(abi.FuncPCABIInternal(exoOpPages), uintptr(batch), 0, 0) != 0
 }
 
+//go:linkname exoHwUnmapFrames github.com/hardtack-os/hardtack/exo.hwUnmapFrames
+func exoHwUnmapFrames(lo, pages uintptr, frames unsafe.Pointer) {
+	exoKernel(abi.FuncPCABIInternal(exoOpUnmapFrames), lo, pages, uintptr(frames))
+}
+
 //go:linkname exoHwDirty github.com/hardtack-os/hardtack/exo.hwDirty
 func exoHwDirty(lo, pages uintptr, bits unsafe.Pointer) int {
 	return int(exoKernel(abi.FuncPCABIInternal(exoOpDirty), lo, pages, uintptr(bits)))
