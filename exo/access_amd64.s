@@ -21,9 +21,9 @@
 	JB   refuse; \
 	ADDQ MMIO_va(AX), CX
 
-#define REFUSE \
+#define REFUSE(NAME) \
 refuse: \
-	JMP ·mmioRefuse(SB)
+	JMP NAME(SB)
 
 // PCOMPARE leaves the port in DX.
 #define PCOMPARE(LIMIT, N) \
@@ -36,104 +36,100 @@ refuse: \
 	JB   refuse; \
 	ADDW Ports_first(AX), DX
 
-#define PREFUSE \
-refuse: \
-	JMP ·portsRefuse(SB)
-
 TEXT ·mmioLoad8(SB), NOSPLIT, $0-17
 	COMPARE(MMIO_readable, 1)
 	MOVB (CX), AX
 	MOVB AX, ret+16(FP)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseLoad)
 
 TEXT ·mmioLoad16(SB), NOSPLIT, $0-18
 	COMPARE(MMIO_readable, 2)
 	MOVW (CX), AX
 	MOVW AX, ret+16(FP)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseLoad)
 
 TEXT ·mmioLoad32(SB), NOSPLIT, $0-20
 	COMPARE(MMIO_readable, 4)
 	MOVL (CX), AX
 	MOVL AX, ret+16(FP)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseLoad)
 
 TEXT ·mmioLoad64(SB), NOSPLIT, $0-24
 	COMPARE(MMIO_readable, 8)
 	MOVQ (CX), AX
 	MOVQ AX, ret+16(FP)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseLoad)
 
 TEXT ·mmioStore8(SB), NOSPLIT, $0-17
 	COMPARE(MMIO_writable, 1)
 	MOVB v+16(FP), AX
 	MOVB AX, (CX)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseStore)
 
 TEXT ·mmioStore16(SB), NOSPLIT, $0-18
 	COMPARE(MMIO_writable, 2)
 	MOVW v+16(FP), AX
 	MOVW AX, (CX)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseStore)
 
 TEXT ·mmioStore32(SB), NOSPLIT, $0-20
 	COMPARE(MMIO_writable, 4)
 	MOVL v+16(FP), AX
 	MOVL AX, (CX)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseStore)
 
 TEXT ·mmioStore64(SB), NOSPLIT, $0-24
 	COMPARE(MMIO_writable, 8)
 	MOVQ v+16(FP), AX
 	MOVQ AX, (CX)
 	RET
-	REFUSE
+	REFUSE(·mmioRefuseStore)
 
 TEXT ·portsIn8(SB), NOSPLIT, $0-17
 	PCOMPARE(Ports_readable, 1)
 	INB
 	MOVB AX, ret+16(FP)
 	RET
-	PREFUSE
+	REFUSE(·portsRefuseIn)
 
 TEXT ·portsIn16(SB), NOSPLIT, $0-18
 	PCOMPARE(Ports_readable, 2)
 	INW
 	MOVW AX, ret+16(FP)
 	RET
-	PREFUSE
+	REFUSE(·portsRefuseIn)
 
 TEXT ·portsIn32(SB), NOSPLIT, $0-20
 	PCOMPARE(Ports_readable, 4)
 	INL
 	MOVL AX, ret+16(FP)
 	RET
-	PREFUSE
+	REFUSE(·portsRefuseIn)
 
 TEXT ·portsOut8(SB), NOSPLIT, $0-13
 	PCOMPARE(Ports_writable, 1)
 	MOVB v+12(FP), AX
 	OUTB
 	RET
-	PREFUSE
+	REFUSE(·portsRefuseOut)
 
 TEXT ·portsOut16(SB), NOSPLIT, $0-14
 	PCOMPARE(Ports_writable, 2)
 	MOVW v+12(FP), AX
 	OUTW
 	RET
-	PREFUSE
+	REFUSE(·portsRefuseOut)
 
 TEXT ·portsOut32(SB), NOSPLIT, $0-16
 	PCOMPARE(Ports_writable, 4)
 	MOVL v+12(FP), AX
 	OUTL
 	RET
-	PREFUSE
+	REFUSE(·portsRefuseOut)

@@ -28,7 +28,7 @@ func (m *MMIO) load(off, n uintptr) uint64 {
 	defer inUse.RUnlock()
 	va, ok := m.begin(off, n, m.readable.Load())
 	if !ok {
-		mmioRefuse(m, off)
+		mmioRefuseLoad(m, off)
 	}
 	return host.Load(va, int(n))
 }
@@ -38,7 +38,7 @@ func (m *MMIO) store(off, n uintptr, v uint64) {
 	defer inUse.RUnlock()
 	va, ok := m.begin(off, n, m.writable.Load())
 	if !ok {
-		mmioRefuse(m, off)
+		mmioRefuseStore(m, off)
 	}
 	host.Store(va, int(n), v)
 }
@@ -56,7 +56,7 @@ func (p *Ports) in(off, n uint32) uint32 {
 	inUse.RLock()
 	defer inUse.RUnlock()
 	if size := p.readable.Load(); off >= size || size-off < n {
-		portsRefuse(p, off)
+		portsRefuseIn(p, off)
 	}
 	return portIn(p.first+uint16(off), int(n))
 }
@@ -65,7 +65,7 @@ func (p *Ports) out(off, n, v uint32) {
 	inUse.RLock()
 	defer inUse.RUnlock()
 	if size := p.writable.Load(); off >= size || size-off < n {
-		portsRefuse(p, off)
+		portsRefuseOut(p, off)
 	}
 	portOut(p.first+uint16(off), int(n), v)
 }

@@ -73,7 +73,7 @@ func bootAndPress(t *testing.T, image string, args []string) {
 	if code := cmd.ProcessState.ExitCode(); code != 7<<1|1 {
 		t.Errorf("exit %d, want the program's 7", code)
 	}
-	for _, want := range []string{"arm: <nil>", "fed in time: true", "pressed"} {
+	for _, want := range []string{"arm: <nil>", "fed in time: true", "refused before: true", "taken back from: 4 by the program", "pressed"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %q", want)
 		}

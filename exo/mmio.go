@@ -114,13 +114,17 @@ func (m *MMIO) Store16(off uintptr, v uint16) { mmioStore16(m, off, v) }
 func (m *MMIO) Store32(off uintptr, v uint32) { mmioStore32(m, off, v) }
 func (m *MMIO) Store64(off uintptr, v uint64) { mmioStore64(m, off, v) }
 
-// mmioRefuse says why an access of some width at off was refused.
-func mmioRefuse(m *MMIO, off uintptr) {
+// mmioRefuseLoad and mmioRefuseStore say why an access of some width at off was refused.
+
+func mmioRefuseLoad(m *MMIO, off uintptr)  { m.refuse(off, Read) }
+func mmioRefuseStore(m *MMIO, off uintptr) { m.refuse(off, Write) }
+
+func (m *MMIO) refuse(off uintptr, want Rights) {
 	if err := m.b.err(); err != nil {
 		panic(err)
 	}
-	if m.rights&(Read|Write) != Read|Write && off < m.size {
-		panic(&RightsError{Space: MMIOSpace, Holder: m.b.holder, Want: (Read | Write) &^ m.rights, Have: m.rights})
+	if m.rights&want == 0 {
+		panic(&RightsError{Space: MMIOSpace, Holder: m.b.holder, Want: want, Have: m.rights})
 	}
 	panic(outside("MMIO offset", uint64(off), uint64(off), 0, uint64(m.size-1), "an access stays inside the range and is naturally aligned"))
 }

@@ -57,13 +57,17 @@ func (p *Ports) Out8(off uint32, v uint8)   { portsOut8(p, off, v) }
 func (p *Ports) Out16(off uint32, v uint16) { portsOut16(p, off, v) }
 func (p *Ports) Out32(off uint32, v uint32) { portsOut32(p, off, v) }
 
-// portsRefuse says why an access of some width at off was refused.
-func portsRefuse(p *Ports, off uint32) {
+// portsRefuseIn and portsRefuseOut say why an access of some width at off was refused.
+
+func portsRefuseIn(p *Ports, off uint32)  { p.refuse(off, Read) }
+func portsRefuseOut(p *Ports, off uint32) { p.refuse(off, Write) }
+
+func (p *Ports) refuse(off uint32, want Rights) {
 	if err := p.b.err(); err != nil {
 		panic(err)
 	}
-	if p.rights&(Read|Write) != Read|Write && off < p.size {
-		panic(&RightsError{Space: PortSpace, Holder: p.b.holder, Want: (Read | Write) &^ p.rights, Have: p.rights})
+	if p.rights&want == 0 {
+		panic(&RightsError{Space: PortSpace, Holder: p.b.holder, Want: want, Have: p.rights})
 	}
 	panic(outside("port offset", uint64(off), uint64(off), 0, uint64(p.size-1), "an access stays inside the range"))
 }
