@@ -19,6 +19,14 @@ func newproc1(fn *funcval, callergp *g, callerpc uintptr, parked bool, waitreaso
 		}
 		callergp.exoTask.born = nil
 	}
+	if newg.exoTask.cpu >= 0 && newg.exoTask.self != 0 {
+		// Who had this g before has just ended, and its CPU has not come to say so.
+		lock(&sched.lock)
+		if cpu := newg.exoTask.cpu; cpu >= 0 {
+			exoSchedStop(cpu, nanotime())
+		}
+		unlock(&sched.lock)
+	}
 	newg.exoTask.init(class, system)
 	return newg
 }
