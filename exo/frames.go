@@ -12,6 +12,7 @@ type Frames struct {
 	size uintptr // bytes; 0 once the binding has ended; atomic
 	base Phys
 	n    uintptr
+	zero bool // they are to be zeroed when they are bound
 	b    Binding
 }
 
@@ -59,10 +60,10 @@ func takeFrames(c Cap, root bool, holder string, n int, align uintptr) (*Frames,
 	align = max(align, PageSize)
 	if !root {
 		f := newFrames(holder, 0, uintptr(n))
+		f.zero = true
 		if err := c.bindAny(&f.b, Bind|Read|Write, uint64(n), uint64(align/PageSize)); err != nil {
 			return nil, err
 		}
-		clear(f.Bytes())
 		return f, nil
 	}
 	base := hwFrames(uintptr(n), align)
@@ -81,6 +82,9 @@ func (f *Frames) ready() error {
 	mem := physBytes(uintptr(f.base), f.n*PageSize)
 	if mem == nil {
 		return faultAt("frames", uint64(f.base), "the frame allocator gave memory that is not in the direct map")
+	}
+	if f.zero { // here, not later: from now on they may be taken back
+		clear(mem)
 	}
 	f.at = memoryOf(mem)
 	atomic.StoreUintptr(&f.size, f.n*PageSize)

@@ -26,6 +26,7 @@ func main() {
 	// Without interrupts each would wait for its deadline, a second.
 	fmt.Println("fed in time:", exo.Now()-start < 10e9)
 	takeBack()
+	names()
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
 	fmt.Println("ready")

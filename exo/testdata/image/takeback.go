@@ -66,6 +66,60 @@ func takeBack() {
 	fmt.Println("taken back from:", users, "by", rev.By)
 }
 
+// names takes this frame and this vector, and has a vector taken back from under a goroutine that waits for it.
+func names() {
+	f, err := exo.TakeFrames("finder", 1, 0)
+	if err != nil {
+		fmt.Println("frames:", err)
+		return
+	}
+	at := f.Base()
+	f.Bytes()[5] = 42
+	_, err1 := exo.TakeFramesAt("second", at, 1)
+	f.Release()
+	g, err2 := exo.TakeFramesAt("second", at, 1)
+	var held *exo.HeldError
+	if !errors.As(err1, &held) || held.Holder != "finder" || err2 != nil || g.Base() != at || g.Bytes()[5] != 42 {
+		fmt.Println("this frame:", err1, err2)
+		return
+	}
+	_, err = exo.TakeFramesAt("third", 0x401000, 1) // the program's text lies there
+	fmt.Println("this frame, and not the runtime's:", errors.As(err, &held) && held.Holder == "the runtime")
+
+	d, err := exo.Root().Sub("waiter", exo.Grant{Space: exo.VectorSpace, Lo: 200, Hi: 201, Rights: exo.All})
+	if err != nil {
+		fmt.Println("vectors:", err)
+		return
+	}
+	v, err := d.TakeVectorAt("waiter", 201)
+	if err != nil {
+		fmt.Println("vector:", err)
+		return
+	}
+	end := make(chan error)
+	go func() {
+		_, err := v.Wait(0)
+		end <- err
+	}()
+	var busy *exo.BusyError
+	for {
+		if _, err := v.Wait(-1); errors.As(err, &busy) {
+			break
+		}
+		runtime.Gosched()
+	}
+	exo.Root().Revoke(d)
+	var rev *exo.RevokedError
+	fmt.Println("waiter woken:", errors.As(<-end, &rev))
+	w, err := exo.TakeVectorAt("next", 201)
+	if err != nil {
+		fmt.Println("next:", err)
+		return
+	}
+	n, err := w.Wait(-1)
+	fmt.Println("the next holder's count:", n, err)
+}
+
 // use says what f panics with.
 func use(f func()) (err error) {
 	defer func() {
