@@ -38,6 +38,10 @@ var runtimeEdits = []Edit{
 		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
 	},
 	{
+		File: "runtime/mgcpacer.go", Decl: "readGOMEMLIMIT", Op: Rename, Text: "exoReadGOMEMLIMIT",
+		Why: "exo_limit.go wraps it: without a limit of its own, a program has the machine's memory for one",
+	},
+	{
 		File: "runtime/proc.go", Decl: "wakeNetPoller", Op: Rename, Text: "exoWakeNetPoller",
 		Why: "exo_sysmon.go wraps it: a new earliest timer shortens sysmon's sleep",
 	},

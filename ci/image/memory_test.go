@@ -32,6 +32,15 @@ func TestCollector(t *testing.T) {
 	}
 }
 
+// TestMemoryLimit: a program that says nothing of its memory lives within the machine's, by collecting where it would run out.
+func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
+	off := []string{"GOGC=10000"} // the heap may grow a hundredfold before it is collected
+	run(t, "plain", machine{memory: "96M", env: off}, "limited").want(t, 0, "limit_mib=8", "done\n")
+	run(t, "plain", machine{memory: "96M", env: append(off, "GOMEMLIMIT=off")}, "limited").want(t, 2, "limit_mib=8796093022207\n", "out of memory")
+	run(t, "plain", machine{memory: "96M", env: append(off, "GOMEMLIMIT=40MiB")}, "limited").want(t, 0, "limit_mib=40\n", "done\n")
+}
+
 // TestFreedMemory shows that memory which the runtime gives back is the machine's again.
 func TestFreedMemory(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,7 @@ import "os"
 var commands = map[string]func(args []string){
 	"recover": recoverAll, "overflow": overflow, "overflow-default": overflowDefault, "panic": panicBesideOthers, "deadlock": deadlock, "exit": exit,
 	"preempt": preempt, "cpus": cpus, "locked": lockedExits, "threads": threads, "mutex": contention, "pipes": pipes,
-	"cleanups": cleanups, "collector": collector, "freed": freed, "fill": fill, "one": oneBig,
+	"cleanups": cleanups, "collector": collector, "freed": freed, "limited": limited, "fill": fill, "one": oneBig,
 	"profile": cpuProfile, "profiles": otherProfiles, "trace": traceScheduler,
 	"zones": zones, "clock": clock, "cputime": cpuTime, "signals": signals, "interrupt": interrupt, "echo": echo, "entropy": entropy, "idle": idle,
 }

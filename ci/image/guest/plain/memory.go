@@ -127,3 +127,19 @@ func oneBig(args []string) {
 	}
 	fmt.Println("there was room for", len(b))
 }
+
+// limited keeps 20 MiB and makes 400 MiB of garbage beside it.
+func limited([]string) {
+	fmt.Printf("limit_mib=%d\n", debug.SetMemoryLimit(-1)>>20)
+	keep := make([][]byte, 20)
+	for i := range keep {
+		keep[i] = make([]byte, 1<<20)
+		keep[i][i] = 1
+	}
+	for range 400 * 256 {
+		kept = append(kept[:0], make([]byte, 1<<12))
+		kept[0][1] = 1
+	}
+	runtime.KeepAlive(keep)
+	fmt.Println("done")
+}

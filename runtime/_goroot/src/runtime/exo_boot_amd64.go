@@ -54,15 +54,15 @@ func exoBoot(info, table uintptr) uintptr {
 	}
 
 	exoMemoryMap(info)
-	var reserved [16]exoRange
-	n := exoReserved(&reserved, info, table)
+	var reserved exoRangeList
+	exoReserved(&reserved, info, table)
 	// The frame allocator's magazine is the CPU's; until there is one, a record at the bottom of the boot stack serves.
 	old := (*exoCPU)(exoPtr(exoDirect(exoBootStack)))
 	old.self = exoDirect(exoBootStack)
 	old.nmag = 0
 	exoWrmsr(0xc0000101, old.self)
 	exo.online = 1
-	exoFramesInit(reserved[:n])
+	exoFramesInit(reserved.r[:reserved.n])
 	f := exoFrameZeroed()
 	if f == 0 {
 		exoNeedMemory(exoLeastFree)
@@ -128,39 +128,47 @@ func exoMemoryMap(info uintptr) {
 }
 
 // exoReserved lists what the frame allocator must not take. (That memory reaches as far as the image, entry.S has seen.)
-func exoReserved(r *[16]exoRange, info, table uintptr) int {
-	n := 0
-	add := func(lo, hi uintptr) {
-		if n == len(r) {
-			exoPanic("the boot protocol names more modules than there is room for", nil, lo)
-		}
-		r[n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
-		n++
+func exoReserved(l *exoRangeList, info, table uintptr) {
+	l.add(0, exoPageSize)
+	l.add(exoAPPage, exoAPPage+exoPageSize)
+	l.add(exoBootStart, exoBootEnd)
+	if p := exoLoad(table + exoImgCmdline); p != 0 {
+		l.add(p, p+exoLoad(table+exoImgLength)+1)
 	}
-	add(0, exoPageSize)
-	add(exoAPPage, exoAPPage+exoPageSize)
-	add(exoBootStart, exoBootEnd)
-	if l := exoLoad(table + exoImgLength); exoLoad(table+exoImgCmdline) != 0 {
-		add(exoLoad(table+exoImgCmdline), exoLoad(table+exoImgCmdline)+l+1)
-	}
-	add(exoBootStack, exoBootTop)
-	add(info-exoDirectBase, info-exoDirectBase+exoPVHSize)
+	l.add(exoBootStack, exoBootTop)
+	l.add(info-exoDirectBase, info-exoDirectBase+exoPVHSize)
 	if p := exoLoad(info + exoPVHCmdline); p != 0 {
 		n := uintptr(0)
 		for exoLoad8(exoDirect(p)+n) != 0 {
 			n++
 		}
-		add(p, p+n+1)
+		l.add(p, p+n+1)
 	}
 	for i := uintptr(0); i < exoLoad(table+exoImgSegments); i++ {
 		s := table + exoImgList + i*32
-		add(exoLoad(s), exoLoad(s)+exoLoad(s+8))
+		l.add(exoLoad(s), exoLoad(s)+exoLoad(s+8))
 	}
 	for i, m := uintptr(0), exoLoad(info+exoPVHModList); i < uintptr(exoLoad32(info+exoPVHModules)); i++ {
 		e := exoDirect(m) + i*32
-		add(exoLoad(e), exoLoad(e)+exoLoad(e+8))
+		l.add(exoLoad(e), exoLoad(e)+exoLoad(e+8))
 	}
-	return n
+}
+
+// exoRangeList is a list of ranges with room for what the boot protocol names.
+type exoRangeList struct {
+	n int
+	r [16]exoRange
+}
+
+// add rounds to whole pages.
+//
+//go:noinline
+func (l *exoRangeList) add(lo, hi uintptr) {
+	if l.n == len(l.r) {
+		exoPanic("the boot protocol names more modules than there is room for", nil, lo)
+	}
+	l.r[l.n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
+	l.n++
 }
 
 // exoLeastFree is what a small program needs beside its image: page tables, stacks, Go's heap records.
