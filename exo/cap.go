@@ -13,9 +13,11 @@ type Space struct {
 	name string
 	root *node
 
-	// Where the bottom half manages names too, it is told which ones leave the root and come back. Both are called under mu.
+	// Where the bottom half manages names too, it is told which ones leave the root and come back; fresh prepares those that are handed on
+	// without their holder having chosen them. All are called under mu.
 	claim func(lo, hi uint64) bool
 	give  func(lo, hi uint64)
+	fresh func(lo, hi uint64)
 
 	mu     sync.Mutex // guards the tree: every node and Binding of this space
 	births uint64     // under mu: gives each Binding and node its age

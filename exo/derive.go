@@ -6,6 +6,11 @@ package exo
 // Needs: Derive, and every right it gives. Errors: *RightsError, *RangeError, *HeldError with the holder's name; *RevokedError for
 // names that were taken from c. It does not block.
 func (c Cap) Derive(holder string, lo, hi uint64, rights Rights) (Cap, error) {
+	return c.derive(holder, lo, hi, rights, false)
+}
+
+// derive is Derive; taken is as in carve.
+func (c Cap) derive(holder string, lo, hi uint64, rights Rights, taken bool) (Cap, error) {
 	n, err := c.lock()
 	if err != nil {
 		return Cap{}, err
@@ -14,14 +19,45 @@ func (c Cap) Derive(holder string, lo, hi uint64, rights Rights) (Cap, error) {
 	if err := n.need(Derive | rights); err != nil {
 		return Cap{}, err
 	}
-	if err := n.carve(lo, hi, false); err != nil {
+	if err := n.carve(lo, hi, taken); err != nil {
 		return Cap{}, err
 	}
+	return n.bear(holder, lo, hi, rights), nil
+}
+
+// deriveAny derives count names in a row, the first at a multiple of align: the lowest that can be had.
+func (c Cap) deriveAny(holder string, count, align uint64, rights Rights) (Cap, error) {
+	n, err := c.lock()
+	if err != nil {
+		return Cap{}, err
+	}
+	defer n.in.unlock()
+	if err := n.need(Derive | rights); err != nil {
+		return Cap{}, err
+	}
+	for rest := append(nameSet(nil), n.free...); ; {
+		lo, ok := rest.find(count, align)
+		if !ok {
+			break
+		}
+		if n.carve(lo, lo+count-1, false) == nil {
+			if n.in.fresh != nil {
+				n.in.fresh(lo, lo+count-1)
+			}
+			return n.bear(holder, lo, lo+count-1, rights), nil
+		}
+		rest.remove(0, lo) // the bottom half uses one of them
+	}
+	return Cap{}, &ExhaustedError{Space: n.in.name + " names of " + n.holder, Want: count, Why: "release some, or ask for fewer in a row"}
+}
+
+// bear makes the node of names that were carved out of n; lock held.
+func (n *node) bear(holder string, lo, hi uint64, rights Rights) Cap {
 	n.in.births++
 	k := &node{in: n.in, up: n, at: len(n.below), born: n.in.births, holder: holder, rights: rights,
 		granted: nameSet{{lo, hi}}, names: nameSet{{lo, hi}}, free: nameSet{{lo, hi}}}
 	n.below = append(n.below, k)
-	return Cap{k}, nil
+	return Cap{k}
 }
 
 // child is k's node if k was derived from n and lives; lock held.

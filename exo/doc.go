@@ -45,7 +45,8 @@
 // # Domains
 //
 // A [Domain] bundles capabilities, one or more a space, for one part of the program; its Take functions bind from them. [Domain.Sub] hands part to
-// another, to any depth; a child has what it was granted, and loses it when its parent does. The package's Take functions are those of [Root].
+// another, to any depth, and [Domain.Extend] what has no names worth choosing; a child has what it was granted, and loses it when its parent
+// does. The package's Take functions are those of [Root].
 // Nothing keeps a library from Root but what it imports: a library that has its Domain and not exo's Root is confined by review of its imports, not by a lock.
 //
 // # Each call
@@ -80,6 +81,7 @@
 //	Space.Bind              Bind, what it asks for    Held, Range, Rights           log r; Held: n              no
 //	Release of a resource   -                         -                             the hardware's              no
 //	Domain.Sub              Derive, what it grants    as Derive and Guarantee       as Derive for each          no
+//	Domain.Extend           the same                  Rights, Range, Exhausted      n; frames: zeroing          no
 //	Domain.Revoke           its own child             Rights                        as Cap.Release              no
 //	Discover                -                         in the result                 once: see below             no
 //	Arm                     -                         Machine                       once: see below             rarely

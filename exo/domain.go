@@ -9,9 +9,9 @@ type Domain struct {
 	up   *Domain
 	root bool // the program's: its spaces may draw on the bottom half's pools
 
-	mu   sync.Mutex
-	caps []Cap     // under mu; ended ones stay, to tell why
-	subs []*Domain // under mu
+	mu   sync.Mutex // before a space's
+	caps []Cap      // under mu; see Add for ended ones
+	subs []*Domain  // under mu
 }
 
 // A Grant is what Sub hands on: the names [Lo, Hi] of a space, with these rights, and so many of them guaranteed (Cap.Guarantee).
@@ -71,12 +71,63 @@ func (d *Domain) derive(holder string, g Grant) (Cap, error) {
 	return c, nil
 }
 
+// Extend hands k, a domain made from d, count more names of a space: any in a row, the first at a multiple of align (a power of two; 0 means
+// 1). Frames are zeroed. It is for what has no names worth choosing, such as memory; they come in a capability of their own.
+//
+// Needs: Derive and the rights. Errors: *RightsError if k was not made from d, *RangeError for no names, *ExhaustedError. It does not block.
+func (d *Domain) Extend(k *Domain, space string, count, align uint64, rights Rights) (Range, error) {
+	align = max(align, 1)
+	if k == nil || k.up != d {
+		return Range{}, d.notMine(space)
+	}
+	if count == 0 || align&(align-1) != 0 {
+		return Range{}, outside(space+" count", count, count, 1, ^uint64(0), "and the alignment must be a power of two")
+	}
+	c, err := d.deriveAny(k.name, space, count, align, rights)
+	if err != nil {
+		return Range{}, err
+	}
+	k.Add(c)
+	return c.n.granted[0], nil
+}
+
+func (d *Domain) deriveAny(holder, space string, count, align uint64, rights Rights) (Cap, error) {
+	if d.root && space == FrameSpace && count <= maxFrames && align <= maxFrames {
+		lo := uint64(hwFrames(uintptr(count), uintptr(align)*PageSize)) / PageSize
+		if lo == 0 {
+			return Cap{}, &ExhaustedError{Space: "contiguous frames", Want: count, Why: "release memory, ask for shorter runs, or give the machine more"}
+		}
+		return theWorld.root(spFrame).derive(holder, lo, lo+count-1, rights, true)
+	}
+	from, err := d.any(space, count, align)
+	if err != nil {
+		return Cap{}, err
+	}
+	return from.deriveAny(holder, count, align, rights)
+}
+
+func (d *Domain) notMine(space string) error {
+	return &RightsError{Space: space, Holder: d.name, Want: Derive, Why: "the domain is none that " + d.String() + " made"}
+}
+
 // Add puts c, a capability of any space, into the domain: what a driver gave of its own space.
 func (d *Domain) Add(c Cap) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	ended := 0
+	for i := len(d.caps) - 1; i >= 0; i-- { // the last few that have ended stay, to tell why
+		if d.caps[i].Err() == nil {
+			continue
+		}
+		if ended++; ended > maxEnded {
+			d.caps = append(d.caps[:i], d.caps[i+1:]...)
+		}
+	}
 	d.caps = append(d.caps, c)
-	d.mu.Unlock()
 }
+
+// maxEnded bounds the ended capabilities that a domain remembers.
+const maxEnded = 8
 
 // Caps are the domain's living capabilities of a space: to set their handlers, to derive by hand, to give up.
 func (d *Domain) Caps(space string) (list []Cap) {
@@ -90,25 +141,36 @@ func (d *Domain) Caps(space string) (list []Cap) {
 	return list
 }
 
-// Revoke takes back all that Sub gave to k, with what k handed on.
+// Revoke takes back all that k, a domain made from d, was given from d's capabilities, with what k handed on.
 //
 // Errors: *RightsError if k was not made from d. It waits for accesses under way, for no holder.
 func (d *Domain) Revoke(k *Domain) error {
 	if k == nil || k.up != d {
-		return &RightsError{Space: "domain", Holder: d.name, Want: Derive, Why: "the domain to revoke is none that " + d.String() + " made"}
+		return d.notMine("domain")
 	}
 	k.end(func(c Cap) {
-		n, err := c.lock()
-		if err != nil {
+		if c.n == nil || !d.holds(c.n.up) {
 			return
 		}
-		if n.up != nil {
+		if n, err := c.lock(); err == nil {
 			why := revoked(n.up, "Revoke", Now())
 			n.lose(0, ^uint64(0), why, why)
+			n.in.unlock()
 		}
-		n.in.unlock()
 	})
 	return nil
+}
+
+// holds says whether n is the node of one of d's capabilities.
+func (d *Domain) holds(n *node) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.caps {
+		if n != nil && c.n == n {
+			return true
+		}
+	}
+	return false
 }
 
 // Release gives back all that the domain holds.
@@ -122,7 +184,7 @@ func (d *Domain) Release() error {
 	return nil
 }
 
-// end ends the capabilities of d, and leaves what Add put there from elsewhere to those it came from.
+// end calls f with each capability of d, and takes d off the list of the domain above.
 func (d *Domain) end(f func(Cap)) {
 	d.mu.Lock()
 	caps := append([]Cap(nil), d.caps...)
@@ -145,11 +207,11 @@ func (d *Domain) end(f func(Cap)) {
 // Reclaim asks the domain k, made from d, for names of a space: Cap.Reclaim of each of its capabilities in turn.
 func (d *Domain) Reclaim(k *Domain, space string, want Demand) (got uint64, err error) {
 	if k == nil || k.up != d {
-		return 0, &RightsError{Space: space, Holder: d.name, Want: Derive, Why: "the domain to ask is none that " + d.String() + " made"}
+		return 0, d.notMine(space)
 	}
 	err = &ExhaustedError{Space: space + " names of " + k.name, Want: want.Names, Why: "it has none"}
 	for _, c := range k.Caps(space) {
-		if c.n.up == nil || want.Names == 0 {
+		if !d.holds(c.n.up) || want.Names == 0 {
 			continue
 		}
 		var n uint64

@@ -103,6 +103,65 @@ func TestDomains(t *testing.T) {
 	}
 }
 
+// Memory has no names worth choosing: a domain is extended by any frames, zeroed, and gives them back by Reclaim.
+func TestExtend(t *testing.T) {
+	m, _ := simulated(t)
+	vm, _ := Root().Sub("vm")
+	r, err := Root().Extend(vm, FrameSpace, 16, 8, All)
+	if err != nil || r.Lo%8 != 0 || r.Hi-r.Lo != 15 || m.FramesUsed() != 16 {
+		t.Fatal(r, err)
+	}
+	f, err := vm.TakeFramesAt("t", Phys(r.Hi)*PageSize, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Bytes()[0] = 1
+	f.Release()
+	cache, _ := vm.Sub("cache")
+	c, err := vm.Extend(cache, FrameSpace, 9, 4, All)
+	if err != nil || c.Lo != r.Lo {
+		t.Fatal(c, err)
+	}
+	if c, err = vm.Extend(cache, FrameSpace, 4, 4, All); err != nil || c.Hi != r.Hi {
+		t.Fatal(c, err)
+	}
+	if f, err = cache.TakeFramesAt("t", Phys(r.Hi)*PageSize, 1); err != nil || f.Bytes()[0] != 0 {
+		t.Error("a frame comes with what was in it", err)
+	}
+	for name, want := range map[string]func() error{
+		"exhausted": func() error { _, err := vm.Extend(cache, FrameSpace, 4, 1, All); return err },
+		"range":     func() error { _, err := vm.Extend(cache, FrameSpace, 0, 1, All); return err },
+		"rights":    func() error { _, err := Root().Extend(cache, FrameSpace, 1, 1, All); return err },
+	} {
+		if err := want(); kind(err) != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Root().Extend(vm, FrameSpace, 1<<17, 1, All); kind(err) != "exhausted" {
+		t.Error(err)
+	}
+	m.TakeVector(48) // the runtime has the lowest
+	if v, err := Root().Extend(vm, VectorSpace, 2, 1, Bind); err != nil || v != (Range{49, 50}) {
+		t.Error(v, err)
+	}
+	// Over and over: ended capabilities are forgotten but for a few.
+	for range 100 {
+		if _, err := Root().Extend(vm, FrameSpace, 2, 1, All); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Root().Reclaim(vm, FrameSpace, Demand{Names: 2}); got != 2 || err != nil {
+			t.Fatal(got, err)
+		}
+	}
+	if n := len(vm.caps); n > 2*maxEnded+4 {
+		t.Errorf("%d capabilities are remembered", n)
+	}
+	Root().Revoke(vm)
+	if m.FramesUsed() != 0 || m.VectorsUsed() != 1 || !isRevoked(f.Err()) {
+		t.Errorf("%d frames, %d vectors in use", m.FramesUsed(), m.VectorsUsed())
+	}
+}
+
 // A driver's own space goes through domains like the machine's.
 func TestDomainOfADriversSpace(t *testing.T) {
 	simulated(t)

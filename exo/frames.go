@@ -122,3 +122,9 @@ func claimFrames(lo, hi uint64) bool {
 }
 
 func giveFrames(lo, hi uint64) { hwFreeFrames(uintptr(lo*PageSize), uintptr(hi-lo+1)) }
+
+func clearFrames(lo, hi uint64) {
+	for i := lo; i <= hi; i++ {
+		clear(physBytes(uintptr(i)*PageSize, PageSize))
+	}
+}

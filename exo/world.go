@@ -101,7 +101,7 @@ func (w *world) makeSpaces() {
 	w.domain.root = true
 	// The bottom half manages these two itself: names leave its pool when they leave the root.
 	f, v := &w.spaces[spFrame], &w.spaces[spVector]
-	f.claim, f.give = claimFrames, giveFrames
+	f.claim, f.give, f.fresh = claimFrames, giveFrames, clearFrames
 	v.claim, v.give = claimVectors, giveVectors
 }
 

@@ -183,8 +183,14 @@ func (d *Device) Generation() uint32 { return d.t.generation() }
 
 // Close resets the device and gives everything back. It says false if the device did not confirm the reset: then it may still
 // write to the memory it was told of, so that memory, the queues' and the driver's, must stay out of use for ever.
+//
+// It is the one call that does not panic after the device was taken back (exo.RevokedError). A PCI function has lost the bus then, and counts as
+// stopped; behind memory-mapped registers nothing but a reset stops a device.
 func (d *Device) Close() (stopped bool) {
-	stopped = d.reset()
+	stopped, gone := d.tryReset()
+	if gone {
+		stopped = d.t.cutOff()
+	}
 	if stopped {
 		for _, q := range d.queues {
 			q.err = &BrokenError{Device: d.name, Queue: q.index, Why: "the device was closed"}
@@ -194,4 +200,17 @@ func (d *Device) Close() (stopped bool) {
 	d.t.release()
 	d.v.Release()
 	return stopped
+}
+
+// tryReset is reset; gone if the registers were taken back.
+func (d *Device) tryReset() (stopped, gone bool) {
+	defer func() {
+		if e := recover(); e != nil {
+			if _, ok := e.(*exo.RevokedError); !ok {
+				panic(e)
+			}
+			gone = true
+		}
+	}()
+	return d.reset(), false
 }

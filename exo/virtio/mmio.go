@@ -115,6 +115,8 @@ func (t *mmioTransport) interrupted() bool {
 	return s != 0
 }
 
+func (t *mmioTransport) cutOff() bool { return false }
+
 func (t *mmioTransport) release() {
 	if t.line != nil {
 		t.line.Release()

@@ -158,4 +158,10 @@ func (t *pciTransport) config() (*exo.MMIO, uintptr, uintptr) {
 // interrupted: a message needs no confirmation (4.1.4.5.2).
 func (t *pciTransport) interrupted() bool { return false }
 
+// cutOff: without the bus it reads and writes nothing.
+func (t *pciTransport) cutOff() bool {
+	t.f.Disable()
+	return true
+}
+
 func (t *pciTransport) release() { t.f.Release() }

@@ -13,6 +13,7 @@ type transport interface {
 	generation() uint32                    // of the configuration (2.5)
 	config() (*exo.MMIO, uintptr, uintptr) // registers, where in them, how many bytes
 	interrupted() bool                     // takes one reading of what the device says it raised an interrupt for, and confirms it
+	cutOff() bool                          // its registers were taken back: says whether it can write to memory no more
 	release()                              // gives the capabilities back
 }
 

@@ -256,3 +256,32 @@ func TestQueue(t *testing.T) {
 		}
 	})
 }
+
+// A device that is taken back while it is in use: use says so, and Close still gives back what is safe to.
+func TestTakenBack(t *testing.T) {
+	each(t, func(t *testing.T, m *sim.Machine, d *sim.Virtio) {
+		s, err := rng.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, space := range []string{exo.FunctionSpace, exo.MMIOSpace} {
+			if err := exo.Root().Caps(space)[0].Revoke(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var rev *exo.RevokedError
+		func() {
+			defer func() {
+				if err, _ := recover().(error); !errors.As(err, &rev) {
+					t.Errorf("read: %v", err)
+				}
+			}()
+			s.Read(make([]byte, 8))
+		}()
+		s.Close()
+		pci := strings.HasSuffix(t.Name(), "/pci")
+		if left := m.FramesUsed(); pci != (left == 0) || m.VectorsUsed() != 0 {
+			t.Errorf("%d frames, %d vectors left", left, m.VectorsUsed())
+		}
+	})
+}
