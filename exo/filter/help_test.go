@@ -214,7 +214,10 @@ func sensible(r *rand.Rand) []Instruction {
 			}
 			switch {
 			case indexed && r.IntN(2) == 0:
-				code = append(code, Instruction{Op: pick[uint16](r, LdIndB, LdIndH, LdIndW), K: off})
+				code = append(code, Instruction{Op: pick[uint16](r, LdIndB, LdIndH, LdIndW), K: pick(r, off, off, -off)})
+			case indexed && r.IntN(3) == 0: // a constant on the left of what follows
+				code = append(code, Instruction{Op: LdImm, K: uint32(r.IntN(40))},
+					Instruction{Op: pick[uint16](r, JeqX, JgtX, JgeX, JsetX)})
 			case r.IntN(8) == 0:
 				code = append(code, Instruction{Op: LdLen})
 			default:

@@ -104,6 +104,33 @@ func TestMergeAgainstOracle(t *testing.T) {
 	}
 }
 
+// Ranges of one field, apart and overlapping, with inequalities among them.
+func TestMergeRanges(t *testing.T) {
+	r := seeded(9)
+	for n := range 200 {
+		var entries []*Entry
+		at := uint32(0)
+		for i := range 1 + n%20 {
+			lo, hi := at+uint32(r.IntN(9)), uint32(0)
+			if hi = lo + uint32(r.IntN(9)); n%2 == 0 {
+				at = hi + 1 // apart
+			} else {
+				lo = uint32(r.IntN(100))
+				hi = lo + uint32(r.IntN(60))
+			}
+			code := []Instruction{{Op: LdAbsB}, {Op: JgeK, K: lo, Jf: 2}, {Op: JgtK, K: hi, Jt: 1}, {Op: RetK, K: 1}, {Op: RetK}}
+			if n%5 == 0 && r.IntN(3) == 0 {
+				code = []Instruction{{Op: LdAbsB}, {Op: JeqK, K: lo, Jt: 1}, {Op: RetK, K: 1}, {Op: RetK}}
+			}
+			entries = append(entries, &Entry{Program: must(t, code...), Rank: uint32(r.IntN(5)), Tag: uint64(i)})
+		}
+		c := Merge(entries)
+		for v := range 256 {
+			checkMerge(t, c, entries, []byte{byte(v)})
+		}
+	}
+}
+
 // A table is right after each change, and says no to changes that make no sense without doing half of them.
 func TestTable(t *testing.T) {
 	r := seeded(6)

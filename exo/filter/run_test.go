@@ -52,6 +52,24 @@ func checkRun(t *testing.T, p *Program, packet []byte) bool {
 	return want != 0
 }
 
+// A load behind an index whose offset wraps around says nothing of the packet's length.
+func TestOffsetsThatWrap(t *testing.T) {
+	for _, c := range []struct {
+		code   []Instruction
+		packet []byte // 9 bytes that are accepted; with 8, the load at 8 rejects
+	}{
+		{[]Instruction{{Op: LdAbsB, K: 8}, {Op: LdxMsh}, {Op: LdIndB, K: 0xfffffff0}, {Op: JeqK, K: 7, Jf: 1}, {Op: RetK, K: 1}, {Op: RetK}},
+			[]byte{5, 0, 0, 0, 7, 0, 0, 0, 0}}, // 4*5 - 16
+		{[]Instruction{{Op: LdAbsB, K: 8}, {Op: LdAbsW}, {Op: Tax}, {Op: LdIndB, K: 13}, {Op: JeqK, K: 7, Jf: 1}, {Op: RetK, K: 1}, {Op: RetK}},
+			[]byte{0xff, 0xff, 0xff, 0xf8, 0, 7, 0, 0, 0}}, // 13 - 8
+	} {
+		p := must(t, c.code...)
+		if len(p.paths) == 0 || !checkRun(t, p, c.packet) || checkRun(t, p, c.packet[:8]) {
+			t.Errorf("%v: %v", c.code, p.paths)
+		}
+	}
+}
+
 func TestUseAllocatesNothing(t *testing.T) {
 	p := must(t, server(6, 0x0a000001, 80)...)
 	opaque := must(t, Instruction{Op: LdAbsB}, Instruction{Op: XorK, K: 1}, Instruction{Op: RetA})
