@@ -47,6 +47,7 @@
 // A [Domain] bundles capabilities, one or more a space, for one part of the program; its Take functions bind from them. [Domain.Sub] hands part to
 // another, to any depth, and [Domain.Extend] what has no names worth choosing; a child has what it was granted, and loses it when its parent
 // does. The package's Take functions are those of [Root].
+// What the program's own domain bound is taken back by Revoke and RevokeRange of its capabilities ([Domain.Caps]): a device that was unplugged.
 // Nothing keeps a library from Root but what it imports: a library that has its Domain and not exo's Root is confined by review of its imports, not by a lock.
 //
 // # Each call

@@ -96,7 +96,8 @@ func (r *routes) move(cpu *CPU) {
 	for k := range r.list {
 		if e := &r.list[k]; e.cpu == cpu {
 			e.cpu = nil
-			if apic, err := target(nil); err != nil || e.from.program(e.i, e.v.Number(), apic) != nil {
+			n := e.v.Number() // 0: it is ending, too, and end comes next
+			if apic, err := target(nil); n == 0 || err != nil || e.from.program(e.i, n, apic) != nil {
 				e.from.quiet(e.i)
 			}
 		}
