@@ -18,6 +18,9 @@ func hwPages(b *pageBatch) bool
 //go:noescape
 func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr)
 
+// hwPhysical gives the physical address of va, and for how many of n bytes it goes on without a break; 0 where nothing is mapped.
+func hwPhysical(va, n uintptr) (phys, run uintptr)
+
 // hwDirty sets and clears dirty bits.
 //
 //go:noescape

@@ -114,6 +114,9 @@ func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr) {
 	}
 }
 
+// On the host an address is as good as a physical one.
+func hwPhysical(va, n uintptr) (phys, run uintptr) { return va, n }
+
 func hwDirty(lo, pages uintptr, bits *uint64) (found int) {
 	h := &hostRanges
 	h.mu.Lock()

@@ -30,7 +30,9 @@ func TestRanges(t *testing.T) {
 		"released": "release: <nil>\napply: exo: range capability used after Release: take the resource again\n" +
 			"again: exo: range capability used after Release: take the resource again\n",
 		"revoked": "rival: true\nbefore 1 4 0\nafter 0 0 0 0 4 0\n2 true true\nnext 0 9 5\n",
-		"named":   "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
+		"pin": "1 true true true\n5000 true true true\n1048576 true true true\n6291456 true true true\n" +
+			"exo: page 0 of the range: it is mapped nowhere, or not for writing: populate it\ntrue\n",
+		"named": "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()

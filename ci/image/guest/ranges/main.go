@@ -6,16 +6,18 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/libos/vm"
 )
 
 var commands = map[string]func(){
 	"demand": demand, "bits": bits, "errors": batchErrors, "cow": copyOnWrite, "barrier": writeBarrier,
 	"nested": nested, "handler-faults": handlerFaults, "too-deep": tooDeep, "decline": decline, "decline-panic": declinePanic,
 	"pager": pager, "pager-declines": pagerDeclines, "pager-nosplit": pagerNosplit, "vector": vectorState, "profile": profiled,
-	"munmap": unmapped, "released": afterRelease, "revoked": revoked, "named": named,
+	"munmap": unmapped, "released": afterRelease, "revoked": revoked, "named": named, "pin": pin,
 }
 
 func main() { commands[os.Args[1]]() }
@@ -287,16 +289,14 @@ func afterRelease() {
 
 // revoked maps frames that are taken back: the next access faults, and the old holder cannot map them again.
 func revoked() {
-	f := check(exo.TakeFrames("scout", 4, 0))
-	base, lo := f.Base(), uint64(f.Base())/pageSize
-	check(0, f.Release())
-	all := exo.Root().Caps(exo.FrameSpace)[0]
+	all, lo := some(4)
+	base := exo.Phys(lo * pageSize)
 	part := check(all.Derive("part", lo, lo+3, exo.All))
 	_, err := exo.TakeFramesAt("rival", base+pageSize, 1)
 	fmt.Println("rival:", err != nil)
 
 	r := check(exo.TakePages("part", 8))
-	f = check(exo.BindFrames(part, "part", base, 4))
+	f := check(exo.BindFrames(part, "part", base, 4))
 	old := exo.Map(6, f, 1, exo.ProtWrite)
 	for i := range 4 {
 		do(r, exo.Map(i, f, i, exo.ProtWrite))
@@ -317,21 +317,34 @@ func revoked() {
 	fmt.Println("after", touch(0), touch(1), touch(2), touch(3), faults, len(f.Bytes()))
 	ops := []exo.PageOp{exo.Map(5, f, 1, exo.ProtWrite), old}
 	fmt.Println(check(r.Apply(ops)), ops[0].Err() != nil, ops[1].Err() != nil)
-	g := check(exo.TakeFramesAt("next", base, 1))
+	g := check(exo.BindFrames(all, "next", base, 1))
 	g.Bytes()[0] = 9
 	fmt.Println("next", touch(0), g.Bytes()[0], faults)
 }
 
+// some takes n frames by their numbers: those that the machine had free a moment ago, if nobody was faster.
+func some(n int) (c exo.Cap, lo uint64) {
+	all := exo.Root().Caps(exo.FrameSpace)[0]
+	for range 100 {
+		f := check(exo.TakeFrames("scout", n, 0))
+		lo = uint64(f.Base()) / pageSize
+		check(0, f.Release())
+		c, err := all.Derive("some", lo, lo+uint64(n)-1, exo.All)
+		if err == nil {
+			return c, lo
+		}
+	}
+	panic("frames that were just free never are")
+}
+
 // named takes frames and vectors by their names.
 func named() {
-	f := check(exo.TakeFrames("first", 3, 0))
-	_, err := exo.TakeFramesAt("second", f.Base()+pageSize, 1)
+	c, lo := some(1)
+	_, err := exo.TakeFramesAt("second", exo.Phys(lo*pageSize), 1)
 	fmt.Println("held:", err != nil)
-	check(0, f.Release())
-	g := check(exo.TakeFramesAt("second", f.Base()+pageSize, 1))
-	_, err = exo.TakeFramesAt("third", f.Base(), 3)
-	fmt.Println("held:", err != nil, g.Base() == f.Base()+pageSize)
-	seen := map[exo.Phys]bool{g.Base(): true}
+	_, err = exo.TakeFramesAt("third", exo.Phys((lo-1)*pageSize), 3)
+	fmt.Println("held:", err != nil, c.Err() == nil)
+	seen := map[exo.Phys]bool{exo.Phys(lo * pageSize): true}
 	for range 2000 {
 		h := check(exo.TakeFrames("many", 1, 0))
 		if seen[h.Base()] {
@@ -346,4 +359,32 @@ func named() {
 	_, err = v.Wait(0)
 	fmt.Println("woken:", err != nil)
 	fmt.Println(check(exo.TakeVectorAt("second", 200)).Number())
+}
+
+// pin looks at memory of the heap, and of a region, by its physical addresses.
+func pin() {
+	for _, n := range []int{1, 5000, 1 << 20, 6 << 20} {
+		b := make([]byte, n)
+		p := check(vm.Pin(b))
+		for i := range b {
+			b[i] = byte(i * 7)
+		}
+		i := 0
+		for _, run := range p.Runs() {
+			for o := range run.Len {
+				if physical(run.Base+exo.Phys(o)) != byte(i*7) {
+					panic("another byte is there")
+				}
+				i++
+			}
+		}
+		fmt.Println(n, i == n, len(p.Runs()) <= 1+n/pageSize, n < 6<<20 || len(p.Runs()) < n/pageSize/4)
+		runtime.KeepAlive(p)
+	}
+	r := check(exo.TakePages("pin", 2))
+	_, err := vm.Pin(r.Bytes())
+	fmt.Println(err)
+	f := check(exo.TakeFrames("pin", 1, 0))
+	do(r, exo.Map(1, f, 0, exo.ProtWrite))
+	fmt.Println(check(vm.Pin(r.Bytes()[pageSize+10:])).Runs()[0].Base == f.Base()+10)
 }

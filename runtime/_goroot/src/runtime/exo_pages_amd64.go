@@ -238,6 +238,40 @@ func exoOpDirty(lo, n, bits uintptr) uintptr {
 	return found
 }
 
+// exoOpPhysical makes [va, va+n) present and writable, and stores at out the physical address of va and for how many bytes from there on it goes
+// on without a break. 0: it is mapped nowhere.
+func exoOpPhysical(va, n, out uintptr) uintptr {
+	if exoReachable(va, n, 1) == 0 {
+		return 0
+	}
+	v := &exo.vm
+	v.lock.lock()
+	first, run := uintptr(0), uintptr(0)
+	for run < n {
+		pa, size := uintptr(0), uintptr(exoPageSize)
+		if e := exoTable(va+run, 0, false); e != 0 {
+			pa = exoLoad(e)
+		} else if e := exoTable(va+run, 1, false); e != 0 {
+			pa, size = exoLoad(e), exoHugeSize
+		}
+		if pa&exoPteP == 0 {
+			break
+		}
+		off := (va + run) & (size - 1)
+		if pa = pa&exoPteAddr&^(size-1) + off; run == 0 {
+			first = pa
+		}
+		if pa != first+run {
+			break
+		}
+		run += size - off
+	}
+	v.lock.unlock()
+	exoStore(out, first)
+	exoStore(out+8, min(run, n))
+	return min(run, 1)
+}
+
 // exoSkip returns the end of what an absent table would map around va.
 func exoSkip(va uintptr) uintptr {
 	level := 3

@@ -296,6 +296,15 @@ func exoHwUnmapFrames(lo, pages uintptr, frames unsafe.Pointer) {
 	exoKernel(abi.FuncPCABIInternal(exoOpUnmapFrames), lo, pages, uintptr(frames))
 }
 
+//go:linkname exoHwPhysical github.com/hardtack-os/hardtack/exo.hwPhysical
+func exoHwPhysical(va, n uintptr) (phys, run uintptr) {
+	var out [2]uintptr
+	if exoKernel(abi.FuncPCABIInternal(exoOpPhysical), va, n, uintptr(unsafe.Pointer(&out))) == 0 {
+		return 0, 0
+	}
+	return out[0], out[1]
+}
+
 //go:linkname exoHwDirty github.com/hardtack-os/hardtack/exo.hwDirty
 func exoHwDirty(lo, pages uintptr, bits unsafe.Pointer) int {
 	return int(exoKernel(abi.FuncPCABIInternal(exoOpDirty), lo, pages, uintptr(bits)))
