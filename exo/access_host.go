@@ -12,7 +12,7 @@ var inUse sync.RWMutex
 // hwQuiesce returns when no access is under way whose comparison was before the call.
 func hwQuiesce() {
 	inUse.Lock()
-	inUse.Unlock() //nolint:staticcheck // waiting is all
+	inUse.Unlock() // to wait is all
 }
 
 // begin compares; end must follow the access.

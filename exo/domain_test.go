@@ -187,6 +187,13 @@ func TestDomainOfADriversSpace(t *testing.T) {
 	if err := b.Release(); err == nil || !strings.Contains(err.Error(), "fs") {
 		t.Error(err)
 	}
+	// What came from elsewhere is not the parent's to take.
+	x, _ := Root().Sub("x")
+	mine := derive(t, blocks, "x", 60, 69, All)
+	x.Add(mine)
+	if err := Root().Revoke(x); err != nil || mine.Err() != nil {
+		t.Error(err, mine.Err())
+	}
 	if err := new(Binding).Release(); kind(err) != "empty" {
 		t.Error(err)
 	}
