@@ -16,7 +16,6 @@ import (
 type Goroutine struct {
 	Class *sched.Class
 	Ran   int64 // CPU time so far
-	Woken int64 // when it last became ready after a wait
 	Late  int64 // the longest that it was ready before it ran
 
 	// Burst says how long the goroutine computes next, and Sleep how long it then waits; nil Burst is for ever.
@@ -29,7 +28,7 @@ type Goroutine struct {
 	cpu   int // -1: none
 	wakes int64
 	until int64
-	since int64
+	since int64 // when it became ready, or began to run
 }
 
 // A Sim is a machine.
@@ -37,7 +36,7 @@ type Sim struct {
 	Policy sched.Policy
 	Now    int64
 	Idle   int64 // CPU time that nobody used, of all CPUs
-	Switch int64 // what a change of tasks costs, charged to nobody
+	Switch int64 // what it costs to begin a turn, out of its time
 
 	cpus []cpu
 	all  []*Goroutine
@@ -89,9 +88,7 @@ func (s *Sim) burst(g *Goroutine) {
 // give hands a goroutine to the policy and sees to it that somebody asks for it.
 func (s *Sim) give(on int, g *Goroutine, why sched.Why) {
 	g.ready = true
-	if why != sched.Ran {
-		g.Woken = s.Now
-	}
+	g.since = s.Now
 	victim := s.Policy.Enqueue(on, g.task, why, s.Now)
 	for i := range s.cpus {
 		if c := &s.cpus[i]; c.runs == nil && c.again > s.Now {
@@ -112,7 +109,7 @@ func (s *Sim) stop(i int) *Goroutine {
 	ran := s.Now - g.since
 	g.Ran += ran
 	if g.left != math.MaxInt64 {
-		g.left -= ran
+		g.left -= max(ran-s.Switch, 0)
 	}
 	s.Policy.Charge(i, g.task, ran)
 	return g
@@ -146,8 +143,8 @@ func (s *Sim) pick(i int) {
 		panic("schedtest: Pick returned a task that it had returned before")
 	}
 	g.ready, g.cpu = false, i
-	g.Late = max(g.Late, s.Now-g.Woken)
-	g.since = s.Now + s.Switch
+	g.Late = max(g.Late, s.Now-g.since)
+	g.since = s.Now
 	g.until = until
 	if until == 0 {
 		g.until = math.MaxInt64
@@ -160,7 +157,7 @@ func (s *Sim) next() int64 {
 	at := int64(math.MaxInt64)
 	for i := range s.cpus {
 		if g := s.cpus[i].runs; g != nil {
-			at = min(at, max(min(g.until, end(g)), s.Now))
+			at = min(at, max(min(g.until, s.end(g)), s.Now))
 		} else {
 			at = min(at, s.cpus[i].again)
 		}
@@ -174,11 +171,11 @@ func (s *Sim) next() int64 {
 }
 
 // end is when a running goroutine's burst is over.
-func end(g *Goroutine) int64 {
+func (s *Sim) end(g *Goroutine) int64 {
 	if g.left == math.MaxInt64 {
 		return math.MaxInt64
 	}
-	return g.since + g.left
+	return g.since + s.Switch + g.left
 }
 
 // Run lets ns nanoseconds pass.
@@ -210,11 +207,11 @@ func (s *Sim) Run(ns int64) {
 				if s.cpus[i].again <= s.Now {
 					s.pick(i)
 				}
-			case end(g) <= s.Now:
+			case s.end(g) <= s.Now:
 				s.stop(i)
 				g.wakes = s.Now + max(1, g.sleep())
 				s.pick(i)
-			case g.until <= s.Now && g.since <= s.Now:
+			case g.until <= s.Now:
 				s.stop(i)
 				s.give(i, g, sched.Ran)
 				s.pick(i)

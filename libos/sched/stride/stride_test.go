@@ -2,7 +2,6 @@ package stride_test
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/hardtack-os/hardtack/libos/sched"
@@ -74,5 +73,78 @@ func TestShares(t *testing.T) {
 			t.Fatalf("with %+v", c)
 		}
 	}
-	_ = rand.Int
+}
+
+// TestSleepers has a class that wants a little now and then beside hogs: it gets all of it, and soon.
+func TestSleepers(t *testing.T) {
+	s, classes := machine(t, 1, 100, 100, 100)
+	s.Hog(classes[0])
+	s.Hog(classes[1])
+	g := s.Start(&schedtest.Goroutine{Class: classes[2], Burst: func() int64 { return second / 1000 }, Sleep: func() int64 { return second / 100 }})
+	s.Run(5 * second)
+	near(t, "what the sleeper had, of a CPU", float64(g.Ran)/(5*second), 1./20, 0.02)
+	if g.Late > 2*stride.Quantum {
+		t.Errorf("it waited for %d ns", g.Late)
+	}
+}
+
+// TestNothingIsSavedUp lets one class rest while another works: when it comes back it gets its share and no more.
+func TestNothingIsSavedUp(t *testing.T) {
+	s, classes := machine(t, 1, 100, 100)
+	first := true
+	rest := s.Start(&schedtest.Goroutine{Class: classes[0], Burst: func() int64 {
+		if first {
+			first = false
+			return 1
+		}
+		return math.MaxInt64
+	}, Sleep: func() int64 { return 10 * second }})
+	work := s.Hog(classes[1])
+	s.Run(11 * second)
+	from := schedtest.Account(rest, work)
+	s.Run(second)
+	shares := schedtest.Shares(from, rest, work)
+	near(t, "the share of who comes back", shares[0], 0.5, 0.02)
+
+	// And the other way round: who worked alone owes nothing for it.
+	s, classes = machine(t, 1, 100, 100)
+	work = s.Hog(classes[0])
+	s.Run(10 * second)
+	late := s.Hog(classes[1])
+	from = schedtest.Account(work, late)
+	s.Run(second)
+	near(t, "the share of who worked before", schedtest.Shares(from, work, late)[0], 0.5, 0.02)
+}
+
+// TestSystemHasAQuarter has the system's class want all it can get.
+func TestSystemHasAQuarter(t *testing.T) {
+	s, classes := machine(t, 1, 300, 600)
+	sys := s.Hog(sched.System)
+	a, b := s.Hog(classes[0]), s.Hog(classes[1])
+	s.Run(5 * second)
+	near(t, "the system's part", float64(sys.Ran)/float64(s.Now), 0.25, 0.02)
+	near(t, "the ratio of the others", float64(b.Ran)/float64(a.Ran), 2, 0.05)
+}
+
+// TestTicketsChange gives a class other tickets while it runs.
+func TestTicketsChange(t *testing.T) {
+	s, classes := machine(t, 2, 100, 100)
+	var all []*schedtest.Goroutine
+	for range 3 {
+		all = append(all, s.Hog(classes[0]), s.Hog(classes[1]))
+	}
+	s.Run(second)
+	s.Policy.Admit(classes[1], sched.Contract{Tickets: 300})
+	from := schedtest.Account(all...)
+	s.Run(5 * second)
+	shares := schedtest.Shares(from, all...)
+	near(t, "the share of who got more", shares[1]+shares[3]+shares[5], 0.75, 0.01)
+}
+
+func TestTrials(t *testing.T) { schedtest.Trials(t, func() sched.Policy { return new(stride.Policy) }) }
+
+func FuzzPolicy(f *testing.F) { schedtest.Fuzz(f, func() sched.Policy { return new(stride.Policy) }) }
+
+func TestAllocatesNothing(t *testing.T) {
+	schedtest.AllocatesNothing(t, new(stride.Policy))
 }
