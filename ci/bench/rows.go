@@ -12,5 +12,6 @@ var rows = []Row{
 	sleepRow,
 	speedupRow,
 	faultsRow,
+	bindingRow,
 	buildRow,
 }
