@@ -17,7 +17,8 @@
 //     of the period; otherwise a new period begins (the rule of the constant bandwidth server: Abeni and Buttazzo, "Integrating Multimedia
 //     Applications in Hard Real-Time Systems", 1998). So sleeping does not let it take more than its share from others.
 //   - A class is a set of goroutines; the guarantee that a deadline is met holds if one of them runs at a time.
-//   - What a turn ran over, because code could not be preempted at once, comes off the next period's slice.
+//   - What a turn ran over, because code could not be preempted at once, comes off the next period's slice; what was given too late,
+//     because the world was stopped for the collector, is added to it.
 //
 // Tickets mean nothing here. The number of CPUs is that at the time of admission.
 package edf
@@ -116,13 +117,14 @@ func (p *Policy) fits(k *class, u int64) bool {
 	return sum <= m*whole-(m-1)*most-m*whole/20
 }
 
-// renew begins the periods that have come until now, for a class that wants to run.
+// renew begins the periods that have come until now, for a class that wants to run. What it was not given in time it gets in the
+// next one, but no more than a slice.
 func (k *class) renew(now int64) {
 	if k.slice == 0 || now < k.end {
 		return
 	}
 	k.end += (now-k.end)/k.period*k.period + k.period
-	k.left = k.slice + min(k.left, leastTurn-1) // if left is more, the period's end came first
+	k.left = k.slice + min(k.left, k.slice)
 }
 
 // wake is renew for a class that had nothing to run.

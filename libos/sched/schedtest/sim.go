@@ -38,6 +38,10 @@ type Sim struct {
 	Idle   int64 // CPU time that nobody used, of all CPUs
 	Switch int64 // what it costs to begin a turn, out of its time
 
+	// Stall, if set, says for how long a turn goes on although its time is over: code that cannot be preempted, or a CPU that its
+	// own host has taken away.
+	Stall func() int64
+
 	cpus []cpu
 	all  []*Goroutine
 	by   map[*sched.Task]*Goroutine
@@ -148,6 +152,8 @@ func (s *Sim) pick(i int) {
 	g.until = until
 	if until == 0 {
 		g.until = math.MaxInt64
+	} else if s.Stall != nil {
+		g.until += s.Stall()
 	}
 	c.runs = g
 }

@@ -47,7 +47,7 @@ func (c *class) active() bool { return c.ready.Len() != 0 || c.running != 0 }
 type Policy struct {
 	classes [sched.MaxClasses]class
 	n       int                   // classes that were admitted
-	start   int64                 // the pass of a class that comes now: the largest that was the smallest
+	start   int64                 // the pass of a class that comes now: the smallest of those there are
 	tickets int64                 // of all active classes, the system's aside
 	cpu     [sched.MaxCPUs]*class // whose task it runs
 }
@@ -88,14 +88,28 @@ func (p *Policy) least() *class {
 	return l
 }
 
+// lowest returns the smallest pass among those that want to run, but for one; never if there is none.
+func (p *Policy) lowest(but *class) int64 {
+	low := int64(never)
+	for i := range p.classes[:p.n] {
+		if k := &p.classes[i]; k != but && k.active() {
+			low = min(low, k.pass)
+		}
+	}
+	return low
+}
+
+const never = 1<<63 - 1
+
 // Enqueue implements [sched.Policy].
 func (p *Policy) Enqueue(cpu int, t *sched.Task, why sched.Why, now int64) int {
 	k := &p.classes[t.Class().ID()]
-	start := p.start
-	if why == sched.Ran || k.active() {
-		start -= p.lag()
+	switch others := p.lowest(k); {
+	case why != sched.Ran && !k.active():
+		k.pass = max(k.pass, p.start)
+	case others != never:
+		k.pass = max(k.pass, others-p.lag())
 	}
-	k.pass = max(k.pass, start)
 	if !k.active() {
 		p.tickets += k.tickets
 	}
@@ -134,7 +148,7 @@ func (p *Policy) Pick(cpu int, now int64) (*sched.Task, int64) {
 	if k == nil {
 		return nil, 0
 	}
-	p.start = max(p.start, k.pass)
+	p.start = max(p.start, p.lowest(nil))
 	t := k.ready.Pop()
 	t.Word = p.cost(k, Quantum)
 	k.pass += t.Word

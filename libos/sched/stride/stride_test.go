@@ -1,7 +1,9 @@
 package stride_test
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/hardtack-os/hardtack/libos/sched"
@@ -71,6 +73,29 @@ func TestShares(t *testing.T) {
 		}
 		if t.Failed() {
 			t.Fatalf("with %+v", c)
+		}
+	}
+}
+
+// TestStalls has turns that go on for much longer than they should: who had too much waits for the others, and nobody else
+// loses by it.
+func TestStalls(t *testing.T) {
+	for _, cpus := range []int{1, 2} {
+		s, classes := machine(t, cpus, 300, 200, 100)
+		rng := rand.New(rand.NewPCG(1, 2))
+		s.Stall = func() int64 {
+			if rng.IntN(20) == 0 {
+				return rng.Int64N(60_000_000)
+			}
+			return rng.Int64N(500_000)
+		}
+		var all []*schedtest.Goroutine
+		for _, k := range classes {
+			all = append(all, s.Hog(k))
+		}
+		s.Run(60 * second)
+		for i, share := range schedtest.Shares(make([]int64, 3), all...) {
+			near(t, fmt.Sprintf("on %d CPUs the share of class %d", cpus, i), share, []float64{3. / 6, 2. / 6, 1. / 6}[i], 0.01)
 		}
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/hardtack-os/hardtack/runtime"
 )
 
-// schedModules is where the policies are that decide which goroutine runs next.
-const schedModules = inject.ModulePath + "/libos/sched/"
+// schedModule is what makes room for a policy that decides which goroutine runs
+// next; below it are policies. Alone it is for a program that registers its own.
+const schedModule = inject.ModulePath + "/libos/sched"
 
 // schedTag is set where one of them does, so that libos/sched knows.
 const schedTag = "hardtack_sched"
@@ -18,7 +19,7 @@ const schedTag = "hardtack_sched"
 func groupsFor(modules []string) (groups []*runtime.Group, tags []string) {
 	tags = []string{buildTag}
 	for _, m := range modules {
-		if strings.HasPrefix(m, schedModules) && groups == nil {
+		if (m == schedModule || strings.HasPrefix(m, schedModule+"/")) && groups == nil {
 			groups = append(groups, runtime.Sched)
 			tags = append(tags, schedTag)
 		}

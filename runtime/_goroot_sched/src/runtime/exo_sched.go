@@ -23,11 +23,11 @@ func exoSchedGive(pp *p, t *exoTask, ran bool, now int64) int32 {
 		throw("sched: a ready goroutine is made ready")
 	case t.cpu >= 0:
 		exoSchedStop(t.cpu, now)
-		if ran {
-			why = exoWhyRan
-		}
 	case t.state == exoTaskNew:
-		why = exoWhyNew
+		why, ran = exoWhyNew, false
+	}
+	if ran {
+		why = exoWhyRan
 	}
 	t.state = exoTaskReady
 	sched.runq.size++
@@ -45,7 +45,7 @@ func exoSchedGive(pp *p, t *exoTask, ran bool, now int64) int32 {
 func exoSchedDrain(pp *p, now int64) {
 	for exoSched.on && !sched.runq.empty() {
 		gp := sched.runq.pop()
-		exoSchedGive(pp, gp.task(), true, now)
+		exoSchedGive(pp, gp.task(), gp.exoTask.cpu >= 0, now)
 	}
 }
 

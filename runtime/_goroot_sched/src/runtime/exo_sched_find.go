@@ -214,8 +214,9 @@ func runqput(pp *p, gp *g, next bool) {
 	}
 	now := nanotime()
 	exoSchedDrain(pp, now)
-	cpu := exoSchedGive(pp, gp.task(), gp.exoTask.cpu == pp.id, now)
-	exoSchedMakeWay(cpu)
+	// Who was stopped for its stack to be scanned did not wait for anything.
+	ran := gp.exoTask.cpu == pp.id || gp.waitreason == waitReasonPreempted
+	exoSchedMakeWay(exoSchedGive(pp, gp.task(), ran, now))
 	unlock(&sched.lock)
 }
 

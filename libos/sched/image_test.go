@@ -1,0 +1,178 @@
+//go:build linux && !hardtack
+
+package sched_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// These tests boot the programs of testdata under the policies. Shares and deadlines are looked at where the guest's clock counts
+// instructions (icount), on one CPU, because the machine that tests run on may be busy; on two CPUs with more patience.
+
+// tool builds mkimage.
+var tool = sync.OnceValues(func() (string, error) {
+	dir, err := filepath.Abs(filepath.Join("..", "..", "cmd", "mkimage"))
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(toolDir, "mkimage")
+	if text, err := exec.Command("go", "-C", dir, "build", "-o", out, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, text)
+	}
+	return out, nil
+})
+
+// image builds a program of testdata with a module.
+func image(t *testing.T, program, module string) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds and boots images")
+	}
+	mkimage, err := tool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "image.elf")
+	if text, err := exec.Command(mkimage, "build", "-o", out, "--module", module, "./testdata/"+program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return out
+}
+
+// boot runs an image and returns what it printed and its exit code.
+func boot(t *testing.T, image string, cpus int, icount bool, args ...string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	line := "debugexit=0xf4"
+	for _, a := range args {
+		line += " arg=" + a
+	}
+	q := []string{"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "tcg", "-cpu", "max",
+		"-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on", "-m", "256M", "-smp", strconv.Itoa(cpus),
+		"-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", image, "-append", line}
+	if icount {
+		q = append(q, "-icount", "shift=0,sleep=off")
+	}
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", q...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal("apt-get install qemu-system-x86: ", err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("it did not end:\n%s", out.Bytes())
+	}
+	return out.String(), cmd.ProcessState.ExitCode() >> 1
+}
+
+// number returns what a line of the output that begins with name says.
+func number(t *testing.T, out, name string) float64 {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			if n, err := strconv.ParseFloat(word, 64); err == nil {
+				return n
+			}
+		}
+	}
+	t.Fatalf("no %q in\n%s", name, out)
+	return 0
+}
+
+func TestStrideShares(t *testing.T) {
+	img := image(t, "shares", "libos/sched/stride")
+	if err := shares(t, img, 1, true, 10); err != nil {
+		t.Error(err)
+	}
+	// Two CPUs run side by side on a host that may take them away for longer than a turn, which the guest takes for its program's
+	// doing. It need not happen every time.
+	var err error
+	for range 5 {
+		if err = shares(t, img, 2, false, 30); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}
+
+// shares compares what the classes had, in thousandths.
+func shares(t *testing.T, img string, cpus int, icount bool, within float64) error {
+	t.Helper()
+	out, code := boot(t, img, cpus, icount, "2000")
+	if code != 0 {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	for i, want := range []float64{500, 333, 167} {
+		if got := number(t, out, fmt.Sprint("share ", i)); math.Abs(got-want) > within {
+			return fmt.Errorf("on %d CPUs class %d has %v thousandths, want %v:\n%s", cpus, i, got, want, out)
+		}
+	}
+	return nil
+}
+
+// TestCollector has loops of two classes, one that allocates all it can, and the collector.
+func TestCollector(t *testing.T) {
+	out, code := boot(t, image(t, "gc", "libos/sched/stride"), 1, true)
+	if code != 0 {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	much, little, storm := number(t, out, "much"), number(t, out, "little"), number(t, out, "storm")
+	if math.Abs(much/little-3) > 0.15 || storm > little*1.1 {
+		t.Errorf("300 and 100 tickets had %v and %v ms, and who allocates, with 100 too, %v", much, little, storm)
+	}
+	if n := number(t, out, "collections"); n < 3 {
+		t.Errorf("%v collections beside loops", n)
+	}
+	if system := number(t, out, "system"); system > 600 {
+		t.Errorf("the system had %v of 2000 ms", system)
+	}
+}
+
+// TestEDF looks at each period's slice beside a loop, an allocation storm and the collector.
+func TestEDF(t *testing.T) {
+	out, code := boot(t, image(t, "edf", "libos/sched/edf"), 1, true)
+	if code != 0 {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	if late := number(t, out, "late"); late != 0 {
+		t.Errorf("%v slices came late:\n%s", late, out)
+	}
+	if want := "refused: sched: class greedy, 19ms in 20ms: edf: "; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+}
+
+func TestBrokenRules(t *testing.T) {
+	img := image(t, "bad", "libos/sched")
+	for how, want := range map[string]string{
+		"well":      "well behaved",
+		"invents":   "sched: Pick returned a task that Enqueue did not give it",
+		"copies":    "sched: Pick returned a task that Enqueue did not give it",
+		"repeats":   "sched: Pick returned a task that it had returned before",
+		"keeps":     "sched: Pick returned neither a task nor a time",
+		"allocates": "sched: the policy allocated memory in Pick",
+		"indexes":   "fatal error: index out of range",
+		"blocks":    "main.(*policy).Pick",
+	} {
+		out, code := boot(t, img, 1, false, how)
+		if !strings.Contains(out, want) || code == 0 != (how == "well") {
+			t.Errorf("%s: exit %d, no %q in\n%.2000s", how, code, want, out)
+		}
+	}
+	if out, code := boot(t, img, 2, false, "doubles"); !strings.Contains(out, "sched: Pick returned a task twice") || code == 0 {
+		t.Errorf("doubles: exit %d\n%.2000s", code, out)
+	}
+}
