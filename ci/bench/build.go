@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hardtack-os/hardtack/ci/bench/linuxguest"
@@ -44,13 +45,22 @@ func (b *Bench) Program(ctx context.Context, pkg string) (string, error) {
 
 // Image builds pkg into an image.
 func (b *Bench) Image(ctx context.Context, pkg string) (*Guest, error) {
-	return b.once("image "+pkg, func() (*Guest, error) {
+	return b.ImageWith(ctx, pkg)
+}
+
+// ImageWith builds pkg into an image with modules.
+func (b *Bench) ImageWith(ctx context.Context, pkg string, modules ...string) (*Guest, error) {
+	return b.once("image "+strings.Join(append([]string{pkg}, modules...), " "), func() (*Guest, error) {
 		mkimage, err := b.Mkimage(ctx)
 		if err != nil {
 			return nil, err
 		}
 		out := b.file(pkg, "image")
-		if _, err := command(ctx, b.Root, nil, mkimage, "build", "-o", out, "./"+pkg); err != nil {
+		args := []string{"build", "-o", out, "--module", strings.Join(modules, ","), "./" + pkg}
+		if len(modules) == 0 {
+			args = slices.Delete(args, 3, 5)
+		}
+		if _, err := command(ctx, b.Root, nil, mkimage, args...); err != nil {
 			return nil, err
 		}
 		raw, err := os.ReadFile(out)

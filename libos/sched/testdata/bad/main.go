@@ -84,6 +84,10 @@ func main() {
 			}
 		}()
 	}
-	time.Sleep(200 * time.Millisecond)
+	if how == "well" {
+		time.Sleep(200 * time.Millisecond)
+	} else {
+		time.Sleep(30 * time.Second) // the host may be slow
+	}
 	println("well behaved")
 }

@@ -22,7 +22,7 @@ const (
 )
 
 func main() {
-	periods := 50
+	periods := 250
 	if len(os.Args) > 1 {
 		periods, _ = strconv.Atoi(os.Args[1])
 	}
@@ -64,13 +64,11 @@ func main() {
 				worst = max(worst, d)
 			}
 		}
-		fmt.Println("late", late, "of", periods, "worst", worst.Microseconds(), "us")
-		fmt.Println("took", time.Since(start).Milliseconds(), "ms")
+		fmt.Printf("RESULT late %d slices\nRESULT worst %.3f ms\n", late, float64(worst)/float64(ms))
 		done <- true
 	})
 	<-done
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	fmt.Println("collections", m.NumGC)
-	fmt.Println("video", c.Used(), "default", sched.Default.Used(), "system", sched.System.Used())
+	fmt.Printf("RESULT collections %d times\n", m.NumGC)
 }

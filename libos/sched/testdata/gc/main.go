@@ -51,7 +51,7 @@ func main() {
 	time.Sleep(2 * time.Second)
 	runtime.ReadMemStats(&after)
 	for i, c := range classes {
-		fmt.Println(c.Contract().Name, (c.Used() - from[i]).Milliseconds())
+		fmt.Printf("RESULT %s %d ms\n", c.Contract().Name, (c.Used() - from[i]).Milliseconds())
 	}
-	fmt.Println("collections", after.NumGC-before.NumGC)
+	fmt.Printf("RESULT collections %d times\n", after.NumGC-before.NumGC)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	ms := 1000
+	ms := 5000
 	if len(os.Args) > 1 {
 		ms, _ = strconv.Atoi(os.Args[1])
 	}
@@ -50,8 +50,8 @@ func main() {
 	}
 	stop.Store(true)
 	for i := range list {
-		fmt.Println("share", i, used[i].Microseconds()*1000/max(sum.Microseconds(), 1))
+		fmt.Printf("RESULT share%d %.2f %%\n", i, 100*float64(used[i])/float64(max(sum, 1)))
 	}
-	fmt.Println("system", sched.System.Used(), "default", sched.Default.Used())
-	fmt.Println("cpus", runtime.GOMAXPROCS(0), "of the time", sum.Microseconds()*1000/(took.Microseconds()*int64(runtime.GOMAXPROCS(0))))
+	all := took * time.Duration(runtime.GOMAXPROCS(0))
+	fmt.Printf("RESULT used %.2f %%\n", 100*float64(sum)/float64(all))
 }
