@@ -64,6 +64,7 @@
 //	Cap.Handle, Err, Names  -                         -                             a copy                      no
 //	BindFrames, TakeFrames  Bind, Read, Write         Held, Range, Exhausted        log r; Take: zeroing        no
 //	Frames.Bytes, Base      -                         empty                         two loads                   no
+//	CountFrames             -                         -                             two loads                   no
 //	BindMMIO                Bind; Read loads,         Held, Range, Exhausted        log r, mapping              no
 //	                        Write stores
 //	MMIO.Load*, Store*      -                         panic: Range, Rights          compare, access             no

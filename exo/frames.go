@@ -77,6 +77,13 @@ func takeFrames(c Cap, root bool, holder string, n int, align uintptr) (*Frames,
 	return f, nil
 }
 
+// CountFrames says how many frames the machine has for programs, and how many of them nobody uses now. Those that a CPU keeps at hand (at most 32 each)
+// count as used. It needs no capability and costs two loads: both numbers may be old when they are read.
+func CountFrames() (free, total uint64) {
+	f, n := hwCountFrames()
+	return uint64(f), uint64(n)
+}
+
 func (f *Frames) ready() error {
 	f.base = Phys(f.b.lo * PageSize)
 	mem := physBytes(uintptr(f.base), f.n*PageSize)

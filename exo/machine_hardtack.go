@@ -28,6 +28,9 @@ func hwAPICID(cpu int) uint32
 func hwFrames(n, align uintptr) uintptr
 func hwFreeFrames(phys, n uintptr)
 
+// hwCountFrames is the number of free frames and of those that were ever free.
+func hwCountFrames() (free, total uintptr)
+
 // hwVectorAlloc gives out an IDT vector in 48..238, 0 if there is none.
 func hwVectorAlloc() int
 func hwVectorFree(v int)

@@ -14,6 +14,7 @@ type Machine interface {
 	APICID(cpu int) uint32
 	Frames(n, align uintptr) uintptr
 	FreeFrames(phys, n uintptr)
+	CountFrames() (free, total uintptr)
 	VectorAlloc() int
 	VectorFree(v int)
 	VectorWait(v int, deadline int64) uint64
@@ -95,6 +96,13 @@ func hwFrames(n, align uintptr) uintptr {
 		return 0
 	}
 	return host.Frames(n, align)
+}
+
+func hwCountFrames() (free, total uintptr) {
+	if host == nil {
+		return 0, 0
+	}
+	return host.CountFrames()
 }
 
 func hwFreeFrames(phys, n uintptr) { host.FreeFrames(phys, n) }

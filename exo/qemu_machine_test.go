@@ -250,6 +250,8 @@ func (q *qemu) Memory(i int) (base, size uint64, kind uint32, ok bool) {
 	return 1 << 20, qemuRAM - 1<<20, 1, i == 0
 }
 
+func (q *qemu) CountFrames() (free, total uintptr) { return 0, 0 }
+
 func (q *qemu) Frames(n, align uintptr) uintptr {
 	p := (q.next + align - 1) &^ (align - 1)
 	q.next = p + n*exo.PageSize

@@ -178,6 +178,13 @@ func (d *Device) Config8(off uintptr) uint8 {
 	return m.Load8(at + off)
 }
 
+// SetConfig32 writes the 32-bit field at off of the device's own configuration; nothing where it has none.
+func (d *Device) SetConfig32(off uintptr, v uint32) {
+	if m, at, size := d.t.config(); m != nil && off+4 <= size {
+		m.Store32(at+off, v)
+	}
+}
+
 // Generation changes when the configuration does; fields wider than a read are read between two equal ones (2.5.2).
 func (d *Device) Generation() uint32 { return d.t.generation() }
 

@@ -181,6 +181,12 @@ func (m *Machine) TakeFrame(phys uintptr) bool { return m.frames.takeOne(phys) }
 
 func (m *Machine) FreeFrames(phys, n uintptr) { m.frames.free(phys, n) }
 
+// CountFrames tells how many frames are free, and how many there are.
+func (m *Machine) CountFrames() (free, total uintptr) {
+	n := len(m.frames.used)
+	return uintptr(n - m.frames.count()), uintptr(n)
+}
+
 func (m *Machine) VectorAlloc() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,13 +2,16 @@ package sim
 
 import "sync"
 
-// Virtio is the device's side of one virtio device with one queue, whichever way its registers are reached. Serve is run for each
+// Virtio is the device's side of one virtio device, whichever way its registers are reached. Serve and Take are run for the parts of each
 // chain; the fields that begin with Lie make it break the rules.
 type Virtio struct {
 	ID       uint32
 	Features uint64
 	QueueMax uint16
+	Queues   int                           // 0 means one
 	Serve    func(in []byte) (written int) // fills the writable part of a chain
+	Take     func(queue int, out []byte)   // is given the readable part; nil: nobody looks at it
+	Stored   func(off uintptr, v uint32)   // is told of stores to the configuration, with the device locked; nil: nobody is
 
 	LieUsedID   func(head uint32) uint32 // what to say instead of the chain's head
 	LieUsedLen  func(n uint32) uint32
@@ -19,19 +22,74 @@ type Virtio struct {
 	LieScribble bool // writes rubbish over the descriptor table it was given
 
 	m     *Machine
-	raise func()
+	raise func(config bool) // interrupts, for a change of the configuration or for a queue
 
-	mu        sync.Mutex // guards all below
-	status    uint8
-	selDev    uint32
-	selDrv    uint32
-	accepted  uint64
-	sel       uint16
-	size      uint16
-	ready     uint16
-	parts     [3]uint64 // descriptors, avail, used
-	isr       uint32
-	seen, idx uint16
+	mu       sync.Mutex // guards all below
+	status   uint8
+	selDev   uint32
+	selDrv   uint32
+	accepted uint64
+	sel      uint16
+	queue    [maxQueues]queue
+	isr      uint32
+	config   []byte
+}
+
+// maxQueues is how many queues a device can have.
+const maxQueues = 4
+
+// queue is the device's side of one queue.
+type queue struct {
+	size, ready uint16
+	parts       [3]uint64 // descriptors, avail, used
+	seen, idx   uint16
+}
+
+// at is the queue that the driver selected; nil if the device does not have it. The lock is held.
+func (d *Virtio) at() *queue {
+	if int(d.sel) >= max(1, min(d.Queues, maxQueues)) {
+		return nil
+	}
+	return &d.queue[d.sel]
+}
+
+// Configure makes b the device's configuration and interrupts. A device without one answers 0 there.
+func (d *Virtio) Configure(b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.config = b
+	if d.status&4 != 0 {
+		d.isr |= 2
+		d.raise(true)
+	}
+}
+
+// Configuration is the configuration as it is now.
+func (d *Virtio) Configuration() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]byte(nil), d.config...)
+}
+
+func (d *Virtio) loadConfig(off uintptr, width int) (v uint64) {
+	for i := width - 1; i >= 0; i-- {
+		v <<= 8
+		if k := off + uintptr(i); k < uintptr(len(d.config)) {
+			v |= uint64(d.config[k])
+		}
+	}
+	return v
+}
+
+func (d *Virtio) storeConfig(off uintptr, width int, v uint64) {
+	for i := range uintptr(width) {
+		if off+i < uintptr(len(d.config)) {
+			d.config[off+i] = byte(v >> (8 * i))
+		}
+	}
+	if d.Stored != nil {
+		d.Stored(off, uint32(v))
+	}
 }
 
 // Accepted is what the driver took.
@@ -53,7 +111,11 @@ func (d *Virtio) setStatus(s uint8) {
 		if d.LieNoReset && d.status != 0 {
 			return
 		}
-		d.ready, d.isr, d.seen, d.idx, d.accepted = 0, 0, 0, 0, 0
+		d.isr, d.accepted = 0, 0
+		for i := range d.queue {
+			q := &d.queue[i]
+			q.ready, q.seen, q.idx = 0, 0, 0
+		}
 	}
 	if d.LieFeatures {
 		s &^= 8
@@ -71,39 +133,44 @@ func (d *Virtio) accept(v uint32) {
 }
 
 // part sets half of one of the queue's addresses.
-func (d *Virtio) part(i int, high bool, v uint32) {
+func (q *queue) part(i int, high bool, v uint32) {
 	if high {
-		d.parts[i] = d.parts[i]&0xffffffff | uint64(v)<<32
+		q.parts[i] = q.parts[i]&0xffffffff | uint64(v)<<32
 	} else {
-		d.parts[i] = d.parts[i]&^0xffffffff | uint64(v)
+		q.parts[i] = q.parts[i]&^0xffffffff | uint64(v)
 	}
 }
 
 // notify is a store to the notification register. The device runs on a goroutine of its own, as real ones do.
-func (d *Virtio) notify() { go d.run() }
+func (d *Virtio) notify(queue uint32) { go d.run(int(queue % maxQueues)) }
 
-func (d *Virtio) run() {
+func (d *Virtio) run(index int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ready == 0 || d.status&4 == 0 || d.LieNoAnswer {
+	q := &d.queue[index]
+	if q.ready == 0 || d.status&4 == 0 || d.LieNoAnswer {
 		return
 	}
-	n := uint64(d.size)
-	desc := d.m.RAM(d.parts[0], 16*n)
-	avail := d.m.RAM(d.parts[1], 4+2*n)
-	used := d.m.RAM(d.parts[2], 4+8*n)
-	for idx := uint16(word(avail).Load() >> 16); d.seen != idx; d.seen++ {
-		head := le.Uint16(avail[4+2*uint64(d.seen%d.size):])
+	n := uint64(q.size)
+	desc := d.m.RAM(q.parts[0], 16*n)
+	avail := d.m.RAM(q.parts[1], 4+2*n)
+	used := d.m.RAM(q.parts[2], 4+8*n)
+	for idx := uint16(word(avail).Load() >> 16); q.seen != idx; q.seen++ {
+		head := le.Uint16(avail[4+2*uint64(q.seen%q.size):])
 		var written uint32
 		for i, more := head, true; more; {
 			e := desc[16*int(i):]
 			flags := le.Uint16(e[12:])
-			if flags&2 != 0 {
+			if flags&2 != 0 || d.Take != nil {
 				b := d.m.RAM(le.Uint64(e), uint64(le.Uint32(e[8:])))
 				if b == nil {
 					panic("sim: a descriptor points outside RAM")
 				}
-				written += uint32(d.Serve(b))
+				if flags&2 != 0 {
+					written += uint32(d.Serve(b))
+				} else {
+					d.Take(index, b)
+				}
 			}
 			i, more = le.Uint16(e[14:]), flags&1 != 0
 		}
@@ -119,11 +186,11 @@ func (d *Virtio) run() {
 		if d.LieUsedLen != nil {
 			written = d.LieUsedLen(written)
 		}
-		u := used[4+8*uint64(d.idx%d.size):]
+		u := used[4+8*uint64(q.idx%q.size):]
 		le.PutUint32(u, id)
 		le.PutUint32(u[4:], written)
-		d.idx++
-		publish := d.idx
+		q.idx++
+		publish := q.idx
 		if d.LieUsedIdx != nil {
 			publish = d.LieUsedIdx(publish)
 		}
@@ -131,6 +198,6 @@ func (d *Virtio) run() {
 	}
 	if word(avail).Load()&1 == 0 {
 		d.isr |= 1
-		d.raise()
+		d.raise(false)
 	}
 }

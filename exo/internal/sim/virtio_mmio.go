@@ -6,7 +6,7 @@ type virtioMMIO Virtio
 // AddVirtioMMIO puts the device at base, raising input of apic.
 func (m *Machine) AddVirtioMMIO(d *Virtio, base uintptr, apic *IOAPIC, input int) {
 	d.m = m
-	d.raise = func() { apic.Raise(input) }
+	d.raise = func(bool) { apic.Raise(input) }
 	m.Map(base, 0x200, (*virtioMMIO)(d))
 }
 
@@ -24,16 +24,22 @@ func (r *virtioMMIO) Load(off uintptr, width int) uint64 {
 	case 0x10:
 		return uint64(d.offered())
 	case 0x34:
-		if d.sel != 0 {
+		if d.at() == nil {
 			return 0
 		}
 		return uint64(d.QueueMax)
 	case 0x44:
-		return uint64(d.ready)
+		if q := d.at(); q != nil {
+			return uint64(q.ready)
+		}
+		return 0
 	case 0x60:
 		return uint64(d.isr)
 	case 0x70:
 		return uint64(d.status)
+	}
+	if off >= 0x100 {
+		return d.loadConfig(off-0x100, width)
 	}
 	return 0
 }
@@ -42,6 +48,14 @@ func (r *virtioMMIO) Store(off uintptr, width int, v uint64) {
 	d := (*Virtio)(r)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if off >= 0x100 {
+		d.storeConfig(off-0x100, width, v)
+		return
+	}
+	q := d.at()
+	if q == nil {
+		q = new(queue) // stores to a queue that is not there change nothing
+	}
 	switch w := uint32(v); off {
 	case 0x14:
 		d.selDev = w
@@ -52,16 +66,16 @@ func (r *virtioMMIO) Store(off uintptr, width int, v uint64) {
 	case 0x30:
 		d.sel = uint16(w)
 	case 0x38:
-		d.size = uint16(w)
+		q.size = uint16(w)
 	case 0x44:
-		d.ready = uint16(w)
+		q.ready = uint16(w)
 	case 0x50:
-		d.notify()
+		d.notify(w)
 	case 0x64:
 		d.isr &^= w
 	case 0x70:
 		d.setStatus(uint8(w))
 	case 0x80, 0x84, 0x90, 0x94, 0xa0, 0xa4:
-		d.part(int(off-0x80)/16, off&4 != 0, w)
+		q.part(int(off-0x80)/16, off&4 != 0, w)
 	}
 }

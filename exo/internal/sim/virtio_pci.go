@@ -1,7 +1,7 @@
 package sim
 
-// virtioPCI is a modern device in one BAR: common configuration at 0, ISR at 0x1000, notification at 0x2000, MSI-X table at
-// 0x3000 (VIRTIO 1.2, 4.1.4; PCI 3.0, 6.8.2).
+// virtioPCI is a modern device in one BAR: common configuration at 0, ISR at 0x1000, its own configuration, if it has one, at 0x1800,
+// notification at 0x2000, MSI-X table at 0x3000 (VIRTIO 1.2, 4.1.4; PCI 3.0, 6.8.2).
 type virtioPCI struct {
 	*Virtio
 	f      *Function
@@ -28,16 +28,23 @@ func (p *PCI) AddVirtioPCI(d *Virtio, id uint16, base uintptr) *Function {
 	f.Capability(0x60, vendor(2, 0x2000, 0x100, 4, 0, 0, 0))
 	f.Capability(0x78, []byte{0x11, 0, 0, 0, 4, 0x30, 0, 0, 0, 0, 0, 0}) // one entry, BAR 4 at 0x3000
 	f.Writable[0x78+3] = 0xc0
+	if d.config != nil {
+		f.Capability(0x84, vendor(4, 0x1800, uint32(len(d.config))))
+	}
 	p.m.Map(base, 0x4000, dev)
 	return f
 }
 
-// message sends the queue's message if nothing masks it. The Virtio's lock is held.
-func (d *virtioPCI) message() {
+// message sends the message for the configuration, or for a queue, if nothing masks it. The Virtio's lock is held.
+func (d *virtioPCI) message(config bool) {
+	msg := d.qMsg
+	if config {
+		msg = d.cfgMsg
+	}
 	d.f.pci.mu.Lock()
 	on := d.f.Config[0x78+3]&0xc0 == 0x80 && d.f.Config[4]&4 != 0
 	d.f.pci.mu.Unlock()
-	if on && d.qMsg == 0 && d.msix[12]&1 == 0 && le.Uint32(d.msix[:])>>20 == 0xfee {
+	if on && msg == 0 && d.msix[12]&1 == 0 && le.Uint32(d.msix[:])>>20 == 0xfee {
 		d.m.Fire(int(le.Uint32(d.msix[8:]) & 0xff))
 	}
 }
@@ -57,16 +64,22 @@ func (d *virtioPCI) Load(off uintptr, width int) uint64 {
 	case 0x16:
 		return uint64(d.sel)
 	case 0x18:
-		if d.sel != 0 {
+		if d.at() == nil {
 			return 0
 		}
 		return uint64(d.QueueMax)
 	case 0x1a:
 		return uint64(d.qMsg)
 	case 0x1c:
-		return uint64(d.ready)
+		if q := d.at(); q != nil {
+			return uint64(q.ready)
+		}
+		return 0
 	case 0x1e:
 		return 3
+	}
+	if off >= 0x1800 && off < 0x2000 {
+		return d.loadConfig(off-0x1800, width)
 	}
 	if off >= 0x3000 && off < 0x3010 && width == 4 {
 		return uint64(le.Uint32(d.msix[off-0x3000:]))
@@ -77,6 +90,14 @@ func (d *virtioPCI) Load(off uintptr, width int) uint64 {
 func (d *virtioPCI) Store(off uintptr, width int, v uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if off >= 0x1800 && off < 0x2000 {
+		d.storeConfig(off-0x1800, width, v)
+		return
+	}
+	q := d.at()
+	if q == nil {
+		q = new(queue) // stores to a queue that is not there change nothing
+	}
 	switch w := uint32(v); off {
 	case 0x00:
 		d.selDev = w
@@ -91,15 +112,15 @@ func (d *virtioPCI) Store(off uintptr, width int, v uint64) {
 	case 0x16:
 		d.sel = uint16(w)
 	case 0x18:
-		d.size = uint16(w)
+		q.size = uint16(w)
 	case 0x1a:
 		d.qMsg = uint16(w)
 	case 0x1c:
-		d.ready = uint16(w)
+		q.ready = uint16(w)
 	case 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34:
-		d.part(int(off-0x20)/8, off&4 != 0, w)
+		q.part(int(off-0x20)/8, off&4 != 0, w)
 	case 0x200c: // notify_off 3, multiplier 4
-		d.notify()
+		d.notify(w)
 	}
 	if off >= 0x3000 && off < 0x3010 && width == 4 {
 		le.PutUint32(d.msix[off-0x3000:], uint32(v))

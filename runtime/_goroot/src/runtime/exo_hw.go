@@ -62,6 +62,9 @@ func exoHwFrames(n, align uintptr) uintptr {
 //go:linkname exoHwFreeFrames github.com/hardtack-os/hardtack/exo.hwFreeFrames
 func exoHwFreeFrames(phys, n uintptr) { exoKernel(abi.FuncPCABIInternal(exoOpFreeFrames), phys, n, 0) }
 
+//go:linkname exoHwCountFrames github.com/hardtack-os/hardtack/exo.hwCountFrames
+func exoHwCountFrames() (free, total uintptr) { return exo.frames.free, exo.frames.total }
+
 //go:linkname exoHwVectorAlloc github.com/hardtack-os/hardtack/exo.hwVectorAlloc
 func exoHwVectorAlloc() int { return int(exoKernel(abi.FuncPCABIInternal(exoOpVectorTake), 0, 0, 0)) }
 
