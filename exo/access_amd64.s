@@ -3,7 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// Comparison and access of MMIO and Ports. They are assembly so that nothing comes between the two: a goroutine is never
+// Comparison and access of MMIO, Ports and Frames. They are assembly so that nothing comes between the two: a goroutine is never
 // stopped inside an assembly function (the runtime's preempt.go has no safe point there), so that stopping all goroutines
 // once, as hwQuiesce does, ends every access whose comparison came before. NOSPLIT because they use no stack. On refusal they jump to the
 // Go function that panics, which finds its two arguments where these had them.
@@ -35,6 +35,18 @@ refuse: \
 	CMPL CX, $N; \
 	JB   refuse; \
 	ADDW Ports_first(AX), DX
+
+// FCOMPARE leaves the number of bytes in CX and the address in a frame in REG. The runtime keeps the direction flag clear.
+#define FCOMPARE(REG) \
+	MOVQ f+0(FP), AX; \
+	MOVQ off+8(FP), REG; \
+	MOVQ n+24(FP), CX; \
+	MOVQ Frames_size(AX), DX; \
+	SUBQ REG, DX; \
+	JB   refuse; \
+	CMPQ DX, CX; \
+	JB   refuse; \
+	ADDQ Frames_at(AX), REG
 
 TEXT ·mmioLoad8(SB), NOSPLIT, $0-17
 	COMPARE(MMIO_readable, 1)
@@ -133,3 +145,23 @@ TEXT ·portsOut32(SB), NOSPLIT, $0-16
 	OUTL
 	RET
 	REFUSE(·portsRefuseOut)
+
+TEXT ·framesIn(SB), NOSPLIT, $0-33
+	FCOMPARE(DI)
+	MOVQ p+16(FP), SI
+	REP; MOVSB
+	MOVB $1, ret+32(FP)
+	RET
+refuse:
+	MOVB $0, ret+32(FP)
+	RET
+
+TEXT ·framesOut(SB), NOSPLIT, $0-33
+	FCOMPARE(SI)
+	MOVQ p+16(FP), DI
+	REP; MOVSB
+	MOVB $1, ret+32(FP)
+	RET
+refuse:
+	MOVB $0, ret+32(FP)
+	RET

@@ -76,3 +76,18 @@ func portsIn32(p *Ports, off uint32) uint32     { return p.in(off, 4) }
 func portsOut8(p *Ports, off uint32, v uint8)   { p.out(off, 1, uint32(v)) }
 func portsOut16(p *Ports, off uint32, v uint16) { p.out(off, 2, uint32(v)) }
 func portsOut32(p *Ports, off uint32, v uint32) { p.out(off, 4, v) }
+
+func framesCopy(f *Frames, off uintptr, p []byte, in bool) bool {
+	inUse.RLock()
+	defer inUse.RUnlock()
+	b := f.Bytes()
+	if n := uintptr(len(b)); off > n || n-off < uintptr(len(p)) {
+		return false
+	}
+	if in {
+		copy(b[off:], p)
+	} else {
+		copy(p, b[off:])
+	}
+	return true
+}

@@ -467,3 +467,28 @@ func TestOwnStays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Copying is refused outside the frames, and once they were taken back.
+func TestFramesCopy(t *testing.T) {
+	simulated(t)
+	f, err := TakeFrames("t", 2, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, q := []byte{1, 2, 3, 4}, make([]byte, 4)
+	if !f.CopyIn(PageSize-2, p) || !f.CopyOut(q, PageSize-2) || string(p) != string(q) {
+		t.Errorf("% x", q)
+	}
+	for _, off := range []uintptr{2*PageSize - 3, 2 * PageSize, ^uintptr(0), ^uintptr(0) - 3} {
+		if f.CopyIn(off, p) || f.CopyOut(q, off) {
+			t.Errorf("bytes from %#x on were copied", off)
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { f.CopyIn(0, p); f.CopyOut(q, 0) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	Root().Caps(FrameSpace)[0].Revoke()
+	if f.CopyIn(0, p) || f.CopyOut(q, 0) {
+		t.Error("copied after the end")
+	}
+}

@@ -31,7 +31,7 @@
 // In flight. An access whose comparison came before the end may come after it on another CPU: one, since comparison and access are one step that no
 // goroutine is stopped in. Where a binding ends against its holder's will, exo waits for these before the names are anybody else's: it stops all
 // goroutines once, each at a safe point, of which that step has none. What a Release by the holder itself overtakes is the holder's race. A device may
-// go on with what it was told until its Function is disabled, and a slice of Frames reaches memory that was given back: memory that must be safe
+// go on with what it was told until its Function is disabled, and a slice of Frames reaches memory that was given back, where CopyIn and CopyOut do not: memory that must be safe
 // from its last holder is mapped by page tables ([Pages]), memory that devices write to is kept by a guarantee.
 //
 // # Visible revocation, and force
@@ -64,6 +64,7 @@
 //	Cap.Handle, Err, Names  -                         -                             a copy                      no
 //	BindFrames, TakeFrames  Bind, Read, Write         Held, Range, Exhausted        log r; Take: zeroing        no
 //	Frames.Bytes, Base      -                         empty                         two loads                   no
+//	Frames.CopyIn, CopyOut  -                         false                         compare, copy               no
 //	CountFrames             -                         -                             two loads                   no
 //	BindMMIO                Bind; Read loads,         Held, Range, Exhausted        log r, mapping              no
 //	                        Write stores

@@ -106,6 +106,14 @@ func (f *Frames) unbind() {
 // Bytes is the memory itself; empty once the binding has ended. The slice must not be used after that. It costs two loads.
 func (f *Frames) Bytes() []byte { return f.at.bytes(atomic.LoadUintptr(&f.size)) }
 
+// CopyIn copies p to the frames, from byte off on; CopyOut copies from there to p, which must be memory that is present. They say false, and copy nothing, if the
+// binding has ended or the bytes are not all in it. Comparison and copying are one step (exo's "In flight"): unlike a slice, neither reaches memory that is
+// somebody else's by now.
+func (f *Frames) CopyIn(off uintptr, p []byte) bool { return framesCopy(f, off, p, true) }
+
+// CopyOut is described at CopyIn.
+func (f *Frames) CopyOut(p []byte, off uintptr) bool { return framesCopy(f, off, p, false) }
+
 // Base is the physical address of the first byte, for a device.
 func (f *Frames) Base() Phys { return f.base }
 

@@ -2,6 +2,8 @@
 
 package exo
 
+import "sync/atomic"
+
 // What the runtime's bottom half gives exo. Package runtime's added files push these by go:linkname. All of them may be
 // called on any goroutine; only hwVectorWait parks.
 
@@ -82,6 +84,23 @@ func portsIn32(p *Ports, off uint32) uint32
 func portsOut8(p *Ports, off uint32, v uint8)
 func portsOut16(p *Ports, off uint32, v uint16)
 func portsOut32(p *Ports, off uint32, v uint32)
+
+//go:noescape
+func framesIn(f *Frames, off uintptr, p *byte, n uintptr) bool
+
+//go:noescape
+func framesOut(f *Frames, off uintptr, p *byte, n uintptr) bool
+
+func framesCopy(f *Frames, off uintptr, p []byte, in bool) bool {
+	switch n := uintptr(len(p)); {
+	case n == 0:
+		return off <= atomic.LoadUintptr(&f.size)
+	case in:
+		return framesIn(f, off, &p[0], n)
+	default:
+		return framesOut(f, off, &p[0], n)
+	}
+}
 
 // The machine's own instructions, in machine_amd64.s.
 

@@ -26,7 +26,10 @@ type Backed struct {
 	pool   *Pool
 	policy Policy
 	at     map[int]int  // frame by page
-	dirty  map[int]bool // pages that were written before the policy asked
+	in     map[int]int  // page by frame
+	dirty  map[int]bool // pages that were written before the policy asked; on a revocable pool all that were written
+	lost   map[int]bool // pages that were written and then taken by force
+	page   []byte       // of a revocable pool: a page on its way to or from the backing
 	stats  Stats
 }
 
@@ -34,11 +37,13 @@ type Backed struct {
 type Stats struct {
 	Reads  int // pages brought in
 	Writes int // pages written back
+	Moved  int // pages that changed their frame because theirs was given up
+	Taken  int // pages whose frame was taken by force
 }
 
 // NewBacked gives such a pager. It serves one region, and has the pool for itself.
 func NewBacked(back Backing, pool *Pool, policy Policy) *Backed {
-	return &Backed{back: back, pool: pool, policy: policy, at: map[int]int{}, dirty: map[int]bool{}}
+	return &Backed{back: back, pool: pool, policy: policy, at: map[int]int{}, in: map[int]int{}, dirty: map[int]bool{}, lost: map[int]bool{}}
 }
 
 // A PolicyError says that a policy named a page that is not in memory.
@@ -49,28 +54,51 @@ func (e *PolicyError) Error() string {
 }
 
 // Fault implements Pager.
-func (b *Backed) Fault(r *Region, page int, _ bool) error {
+func (b *Backed) Fault(r *Region, page int, write bool) error {
+	b.pool.emptiedBy(func(lo, hi int) error { return b.vacate(r, lo, hi) })
+	if i, in := b.at[page]; in && b.pool.alive(i) {
+		b.dirty[page] = true // it was mapped for reading
+		return r.Protect(page, exo.ProtWrite)
+	} else if in {
+		b.taken(page, i)
+	}
+	if b.lost[page] {
+		return ErrTaken
+	}
 	i := b.pool.Take()
-	if i < 0 {
+	for i < 0 && len(b.at) > 0 {
 		if err := b.evict(r); err != nil {
 			return err
 		}
-		if i = b.pool.Take(); i < 0 {
-			return ErrNoFrame
-		}
+		i = b.pool.Take()
 	}
-	if err := b.back.ReadPage(page, b.pool.Frame(i)); err != nil {
+	if i < 0 {
+		return ErrNoFrame
+	}
+	if err := b.read(page, i); err != nil {
 		b.pool.Give(i)
 		return err
 	}
 	b.stats.Reads++
-	if err := r.Map(page, b.pool.frames, i, exo.ProtWrite); err != nil {
+	if write && b.pool.part != nil {
+		b.dirty[page] = true
+	}
+	if err := r.mapFrame(page, b.pool, i, b.prot(page)); err != nil {
+		delete(b.dirty, page)
 		b.pool.Give(i)
 		return err
 	}
-	b.at[page] = i
+	b.at[page], b.in[i] = i, page
 	b.policy.In(page)
 	return nil
+}
+
+// prot is how a page is mapped. What a revocable pool loses by force may be read again only if it was not written: there the first write is a fault.
+func (b *Backed) prot(page int) exo.Prot {
+	if b.pool.part != nil && !b.dirty[page] {
+		return exo.ProtRead
+	}
+	return exo.ProtWrite
 }
 
 // evict puts out the policy's victim. A page that cannot be written back stays.
@@ -86,11 +114,18 @@ func (b *Backed) evict(r *Region) error {
 	if !ok {
 		return &PolicyError{page}
 	}
+	if !b.pool.alive(i) {
+		b.taken(page, i)
+		return nil
+	}
 	_, written := r.Unmap(page)
 	if written || b.dirty[page] {
-		if err := b.back.WritePage(page, b.pool.Frame(i)); err != nil {
-			b.dirty[page] = true
-			if e := r.Map(page, b.pool.frames, i, exo.ProtWrite); e != nil {
+		b.dirty[page] = true // until it is written
+		if err := b.write(page, i); err == ErrTaken {
+			b.taken(page, i)
+			return nil
+		} else if err != nil {
+			if e := r.mapFrame(page, b.pool, i, exo.ProtWrite); e != nil {
 				return e
 			}
 			return err
@@ -103,13 +138,24 @@ func (b *Backed) evict(r *Region) error {
 
 func (b *Backed) forget(page, frame int) {
 	delete(b.at, page)
+	delete(b.in, frame)
 	delete(b.dirty, page)
 	b.policy.Out(page)
 	b.pool.Give(frame)
 }
 
+// taken notes that a page's frame is gone. What was written to it is lost, which who touches it is told; what was only read can be read again.
+func (b *Backed) taken(page, frame int) {
+	b.stats.Taken++
+	if b.dirty[page] {
+		b.lost[page] = true
+	}
+	b.forget(page, frame)
+}
+
 // Drop implements Pager: the page is put out without being written back.
 func (b *Backed) Drop(r *Region, page int) {
+	delete(b.lost, page)
 	if i, ok := b.at[page]; ok {
 		r.Unmap(page)
 		b.forget(page, i)
@@ -129,7 +175,12 @@ func (b *Backed) Sync(r *Region) error {
 			return nil
 		}
 		b.dirty[page] = true // until it is written: an error must not lose it
-		if err := b.back.WritePage(page, b.pool.Frame(i)); err != nil {
+		if b.pool.part != nil {
+			if err := r.Protect(page, exo.ProtRead); err != nil {
+				return err
+			}
+		}
+		if err := b.write(page, i); err != nil {
 			return err
 		}
 		delete(b.dirty, page)

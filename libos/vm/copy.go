@@ -30,11 +30,14 @@ func (s *Shared) Fault(r *Region, page int, write bool) error {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
 	old, shared := s.at[page]
+	if shared && !s.pool.alive(old) {
+		return ErrTaken
+	}
 	if shared && !write {
-		return r.Map(page, s.pool.frames, old, exo.ProtRead)
+		return r.mapFrame(page, s.pool, old, exo.ProtRead)
 	}
 	if shared && s.group.users[old] == 1 {
-		return r.Map(page, s.pool.frames, old, exo.ProtWrite) // the others have copies by now
+		return r.mapFrame(page, s.pool, old, exo.ProtWrite) // the others have copies by now
 	}
 	i := s.pool.Take()
 	if i < 0 {
@@ -48,7 +51,7 @@ func (s *Shared) Fault(r *Region, page int, write bool) error {
 	}
 	s.at[page] = i
 	s.group.users[i] = 1
-	return r.Map(page, s.pool.frames, i, exo.ProtWrite)
+	return r.mapFrame(page, s.pool, i, exo.ProtWrite)
 }
 
 // Drop implements Pager.

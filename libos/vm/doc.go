@@ -5,6 +5,9 @@
 // supplies its own by implementing one of these interfaces. The paper to read is Hand, "Self-Paging in the Nemesis Operating System"
 // (OSDI'99): who uses memory pays for its faults, with frames of its own.
 //
+// A [Pool] has its frames until it is closed, or, as [NewRevocablePool] makes it, until they are asked back: memory that is short is taken first from those who
+// can do with less ([Reclaim]).
+//
 // No Go pointers may be stored in a region: the collector does not look into it. A fault may stand in any Go code but the runtime's and nosplit
 // functions; copy, clear, comparing and bytes.Index wait as loops do. System calls take a region's memory only where it is present
 // (Populate).

@@ -16,13 +16,13 @@ type ram struct {
 	mem []byte
 
 	mu   sync.Mutex
-	used uintptr
+	used map[uintptr]bool // under mu
 }
 
 // machine puts a simulated machine beneath exo.
 func machine(t testing.TB) {
 	t.Helper()
-	t.Cleanup(exo.Simulate(&ram{mem: make([]byte, 8<<20)}))
+	t.Cleanup(exo.Simulate(&ram{mem: make([]byte, 8<<20), used: map[uintptr]bool{}}))
 }
 
 // ramBase is where its memory begins.
@@ -36,20 +36,38 @@ func (m *ram) DirectMap(phys, size uintptr) uintptr {
 	return uintptr(unsafe.Pointer(&m.mem[phys-ramBase]))
 }
 
-// Frames implements exo.Machine: no frame is given out twice.
+// Frames implements exo.Machine: the first that fit.
 func (m *ram) Frames(n, align uintptr) uintptr {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := (ramBase + m.used + align - 1) &^ (align - 1)
-	if at+n*PageSize > ramBase+uintptr(len(m.mem)) {
-		return 0
+	for at := (ramBase + align - 1) &^ (align - 1); at+n*PageSize <= ramBase+uintptr(len(m.mem)); at += align {
+		k := at
+		for k < at+n*PageSize && !m.used[k] {
+			k += PageSize
+		}
+		if k == at+n*PageSize {
+			for k := at; k < at+n*PageSize; k += PageSize {
+				m.used[k] = true
+			}
+			clear(m.mem[at-ramBase:][:n*PageSize])
+			return at
+		}
 	}
-	m.used = at + n*PageSize - ramBase
-	return at
+	return 0
 }
 
 // FreeFrames implements exo.Machine.
-func (*ram) FreeFrames(uintptr, uintptr) {}
+func (m *ram) FreeFrames(phys, n uintptr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for ; n > 0; n-- {
+		if !m.used[phys] {
+			panic("a frame freed twice")
+		}
+		delete(m.used, phys)
+		phys += PageSize
+	}
+}
 
 // CPUs implements exo.Machine.
 func (*ram) CPUs() int { return 1 }

@@ -159,6 +159,15 @@ func (r *Region) Map(page int, f *exo.Frames, i int, p exo.Prot) error {
 	return errors.Join(err, op.Err())
 }
 
+// mapFrame puts a frame of a pool at a page.
+func (r *Region) mapFrame(page int, p *Pool, i int, prot exo.Prot) error {
+	f, k := p.at(i)
+	if f == nil {
+		return ErrTaken
+	}
+	return r.Map(page, f, k, prot)
+}
+
 // Protect changes how a mapped page may be touched.
 func (r *Region) Protect(page int, p exo.Prot) error {
 	op := exo.Protect(page, p)

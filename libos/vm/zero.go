@@ -20,13 +20,16 @@ func NewZero(pool *Pool) *Zero { return &Zero{pool: pool, at: map[int]int{}} }
 
 // Fault implements Pager.
 func (z *Zero) Fault(r *Region, page int, _ bool) error {
+	if i, ok := z.at[page]; ok && !z.pool.alive(i) {
+		return ErrTaken
+	}
 	i := z.pool.Take()
 	if i < 0 {
 		return ErrNoFrame
 	}
 	clear(z.pool.Frame(i))
 	z.at[page] = i
-	return r.Map(page, z.pool.frames, i, exo.ProtWrite)
+	return r.mapFrame(page, z.pool, i, exo.ProtWrite)
 }
 
 // Drop implements Pager.
