@@ -52,11 +52,22 @@ type Device struct {
 	v        *exo.Vector
 	queues   []*Queue
 	features uint64
+	polled   bool
 }
 
 // Open takes the device, resets it, and accepts those features in want that it offers (VIRTIO 1.2, 3.1.1, steps 1 to 6). Queues
 // come next, then Start. It parks only while the device resets.
 func Open(holder string, p Place, want uint64) (d *Device, err error) {
+	return open(holder, p, want, false)
+}
+
+// OpenPolled is Open for drivers that can do without interrupts: a PCI device that has no messages is taken as well. Polled tells. Wait returns only at its
+// deadline then.
+func OpenPolled(holder string, p Place, want uint64) (d *Device, err error) {
+	return open(holder, p, want, true)
+}
+
+func open(holder string, p Place, want uint64, poll bool) (d *Device, err error) {
 	v, err := exo.TakeVector(holder)
 	if err != nil {
 		return nil, err
@@ -70,12 +81,12 @@ func Open(holder string, p Place, want uint64) (d *Device, err error) {
 		}
 		d.t, d.name = t, t.name
 	} else {
-		t, err := openPCI(holder, p.pci, v)
+		t, err := openPCI(holder, p.pci, v, poll)
 		if err != nil {
 			v.Release()
 			return nil, err
 		}
-		d.t, d.name = t, t.name
+		d.t, d.name, d.polled = t, t.name, t.polled
 	}
 	if err := d.negotiate(want | Version1); err != nil {
 		d.t.setStatus(d.t.status() | statFailed)
@@ -121,6 +132,9 @@ func (d *Device) reset() bool {
 
 // Name tells where the device is, for messages.
 func (d *Device) Name() string { return d.name }
+
+// Polled says that the device raises no interrupts.
+func (d *Device) Polled() bool { return d.polled }
 
 // Features are those that both sides agreed on.
 func (d *Device) Features() uint64 { return d.features }

@@ -39,22 +39,24 @@ type pciTransport struct {
 	w    pciWindows
 	com  *exo.MMIO
 	off  uintptr // of the common configuration in com
+
+	polled bool // it has no messages, and its driver does without
 }
 
-func openPCI(holder string, id exo.FunctionID, v *exo.Vector) (*pciTransport, error) {
+func openPCI(holder string, id exo.FunctionID, v *exo.Vector, poll bool) (*pciTransport, error) {
 	f, err := exo.TakeFunction(holder, id)
 	if err != nil {
 		return nil, err
 	}
 	t := &pciTransport{name: "PCI function " + id.String(), f: f}
-	if err := t.open(holder, v); err != nil {
+	if err := t.open(holder, v, poll); err != nil {
 		t.release()
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *pciTransport) open(holder string, v *exo.Vector) (err error) {
+func (t *pciTransport) open(holder string, v *exo.Vector, poll bool) (err error) {
 	var ok bool
 	if t.w, ok = readWindows(t.f.Capabilities(capVendor), t.f.Load8, t.f.Load32); !ok {
 		return &DeviceError{t.name, "its capabilities name no modern registers"}
@@ -73,6 +75,10 @@ func (t *pciTransport) open(holder string, v *exo.Vector) (err error) {
 	}
 	if n, err := t.f.Messages(); err != nil {
 		return err
+	} else if n == 0 && poll {
+		t.polled = true
+		t.f.Enable()
+		return nil
 	} else if n == 0 {
 		return &DeviceError{t.name, "it has no MSI-X, and its shared INTx pin is not used"}
 	}
@@ -124,6 +130,9 @@ func (t *pciTransport) enable(q *Queue) error {
 	}
 	t.com.Store16(t.off+comQueueSize, q.size)
 	for _, reg := range [...]uintptr{comConfigMsg, comQueueMsg} {
+		if t.polled {
+			break
+		}
 		t.com.Store16(t.off+reg, 0)
 		if t.com.Load16(t.off+reg) == noMessage { // it has no resources for it (4.1.5.1.2)
 			return &DeviceError{t.name, "it cannot give queue " + decimal(q.index) + " an interrupt"}

@@ -4,6 +4,8 @@
 // ([Balloon.Deflate]). How many, which ones and when is not the driver's to decide: libos/vm/balloon does. It hands over nothing but
 // frames that its caller holds, so that no device can be given what somebody uses.
 //
+// QEMU's device on PCI has no message interrupts. There the driver looks once a second what the host wants.
+//
 // Of the device's features it takes MUST_TELL_HOST (5.5.3), which it keeps whether offered or not: frames come back only after the device has
 // confirmed. It leaves DEFLATE_ON_OOM: a fault that finds no frame cannot wait for a device. Statistics, free page hints and reporting are left, too.
 package balloon
@@ -34,6 +36,8 @@ const (
 
 	batch    = exo.PageSize / 4 // page numbers told at a time: they fill a page
 	maxPage  = 1<<32 - 1        // a page number is 32 bits wide
+	idlePoll = 1e9              // ns between two looks at a device without interrupts
+	busyPoll = 200e3            // the same while it has page numbers
 	patience = 60e9             // ns for one batch: the host may be short of everything, that is what balloons are about
 )
 
@@ -43,6 +47,7 @@ type Balloon struct {
 	inflate, deflate *virtio.Queue
 	buf              *exo.Frames // page numbers on their way
 	patience         int64
+	target           uint32 // as it was told last
 }
 
 // NoDeviceError says that the machine has no balloon.
@@ -58,7 +63,7 @@ func Open() (*Balloon, error) {
 	if len(places) == 0 {
 		return nil, &NoDeviceError{}
 	}
-	d, err := virtio.Open(holder, places[0], mustTellHost)
+	d, err := virtio.OpenPolled(holder, places[0], mustTellHost)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +83,10 @@ func Open() (*Balloon, error) {
 }
 
 // Target is how many pages the host wants in the balloon, as it says: maybe more than there are.
-func (b *Balloon) Target() uint32 { return b.d.Config32(cfgNumPages) }
+func (b *Balloon) Target() uint32 {
+	b.target = b.d.Config32(cfgNumPages)
+	return b.target
+}
 
 // Report tells the host how many pages are in the balloon (5.5.6: actual).
 func (b *Balloon) Report(pages uint32) { b.d.SetConfig32(cfgActual, pages) }
@@ -134,7 +142,11 @@ func (b *Balloon) send(q *virtio.Queue, n int) error {
 		if exo.Now() >= deadline {
 			return &virtio.DeviceError{Device: b.d.Name(), Why: "it has not taken page numbers for a minute"}
 		}
-		if _, err := b.d.Wait(deadline); err != nil {
+		next := deadline
+		if b.d.Polled() {
+			next = exo.Now() + busyPoll
+		}
+		if _, err := b.d.Wait(next); err != nil {
 			return err
 		}
 	}
@@ -147,10 +159,19 @@ func (b *Balloon) broken(q *virtio.Queue) error {
 	return &virtio.DeviceError{Device: b.d.Name(), Why: "its queue is full after an error: close it"}
 }
 
-// Wait parks until the host may want another number of pages, or the deadline passes; 0 is none. It may return for nothing.
+// Wait parks until the host may want another number of pages than Target said last, or the deadline passes; 0 is none. It may return for nothing.
 func (b *Balloon) Wait(deadline int64) error {
-	if _, err := b.d.Wait(deadline); err != nil {
-		return err
+	for {
+		next := deadline
+		if poll := exo.Now() + idlePoll; b.d.Polled() && (deadline == 0 || deadline > poll) {
+			next = poll
+		}
+		if _, err := b.d.Wait(next); err != nil {
+			return err
+		}
+		if next == deadline || b.d.Config32(cfgNumPages) != b.target {
+			break
+		}
 	}
 	if b.d.NeedsReset() {
 		return &virtio.DeviceError{Device: b.d.Name(), Why: "it asks for a reset"}

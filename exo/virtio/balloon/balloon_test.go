@@ -75,6 +75,9 @@ func each(t *testing.T, target uint32, f func(t *testing.T, m *sim.Machine, h *h
 			m.CmdlineText = "virtio_mmio.device=512@0xfeb00e00:12"
 		},
 		"pci": func(m *sim.Machine, d *sim.Virtio) { m.AddPCI().AddVirtioPCI(d, 0x18, 0xd0000000) },
+		"pci without messages": func(m *sim.Machine, d *sim.Virtio) {
+			m.AddPCI().AddVirtioPCI(d, 0x18, 0xd0000000).Config[0x78] = 0 // MSI-X is another capability now
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, h := sim.New(32<<20), newHost(target)
