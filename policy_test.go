@@ -49,6 +49,8 @@ var imports = []struct {
 		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
 	{"ci/image/guest/ranges", []string{"exo", "libos/vm"}, "it is what is judged: a program on exo's page tables"},
 	{"ci/bench/guest/binding", []string{"exo"}, "it is what is measured: a program on frames it has bound"},
+	{"ci/image/guest/balloon", []string{"libos/vm"}, "it is what is judged: a program with a cache that can be asked back"},
+	{"ci/bench/guest/balloon", []string{"libos/vm/balloon"}, "it is what is measured: a program that gives memory back"},
 	{"ci/bench/guest/faults", []string{"exo"}, "it is what is measured: a program on exo's page tables"},
 	{"ci", []string{"ci", "boot", "internal"}, "the bench and the image tests judge from outside: they share no code with the tool they judge"},
 }

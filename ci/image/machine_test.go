@@ -42,6 +42,9 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
+// buildFlags are what guests are built with besides their package.
+var buildFlags = map[string][]string{"balloon": {"--module", "libos/vm/balloon"}}
+
 // images builds each guest once.
 var images sync.Map // guest name -> func() (path string, err error)
 
@@ -54,7 +57,8 @@ func image(t *testing.T, guest string) string {
 		if strings.HasPrefix(guest, "samples/") {
 			pkg = "../../" + guest
 		}
-		out, err := exec.Command(tool, "build", "-o", path, pkg).CombinedOutput()
+		args := append([]string{"build", "-o", path}, buildFlags[guest]...)
+		out, err := exec.Command(tool, append(args, pkg)...).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("cannot build %s: %w\n%s", guest, err, out)
 		}
@@ -74,6 +78,7 @@ type machine struct {
 	env    []string
 	cpu    string        // QEMU's -cpu
 	bare   bool          // no source of entropy among the devices
+	more   []string      // arguments for QEMU
 	limit  time.Duration // default bootLimit
 }
 
@@ -117,6 +122,7 @@ func start(t *testing.T, guest string, m machine, args ...string) *boot {
 	if !m.bare {
 		a = append(a, "-device", "virtio-rng-device")
 	}
+	a = append(a, m.more...)
 	b.cmd = exec.Command("qemu-system-x86_64", a...)
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {

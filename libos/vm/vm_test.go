@@ -9,7 +9,14 @@ import (
 	"testing"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/libos/vm/internal/ram"
 )
+
+// machine puts a machine of 8 MiB beneath exo.
+func machine(t testing.TB) {
+	t.Helper()
+	t.Cleanup(exo.Simulate(ram.New(2048)))
+}
 
 func pool(t testing.TB, n int) *Pool {
 	t.Helper()

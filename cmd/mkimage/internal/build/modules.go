@@ -16,6 +16,9 @@ const (
 	linuxModule = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
 	traceModule = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
 
+	// BalloonModule is of no use on a machine without a virtio memory balloon.
+	BalloonModule = inject.ModulePath + "/libos/vm/balloon"
+
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host
 )
 

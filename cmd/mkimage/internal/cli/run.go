@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -61,6 +62,8 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 		Memory: int64(prog.Settings.Memory),
 		CPUs:   prog.Settings.CPUs,
 		Accel:  prog.Settings.Accel,
+
+		Balloon: slices.Contains(prog.Modules, build.BalloonModule),
 	}
 	outbox, err := coverage(prog, s)
 	if err != nil {

@@ -7,14 +7,15 @@ import (
 
 // A Machine is what an image runs on.
 type Machine struct {
-	QEMU   string // path of the program
-	Image  string
-	Append string // command line for the image, besides what Start adds
-	Type   string // microvm, q35 or pc
-	Memory int64  // bytes
-	CPUs   int
-	Accel  string // auto, tcg or kvm
-	GDB    int    // TCP port on which to wait for a debugger, 0 for none
+	QEMU    string // path of the program
+	Image   string
+	Append  string // command line for the image, besides what Start adds
+	Type    string // microvm, q35 or pc
+	Memory  int64  // bytes
+	CPUs    int
+	Accel   string // auto, tcg or kvm
+	Balloon bool   // give it a virtio memory balloon
+	GDB     int    // TCP port on which to wait for a debugger, 0 for none
 }
 
 // I/O ports of QEMU's ISA test devices, told to the image on its command line.
@@ -62,14 +63,19 @@ func (m *Machine) args(ch channels) []string {
 }
 
 func (m *Machine) typeArgs() []string {
+	a, bus := []string{"-M", m.Type}, "pci"
 	if m.Type == "microvm" {
-		return []string{
+		a = []string{
 			"-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on",
 			"-global", "virtio-mmio.force-legacy=false", // VIRTIO 1.2 devices; QEMU's default is the draft before 1.0
-			"-device", "virtio-rng-device",
 		}
+		bus = "device"
 	}
-	return []string{"-M", m.Type, "-device", "virtio-rng-pci"}
+	a = append(a, "-device", "virtio-rng-"+bus)
+	if m.Balloon {
+		a = append(a, "-device", "virtio-balloon-"+bus)
+	}
+	return a
 }
 
 func (m *Machine) accelArgs() []string {
