@@ -16,5 +16,6 @@ var rows = []Row{
 	edfRow,
 	faultsRow,
 	bindingRow,
+	balloonRow,
 	buildRow,
 }

@@ -51,6 +51,7 @@ type Machine struct {
 	Append    string // command line
 	Clock     Clock
 	Monitor   bool // offer Process.Monitor; counts instructions, and so needs a Clock other than HostClock
+	Balloon   bool // give it a virtio memory balloon, and offer Process.Monitor
 	Debugger  bool // start stopped, and offer Process.Debugger
 }
 
@@ -88,7 +89,10 @@ func (m Machine) args(dir string) ([]string, error) {
 		}
 		a = append(a, "-icount", icount)
 	}
-	if m.Monitor {
+	if m.Balloon {
+		a = append(a, "-global", "virtio-mmio.force-legacy=false", "-device", "virtio-balloon-device")
+	}
+	if m.Monitor || m.Balloon {
 		a = append(a, "-chardev", "socket,id=monitor,path="+dir+"/"+monitorSocket, "-mon", "chardev=monitor,mode=control")
 	}
 	if m.Debugger {

@@ -51,8 +51,11 @@ func (m *Monitor) Instructions() (int64, error) {
 }
 
 // do executes one command and stores what it returns in reply, if that is not nil.
-func (m *Monitor) do(command string, reply any) error {
-	if err := m.enc.Encode(map[string]string{"execute": command}); err != nil {
+func (m *Monitor) do(command string, reply any) error { return m.call(command, struct{}{}, reply) }
+
+// call is do with arguments.
+func (m *Monitor) call(command string, arguments, reply any) error {
+	if err := m.enc.Encode(map[string]any{"execute": command, "arguments": arguments}); err != nil {
 		return fmt.Errorf("monitor: %s: %w", command, err)
 	}
 	for {
