@@ -22,15 +22,16 @@ type Policy interface {
 
 // Backed is a pager that holds as many pages in memory as its pool has frames.
 type Backed struct {
-	back   Backing
-	pool   *Pool
-	policy Policy
-	at     map[int]int  // frame by page
-	in     map[int]int  // page by frame
-	dirty  map[int]bool // pages that were written before the policy asked; on a revocable pool all that were written
-	lost   map[int]bool // pages that were written and then taken by force
-	page   []byte       // of a revocable pool: a page on its way to or from the backing
-	stats  Stats
+	back    Backing
+	pool    *Pool
+	policy  Policy
+	at      map[int]int  // frame by page
+	in      map[int]int  // page by frame
+	dirty   map[int]bool // pages that were written before the policy asked; on a revocable pool all that were written
+	lost    map[int]bool // pages that were written and then taken by force
+	page    []byte       // of a revocable pool: a page on its way to or from the backing
+	touched map[int]bool // answers about pages that the policy has not asked for yet
+	stats   Stats
 }
 
 // Stats count what a Backed pager did.
@@ -57,8 +58,9 @@ func (e *PolicyError) Error() string {
 func (b *Backed) Fault(r *Region, page int, write bool) error {
 	b.pool.emptiedBy(func(lo, hi int) error { return b.vacate(r, lo, hi) })
 	if i, in := b.at[page]; in && b.pool.alive(i) {
-		b.dirty[page] = true // it was mapped for reading
-		return r.Protect(page, exo.ProtWrite)
+		// It was mapped for reading, or it was moved, or could not be put out, and is not mapped.
+		b.dirty[page] = b.dirty[page] || write
+		return r.mapFrame(page, b.pool, i, b.prot(page))
 	} else if in {
 		b.taken(page, i)
 	}
@@ -103,13 +105,7 @@ func (b *Backed) prot(page int) exo.Prot {
 
 // evict puts out the policy's victim. A page that cannot be written back stays.
 func (b *Backed) evict(r *Region) error {
-	page := b.policy.Victim(func(page int) bool {
-		touched, written := r.Used(page)
-		if written {
-			b.dirty[page] = true
-		}
-		return touched
-	})
+	page := b.policy.Victim(func(page int) bool { return b.used(r, page) })
 	i, ok := b.at[page]
 	if !ok {
 		return &PolicyError{page}
@@ -136,21 +132,44 @@ func (b *Backed) evict(r *Region) error {
 	return nil
 }
 
+// used tells the policy whether a page was touched since it asked last.
+func (b *Backed) used(r *Region, page int) bool {
+	if touched, known := b.touched[page]; known {
+		delete(b.touched, page)
+		return touched
+	}
+	touched, written := r.Used(page)
+	if written {
+		b.dirty[page] = true
+	}
+	return touched
+}
+
 func (b *Backed) forget(page, frame int) {
+	b.release(page, frame)
+	b.policy.Out(page)
+}
+
+// release is forget for a page that the policy knows to be out.
+func (b *Backed) release(page, frame int) {
 	delete(b.at, page)
 	delete(b.in, frame)
 	delete(b.dirty, page)
-	b.policy.Out(page)
+	delete(b.touched, page)
 	b.pool.Give(frame)
 }
 
 // taken notes that a page's frame is gone. What was written to it is lost, which who touches it is told; what was only read can be read again.
 func (b *Backed) taken(page, frame int) {
+	b.noteTaken(page)
+	b.forget(page, frame)
+}
+
+func (b *Backed) noteTaken(page int) {
 	b.stats.Taken++
 	if b.dirty[page] {
 		b.lost[page] = true
 	}
-	b.forget(page, frame)
 }
 
 // Drop implements Pager: the page is put out without being written back.
@@ -176,9 +195,7 @@ func (b *Backed) Sync(r *Region) error {
 		}
 		b.dirty[page] = true // until it is written: an error must not lose it
 		if b.pool.part != nil {
-			if err := r.Protect(page, exo.ProtRead); err != nil {
-				return err
-			}
+			r.Protect(page, exo.ProtRead) // one that was moved is not mapped, and will be so
 		}
 		if err := b.write(page, i); err != nil {
 			return err

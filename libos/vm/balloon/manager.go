@@ -23,7 +23,7 @@ const (
 	longest = 512  // frames in a run, 2 MiB: what the frame allocator keeps together
 	batch   = 1024 // frames between two looks at what the host wants now
 
-	askFor    = 5e9                   // ns that caches have to give frames up
+	askFor    = 20e9                  // ns that caches have to give frames up: an emulated machine is slow
 	least     = 10 * time.Millisecond // between two changes of mind that are followed
 	firstWait = 250e6                 // ns before what could not be given is tried again; doubles
 	lastWait  = 30e9
