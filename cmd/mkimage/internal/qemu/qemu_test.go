@@ -27,6 +27,15 @@ func TestArgs(t *testing.T) {
 	if !slices.Contains(args, "virtio-rng-pci") || !slices.Contains(args, "q35") || slices.Contains(args, "-S") || slices.Contains(args, "-mon") {
 		t.Errorf("q35: %q", args)
 	}
+	for kind, device := range map[string]string{"q35": "virtio-balloon-pci", "microvm": "virtio-balloon-device"} {
+		m.Type, m.Balloon = kind, false
+		if slices.Contains(m.args(channels{}), device) {
+			t.Errorf("%s has a balloon that nobody asked for", kind)
+		}
+		if m.Balloon = true; !slices.Contains(m.args(channels{}), device) {
+			t.Errorf("%s has no balloon", kind)
+		}
+	}
 }
 
 func TestHasVirtualisation(t *testing.T) {
