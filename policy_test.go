@@ -211,7 +211,11 @@ func TestSamplesBuild(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
-		if path, name, _ := strings.Cut(strings.TrimSpace(line), " "); name != "main" {
+		path, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.Contains(path, "/samples/libos/") && strings.Count(path, "/") > 5 {
+			continue // a part of a sample
+		}
+		if name != "main" {
 			t.Errorf("%s is no main package but %s", path, name)
 		}
 	}

@@ -19,12 +19,25 @@ const (
 	// BalloonModule is of no use on a machine without a virtio memory balloon.
 	BalloonModule = inject.ModulePath + "/libos/vm/balloon"
 
+	defaultVM = "buddy" // the frame allocator, below libos/vm
+
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host
 )
 
 // Modules returns the import paths of the libOS modules that settings ask for.
 func Modules(s config.Settings) ([]string, error) {
-	modules := []string{posixModule}
+	frames := s.VM
+	if frames == "" {
+		frames = defaultVM
+	}
+	if !strings.Contains(frames, ".") {
+		frames = "libos/vm/" + frames
+	}
+	vm, err := modulePath(frames)
+	if err != nil {
+		return nil, err
+	}
+	modules := []string{posixModule, vm}
 	if s.TraceCalls || s.MissingCalls {
 		modules = append(modules, traceModule)
 	}

@@ -28,6 +28,7 @@ type file struct {
 	Machine      string            `toml:"machine"`
 	Accel        string            `toml:"accel"`
 	Modules      []string          `toml:"modules"`
+	VM           string            `toml:"vm"`
 	TraceCalls   bool              `toml:"trace-calls"`
 	MissingCalls bool              `toml:"missing-calls"`
 	Build        map[string]any    `toml:"build"` // go build flags by name
@@ -42,6 +43,7 @@ var wants = map[string]string{
 	"machine":       `a string, as "q35"`,
 	"accel":         `a string, as "tcg"`,
 	"modules":       `a list of strings, as ["libos/entropy"]`,
+	"vm":            `a string, as "bump"`,
 	"trace-calls":   `true or false`,
 	"missing-calls": `true or false`,
 	"build":         `a table of go build's flags, as tags = "x" below [build]`,
@@ -79,7 +81,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string

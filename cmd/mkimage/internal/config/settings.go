@@ -19,6 +19,8 @@ type Settings struct {
 	Accel   string   // auto, tcg or kvm
 	Modules []string // libOS modules, as "libos/entropy" or an import path
 
+	VM string // frame allocator, as "buddy" or an import path
+
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
 
@@ -52,6 +54,9 @@ func (s Settings) Or(t Settings) Settings {
 	}
 	if s.CPUs == 0 {
 		s.CPUs = t.CPUs
+	}
+	if s.VM == "" {
+		s.VM = t.VM
 	}
 	if s.Machine == "" {
 		s.Machine = t.Machine

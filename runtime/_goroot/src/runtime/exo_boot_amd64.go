@@ -59,7 +59,7 @@ func exoBoot(info, table uintptr) uintptr {
 	// The frame allocator's magazine is the CPU's; until there is one, a record at the bottom of the boot stack serves.
 	old := (*exoCPU)(exoPtr(exoDirect(exoBootStack)))
 	old.self = exoDirect(exoBootStack)
-	old.nmag = 0
+	old.nmag, old.run, old.runEnd = 0, 0, 0
 	exoWrmsr(0xc0000101, old.self)
 	exo.online = 1
 	exoFramesInit(reserved.r[:reserved.n])
@@ -95,7 +95,7 @@ func exoBoot(info, table uintptr) uintptr {
 		exoNewCPU(i, exo.acpi.ids[i])
 	}
 	c := exo.cpus[0]
-	c.mag, c.nmag = old.mag, old.nmag
+	c.mag, c.nmag, c.run, c.runEnd = old.mag, old.nmag, old.run, old.runEnd
 	exoEnterCPU(c)
 	exoLapicSet(exoLapicSpur, 0x100|exoVecSpurious)
 	exoClockInit()

@@ -14,49 +14,25 @@ func exoOpTakeFrame(pa, _, _ uintptr) uintptr {
 	f.lock.lock()
 	for c.nmag > 0 {
 		c.nmag--
-		f.give(c.mag[c.nmag])
+		f.give(c.mag[c.nmag], 1)
 	}
-	ok := f.pick(pa)
+	if n := (c.runEnd - c.run) >> exoPageShift; n != 0 {
+		f.give(c.run, n)
+		c.run = c.runEnd
+	}
+	i := f.number(pa)
+	for f.add() {
+		// It may lie anywhere.
+	}
+	ok := i != exoPoolNone && exoPoolPick(&f.pool, i)
+	if ok {
+		f.free--
+	}
 	f.lock.unlock()
 	if ok {
 		return 1
 	}
 	return 0
-}
-
-// pick takes one frame by its address; lock held.
-func (f *exoFrames) pick(pa uintptr) bool {
-	k := 0
-	for k < f.nranges && (pa < f.ranges[k].lo || pa >= f.ranges[k].hi) {
-		k++
-	}
-	if k == f.nranges {
-		return false
-	}
-	r := &f.ranges[k]
-	i := r.chunk + int32((pa-r.lo&^(exoHugeSize-1))/exoHugeSize)
-	for i >= f.made {
-		if !f.make() {
-			return false
-		}
-	}
-	c := f.at(i)
-	bit := pa >> exoPageShift & (exoFramesPerChunk - 1)
-	if c.bits[bit>>6]>>(bit&63)&1 == 0 {
-		return false
-	}
-	c.bits[bit>>6] &^= 1 << (bit & 63)
-	if c.whole {
-		f.drop(&f.whole, i)
-		c.whole = false
-		f.push(&f.partial, i)
-	}
-	c.nfree--
-	f.free--
-	if c.nfree == 0 {
-		f.drop(&f.partial, i)
-	}
-	return true
 }
 
 // exoOpTakeVector gives out the vector v. 0: it is given out.

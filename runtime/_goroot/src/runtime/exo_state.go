@@ -156,6 +156,8 @@ type exoCPU struct {
 	mag  [32]uintptr // frames at hand, physical; own CPU only
 	nmag uint32
 
+	run, runEnd uintptr // and these, in a row; own CPU only
+
 	gCall, gTrap, gFault, gIRQ g
 	gdt                        [8]uint64
 	tss                        [26]uint32

@@ -41,8 +41,6 @@ func exoPtr(p uintptr) unsafe.Pointer { return unsafe.Pointer(p) }
 // exoContextClear is how much of a new context must be zero: all but the vector state, of that the header that XSAVE leaves alone.
 const exoContextClear = unsafe.Offsetof(exoContext{}.fp) + 576
 
-const exoChunkSize = unsafe.Sizeof(exoChunk{})
-
 // The vector area must stand on 64 bytes for XSAVE, and a context must fit in a frame; a negative constant does not compile.
 const (
 	_ uintptr = -(unsafe.Offsetof(exoContext{}.fp) % 64)

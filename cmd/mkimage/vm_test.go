@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFrameAllocators runs a program that allocates and frees on each frame allocator, a sample's among them.
+func TestFrameAllocators(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for vm, least := range map[string]int{"": 50, "buddy": 50, "bump": 1, "github.com/hardtack-os/hardtack/samples/libos/frames/lifo": 50} {
+		c := call{dir: root}
+		c.mkimage(t, "run", "--cpus", "2", "--memory", "64M", "--vm", vm, "./samples/libos/frames")
+		var all, unused, collections int
+		c.want(t, 0)
+		if n, err := fmt.Sscanf(c.stdout, "%d MiB in all, %d MiB unused, %d collections\n", &all, &unused, &collections); n != 3 || unused < least || collections == 0 {
+			t.Errorf("--vm %q: %q: %v", vm, c.stdout, err)
+		}
+	}
+}
+
+// TestLyingFrameAllocator: an allocator that gives out what is no memory ends the image with a report, and so does one that is told of a frame twice.
+func TestLyingFrameAllocator(t *testing.T) {
+	sample, err := os.ReadFile(filepath.FromSlash("../../samples/libos/frames/lifo/lifo_unsafe.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{
+		"go.mod":       "module example.com/liar\n\ngo 1.26\n",
+		"main.go":      "package main\n\nfunc main() { println(\"lived\") }\n",
+		"lifo/lifo.go": strings.Replace(string(sample), "return uintptr(*slot(m, s.depth))", "return uintptr(*slot(m, s.depth)) + 1<<40", 1),
+	}
+	files["lifo/lifo.go"] = strings.Replace(files["lifo/lifo.go"], "s.next = first + n\n\treturn first", "s.next = first + n\n\treturn first + 1<<40", 1)
+	c := call{dir: tree(t, files)}
+	c.mkimage(t, "run", "--vm", "example.com/liar/lifo", ".")
+	c.want(t, 3, "frame allocator: it gave out what is no memory")
+
+	c.mkimage(t, "run", "--vm", "nonsense", ".")
+	c.want(t, 1, `unknown libOS module "libos/vm/nonsense"`)
+}
