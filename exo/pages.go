@@ -87,10 +87,11 @@ func (r *Pages) Release() error {
 	if r.mem == nil {
 		return released("range")
 	}
-	r.mem = nil
 	forgetFaults(r)
+	dropped := hwDropRange(r.lo, uintptr(r.pages))
 	forgetRange(r)
-	if !hwDropRange(r.lo, uintptr(r.pages)) {
+	r.mem = nil
+	if !dropped {
 		return fault("range", "the program unmapped or replaced it by munmap or mmap: leave those addresses to their holder")
 	}
 	return nil
@@ -109,7 +110,7 @@ type PageOp struct {
 
 // The bottom half's numbers (exo_pages_amd64.go).
 const (
-	verbMap = iota
+	verbMap = iota + 1
 	verbUnmap
 	verbProtect
 	verbQuery
@@ -120,6 +121,7 @@ const (
 
 	failAbsent  = 1
 	failMemory  = 2
+	failVerb    = 3
 	failOutside = 4
 	failFrame   = 5 // ours: Map was given a frame that is not there
 )
@@ -164,6 +166,8 @@ func (op *PageOp) Err() error {
 		return &PageError{Page: int(op.page), Why: "no frame is mapped there: Map comes first"}
 	case failMemory:
 		return &ExhaustedError{Space: "frames for page tables", Want: 1, Why: "release memory"}
+	case failVerb:
+		return &PageError{Page: int(op.page), Why: "the operation is none: make it by Map, Unmap, Protect, Query or Clean"}
 	case failFrame:
 		return &PageError{Page: int(op.page), Why: "the frames do not have that one, or are released"}
 	}
@@ -191,6 +195,9 @@ type PageError struct {
 func (e *PageError) Error() string {
 	return "exo: page " + decimal(uint64(e.Page)) + " of the range: " + e.Why
 }
+
+// maxPhysical is how many pages the kernel side makes present at once.
+const maxPhysical = 64
 
 // maxBatch is how many operations the kernel side does at once, with interrupts off.
 const maxBatch = 128

@@ -69,6 +69,9 @@ func hwPages(b *pageBatch) bool {
 func (r *hostRange) do(op *PageOp, pages uint32) {
 	old := r.entries[op.page]
 	switch {
+	case op.verb == 0 || op.verb > verbClean:
+		op.fail = failVerb
+		return
 	case op.page >= pages:
 		op.fail = failOutside
 		return
@@ -76,6 +79,10 @@ func (r *hostRange) do(op *PageOp, pages uint32) {
 		op.fail = failFrame
 		return
 	case op.verb == verbMap:
+		op.seen = 0
+		if old != nil {
+			op.seen = old.seen
+		}
 		e := *op
 		e.seen = 0
 		r.entries[op.page] = &e

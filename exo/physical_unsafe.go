@@ -2,6 +2,8 @@ package exo
 
 import "unsafe"
 
+var keep []byte
+
 // Run is physically contiguous memory.
 type Run struct {
 	Base Phys
@@ -14,9 +16,11 @@ type Run struct {
 // Errors: *PageError for memory that is mapped nowhere or is read-only. It allocates the result and does not block.
 func PhysicalRuns(b []byte) ([]Run, error) {
 	var runs []Run
+	keep = b // a stack would move: what is told to a device must lie in the heap
 	va := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	keep = nil
 	for left := uintptr(len(b)); left > 0; {
-		base, n := hwPhysical(va, min(left, maxScan*PageSize))
+		base, n := hwPhysical(va, min(left, maxPhysical*PageSize))
 		if n == 0 {
 			return nil, &PageError{Page: (len(b) - int(left)) / PageSize, Why: "it is mapped nowhere, or not for writing: populate it"}
 		}

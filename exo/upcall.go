@@ -42,7 +42,11 @@ func (r *Pages) Handle(h func(Fault) Verdict) {
 // everything is allowed. The goroutine that faulted waits. p returns true when the instruction shall run again, false to let the fault
 // stand.
 //
-// Faults in code that cannot wait stand: in the Go runtime (but for the moving, clearing and comparing of memory), and in nosplit code.
+// p may be called on several goroutines at a time, also for one page and for a page that is there by now. It must return: runtime.Goexit leaves the
+// other goroutine waiting for ever.
+//
+// Faults in code that cannot wait stand: in assembly (but for the moving, clearing, comparing and searching of memory, on processors without AVX-512),
+// in package reflect and the Go runtime, and in nosplit code.
 func (r *Pages) Pager(p func(Fault) bool) {
 	r.hooks.page.Store(&p)
 	hookFaults(r)

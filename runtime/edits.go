@@ -30,6 +30,10 @@ var runtimeEdits = []Edit{
 		Why: "114 calls before main, each a trap: 22 000 of 420 000 instructions",
 	},
 	{
+		File: "runtime/preempt_amd64.s", Decl: "·asyncPreempt", Op: DropText, Arch: "amd64",
+		Why: "exo_preempt_amd64.s has one that keeps AVX registers and clears the direction flag: a goroutine may wait for a page amid memmove",
+	},
+	{
 		File: "runtime/preempt.go", Decl: "asyncPreempt2", Op: Redirect, Text: "gopreempt_m exoParkFault",
 		Why: "a goroutine that waits for a page stands where it faulted, as one that was preempted there does (exo_upcall_amd64.go)",
 	},

@@ -32,7 +32,10 @@ func TestRanges(t *testing.T) {
 		"revoked": "rival: true\nbefore 1 4 0\nafter 0 0 0 0 4 0\n2 true true\nnext 0 9 5\n",
 		"pin": "1 true true true\n5000 true true true\n1048576 true true true\n6291456 true true true\n" +
 			"exo: page 0 of the range: it is mapped nowhere, or not for writing: populate it\ntrue\n",
-		"named": "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
+		"foreign": "cannot allocate memory errno 0 errno 0 true true\n2 exo: page 0 of the range: the operation is none: make it by Map, Unmap, Protect, Query or Clean\n",
+		"reserve": "done\n",
+		"std":     "written from a page\ntrue\n",
+		"named":   "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +88,8 @@ func TestScanSample(t *testing.T) {
 
 // TestUpcallState: an upcall leaves nothing behind in the code that faulted: vector registers, profile ticks, preemption.
 func TestUpcallState(t *testing.T) {
-	for _, cpu := range []string{"", "max,-avx,-avx2,-f16c,-fma"} {
+	for _, cpu := range []string{"", "max,-avx,-avx2,-f16c,-fma", "max,-avx,-avx2,-f16c,-fma,-xsave"} {
+		run(t, "ranges", machine{cpu: cpu, cpus: 2}, "wide").want(t, 0, "wrong 0\n")
 		run(t, "ranges", machine{cpu: cpu}, "vector").want(t, 0, "handler true\npager true\n")
 	}
 	for _, cpus := range []int{1, 4} {

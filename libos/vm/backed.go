@@ -30,6 +30,7 @@ type Backed struct {
 	dirty   map[int]bool // pages that were written before the policy asked; on a revocable pool all that were written
 	lost    map[int]bool // pages that were written and then taken by force
 	page    []byte       // of a revocable pool: a page on its way to or from the backing
+	seen    map[int]bool // pages that Sync found touched
 	touched map[int]bool // answers about pages that the policy has not asked for yet
 	stats   Stats
 }
@@ -44,7 +45,7 @@ type Stats struct {
 
 // NewBacked gives such a pager. It serves one region, and has the pool for itself.
 func NewBacked(back Backing, pool *Pool, policy Policy) *Backed {
-	return &Backed{back: back, pool: pool, policy: policy, at: map[int]int{}, in: map[int]int{}, dirty: map[int]bool{}, lost: map[int]bool{}}
+	return &Backed{back: back, pool: pool, policy: policy, at: map[int]int{}, in: map[int]int{}, dirty: map[int]bool{}, lost: map[int]bool{}, seen: map[int]bool{}}
 }
 
 // A PolicyError says that a policy named a page that is not in memory.
@@ -105,6 +106,9 @@ func (b *Backed) prot(page int) exo.Prot {
 
 // evict puts out the policy's victim. A page that cannot be written back stays.
 func (b *Backed) evict(r *Region) error {
+	if len(b.at) == 0 {
+		return ErrNoFrame
+	}
 	page := b.policy.Victim(func(page int) bool { return b.used(r, page) })
 	i, ok := b.at[page]
 	if !ok {
@@ -142,6 +146,8 @@ func (b *Backed) used(r *Region, page int) bool {
 	if written {
 		b.dirty[page] = true
 	}
+	touched = touched || b.seen[page]
+	delete(b.seen, page)
 	return touched
 }
 
@@ -156,6 +162,7 @@ func (b *Backed) release(page, frame int) {
 	delete(b.in, frame)
 	delete(b.dirty, page)
 	delete(b.touched, page)
+	delete(b.seen, page)
 	b.pool.Give(frame)
 }
 
@@ -190,7 +197,11 @@ func (b *Backed) Sync(r *Region) error {
 		if !ok {
 			return nil
 		}
-		if _, written := r.Used(page); !written && !b.dirty[page] {
+		touched, written := r.Used(page)
+		if touched {
+			b.seen[page] = true
+		}
+		if !written && !b.dirty[page] {
 			return nil
 		}
 		b.dirty[page] = true // until it is written: an error must not lose it

@@ -8,9 +8,9 @@
 // A [Pool] has its frames until it is closed, or, as [NewRevocablePool] makes it, until they are asked back: memory that is short is taken first from those who
 // can do with less ([Reclaim]).
 //
-// No Go pointers may be stored in a region: the collector does not look into it. A fault may stand in any Go code but the runtime's and nosplit
-// functions; copy, clear, comparing and bytes.Index wait as loops do. System calls take a region's memory only where it is present
-// (Populate).
+// No Go pointers may be stored in a region: the collector does not look into it. Compiled Go code may fault, and copy, clear, comparing
+// and bytes.Index; what is other assembly (hashes, ciphers), package reflect, the runtime and nosplit functions may not: Populate or copy first.
+// System calls take a region's memory only where it is present (Populate).
 //
 // Below is package exo: [exo.Pages] are the page tables, [exo.Frames] the memory. Everything here also runs on the host, over exo's
 // simulated machine.

@@ -28,8 +28,12 @@ func (z *Zero) Fault(r *Region, page int, _ bool) error {
 		return ErrNoFrame
 	}
 	clear(z.pool.Frame(i))
+	if err := r.mapFrame(page, z.pool, i, exo.ProtWrite); err != nil {
+		z.pool.Give(i)
+		return err
+	}
 	z.at[page] = i
-	return r.mapFrame(page, z.pool, i, exo.ProtWrite)
+	return nil
 }
 
 // Drop implements Pager.

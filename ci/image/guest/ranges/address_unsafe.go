@@ -22,3 +22,11 @@ func physical(p exo.Phys) byte {
 	va := uintptr(0xffff800000000000) + uintptr(p)
 	return **(**byte)(unsafe.Pointer(&va))
 }
+
+// meddle asks for other rights, for large pages and for the end of what lies there, and tells what came of it.
+func meddle(addr, n uintptr) (protect, huge, drop syscall.Errno) {
+	_, _, protect = syscall.Syscall(syscall.SYS_MPROTECT, addr, n, syscall.PROT_READ|syscall.PROT_WRITE)
+	_, _, huge = syscall.Syscall(syscall.SYS_MADVISE, addr, n/2, syscall.MADV_NOHUGEPAGE)
+	_, _, drop = syscall.Syscall(syscall.SYS_MADVISE, addr, n, syscall.MADV_DONTNEED)
+	return protect, huge, drop
+}

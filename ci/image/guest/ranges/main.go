@@ -4,6 +4,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"runtime"
@@ -17,7 +18,7 @@ var commands = map[string]func(){
 	"demand": demand, "bits": bits, "errors": batchErrors, "cow": copyOnWrite, "barrier": writeBarrier,
 	"nested": nested, "handler-faults": handlerFaults, "too-deep": tooDeep, "decline": decline, "decline-panic": declinePanic,
 	"pager": pager, "pager-declines": pagerDeclines, "pager-nosplit": pagerNosplit, "vector": vectorState, "profile": profiled,
-	"munmap": unmapped, "released": afterRelease, "revoked": revoked, "named": named, "pin": pin,
+	"munmap": unmapped, "released": afterRelease, "revoked": revoked, "named": named, "pin": pin, "foreign": foreign, "std": std, "wide": wide, "reserve": reserveMuch,
 }
 
 func main() { commands[os.Args[1]]() }
@@ -387,4 +388,42 @@ func pin() {
 	f := check(exo.TakeFrames("pin", 1, 0))
 	do(r, exo.Map(1, f, 0, exo.ProtWrite))
 	fmt.Println(check(vm.Pin(r.Bytes()[pageSize+10:])).Runs()[0].Base == f.Base()+10)
+}
+
+// foreign does to a range by its addresses what only its holder may do.
+func foreign() {
+	r, f := take(4, 4)
+	for i := range 4 {
+		do(r, exo.Map(i, f, i, exo.ProtRead))
+	}
+	protect, huge, drop := meddle(addr(r), 4*pageSize)
+	q := do(r, exo.Query(1))
+	fmt.Println(protect, huge, drop, q.Prot() == exo.ProtRead, q.Frame() == f.Base()+pageSize)
+	ops := make([]exo.PageOp, 2) // made by nobody
+	fmt.Println(check(r.Apply(ops)), ops[0].Err())
+}
+
+// std lets std write from pages, and fill some, that come as they are touched.
+func std() {
+	r, f := take(3, 3)
+	r.Handle(func(ft exo.Fault) exo.Verdict {
+		copy(f.Bytes()[ft.Page*pageSize:], "written from a page\n")
+		do(r, exo.Map(ft.Page, f, ft.Page, exo.ProtWrite))
+		return exo.Retry
+	})
+	os.Stdout.Write(r.Bytes()[:20])
+	check(rand.Read(r.Bytes()[pageSize : 2*pageSize]))
+	exo.MixEntropy(r.Bytes()[2*pageSize:])
+	fmt.Println(string(r.Bytes()[pageSize:pageSize+7]) != "written")
+}
+
+// reserveMuch takes and releases more ranges than there would be frames for their page tables.
+func reserveMuch() {
+	f := check(exo.TakeFrames("reserve", 1, 0))
+	for range 40000 {
+		r := check(exo.TakePages("reserve", 512))
+		do(r, exo.Map(0, f, 0, exo.ProtWrite))
+		check(0, r.Release())
+	}
+	fmt.Println("done")
 }

@@ -197,3 +197,54 @@ func profiled() {
 	pprof.StopCPUProfile()
 	fmt.Println("faults", total.Load() > 20, total.Load())
 }
+
+// wide has goroutines wait for pages amid memory moves that keep their state in wide registers, which the pager uses as well.
+func wide() {
+	const pages = 16
+	wrong := 0
+	for round := range 20 {
+		r, f := take(pages, pages)
+		noise := bytes.Repeat([]byte{0xee}, 1<<14)
+		r.Pager(func(ft exo.Fault) bool {
+			copy(noise, bytes.Repeat([]byte{byte(ft.Page)}, 1<<14)) // the pager's own state in those registers
+			page := f.Bytes()[ft.Page*pageSize:][:pageSize]
+			for i := range page {
+				page[i] = 7
+			}
+			do(r, exo.Map(ft.Page, f, ft.Page, exo.ProtWrite))
+			return true
+		})
+		heap := make([]byte, pages*pageSize)
+		for i := range heap {
+			heap[i] = byte(i*31 + i>>8)
+		}
+		b := r.Bytes()
+		switch round % 5 {
+		case 0:
+			copy(b, heap)
+			if !bytes.Equal(b, heap) {
+				wrong++
+			}
+		case 1:
+			if bytes.Count(b, []byte{7}) != len(b) {
+				wrong++
+			}
+		case 2:
+			if bytes.IndexByte(b, 8) >= 0 {
+				wrong++
+			}
+		case 3:
+			if !bytes.Equal(bytes.Repeat([]byte{7}, len(b)), b) {
+				wrong++
+			}
+		case 4: // backwards
+			copy(b[pageSize+1:], b[:len(b)-pageSize-1])
+			if bytes.Count(b, []byte{7}) != len(b) {
+				wrong++
+			}
+		}
+		r.Release()
+		f.Release()
+	}
+	fmt.Println("wrong", wrong)
+}

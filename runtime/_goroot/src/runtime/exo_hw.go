@@ -96,16 +96,21 @@ func exoHwIndirect(va uintptr, reg, v uint32, write bool) uint32 {
 
 //go:linkname exoHwEntropy github.com/hardtack-os/hardtack/exo.hwEntropy
 func exoHwEntropy(p []byte) {
-	if len(p) != 0 {
-		exoKernel(abi.FuncPCABIInternal(exoOpEntropy), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
+	var buf [128]byte // see exoHwConsoleWrite
+	for len(p) != 0 {
+		n := copy(buf[:], p)
+		exoKernel(abi.FuncPCABIInternal(exoOpEntropy), uintptr(unsafe.Pointer(&buf)), uintptr(n), 0)
+		p = p[n:]
 	}
 }
 
 //go:linkname exoHwConsoleWrite github.com/hardtack-os/hardtack/libos/posix.hwConsoleWrite
 func exoHwConsoleWrite(p []byte) {
 	// In pieces, so that neither interrupts nor other goroutines wait long for a slow line.
+	// From memory of its own: p may lie where a page comes and goes.
+	var buf [128]byte
 	for len(p) != 0 {
-		n := exoKernel(abi.FuncPCABIInternal(exoOpConsole), uintptr(unsafe.Pointer(&p[0])), uintptr(min(len(p), 256)), 0)
+		n := exoKernel(abi.FuncPCABIInternal(exoOpConsole), uintptr(unsafe.Pointer(&buf)), uintptr(copy(buf[:], p)), 0)
 		if n == 0 {
 			timeSleep(1_000_000)
 		}
@@ -147,10 +152,10 @@ func exoHwExit(code int) { exit(int32(code)) }
 
 //go:linkname exoHwRandom github.com/hardtack-os/hardtack/libos/posix.hwRandom
 func exoHwRandom(p []byte) {
-	for len(p) != 0 { // in pieces: the kernel side runs with interrupts off
-		n := min(len(p), 1024)
-		exoKernel(abi.FuncPCABIInternal(exoOpRandom), uintptr(unsafe.Pointer(&p[0])), uintptr(n), 0)
-		p = p[n:]
+	var buf [128]byte // see exoHwConsoleWrite
+	for len(p) != 0 {
+		exoKernel(abi.FuncPCABIInternal(exoOpRandom), uintptr(unsafe.Pointer(&buf)), uintptr(min(len(p), len(buf))), 0)
+		p = p[copy(p, buf[:]):]
 	}
 }
 

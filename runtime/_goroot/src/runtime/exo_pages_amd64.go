@@ -1,6 +1,9 @@
 package runtime
 
-import "unsafe"
+import (
+	"internal/runtime/atomic"
+	"unsafe"
+)
 
 // Ranges: parts of the address space whose page table entries exo's holders write themselves (exo/pages.go). To the regions a range
 // is a reservation that allows nothing: a first touch is not backed here, it is a fault for the upcall (exo_upcall_amd64.go).
@@ -25,7 +28,7 @@ type exoPageOp struct {
 const exoPageOpSize = 24
 
 const (
-	exoVerbMap = iota
+	exoVerbMap = iota + 1 // 0 is no operation
 	exoVerbUnmap
 	exoVerbProtect
 	exoVerbQuery
@@ -59,6 +62,9 @@ func exoOpDropRange(lo, n, _ uintptr) uintptr {
 	v.lock.lock()
 	if v.isRange(lo, hi) && v.clear(lo, hi) {
 		ok = 1
+		if v.top == lo {
+			v.top = hi // page tables stay: the next range uses these again
+		}
 	}
 	v.lock.unlock()
 	return ok
@@ -100,7 +106,8 @@ func exoOpPages(batch, _, _ uintptr) uintptr {
 	return 1
 }
 
-// pageOp does one operation and reports whether other CPUs may remember an entry that no longer holds.
+// pageOp does one operation and reports whether other CPUs may remember an entry that no longer holds. The processor may set A and D of an entry at
+// any moment: what it has set when the entry changes is what is told.
 func (v *exoVM) pageOp(op *exoPageOp, va uintptr) bool {
 	e := exoTable(va, 0, op.verb == exoVerbMap)
 	if e == 0 {
@@ -110,57 +117,61 @@ func (v *exoVM) pageOp(op *exoPageOp, va uintptr) bool {
 		}
 		return false
 	}
-	old := exoLoad(e)
-	if old&exoPteAddr == 0 && op.verb != exoVerbMap {
-		op.fail = exoFailAbsent
-		return false
-	}
-	op.fail = 0
-	if old&exoPteA != 0 {
-		op.seen = exoSeenAccess
-	}
-	if old&exoPteD != 0 {
-		op.seen |= exoSeenWrite
-	}
-	pte := old
-	switch op.verb {
-	case exoVerbMap:
-		if exoLoad(op.live) == 0 { // under the lock that exoOpUnmapFrames takes: who ends the frame's binding clears the word first
-			op.fail = exoFailFrame
+	for {
+		old := exoLoad(e)
+		if old&exoPteAddr == 0 && op.verb != exoVerbMap {
+			op.fail = exoFailAbsent
 			return false
 		}
-		pte = op.frame | exoPteNX | exoPteApp | exoRights(op.prot)
-	case exoVerbUnmap:
-		op.frame = old & exoPteAddr
-		pte = 0
-	case exoVerbProtect:
-		pte = old&^(exoPteP|exoPteW) | exoRights(op.prot)
-	case exoVerbQuery, exoVerbClean:
-		op.frame = old & exoPteAddr
-		op.prot = 0
-		if old&exoPteP != 0 {
-			op.prot = exoProtRead
-		}
-		if old&exoPteW != 0 {
-			op.prot |= exoProtWrite
-		}
-		if op.verb == exoVerbClean {
+		pte := old
+		switch op.verb {
+		case exoVerbMap:
+			// Under the lock that exoOpUnmapFrames takes: who ends the frame's binding clears the word first.
+			if op.live == 0 || exoLoad(op.live) == 0 {
+				op.fail = exoFailFrame
+				return false
+			}
+			pte = op.frame | exoPteNX | exoPteApp | exoRights(op.prot)
+		case exoVerbUnmap:
+			pte = 0
+		case exoVerbProtect:
+			pte = old&^(exoPteP|exoPteW) | exoRights(op.prot)
+		case exoVerbQuery:
+		case exoVerbClean:
 			pte &^= exoPteA | exoPteD
+		default:
+			op.fail = exoFailVerb
+			return false
 		}
-	default:
-		op.fail = exoFailVerb
+		if pte != old && !atomic.Casuintptr((*uintptr)(exoPtr(e)), old, pte) {
+			continue
+		}
+		op.fail = 0
+		if old&exoPteA != 0 {
+			op.seen = exoSeenAccess
+		}
+		if old&exoPteD != 0 {
+			op.seen |= exoSeenWrite
+		}
+		if op.verb != exoVerbMap {
+			op.frame = old & exoPteAddr
+		}
+		if op.verb >= exoVerbQuery {
+			op.prot = 0
+			if old&exoPteP != 0 {
+				op.prot = exoProtRead
+			}
+			if old&exoPteW != 0 {
+				op.prot |= exoProtWrite
+			}
+		}
+		if pte == old || old&exoPteP == 0 {
+			return false
+		}
+		exoInvlpg(va)
+		// What other CPUs remember and may not: rights that are gone, another frame, and that a page which is clean was written already.
+		return old&^(pte|exoPteA) != 0 || (old^pte)&exoPteAddr != 0 || op.verb == exoVerbClean
 	}
-	if pte == old {
-		return false
-	}
-	// A CPU may be setting A or D at this moment; only of an entry that goes or is cleaned does that matter, and what it sets then
-	// belongs to an access that this operation did not see.
-	exoStore(e, pte)
-	if old&exoPteP == 0 {
-		return false
-	}
-	exoInvlpg(va)
-	return old&^(pte|exoPteA|exoPteD) != 0 || (old^pte)&exoPteAddr != 0 || op.verb == exoVerbClean
 }
 
 // exoRights are the bits of an entry that say what an access may do. Without rights it is not present and keeps its frame.
@@ -220,12 +231,15 @@ func exoOpDirty(lo, n, bits uintptr) uintptr {
 				continue
 			}
 			for end := min(hi, exoNext(va, 1)); va < end; va += exoPageSize {
-				if pte := exoLoad(e); pte&exoPteD != 0 {
-					exoStore(e, pte&^exoPteD)
+				for pte := exoLoad(e); pte&exoPteD != 0; pte = exoLoad(e) {
+					if !atomic.Casuintptr((*uintptr)(exoPtr(e)), pte, pte&^exoPteD) {
+						continue
+					}
 					exoInvlpg(va)
 					i := (va - lo) >> exoPageShift
 					exoStore(bits+i>>6*8, exoLoad(bits+i>>6*8)|1<<(i&63))
 					found++
+					break
 				}
 				e += 8
 			}

@@ -215,7 +215,7 @@ func exoProtect(va, n uintptr, prot uint32) bool {
 	n = alignUp(n, exoPageSize)
 	hi := va + n
 	v.lock.lock()
-	ok := va&(exoPageSize-1) == 0 && n != 0 && va >= v.imageEnd && va <= exoUserEnd-n && v.split(va) && v.split(hi)
+	ok := va&(exoPageSize-1) == 0 && n != 0 && va >= v.imageEnd && va <= exoUserEnd-n && !v.hasRange(va, hi) && v.split(va) && v.split(hi)
 	if ok {
 		i := v.find(va)
 		at := va
@@ -223,10 +223,6 @@ func exoProtect(va, n uintptr, prot uint32) bool {
 			r := v.at(i)
 			ok = ok && r.lo == at
 			at = r.hi
-			if r.prot == exoProtApp {
-				at = 0 // its holder's to change
-				continue
-			}
 			kept := uint32(0)
 			if prot == 0 && r.prot != 0 {
 				kept = exoProtKept
@@ -245,7 +241,9 @@ func exoProtect(va, n uintptr, prot uint32) bool {
 func exoDiscard(va, n uintptr) {
 	v := &exo.vm
 	v.lock.lock()
-	exoUnback(max(alignUp(va, exoPageSize), v.imageEnd), (va+n)&^(exoPageSize-1))
+	if lo, hi := max(alignUp(va, exoPageSize), v.imageEnd), (va+n)&^(exoPageSize-1); !v.hasRange(lo, hi) {
+		exoUnback(lo, hi)
+	}
 	v.lock.unlock()
 }
 
@@ -255,11 +253,23 @@ func exoHuge(va, n uintptr, huge uint32) {
 	va = alignUp(va, exoPageSize)
 	hi := (va + n) &^ (exoPageSize - 1)
 	v.lock.lock()
-	if va < hi && v.split(va) && v.split(hi) {
+	if va < hi && !v.hasRange(va, hi) && v.split(va) && v.split(hi) {
 		for i := v.find(va); i < v.n && v.at(i).lo < hi; i++ {
 			v.at(i).huge = huge
 		}
 		v.join(v.find(va))
 	}
 	v.lock.unlock()
+}
+
+// hasRange reports whether part of [lo, hi) belongs to a range (exo_pages_amd64.go); lock held.
+//
+//go:noinline
+func (v *exoVM) hasRange(lo, hi uintptr) bool {
+	for i := v.find(lo); i < v.n && v.at(i).lo < hi; i++ {
+		if v.at(i).prot == exoProtApp {
+			return true
+		}
+	}
+	return false
 }

@@ -134,6 +134,9 @@ func exoLeafSafe(gp *g, pc, sp uintptr) bool {
 		return false
 	}
 	f := findfunc(pc)
+	if exo.xcr0&0xe0 != 0 { // asyncPreempt keeps no more than AVX
+		return false
+	}
 	if !f.valid() || f.flag&abi.FuncFlagAsm == 0 || funcspdelta(f, pc) != 0 {
 		return false
 	}
@@ -220,7 +223,8 @@ func exoPagers() {
 	s.gp.set(getg())
 	for {
 		addr := s.addr &^ (1 << 63)
-		if !h.page(addr, s.addr>>63 != 0) {
+		write := s.addr >> 63
+		if !h.page(addr, write != 0) && exoKernel(abi.FuncPCABIInternal(exoOpReach), addr, write, 0) == 0 {
 			lock(&h.lock)
 			d := &h.declined[h.next%uint32(len(h.declined))]
 			h.next++
@@ -232,6 +236,9 @@ func exoPagers() {
 		mcall(exoPagerDone)
 	}
 }
+
+// exoOpReach reports whether an access would come through now: another fault may have brought the page in.
+func exoOpReach(addr, write, _ uintptr) uintptr { return exoReachable(addr, 1, write) }
 
 // exoPagerDone makes the pager idle and goes on with who faulted, on g0.
 func exoPagerDone(gp *g) {

@@ -13,19 +13,18 @@ TEXT ·exoUpcallStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	SUBQ	AX, SP
 	ANDQ	$~63, SP
 	MOVQ	SP, R13
-	XORL	AX, AX
-	MOVQ	AX, 512(SP)	// the header of the XSAVE area (SDM vol. 1, 13.4.2)
-	MOVQ	AX, 520(SP)
-	MOVQ	AX, 528(SP)
-	MOVQ	AX, 536(SP)
-	MOVQ	AX, 544(SP)
-	MOVQ	AX, 552(SP)
-	MOVQ	AX, 560(SP)
-	MOVQ	AX, 568(SP)
 	MOVL	·exo+exoState_xcr0(SB), AX
 	TESTL	AX, AX
 	JEQ	legacy
 	XORL	DX, DX
+	MOVQ	DX, 512(SP)	// the header of the XSAVE area (SDM vol. 1, 13.4.2); FXSAVE's has none
+	MOVQ	DX, 520(SP)
+	MOVQ	DX, 528(SP)
+	MOVQ	DX, 536(SP)
+	MOVQ	DX, 544(SP)
+	MOVQ	DX, 552(SP)
+	MOVQ	DX, 560(SP)
+	MOVQ	DX, 568(SP)
 	BYTE $0x48; BYTE $0x0f; BYTE $0xae; BYTE $0x24; BYTE $0x24	// XSAVE64 (SP)
 	JMP	saved
 legacy:
