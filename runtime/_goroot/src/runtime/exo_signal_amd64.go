@@ -142,10 +142,14 @@ func exoUpcall(t *exoContext, fr *exoFrame, fp uintptr, sig, code uint32, addr u
 	if !exoWritable(sp, top) {
 		exoPanic("no stack for a signal", fr, sp)
 	}
-	exoZero(sp&^7, (fpAt-sp)&^7)
+	exoZero(sp&^7, (fpAt-sp+uintptr(exo.fpSize))&^7)
 	exoStore(sp, sa.sa_restorer)
 	if fp != 0 {
 		exoCopy(fpAt, fp, uintptr(exo.fpSize))
+	} else {
+		// None to keep, but handlers look: that of a processor at its start (SDM vol. 1, 8.1.5, 11.6.4).
+		exoStore32(fpAt, 0x37f)
+		exoStore32(fpAt+24, 0x1f80)
 	}
 	si := (*siginfo)(exoPtr(info))
 	si.si_signo = int32(sig)
@@ -160,9 +164,7 @@ func exoUpcall(t *exoContext, fr *exoFrame, fp uintptr, sig, code uint32, addr u
 	m.rdx, m.rax, m.rcx, m.rsp = uint64(fr.rdx), uint64(fr.rax), uint64(fr.rcx), uint64(fr.rsp)
 	m.rip, m.eflags = uint64(fr.rip), uint64(fr.rflags)
 	m.err, m.trapno, m.cr2 = uint64(fr.err), uint64(fr.vec), uint64(addr)
-	if fp != 0 {
-		exoStore(uintptr(unsafe.Pointer(&m.fpstate)), fpAt)
-	}
+	exoStore(uintptr(unsafe.Pointer(&m.fpstate)), fpAt)
 	t.sigmask |= sa.sa_mask | 1<<(sig-1)
 	fr.rip = sa.sa_handler
 	fr.rsp = sp
