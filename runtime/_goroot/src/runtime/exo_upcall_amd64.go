@@ -224,7 +224,10 @@ func exoPagers() {
 	for {
 		addr := s.addr &^ (1 << 63)
 		write := s.addr >> 63
-		if !h.page(addr, write != 0) && exoKernel(abi.FuncPCABIInternal(exoOpReach), addr, write, 0) == 0 {
+		// The page may be there by now: by another fault, or because this one was noted on an M that the collector then stopped the
+		// goroutine on, and has been served since.
+		reached := func() bool { return exoKernel(abi.FuncPCABIInternal(exoOpReach), addr, write, 0) != 0 }
+		if !reached() && !h.page(addr, write != 0) && !reached() {
 			lock(&h.lock)
 			d := &h.declined[h.next%uint32(len(h.declined))]
 			h.next++
