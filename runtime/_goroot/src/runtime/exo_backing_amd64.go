@@ -140,6 +140,7 @@ func exoNext(va uintptr, level int) uintptr {
 func exoUnback(lo, hi uintptr) {
 	v := &exo.vm
 	v.npend = 0
+	app := false
 	for va := lo; va < hi; {
 		e := exoTable(va, 0, false)
 		if e == 0 {
@@ -149,11 +150,16 @@ func exoUnback(lo, hi uintptr) {
 		if pte := exoLoad(e); pte&exoPteAddr != 0 {
 			exoStore(e, 0)
 			exoInvlpg(va)
-			if pte&exoPteApp == 0 {
+			if pte&exoPteApp != 0 {
+				app = true
+			} else {
 				exoPend(pte & exoPteAddr)
 			}
 		}
 		va += exoPageSize
+	}
+	if app {
+		exoShoot() // the addresses may be used again at once, and the frames are their holder's to give away
 	}
 	exoPendFree()
 }
