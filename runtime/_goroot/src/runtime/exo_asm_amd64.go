@@ -49,7 +49,7 @@ func exoUnreachable()
 func exoOOM()
 
 func exoIn16(port uintptr) uintptr
-func exoHaltForever()
+func exoTripleFault()
 
 //go:noescape
 func exoKernel(pc, a1, a2, a3 uintptr) uintptr

@@ -249,11 +249,12 @@ TEXT ·exoIn16<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	INW
 	RET
 
-// func exoHaltForever()
-TEXT ·exoHaltForever<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
-	CLI
-	HLT
-	JMP	-1(PC)
+// func exoTripleFault(): an exception without an interrupt table, which every machine answers with a reset (SDM vol. 3, 6.15, interrupt 8).
+TEXT ·exoTripleFault<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
+	PUSHQ	$0
+	PUSHQ	$0
+	BYTE $0x0f; BYTE $0x01; BYTE $0x1c; BYTE $0x24	// LIDT (SP)
+	INT	$3
 
 // exoOOM is entered in place of an access that found no frame left, on the signal stack of the current M. DI, SI, DX = PC, SP, BP of the access.
 TEXT ·exoOOM(SB),NOSPLIT|NOFRAME|TOPFRAME,$0

@@ -105,9 +105,7 @@ func exoExit(code uintptr) {
 		exoRegWrite(p.kind, p.addr, p.value)
 	}
 	exoOut8(0x64, 0xfe) // the keyboard controller's reset line
-	for {
-		exoStop()
-	}
+	exoTripleFault()    // there may be none of all these, above all before the command line is read
 }
 
 // The control port: a byte port on which a VMM's tool listens (ARCHITECTURE.md).
@@ -196,11 +194,4 @@ func exoPutStack(sp uintptr) {
 		}
 		exoPutHex(exoLoad(p))
 	}
-}
-
-// exoStop halts this CPU for good.
-func exoStop() {
-	c := exoSelf()
-	atomic.Store(&c.idle, 1)
-	exoHaltForever()
 }
