@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 	"github.com/hardtack-os/hardtack/internal/cache"
@@ -66,15 +67,14 @@ func (b *Builder) Link(ctx context.Context, c *Context, name, command string, fl
 	h.Add(c.Env...)
 	h.Add(args...)
 	h.Add(packages...)
-	dir := filepath.Join(b.Cache, "program", h.Name())
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", err
-	}
-	unlock, err := lock(filepath.Join(dir, "lock"))
+	parent := filepath.Join(b.Cache, "program")
+	dir := filepath.Join(parent, h.Name())
+	unlock, err := programDir(dir)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
+	prunePrograms(parent, time.Now())
 
 	out := filepath.Join(dir, name)
 	args = append(args, "-o", out)

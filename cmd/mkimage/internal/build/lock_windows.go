@@ -1,22 +1,21 @@
 package build
 
 import (
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/windows"
 )
 
-// lock waits until no other process holds the named lock, and takes it. The
-// system gives it back when a process dies.
-func lock(name string) (unlock func(), err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o666)
-	if err != nil {
-		return nil, err
+// lockFile takes an exclusive lock on f, or says false if another process has
+// it and wait is not set. It lasts until f is closed.
+func lockFile(f *os.File, wait bool) (bool, error) {
+	how := uint32(windows.LOCKFILE_EXCLUSIVE_LOCK)
+	if !wait {
+		how |= windows.LOCKFILE_FAIL_IMMEDIATELY
 	}
-	if err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, new(windows.Overlapped)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+	err := windows.LockFileEx(windows.Handle(f.Fd()), how, 0, 1, 0, new(windows.Overlapped))
+	if err == windows.ERROR_LOCK_VIOLATION {
+		return false, nil
 	}
-	return func() { f.Close() }, nil
+	return err == nil, err
 }

@@ -1,0 +1,63 @@
+package build
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestPrune: programs that nobody has asked for in a while leave the cache; those in use, and those that somebody works on, stay.
+func TestPrune(t *testing.T) {
+	parent := t.TempDir()
+	now := time.Now()
+	program := func(name string, used time.Time) string {
+		dir := filepath.Join(parent, name)
+		unlock, err := programDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+		for file, data := range map[string]string{"hello": "a program", lockName: ""} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(data), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chtimes(filepath.Join(dir, lockName), used, used); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	old, fresh := program("old", now.Add(-unusedFor-time.Hour)), program("fresh", now.Add(-unusedFor+time.Hour))
+	busy := program("busy", now.Add(-unusedFor-time.Hour))
+	holder, err := openLock(busy, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+
+	there := func(dir string, want bool) {
+		t.Helper()
+		_, err := os.Stat(filepath.Join(dir, "hello"))
+		if want && err != nil || !want && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v, want it there: %v", filepath.Base(dir), err, want)
+		}
+	}
+	prunePrograms(parent, now)
+	there(old, false)
+	there(fresh, true)
+	there(busy, true)
+
+	again := program("again", now.Add(-2*unusedFor))
+	prunePrograms(parent, now.Add(time.Hour)) // not twice a day
+	there(again, true)
+	unlock, err := programDir(again) // a use saves it
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	prunePrograms(parent, now.Add(pruneEvery+time.Minute))
+	there(again, true)
+}
