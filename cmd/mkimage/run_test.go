@@ -62,6 +62,42 @@ func TestConfigFile(t *testing.T) {
 	c.want(t, 0, `["app"]`)
 }
 
+func TestRunImage(t *testing.T) {
+	c := call{dir: app(t, program("fmt os runtime", tellAll+"; fmt.Println(runtime.NumCPU())"))}
+	c.mkimage(t, "build", "-o", "a.elf", "--cpus", "2", "--env", "A=built", "--env", "B=built", ".", "--", "built", "in")
+	c.want(t, 0)
+	c.mkimage(t, "run", "a.elf")
+	c.want(t, 0, `["app" "built" "in"]`, `"A=built"`, "2\n")
+	c.mkimage(t, "run", "--cpus", "1", "--env", "A=run", "a.elf", "--", "x y")
+	c.want(t, 0, `["app" "x y"]`, `"A=run"`, `"B=built"`, "1\n")
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--vm", "bump", "-tags=x", "a.elf"}, "a.elf is built already: --vm, -tags can be said only to mkimage build"},
+		{[]string{"a.elf", "--"}, "not taken away"},
+		{[]string{"--memory", "1M", "a.elf"}, "larger than the memory"},
+		{[]string{"a.elf", "--", strings.Repeat("x", 20000)}, "too long for the command line of a built image"},
+		{[]string{testBinary(t)}, "not one that mkimage built"},
+	} {
+		c.mkimage(t, append([]string{"run"}, x.args...)...)
+		c.want(t, 1, x.want)
+	}
+}
+
+// testBinary is an ELF file that is no image.
+func testBinary(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs an ELF file: this system's programs are not")
+	}
+	name, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 func TestExitCodes(t *testing.T) {
 	for _, x := range []struct {
 		body string

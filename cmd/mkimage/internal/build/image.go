@@ -33,7 +33,7 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 		return false, err
 	}
 	if img := current(output, key); img != nil {
-		return false, r.checkFits(output, img.LoadEnd())
+		return false, CheckFits(output, img, r.Memory)
 	}
 	in, err := os.ReadFile(elf)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r Recipe) check(elf string, in []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 	}
-	return r.checkFits(elf, end)
+	return checkFits(elf, end, r.Memory)
 }
 
 // key names everything that goes into the image.
@@ -138,11 +138,16 @@ func checkEntry(in []byte) error {
 	return fmt.Errorf("the program starts at %s, not at %s: the runtime's added files are not in it, or -ldflags has a -E of its own", name, entrySymbol)
 }
 
-// checkFits refuses what reaches beyond the machine's memory.
-func (r Recipe) checkFits(name string, end uint64) error {
-	if r.Memory == 0 || end <= uint64(r.Memory) {
+// CheckFits refuses an image that reaches beyond the machine's memory; 0 is a
+// machine that nobody knows.
+func CheckFits(name string, img *elfimage.Image, memory config.Size) error {
+	return checkFits(name, img.LoadEnd(), memory)
+}
+
+func checkFits(name string, end uint64, memory config.Size) error {
+	if memory == 0 || end <= uint64(memory) {
 		return nil
 	}
 	return fmt.Errorf("the image is larger than the memory: %s reaches up to %d KiB, the machine has %d KiB; use --memory %dM or more",
-		filepath.Base(name), end>>10, r.Memory>>10, (end>>20)+3)
+		filepath.Base(name), end>>10, memory>>10, (end>>20)+3)
 }

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,23 +18,16 @@ func (a *app) inspectCommand() *cobra.Command {
 		Short: "Tell what is in an image",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := os.ReadFile(args[0])
+			img, size, err := readImage(args[0])
 			if err != nil {
 				return err
-			}
-			img, err := elfimage.Read(data)
-			if errors.Is(err, elfimage.ErrNotImage) || errors.Is(err, elfimage.ErrNotELF) {
-				return fmt.Errorf("%s is %w; build one with mkimage build", args[0], err)
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			if asJSON {
 				enc := json.NewEncoder(a.stdout)
 				enc.SetIndent("", "\t")
 				return enc.Encode(img)
 			}
-			return describe(a.stdout, args[0], len(data), img)
+			return describe(a.stdout, args[0], size, img)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")

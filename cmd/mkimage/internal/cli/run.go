@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
 )
 
@@ -20,8 +22,8 @@ func (a *app) runCommand() *cobra.Command {
 	var s shared
 	var gdb bool
 	cmd := &cobra.Command{
-		Use:   "run [flags] [PKG] [-- ARGS]",
-		Short: "Build a main package into an image and boot it in QEMU",
+		Use:   "run [flags] [PKG | IMAGE] [-- ARGS]",
+		Short: "Build a main package into an image, or take a built one, and boot it in QEMU",
 		Long: `Run shows the image's console, gives it standard input, and exits with the
 program's exit code; 3 says that the machine stopped without one. Ctrl-C presses
 the machine's power button, which the program sees as SIGTERM; a second one ends
@@ -36,7 +38,6 @@ QEMU.`,
 }
 
 func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error {
-	ctx := cmd.Context()
 	b, err := s.start(a)
 	if err != nil {
 		return err
@@ -45,38 +46,30 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	if err != nil {
 		return err
 	}
-	var pkg []string
-	pkg, s.Args = splitDash(cmd, args)
-	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings, Outbox: true})
+	var what []string
+	what, s.Args = splitDash(cmd, args)
+	m := &qemu.Machine{QEMU: path}
+	var outbox *qemu.Outbox
+	symbols := "" // the program for a debugger
+	if len(what) == 1 && isELF(what[0]) {
+		symbols = what[0]
+		err = fromImage(m, what[0], s)
+	} else {
+		symbols, outbox, err = fromPackage(cmd.Context(), m, b, what, s)
+	}
 	if err != nil {
 		return err
 	}
-	if prog.Settings.Accel == "kvm" {
+	if m.Accel == "kvm" {
 		if err := qemu.KVM(); err != nil {
 			return fmt.Errorf("--accel kvm: KVM cannot be used here: %w; leave the flag out to run without it", err)
 		}
-	}
-	m := &qemu.Machine{
-		QEMU:   path,
-		Type:   prog.Settings.Machine,
-		Memory: int64(prog.Settings.Memory),
-		CPUs:   prog.Settings.CPUs,
-		Accel:  prog.Settings.Accel,
-
-		Balloon: slices.Contains(prog.Modules, build.BalloonModule),
-	}
-	outbox, err := coverage(prog, s)
-	if err != nil {
-		return err
-	}
-	if err := bake(m, prog, s); err != nil {
-		return err
 	}
 	if gdb {
 		if m.GDB, err = freePort(); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.stderr, "mkimage: waiting for a debugger: gdb -ex 'target remote 127.0.0.1:%d' %s\n", m.GDB, prog.ELF)
+		fmt.Fprintf(a.stderr, "mkimage: waiting for a debugger: gdb -ex 'target remote 127.0.0.1:%d' %s\n", m.GDB, symbols)
 	}
 	if s.verbose {
 		fmt.Fprintln(a.stderr, build.ShellJoin(m.CommandLine()))
@@ -84,8 +77,32 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, stopSignals...)
 	defer signal.Stop(stop)
-	a.status, err = m.Run(ctx, qemu.IO{Stdin: a.stdin, Stdout: a.stdout, Trace: a.stderr, Log: a.stderr, Stop: stop, Outbox: outbox})
+	a.status, err = m.Run(cmd.Context(), qemu.IO{Stdin: a.stdin, Stdout: a.stdout, Trace: a.stderr, Log: a.stderr, Stop: stop, Outbox: outbox})
 	return err
+}
+
+// fromPackage builds a package's image and sets the machine up for it. It returns
+// the program with symbols, and where files that leave the image go.
+func fromPackage(ctx context.Context, m *qemu.Machine, b *build.Builder, pkg []string, s *shared) (string, *qemu.Outbox, error) {
+	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings, Outbox: true})
+	if err != nil {
+		return "", nil, err
+	}
+	setMachine(m, prog.Settings, prog.Modules)
+	outbox, err := coverage(prog, s)
+	if err != nil {
+		return "", nil, err
+	}
+	return prog.ELF, outbox, bake(m, prog, s)
+}
+
+// setMachine makes a machine as settings ask, for an image with these modules.
+func setMachine(m *qemu.Machine, s config.Settings, modules []string) {
+	m.Type = s.Machine
+	m.Memory = int64(s.Memory)
+	m.CPUs = s.CPUs
+	m.Accel = s.Accel
+	m.Balloon = slices.Contains(modules, build.BalloonModule)
 }
 
 // coverDir is the environment variable that tells a program where its coverage
@@ -132,15 +149,20 @@ func bake(m *qemu.Machine, prog *build.Program, s *shared) error {
 		args, env = prog.Settings.Args, prog.Settings.Env
 		line = cmdline.Line{}
 	}
-	if prog.Settings.TraceCalls {
-		line.Add("trace", "calls")
-	}
-	if prog.Settings.MissingCalls {
-		line.Add("trace", "missing")
-	}
+	trace(&line, prog.Settings)
 	m.Append = line.String()
 	_, err := prog.Recipe(args, env).Write(prog.ELF, m.Image)
 	return err
+}
+
+// trace asks the image to tell of its calls.
+func trace(line *cmdline.Line, s config.Settings) {
+	if s.TraceCalls {
+		line.Add("trace", "calls")
+	}
+	if s.MissingCalls {
+		line.Add("trace", "missing")
+	}
 }
 
 // freePort returns a TCP port that nobody listens on now.

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
+	"github.com/hardtack-os/hardtack/internal/elfimage"
+)
+
+// isELF reports whether name is a file that begins as an ELF file does. No
+// package is such a file.
+func isELF(name string) bool {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	magic := make([]byte, len(elf.ELFMAG))
+	_, err = io.ReadFull(f, magic)
+	return err == nil && string(magic) == elf.ELFMAG
+}
+
+// readImage reads an image file back, with errors for people.
+func readImage(name string) (*elfimage.Image, int, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	img, err := elfimage.Read(data)
+	switch {
+	case errors.Is(err, elfimage.ErrNotImage), errors.Is(err, elfimage.ErrNotELF):
+		return nil, 0, fmt.Errorf("%s is %w; build one with mkimage build", name, err)
+	case err != nil:
+		return nil, 0, fmt.Errorf("%s: %w", name, err)
+	}
+	return img, len(data), nil
+}
+
+// fromImage sets the machine up for an image that is built already: what no flag
+// says is as it was when it was built.
+func fromImage(m *qemu.Machine, name string, s *shared) error {
+	if late := s.buildOnly(); len(late) > 0 {
+		return fmt.Errorf("%s is built already: %s can be said only to mkimage build", name, strings.Join(late, ", "))
+	}
+	img, _, err := readImage(name)
+	if err != nil {
+		return err
+	}
+	var built config.Settings
+	var modules []string
+	if rec := img.Record; rec != nil {
+		modules = rec.Modules
+		built.CPUs = rec.CPUs
+		if err := built.Memory.Set(rec.Memory); err != nil {
+			return fmt.Errorf("%s: the image's record: %w", name, err)
+		}
+	}
+	if err := built.Check(); err != nil {
+		return fmt.Errorf("%s: the image's record: %w", name, err)
+	}
+	settings := s.Settings.Or(built).Or(config.Defaults)
+	if err := build.CheckFits(name, img, settings.Memory); err != nil {
+		return err
+	}
+	if err := cmdline.Check(s.Args, s.Env); err != nil {
+		return err
+	}
+	if s.Args != nil && len(s.Args) == 0 {
+		return fmt.Errorf("the arguments in %s can be replaced by others after --, not taken away; build it again without them", name)
+	}
+	var line cmdline.Line
+	line.Program(s.Args, s.Env)
+	trace(&line, settings)
+	if n := len(line.String()); n > qemu.MaxAppend {
+		return fmt.Errorf("arguments and environment of %d bytes are too long for the command line of a built image (%d bytes); build them in with mkimage build", n, qemu.MaxAppend)
+	}
+	setMachine(m, settings, modules)
+	m.Image, m.Append = name, line.String()
+	return nil
+}
+
+// buildOnly names the flags given that only a build can follow.
+func (s *shared) buildOnly() (names []string) {
+	given := func(name string, is bool) {
+		if is {
+			names = append(names, name)
+		}
+	}
+	given("--output", s.output != "")
+	given("--module", s.Modules != nil)
+	given("--vm", s.VM != "")
+	for _, f := range s.Go {
+		name, _, _ := strings.Cut(f, "=")
+		given(name, true)
+	}
+	return names
+}
