@@ -92,3 +92,9 @@ func (f *File) call(nr uintptr, a *[6]uintptr, def syscall.Errno) (uintptr, sysc
 	}
 	return 0, def
 }
+
+// Again takes a further reference of a file of which the caller has one.
+func (f *File) Again() *File {
+	atomic.AddInt32(&f.refs, 1)
+	return f
+}

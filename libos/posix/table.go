@@ -231,3 +231,11 @@ func (t *fdTable) cloexec(fd int, change, on bool) bool {
 	t.mu.Unlock()
 	return was
 }
+
+// InstallFile opens the lowest free descriptor for a file that is open already, as SCM_RIGHTS does. It takes over the caller's reference where it
+// succeeds.
+func InstallFile(f *File, cloexec bool) (int, syscall.Errno) {
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	return table.alloc(0, f, cloexec)
+}

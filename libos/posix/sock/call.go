@@ -1,0 +1,293 @@
+package sock
+
+import (
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
+)
+
+// Call implements posix.Caller.
+func (o *object) Call(f *posix.File, nr uintptr, a [6]uintptr) (r uintptr, e syscall.Errno, ok bool) {
+	switch nr {
+	case syscall.SYS_BIND:
+		return 0, o.bind(a[1], a[2]), true
+	case syscall.SYS_CONNECT:
+		return 0, o.connect(f, a[1], a[2]), true
+	case syscall.SYS_LISTEN:
+		backlog := int(int32(a[1]))
+		if backlog < 0 || backlog > somaxconn {
+			backlog = somaxconn // a negative number is a large one to Linux
+		}
+		return 0, o.Listen(backlog), true
+	case syscall.SYS_ACCEPT:
+		r, e = o.accept(f, a[1], a[2], 0)
+	case syscall.SYS_ACCEPT4:
+		r, e = o.accept(f, a[1], a[2], int(int32(a[3])))
+	case syscall.SYS_GETSOCKNAME:
+		return 0, o.name(a[1], a[2], o.Name), true
+	case syscall.SYS_GETPEERNAME:
+		return 0, o.name(a[1], a[2], o.Peer), true
+	case syscall.SYS_SENDTO:
+		r, e = o.sendto(f, a)
+	case syscall.SYS_RECVFROM:
+		r, e = o.recvfrom(f, a)
+	case syscall.SYS_SENDMSG:
+		r, e = o.sendmsg(f, a[1], int(int32(a[2])))
+	case syscall.SYS_RECVMSG:
+		r, e = o.recvmsg(f, a[1], int(int32(a[2])))
+	case sysSendmmsg:
+		r, e = o.mmsg(f, a, o.sendmsg)
+	case syscall.SYS_RECVMMSG:
+		r, e = o.mmsg(f, a, o.recvmsg)
+	case syscall.SYS_SETSOCKOPT:
+		return 0, o.setsockopt(a), true
+	case syscall.SYS_GETSOCKOPT:
+		return 0, o.getsockopt(a), true
+	case syscall.SYS_SHUTDOWN:
+		how := int(int32(a[1]))
+		if how < syscall.SHUT_RD || how > syscall.SHUT_RDWR {
+			return 0, syscall.EINVAL, true
+		}
+		return 0, o.Shutdown(how), true
+	case syscall.SYS_IOCTL:
+		q, has := o.Socket.(interface{ Queued() int })
+		if !has || uint32(a[1]) != fionread {
+			return 0, 0, false
+		}
+		n := int32(q.Queued())
+		return 0, user.Put(a[2], &n), true
+	default:
+		return 0, 0, false
+	}
+	return r, e, true
+}
+
+// fionread is ioctl's FIONREAD: how many bytes the next read would find, which a Socket tells that has a method Queued() int.
+const fionread = 0x541b
+
+// somaxconn is the longest backlog, as /proc/sys/net/core/somaxconn of Linux since 5.4.
+const somaxconn = 4096
+
+// address takes an address of n bytes at p.
+func address(a *Addr, p, n uintptr) syscall.Errno {
+	if n = uintptr(uint32(n)); n > MaxAddr { // a negative length is a large one
+		return syscall.EINVAL
+	}
+	b, e := user.Bytes(p, n)
+	if e == 0 {
+		e = a.Set(b)
+	}
+	return e
+}
+
+// putAddress stores an address at p, as much as the int at size says there is room for, and its true length there. p is 0 where nobody wants it.
+func putAddress(a *Addr, p, size uintptr) syscall.Errno {
+	if p == 0 {
+		return 0
+	}
+	n := user.At[int32](size)
+	switch {
+	case n == nil:
+		return syscall.EFAULT
+	case *n < 0:
+		return syscall.EINVAL
+	}
+	b, e := user.Bytes(p, uintptr(*n))
+	if e != 0 {
+		return e
+	}
+	copy(b, a.Raw())
+	*n = int32(len(a.Raw()))
+	return 0
+}
+
+func (o *object) bind(p, n uintptr) syscall.Errno {
+	var a Addr
+	if e := address(&a, p, n); e != 0 {
+		return e
+	}
+	return o.Bind(&a)
+}
+
+func (o *object) connect(f *posix.File, p, n uintptr) syscall.Errno {
+	var a Addr
+	if e := address(&a, p, n); e != 0 {
+		return e
+	}
+	if len(a.Raw()) < sizeFamily {
+		return syscall.EINVAL
+	}
+	e := o.Connect(&a)
+	if f.Nonblock() || e != syscall.EAGAIN && e != syscall.EINPROGRESS && e != syscall.EALREADY {
+		return e
+	}
+	w := o.wait(posix.Out|posix.Hup|posix.Err, &o.sendTimeout)
+	defer w.end()
+	for e == syscall.EAGAIN {
+		if e = o.Connect(&a); e == syscall.EAGAIN && !w.park() {
+			return e
+		}
+	}
+	if e != syscall.EINPROGRESS && e != syscall.EALREADY {
+		return e
+	}
+	for o.Ready()&(posix.Out|posix.Hup|posix.Err) == 0 {
+		if !w.park() {
+			return syscall.EINPROGRESS // as SO_SNDTIMEO in socket(7)
+		}
+	}
+	v, _ := o.Option(nil, syscall.SOL_SOCKET, syscall.SO_ERROR)
+	err, _ := Int(v)
+	return syscall.Errno(err)
+}
+
+func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, syscall.Errno) {
+	if flags&^(syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK) != 0 {
+		return 0, syscall.EINVAL
+	}
+	s, e := o.Accept()
+	if e == syscall.EAGAIN && !f.Nonblock() {
+		w := o.wait(posix.In|posix.Hup|posix.Err, &o.recvTimeout)
+		for {
+			if s, e = o.Accept(); e == syscall.EAGAIN && o.Ready()&posix.RdHup != 0 {
+				e = syscall.EINVAL // it was shut: none will come
+			}
+			if e != syscall.EAGAIN || !w.park() {
+				break
+			}
+		}
+		w.end()
+	}
+	if e != 0 {
+		return 0, e
+	}
+	if p != 0 {
+		var a Addr
+		if e = s.Peer(&a); e != 0 {
+			e = syscall.ECONNABORTED // it was reset before anybody saw it, accept(2)
+		} else {
+			e = putAddress(&a, p, size)
+		}
+		if e != 0 {
+			s.Release()
+			return 0, e
+		}
+	}
+	return install(&object{Socket: s, domain: o.domain, kind: o.kind, protocol: o.protocol, ino: newIno()}, flags)
+}
+
+func (o *object) name(p, size uintptr, get func(*Addr) syscall.Errno) syscall.Errno {
+	var a Addr
+	if e := get(&a); e != 0 {
+		return e
+	}
+	if p == 0 {
+		return syscall.EFAULT
+	}
+	return putAddress(&a, p, size)
+}
+
+func (o *object) sendto(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
+	p, e := user.Bytes(a[1], a[2])
+	if e != 0 {
+		return 0, e
+	}
+	var m *Sending
+	if flags := int(int32(a[3])); flags != 0 || a[4] != 0 {
+		m = &Sending{Flags: flags}
+		if a[4] != 0 {
+			if e := address(&m.To, a[4], a[5]); e != 0 {
+				return 0, e
+			}
+		}
+	}
+	return count(o.send(f, p, m))
+}
+
+func (o *object) recvfrom(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
+	p, e := user.Bytes(a[1], a[2])
+	if e != 0 {
+		return 0, e
+	}
+	var m *Receiving
+	if flags := int(int32(a[3])); flags != 0 || a[4] != 0 {
+		m = &Receiving{Flags: flags}
+	}
+	n, e := o.recv(f, p, m)
+	if m != nil {
+		Drop(m.Files)
+		if e == 0 {
+			e = putAddress(&m.From, a[4], a[5])
+		}
+	}
+	return count(n, e)
+}
+
+// count makes a result of a count and an errno.
+func count(n int, e syscall.Errno) (uintptr, syscall.Errno) {
+	if e != 0 {
+		return 0, e
+	}
+	return uintptr(n), 0
+}
+
+func socketpair(domain, kind, protocol, flags int, pair PairFamily, p uintptr) syscall.Errno {
+	fds := user.At[[2]int32](p)
+	if fds == nil {
+		return syscall.EFAULT
+	}
+	a, b, e := pair(kind, protocol)
+	if e != 0 {
+		return e
+	}
+	x, e := install(&object{Socket: a, domain: domain, kind: kind, protocol: protocol, ino: newIno()}, flags)
+	if e != 0 {
+		b.Release()
+		return e
+	}
+	y, e := install(&object{Socket: b, domain: domain, kind: kind, protocol: protocol, ino: newIno()}, flags)
+	if e != 0 {
+		posix.Close(int(x))
+		return e
+	}
+	fds[0], fds[1] = int32(x), int32(y)
+	return 0
+}
+
+// maxOption is the longest value of an option that is looked at.
+const maxOption = 4096
+
+func (o *object) setsockopt(a [6]uintptr) syscall.Errno {
+	n := int(int32(a[4]))
+	if n < 0 {
+		return syscall.EINVAL
+	}
+	p, e := user.Bytes(a[3], uintptr(min(n, maxOption)))
+	if e != 0 {
+		return e
+	}
+	v := make([]byte, len(p)) // the family may keep it
+	copy(v, p)
+	return o.setOption(int(int32(a[1])), int(int32(a[2])), v)
+}
+
+func (o *object) getsockopt(a [6]uintptr) syscall.Errno {
+	n := user.At[int32](a[4])
+	switch {
+	case n == nil:
+		return syscall.EFAULT
+	case *n < 0:
+		return syscall.EINVAL
+	}
+	v, e := o.option(nil, int(int32(a[1])), int(int32(a[2])))
+	if e != 0 {
+		return e
+	}
+	p, e := user.Bytes(a[3], uintptr(min(int(*n), len(v))))
+	if e != 0 {
+		return e
+	}
+	*n = int32(copy(p, v))
+	return 0
+}
