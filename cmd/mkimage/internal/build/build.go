@@ -70,7 +70,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	}
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()
-	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules)
+	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings.Sockets)
 	return p, err
 }
 

@@ -10,64 +10,81 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
 	"github.com/hardtack-os/hardtack/internal/cache"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
 
-// Which programs make system calls themselves is seen in their sources. Looking
-// costs as much as a build that finds nothing to do, so the answer is remembered
-// together with the program that it was true of; as long as go build gives the
-// same program, it holds.
+// Which programs make system calls themselves, and which use sockets, is seen in
+// their packages and sources. Looking costs as much as a build that finds nothing
+// to do, so the answer is remembered together with the program that it was true
+// of; as long as go build gives the same program, it holds.
 
 // An answer is what is remembered.
 type answer struct {
 	Program string // Go build ID
-	Linux   bool   // the program makes system calls itself
+	Needs   needs
 }
 
-// link links the program with the modules and, if it needs it, the module for
-// programs that make system calls themselves. It returns the modules linked.
-func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string) (elf string, linked []string, err error) {
-	if slices.Contains(modules, linuxModule) {
-		elf, err = b.compile(ctx, c, t, modules)
-		return elf, modules, err
+// needs are what a program does that not every image can serve.
+type needs struct {
+	Linux   bool // it makes system calls itself
+	Sockets bool // it opens sockets, or links what may
+}
+
+// modules are those that serve it. What is there already, or was decided by the
+// setting of sockets, stays as it is.
+func (n needs) modules(all []string, sockets string) []string {
+	if n.Linux {
+		all = with(all, linuxModule)
 	}
-	compile := func(linux bool) (string, error) {
-		linked = modules
-		if linux {
-			linked = append(slices.Clone(modules), linuxModule)
-		}
+	if sockets == config.On || sockets == config.Auto && n.Sockets {
+		all = with(all, socketModule)
+	}
+	return all
+}
+
+// link links the program with the modules and those that it turns out to need. It
+// returns the modules linked.
+func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, sockets string) (elf string, linked []string, err error) {
+	if slices.Contains(modules, linuxModule) && (sockets != config.Auto || slices.Contains(modules, socketModule)) {
+		linked = needs{}.modules(modules, sockets)
+		elf, err = b.compile(ctx, c, t, linked)
+		return elf, linked, err
+	}
+	compile := func(n needs) (string, error) {
+		linked = n.modules(modules, sockets)
 		return b.compile(ctx, c, t, linked)
 	}
 	file := b.answerFile(c, t)
 	known := readAnswer(file)
-	var linux bool
+	var n needs
 	if known != nil {
-		linux = known.Linux
+		n = known.Needs
 	} else {
-		linux = b.makesCalls(ctx, c, t) // errors, if any, are go build's to tell
+		n = b.looks(ctx, c, t.Args...) // errors, if any, are go build's to tell
 	}
-	if elf, err = compile(linux); err != nil {
+	if elf, err = compile(n); err != nil {
 		return "", nil, err
 	}
 	if known != nil {
 		if known.Program == programID(elf) {
 			return elf, linked, nil
 		}
-		if now := b.makesCalls(ctx, c, t); now != linux {
-			linux = now
-			if elf, err = compile(linux); err != nil {
+		if now := b.looks(ctx, c, t.Args...); now != n {
+			n = now
+			if elf, err = compile(n); err != nil {
 				return "", nil, err
 			}
 		}
 	}
-	return elf, linked, writeAnswer(file, answer{programID(elf), linux})
+	return elf, linked, writeAnswer(file, answer{programID(elf), n})
 }
 
 func (b *Builder) answerFile(c *Context, t *target) string {
-	h := cache.NewHash("answer")
+	h := cache.NewHash("needs")
 	h.Add(c.Dir, c.GoCmd)
 	h.Add(c.Env...)
 	h.Add(c.Flags...)
@@ -100,22 +117,40 @@ func programID(elf string) string {
 	return elfimage.BuildID(head)
 }
 
-// makesCalls reports whether a package of the program, the standard library
-// aside, makes system calls itself. If it cannot be told, none does.
-func (b *Builder) makesCalls(ctx context.Context, c *Context, t *target) bool {
+// netPackage opens sockets for the standard library.
+const netPackage = "net"
+
+// looks reports what the packages that args name to go list, and what they link,
+// need. If it cannot be told, that is nothing.
+func (b *Builder) looks(ctx context.Context, c *Context, args ...string) (n needs) {
 	overlay, err := c.WriteOverlay(nil)
 	if err != nil {
-		return false
+		return n
 	}
-	pkgs, err := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(c.ListFlags(), []string{overlay, "-deps"}, t.Args)...)
+	pkgs, err := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(c.ListFlags(), []string{overlay, "-deps"}, args)...)
 	if err != nil {
-		return false
+		return n
 	}
-	return slices.ContainsFunc(pkgs, func(p gotool.Package) bool {
+	for _, p := range pkgs {
 		ours := p.ImportPath == inject.ModulePath || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/exo") || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/libos")
-		return !p.Standard && !ours && packageMakesCalls(p)
-	})
+		switch {
+		case p.Standard:
+			n.Sockets = n.Sockets || p.ImportPath == netPackage
+		case !ours:
+			n.Linux = n.Linux || packageMakesCalls(p)
+			n.Sockets = n.Sockets || packageOpensSockets(p)
+		}
+	}
+	return n
 }
+
+// packageOpensSockets reports whether a package calls socket(2) by one of the two
+// packages that have it.
+func packageOpensSockets(p gotool.Package) bool {
+	return (slices.Contains(p.Imports, "syscall") || slices.Contains(p.Imports, sysPackage)) && anyFile(p.Dir, p.GoFiles, socketPattern.Match)
+}
+
+var socketPattern = regexp.MustCompile(`\b(syscall|unix)\.Socket(pair)?\(`)
 
 // sysPackage is what nearly all programs that make system calls themselves use.
 const sysPackage = "golang.org/x/sys/unix"

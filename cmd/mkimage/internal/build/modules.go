@@ -1,20 +1,23 @@
 package build
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/hardtack-os/hardtack"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
 )
 
 // Modules that mkimage itself links in.
 const (
-	posixModule = inject.ModulePath + "/libos/posix"       // always
-	linuxModule = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
-	traceModule = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
+	posixModule  = inject.ModulePath + "/libos/posix"       // always
+	linuxModule  = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
+	socketModule = inject.ModulePath + "/libos/net/socket"  // for programs that use sockets
+	traceModule  = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
 
 	// BalloonModule is of no use on a machine without a virtio memory balloon.
 	BalloonModule = inject.ModulePath + "/libos/vm/balloon"
@@ -56,9 +59,22 @@ func Modules(s config.Settings) ([]string, error) {
 // WithOutbox adds what brings a program's files to the host.
 func WithOutbox(modules []string) []string { return with(modules, outboxModule) }
 
-// ForTests adds what test binaries get unasked: what a test will call cannot be
-// foreseen.
-func ForTests(modules []string) []string { return with(modules, linuxModule) }
+// ForTests adds what a package's test binary gets unasked: what a test will call
+// cannot be foreseen. Of the standard library's tests those of package net and
+// below get sockets; the others that use them are among the skips.
+func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, modules []string, sockets string) []string {
+	modules = with(modules, linuxModule)
+	link := sockets == config.On
+	if sockets == config.Auto {
+		if link = p.Standard && (p.ImportPath == netPackage || strings.HasPrefix(p.ImportPath, netPackage+"/")); !p.Standard {
+			link = b.looks(ctx, c, "-test", p.ImportPath).Sockets
+		}
+	}
+	if link {
+		modules = with(modules, socketModule)
+	}
+	return modules
+}
 
 func with(modules []string, m string) []string {
 	if slices.Contains(modules, m) {

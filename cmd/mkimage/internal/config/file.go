@@ -29,6 +29,7 @@ type file struct {
 	Accel        string            `toml:"accel"`
 	Modules      []string          `toml:"modules"`
 	VM           string            `toml:"vm"`
+	Sockets      string            `toml:"sockets"`
 	TraceCalls   bool              `toml:"trace-calls"`
 	MissingCalls bool              `toml:"missing-calls"`
 	Build        map[string]any    `toml:"build"` // go build flags by name
@@ -44,6 +45,7 @@ var wants = map[string]string{
 	"accel":         `a string, as "tcg"`,
 	"modules":       `a list of strings, as ["libos/entropy"]`,
 	"vm":            `a string, as "bump"`,
+	"sockets":       `a string: "auto", "on" or "off"`,
 	"trace-calls":   `true or false`,
 	"missing-calls": `true or false`,
 	"build":         `a table of go build's flags, as tags = "x" below [build]`,
@@ -81,7 +83,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sockets: f.Sockets, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -90,6 +92,7 @@ func parse(data []byte) (Settings, error) {
 		{"memory", f.memory(&s)},
 		{"cpus", f.cpus(&s)},
 		{"machine", Settings{Machine: f.Machine}.Check()},
+		{"sockets", Settings{Sockets: f.Sockets}.Check()},
 		{"accel", Settings{Accel: f.Accel}.Check()},
 	} {
 		if value.err != nil {

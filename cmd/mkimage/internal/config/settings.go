@@ -19,7 +19,8 @@ type Settings struct {
 	Accel   string   // auto, tcg or kvm
 	Modules []string // libOS modules, as "libos/entropy" or an import path
 
-	VM string // frame allocator, as "buddy" or an import path
+	VM      string // frame allocator, as "buddy" or an import path
+	Sockets string // whether sockets are linked: Auto, On or Off
 
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
@@ -33,7 +34,15 @@ var Defaults = Settings{
 	CPUs:    1,
 	Machine: "microvm",
 	Accel:   "auto",
+	Sockets: Auto,
 }
+
+// Values of Settings.Sockets.
+const (
+	Auto = "auto" // if the program uses them
+	On   = "on"
+	Off  = "off"
+)
 
 // MaxCPUs is how many processors the runtime's bottom half can start.
 const MaxCPUs = 64
@@ -58,6 +67,9 @@ func (s Settings) Or(t Settings) Settings {
 	if s.VM == "" {
 		s.VM = t.VM
 	}
+	if s.Sockets == "" {
+		s.Sockets = t.Sockets
+	}
 	if s.Machine == "" {
 		s.Machine = t.Machine
 	}
@@ -77,6 +89,9 @@ func (s Settings) Check() error {
 		}
 	}
 	if err := oneOf("machine", s.Machine, "microvm", "q35", "pc"); err != nil {
+		return err
+	}
+	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {
 		return err
 	}
 	return oneOf("accelerator", s.Accel, "auto", "tcg", "kvm")

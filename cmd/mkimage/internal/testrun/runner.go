@@ -226,7 +226,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if err != nil {
 		return nil, err
 	}
-	modules = build.ForTests(modules)
+	modules = r.Builder.ForTests(ctx, p.ctx, p.Package, modules, settings.Sockets)
 	if r.wanted(p.ctx) {
 		modules = build.WithOutbox(modules)
 	}
