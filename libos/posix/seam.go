@@ -18,8 +18,12 @@ var (
 
 // RegisterFiles lets s serve the calls that name paths: openat, newfstatat, mkdirat, renameat, getcwd ... What it opens
 // are Objects that are Positioned as a rule, and Callers for getdents64, ftruncate and the like. Without it nothing
-// has a path: ENOENT. Where it answers getcwd with ENOSYS, the current folder is "/".
-func RegisterFiles(s Server) { files = s }
+// has a path: ENOENT. Where it answers getcwd with ENOSYS, the current folder is "/". It returns who served them before, nil for nobody: what s does not
+// know it passes on.
+func RegisterFiles(s Server) (before Server) {
+	before, files = files, s
+	return before
+}
 
 // RegisterSockets lets s serve socket and socketpair for an address family (syscall.AF_INET ...). Sockets are Objects,
 // and Callers for bind, connect, sendmsg and the like. Without it: EAFNOSUPPORT.

@@ -2,8 +2,8 @@
 // (ARCHITECTURE.md). mkimage links it where the go command would have a program leave files on the host: coverage data,
 // and the profiles of a test.
 //
-// The folder is flat and empty at boot. Files are kept in memory as well, for they are read back. It is the only path
-// there is: all others are ENOENT.
+// The folder is flat and empty at boot. Files are kept in memory as well, for they are read back. Other paths go to
+// whoever served them before, and are ENOENT where nobody did.
 package outbox
 
 import (
@@ -19,7 +19,9 @@ import (
 // Path is the folder.
 const Path = "/outbox"
 
-func init() { posix.RegisterFiles(serve) }
+func init() { before = posix.RegisterFiles(serve) }
+
+var before posix.Server
 
 // control tells the host; tests listen here.
 var control = posix.Control
@@ -50,6 +52,9 @@ const atRemovedir = 0x200
 // serve serves the calls that name paths.
 func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	if nr == syscall.SYS_GETCWD {
+		if before != nil {
+			return before(nr, a)
+		}
 		return 0, syscall.ENOSYS
 	}
 	at := a[1] // behind a folder's descriptor, which an absolute path makes meaningless
@@ -57,6 +62,9 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		at = a[0]
 	}
 	name, e := lookup(at)
+	if e == elsewhere && before != nil {
+		return before(nr, a)
+	}
 	if e != 0 {
 		return 0, e
 	}
@@ -94,6 +102,9 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	return 0, syscall.ENOSYS
 }
 
+// elsewhere is what lookup gives for a path outside: within, a name that nobody has is looked up later.
+const elsewhere = syscall.ENOENT
+
 // lookup gives the name in the folder that the path at p means, "" for the folder itself.
 func lookup(p uintptr) (string, syscall.Errno) {
 	path, e := user.String(p)
@@ -102,7 +113,7 @@ func lookup(p uintptr) (string, syscall.Errno) {
 	}
 	rest, ok := strings.CutPrefix(path, Path)
 	if !ok || rest != "" && rest[0] != '/' {
-		return "", syscall.ENOENT
+		return "", elsewhere
 	}
 	name := strings.Trim(rest, "/")
 	if strings.Contains(name, "/") {
