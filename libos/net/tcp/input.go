@@ -1,0 +1,580 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+)
+
+// Input takes in a segment that has come for the connection (RFC 9293, 3.10.7), its payload with it. The checksum was right and the addresses were ours. It does not
+// block; it allocates only where more is held than ever before.
+func (c *Conn) Input(now tick.Time, s *Segment) {
+	c.stats.SegmentsIn++
+	switch c.state {
+	case Closed:
+	case SynSent:
+		c.inputSynSent(now, s)
+	default:
+		c.inputSynchronized(now, s)
+	}
+	s.release()
+}
+
+// inputSynSent is RFC 9293, 3.10.7.3.
+func (c *Conn) inputSynSent(now tick.Time, s *Segment) {
+	if s.Flags&ACK != 0 && !(c.iss.Less(s.Ack) && s.Ack.LessEq(c.sndNxt)) {
+		if s.Flags&RST == 0 {
+			c.needRst, c.rstSeq = true, s.Ack
+		}
+		return
+	}
+	if s.Flags&RST != 0 {
+		if s.Flags&ACK != 0 {
+			c.end(ErrRefused)
+		}
+		return
+	}
+	if s.Flags&SYN == 0 {
+		return
+	}
+	c.heard = now
+	c.negotiate(now, s)
+	if s.Flags&ACK == 0 { // both ends have opened at the same time
+		c.ecnOK = false
+		c.state = SynReceived
+		c.needSyn = true
+		return
+	}
+	c.ecnOK = c.ecnOK && s.Flags&(ECE|CWR) == ECE
+	c.needSyn = false
+	c.sndUna = s.Ack
+	c.nowEstablished(now, s)
+	c.ackNow = true
+	// What the SYN brought with it.
+	s.Seq++
+	s.Flags &^= SYN
+	c.payload(now, s)
+}
+
+// negotiate takes in what a SYN says of the peer.
+func (c *Conn) negotiate(now tick.Time, s *Segment) {
+	o := &s.Options
+	c.irs = s.Seq
+	c.rcvNxt = s.Seq.Add(1)
+	c.rcvAdv = c.rcvNxt
+	c.lastAcked = c.rcvNxt
+	c.sackOK = c.sackOK && o.SACKPermitted
+	c.tsOK = c.tsOK && o.HasTimestamps
+	if c.tsOK {
+		c.tsLast, c.tsAt = o.TSVal, now
+	}
+	if c.sndScale = o.Scale; !o.HasScale {
+		c.rcvScale = 0
+	}
+	c.peerMSS = defaultMSS
+	if o.MSS != 0 {
+		c.peerMSS = int(o.MSS)
+	}
+	c.setMSS()
+	c.cc.Start(c.mss)
+}
+
+// nowEstablished ends the handshake.
+func (c *Conn) nowEstablished(now tick.Time, s *Segment) {
+	if c.retries == 0 {
+		c.rtt.sample(time.Duration(now), now.Sub(c.synAt))
+	} else {
+		// RFC 6298, 5.7, and RFC 6928, 2: a SYN was lost, so begin carefully.
+		c.rtt.rto, c.rtt.backoff = 3*time.Second, 0
+	}
+	c.retries = 0
+	c.progress = now
+	c.timers.rtx = 0
+	c.state = Established
+	if c.finQueue {
+		c.state = FinWait1
+	}
+	c.sndWl1, c.sndWl2 = s.Seq, s.Ack
+	c.sndWnd, c.maxWnd = 0, 0
+	c.updateWindow(s)
+	c.events |= Connected | Writable
+	c.armKeep(now)
+}
+
+// established tells whether data may be exchanged.
+func (c *Conn) established() bool { return c.state >= Established }
+
+// inputSynchronized is RFC 9293, 3.10.7.4, with RFC 7323 and RFC 5961.
+func (c *Conn) inputSynchronized(now tick.Time, s *Segment) {
+	o := &s.Options
+	if c.tsOK && s.Flags&RST == 0 {
+		if !o.HasTimestamps {
+			return // RFC 7323, 3.2
+		}
+		const outdated = 24 * 24 * time.Hour // by then the clock may have gone round (5.5)
+		if int32(o.TSVal-c.tsLast) < 0 && now.Sub(c.tsAt) < outdated {
+			c.stats.OldTimestamps++
+			c.rejected(now, s)
+			return
+		}
+	}
+	if !c.acceptable(s) {
+		c.rejected(now, s)
+		return
+	}
+	if s.Flags&RST != 0 {
+		// RFC 5961, 3.2: only what hits the spot is believed.
+		if s.Seq != c.rcvNxt {
+			c.challengeAck(now)
+			return
+		}
+		c.reset()
+		return
+	}
+	if s.Flags&SYN != 0 {
+		c.challengeAck(now) // RFC 5961, 4.2
+		return
+	}
+	if s.Flags&ACK == 0 {
+		return
+	}
+	if c.state == SynReceived {
+		if !(c.iss.Less(s.Ack) && s.Ack.LessEq(c.sndNxt)) {
+			c.needRst, c.rstSeq = true, s.Ack
+			return
+		}
+		c.needSyn = false
+		c.sndUna = c.iss.Add(1)
+		c.nowEstablished(now, s)
+	}
+	// RFC 5961, 5.2.
+	if c.sndNxt.Less(s.Ack) || s.Ack.Less(c.sndUna.Add(-c.maxWnd)) {
+		c.challengeAck(now)
+		return
+	}
+	c.heard = now
+	c.stats.keepProbes = 0
+	// RFC 7323, 4.3.
+	if c.tsOK && s.Seq.LessEq(c.lastAcked) {
+		c.tsLast, c.tsAt = o.TSVal, now
+	}
+	c.acknowledge(now, s)
+	if c.state == Closed {
+		return
+	}
+	c.payload(now, s)
+}
+
+// acceptable is the test of RFC 9293, 3.10.7.4, first step, in the window that we told. A closed window lets control in, and what begins at its
+// edge: its payload will be cut off, its acknowledgment counts.
+func (c *Conn) acceptable(s *Segment) bool {
+	n, w := s.Len(), c.rcvAdv.Sub(c.rcvNxt)
+	if s.Seq == c.rcvNxt {
+		return true
+	}
+	if n == 0 {
+		return s.Seq.In(c.rcvNxt, w)
+	}
+	return s.Seq.In(c.rcvNxt, w) || s.Seq.Add(n-1).In(c.rcvNxt, w)
+}
+
+// rejected answers what is not acceptable.
+func (c *Conn) rejected(now tick.Time, s *Segment) {
+	c.stats.Unacceptable++
+	if s.Flags&RST != 0 {
+		return
+	}
+	if c.state == SynReceived && s.Flags&SYN != 0 && s.Seq == c.irs {
+		c.needSyn = true // our SYN was lost
+		return
+	}
+	if c.state == TimeWait && s.Flags&FIN != 0 {
+		c.timers.fin = now.Add(c.config.TimeWait)
+	}
+	if s.Len() == 0 || s.Size == 0 && s.Flags&FIN == 0 {
+		c.challengeAck(now)
+		return
+	}
+	if s.Size > 0 && s.Seq.Less(c.rcvNxt) {
+		c.duplicate(Block{s.Seq, minSeq(s.Seq.Add(s.Size), c.rcvNxt)})
+	}
+	c.ackNow = true
+}
+
+// duplicate notes bytes that came twice, to be told once (RFC 2883).
+func (c *Conn) duplicate(b Block) {
+	c.stats.Duplicates++
+	if c.sackOK {
+		c.dsack, c.hasDSACK = b, true
+	}
+}
+
+// challengeAck acknowledges what somebody may have made up (RFC 5961), not more often than twice a second, or two peers that misunderstand each other would go on
+// for ever. The limit is the connection's own: a common one would tell who else is talking (CVE-2016-5696).
+func (c *Conn) challengeAck(now tick.Time) {
+	const every = 500 * time.Millisecond
+	if c.challenge != 0 && now.Sub(c.challenge) < every {
+		return
+	}
+	c.challenge = now
+	c.stats.Challenges++
+	if c.state == SynReceived {
+		c.needSyn = true
+		return
+	}
+	c.ackNow = true
+}
+
+// reset ends the connection as the peer wants.
+func (c *Conn) reset() {
+	switch c.state {
+	case SynReceived:
+		c.end(ErrRefused)
+	case Closing, LastAck, TimeWait:
+		c.end(nil)
+	default:
+		c.end(ErrReset)
+	}
+}
+
+// acknowledge takes in what a segment says of what we sent.
+func (c *Conn) acknowledge(now tick.Time, s *Segment) {
+	una, ack := c.sndUna, maxSeq(s.Ack, c.sndUna)
+	progress := una.Less(ack)
+	wasOut, wasWnd := len(c.board.records) > 0, c.sndWnd
+	c.updateWindow(s)
+
+	echo := time.Duration(0)
+	if c.tsOK && s.Options.TSEcr != 0 {
+		echo = time.Duration(int32(c.stamp(now)-s.Options.TSEcr)) * time.Millisecond
+	}
+	got, sample := 0, time.Duration(-1)
+	arrived := func(r *record) {
+		got += r.len()
+		if d := now.Sub(r.sent); !r.is(again) && (sample < 0 || d < sample) {
+			sample = d
+		}
+		c.rack.delivered(now, r, echo, c.rtt.least.get())
+	}
+	if progress {
+		c.acked(now, ack, arrived)
+	}
+	news := 0
+	dsack := c.selective(s, &news, arrived)
+	if sample < 0 && progress && echo > 0 {
+		sample = echo
+	}
+	if sample >= 0 {
+		c.rtt.sample(time.Duration(now), sample)
+	}
+	dup := !progress && wasOut && s.Ack == una && s.Size == 0 && s.Flags&FIN == 0 && wasWnd == c.sndWnd
+	if !c.sackOK && dup {
+		c.rec.dups++
+		got += c.mss
+	}
+	c.tailAnswered(now, dsack)
+	c.marked(now, s, progress)
+	c.recover(now, s, progress, dup)
+	if c.rec.on && !c.rec.timeout {
+		c.rec.update(got, c.pipe(), c.mss, progress)
+	} else if got > 0 && progress && c.limited {
+		c.cc.Acked(Acked{now, ack.Sub(una), c.rtt.srtt, c.mss})
+	}
+	if progress {
+		c.retries, c.rtt.backoff = 0, 0
+		c.progress = now
+		c.sendLim = max(c.sendLim, min(2*c.cc.Window(), c.config.SendMax))
+		c.armRtx(now)
+		c.armTail(now)
+	} else if c.sndWnd > 0 && wasWnd == 0 {
+		c.rtt.backoff, c.retries = 0, 0
+		c.armRtx(now)
+	}
+	if c.sndWnd == 0 {
+		c.retries = 0 // it lives, and has no room: that may last (RFC 9293, 3.8.6.1)
+	}
+	if news > 0 {
+		c.timers.tlp = 0
+	}
+	if c.sendFull && c.out.Len() <= c.sendLim*2/3 {
+		c.sendFull = false
+		c.events |= Writable
+	}
+}
+
+// acked moves SND.UNA.
+func (c *Conn) acked(now tick.Time, ack Seq, arrived func(*record)) {
+	n := ack.Sub(c.sndUna)
+	c.board.acked(ack, arrived)
+	finAcked := c.finSent && ack == c.sndNxt
+	if finAcked {
+		n--
+	}
+	c.out.Discard(min(n, c.out.Len()))
+	c.sndUna = ack
+	if !finAcked {
+		return
+	}
+	switch c.state {
+	case FinWait1:
+		c.state = FinWait2
+		if c.orphan {
+			c.timers.fin = now.Add(c.config.FinTimeout)
+		}
+	case Closing:
+		c.timeWait(now)
+	case LastAck:
+		c.end(nil)
+	}
+}
+
+func (c *Conn) timeWait(now tick.Time) {
+	c.state = TimeWait
+	c.timers = timers{fin: now.Add(c.config.TimeWait)}
+}
+
+// selective takes in SACK's blocks (RFC 2018, RFC 6675, 5) and tells whether the first says that something came twice (RFC 2883, 4).
+func (c *Conn) selective(s *Segment, news *int, arrived func(*record)) (dsack bool) {
+	if !c.sackOK {
+		return false
+	}
+	blocks := s.Options.SACK[:s.Options.Blocks]
+	if len(blocks) > 0 {
+		b := blocks[0]
+		if b.Right.LessEq(s.Ack) || len(blocks) > 1 && blocks[1].Left.LessEq(b.Left) && b.Right.LessEq(blocks[1].Right) {
+			dsack = b.Left.Less(b.Right)
+			c.stats.DSACKs++
+			c.rack.duplicate(c.sndUna, c.sndNxt)
+			blocks = blocks[1:]
+		}
+	}
+	for _, b := range blocks {
+		// A peer that tells of what was never sent, or is acknowledged, is not listened to.
+		if b.Left.Less(b.Right) && c.sndUna.LessEq(b.Left) && b.Right.LessEq(c.sndNxt) && len(c.board.records) > 0 {
+			*news += c.board.sack(b, arrived)
+		}
+	}
+	return dsack
+}
+
+// tailAnswered looks what became of a tail loss probe (RFC 8985, 7.4).
+func (c *Conn) tailAnswered(now tick.Time, dsack bool) {
+	if !c.tlpOut {
+		return
+	}
+	switch {
+	case c.tlpAgain && dsack:
+		c.tlpOut = false // it was for nothing: nothing was lost
+	case c.tlpEnd.LessEq(c.sndUna):
+		c.tlpOut = false
+		if c.tlpAgain && !c.rec.on {
+			// The probe has mended a loss that nobody saw: the window has to know.
+			c.cc.Lost(now, c.board.outstanding(), false)
+			c.stats.Losses++
+		}
+	}
+}
+
+// marked reacts to ECN's echo, once a window (RFC 3168, 6.1.2).
+func (c *Conn) marked(now tick.Time, s *Segment, progress bool) {
+	if !c.ecnOK || s.Flags&ECE == 0 || !progress || c.rec.on || c.sndUna.LessEq(c.ecnEnd) {
+		return
+	}
+	c.ecnEnd = c.sndNxt
+	c.ecnReduced = true
+	c.stats.Marks++
+	c.cc.Lost(now, c.board.outstanding(), true)
+}
+
+// recover finds what is lost and keeps the account of the recovery.
+func (c *Conn) recover(now tick.Time, s *Segment, progress, dup bool) {
+	if c.rec.on && c.rec.end.LessEq(c.sndUna) {
+		c.rec = recovery{}
+		c.rack.recovered()
+	}
+	if c.sackOK {
+		if c.board.sacked > 0 || c.rec.on {
+			c.detectLoss(now)
+		} else {
+			c.timers.reorder = 0
+		}
+		return
+	}
+	// Without SACK: RFC 6582.
+	switch {
+	case progress && !c.rec.on:
+		c.rec.dups = 0
+	case progress && !c.rec.timeout:
+		c.rec.dups = max(c.rec.dups-1, 0)
+		c.loseFirst()
+	case dup && c.rec.dups == 3 && !c.rec.on:
+		c.loseFirst()
+		c.beginRecovery(now)
+	}
+}
+
+// loseFirst marks the first segment lost.
+func (c *Conn) loseFirst() {
+	if len(c.board.records) == 0 {
+		return
+	}
+	if r := &c.board.records[0]; r.len() > c.mss {
+		c.board.split(r.first.Add(c.mss))
+	}
+	c.board.lose(0)
+}
+
+// detectLoss asks RACK.
+func (c *Conn) detectLoss(now tick.Time) {
+	wait := c.rack.window(&c.rtt, c.rec.on, c.board.sacked/c.mss)
+	news, next := c.rack.detect(now, &c.board, wait)
+	c.timers.reorder = next
+	if news > 0 && !c.rec.on {
+		c.beginRecovery(now)
+	}
+}
+
+// beginRecovery slows down, once for what is on its way now.
+func (c *Conn) beginRecovery(now tick.Time) {
+	flight := c.board.outstanding()
+	c.stats.Losses++
+	c.cc.Lost(now, flight, false)
+	c.rec.begin(c.sndNxt, c.cc.Threshold(), flight, c.mss)
+	c.ecnReduced = c.ecnOK
+	c.ecnEnd = c.sndNxt
+	c.timers.tlp = 0
+}
+
+// pipe is what is on its way.
+func (c *Conn) pipe() int {
+	p := c.board.pipe()
+	if !c.sackOK {
+		p = max(p-c.rec.dups*c.mss, 0)
+	}
+	return p
+}
+
+// payload is the rest of RFC 9293, 3.10.7.4: text and FIN.
+func (c *Conn) payload(now tick.Time, s *Segment) {
+	fin := s.Flags&FIN != 0
+	if s.Size == 0 && !fin {
+		return
+	}
+	switch c.state {
+	case Established, FinWait1, FinWait2:
+	default:
+		if fin || s.Size > 0 {
+			c.ackNow = true // the peer's FIN is behind us already
+		}
+		return
+	}
+	if c.ecnOK && s.Size > 0 {
+		if s.Flags&CWR != 0 {
+			c.ecnEcho = false
+		}
+		if s.CE {
+			c.ecnEcho, c.ackNow = true, true
+		}
+	}
+	if n := c.rcvNxt.Sub(s.Seq); n > 0 && s.Size > 0 {
+		n = min(n, s.Size)
+		c.duplicate(Block{s.Seq, s.Seq.Add(n)})
+		c.ackNow = true
+		s.trimFront(n)
+	}
+	if over := s.Seq.Add(s.Size).Sub(c.rcvAdv); over > 0 {
+		s.truncate(max(s.Size-over, 0))
+		fin = false
+		s.Flags &^= FIN
+		c.ackNow = true
+	}
+	if s.Size > 0 && c.orphan {
+		// Nobody will read it, and the peer shall know (RFC 9293, 3.6.1).
+		c.needRst, c.rstSeq = true, c.sndNxt
+		c.end(ErrReset)
+		return
+	}
+	if c.in.Held()+c.ooo.held() > 4*c.tune.size+maxRecord {
+		c.stats.NoMemory++ // the peer sends crumbs in whole blocks
+		c.ackNow = true
+		return
+	}
+	c.rcvMSS = max(c.rcvMSS, min(max(s.SegmentSize, min(s.Size, c.config.MSS)), c.config.MSS))
+	if s.Seq != c.rcvNxt {
+		c.stats.OutOfOrder++
+		if b, dup := c.ooo.add(s); dup {
+			c.duplicate(b)
+		}
+		c.ackNow = true
+		return
+	}
+	if s.Size > 0 {
+		n := s.Size
+		c.rcvNxt = c.rcvNxt.Add(n)
+		c.stats.BytesIn += uint64(n)
+		if c.readOff {
+			s.release()
+		} else {
+			appendAll(&c.in, s, n)
+		}
+		c.delayAck(now, n)
+		c.events |= Readable
+	}
+	if len(c.ooo.runs) > 0 {
+		was := c.rcvNxt
+		var filled bool
+		c.rcvNxt, filled = c.ooo.ready(was, &c.in)
+		fin = fin || filled
+		c.stats.BytesIn += uint64(c.rcvNxt.Sub(was))
+		if c.readOff {
+			c.in.Clear()
+		}
+		c.ackNow = true // a hole was filled, in whole or in part (RFC 5681, 4.2)
+	}
+	if fin {
+		c.peerClosed(now)
+	}
+}
+
+// delayAck decides when to acknowledge (RFC 9293, 3.8.6.3; RFC 5681, 4.2).
+func (c *Conn) delayAck(now tick.Time, n int) {
+	c.ackLater += n
+	switch {
+	case c.ackLater >= 2*c.rcvMSS || c.config.Options.QuickAck:
+		c.ackNow = true
+	case c.quick > 0:
+		c.quick--
+		c.ackNow = true
+	case c.timers.ack == 0:
+		const delay = 40 * time.Millisecond
+		c.timers.ack = now.Add(delay)
+	}
+}
+
+// peerClosed takes in the peer's FIN, in order.
+func (c *Conn) peerClosed(now tick.Time) {
+	c.peerFin, c.finSeq = true, c.rcvNxt
+	c.rcvNxt++
+	c.ackNow = true
+	c.events |= Readable | PeerClosed
+	switch c.state {
+	case Established:
+		c.state = CloseWait
+	case FinWait1:
+		c.state = Closing
+	case FinWait2:
+		c.timeWait(now)
+	}
+}
+
+// Reusable tells whether a SYN may begin a new connection in place of this one, which is in TIME-WAIT: it is surely newer than anything that is left of the old
+// one (RFC 6191; RFC 9293, 3.6.1).
+func (c *Conn) Reusable(s *Segment) bool {
+	if c.state != TimeWait || s.Flags&(SYN|ACK|RST) != SYN {
+		return false
+	}
+	if c.tsOK && s.Options.HasTimestamps && s.Options.TSVal != c.tsLast {
+		return int32(s.Options.TSVal-c.tsLast) > 0
+	}
+	return c.rcvNxt.Less(s.Seq)
+}

@@ -1,0 +1,88 @@
+package tcp
+
+import (
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+)
+
+// scaleFor is the shift that lets a 16-bit window tell of so many bytes (RFC 7323, 2.3).
+func scaleFor(bytes int) (s uint8) {
+	for s < maxScale && bytes>>s > 0xffff {
+		s++
+	}
+	return s
+}
+
+// tuning sizes the receive buffer: twice what the program reads in a round trip, so that a sender whose window doubles each round trip is never held
+// back by ours (dynamic right-sizing, Fisk and Feng 2001).
+type tuning struct {
+	size  int // of the buffer
+	read  int // in this round trip
+	since tick.Time
+}
+
+func (t *tuning) init(size int) { t.size = size }
+
+func (c *Conn) tuneBuffer(now tick.Time, n int) {
+	t := &c.tune
+	t.read += n
+	if now.Sub(t.since) < c.rtt.srtt {
+		return
+	}
+	if want := 2 * t.read; t.since != 0 && want > t.size {
+		t.size = min(want, c.config.RecvMax)
+	}
+	t.read, t.since = 0, now
+}
+
+// room is how much more may come. Blocks that hold few bytes count for a quarter of their memory.
+func (c *Conn) room() int { return max(c.tune.size-max(c.in.Len(), c.in.Held()/4), 0) }
+
+// window moves the right edge of what the peer may send as far as there is room, but not by dribs (RFC 9293, 3.8.6.2.2), and never back (MUST-34's SHOULD-14), and returns
+// the header's field.
+func (c *Conn) window() uint16 {
+	edge := c.rcvNxt.Add(c.room())
+	if edge.Sub(c.rcvAdv) >= min(c.tune.size/2, c.config.MSS) {
+		c.rcvAdv = edge
+	}
+	w := max(c.rcvAdv.Sub(c.rcvNxt), 0)
+	// Rounded up, for the edge must not go back.
+	w = min((w+1<<c.rcvScale-1)>>c.rcvScale, 0xffff)
+	c.rcvAdv = maxSeq(c.rcvAdv, c.rcvNxt.Add(w<<c.rcvScale))
+	return uint16(w)
+}
+
+// synWindow is the window of a segment with SYN, which is never scaled (RFC 7323, 2.2).
+func (c *Conn) synWindow() uint16 {
+	w := min(c.room(), 0xffff)
+	c.rcvAdv = c.rcvNxt.Add(w)
+	return uint16(w)
+}
+
+// didRead opens the window as the program makes room, and tells the peer when that is worth a segment.
+func (c *Conn) didRead(now tick.Time, n int) {
+	if n == 0 {
+		return
+	}
+	c.tuneBuffer(now, n)
+	switch c.state {
+	case Established, FinWait1, FinWait2:
+		left := c.rcvAdv.Sub(c.rcvNxt)
+		gain := c.rcvNxt.Add(c.room()).Sub(c.rcvAdv)
+		if gain >= c.tune.size/2 || left < 2*c.config.MSS && gain >= min(c.tune.size/2, c.config.MSS) {
+			c.ackNow = true
+		}
+	}
+}
+
+// updateWindow takes in the peer's (RFC 9293, 3.10.7.4, and 3.8.6: it may be older than the last one).
+func (c *Conn) updateWindow(s *Segment) {
+	if !(c.sndWl1.Less(s.Seq) || c.sndWl1 == s.Seq && c.sndWl2.LessEq(s.Ack)) {
+		return
+	}
+	w := int(s.Window)
+	if s.Flags&SYN == 0 {
+		w <<= c.sndScale
+	}
+	c.sndWnd, c.sndWl1, c.sndWl2 = w, s.Seq, s.Ack
+	c.maxWnd = max(c.maxWnd, w)
+}
