@@ -3,6 +3,7 @@ package socket
 import (
 	"syscall"
 
+	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
 	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
@@ -13,7 +14,7 @@ type channel struct {
 	ring  []byte // length a power of two, or none yet
 	base  uint64 // stream position of the first byte
 	end   uint64 // and behind the last one
-	marks fifo[mark]
+	marks fifo.Queue[mark]
 }
 
 // A mark is bytes [start, end) and what goes with them.
@@ -27,7 +28,7 @@ type mark struct {
 const leastRing = 4096
 
 // used is what counts against a sender's SO_SNDBUF: bytes, and something for each message, be it empty.
-func (c *channel) used() int { return int(c.end-c.base) + 64*c.marks.len() }
+func (c *channel) used() int { return int(c.end-c.base) + 64*c.marks.Len() }
 
 func (c *channel) len() int { return int(c.end - c.base) }
 

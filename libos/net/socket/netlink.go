@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/sock"
 )
@@ -18,7 +19,7 @@ type netlink struct {
 
 	mu      sync.Mutex
 	port    uint32 // 0: not bound
-	answers fifo[[]byte]
+	answers fifo.Queue[[]byte]
 	queued  int // bytes of answers
 }
 
@@ -243,7 +244,7 @@ func (d *dump) attr(kind uint16, v []byte) {
 // flush makes what there is one message to receive. What nobody reads is dropped beyond a limit, as Linux does (ENOBUFS is not told).
 func (d *dump) flush() {
 	if len(d.b) > 0 && d.n.queued < netlinkQueue {
-		d.n.answers.push(d.b)
+		d.n.answers.Push(d.b)
 		d.n.queued += len(d.b)
 	}
 	d.b = nil
@@ -287,13 +288,13 @@ func (d *dump) address(i *Interface, ip *InterfaceIP, family uint8) {
 func (n *netlink) Recv(p []byte, m *sock.Receiving) (int, syscall.Errno) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.answers.len() == 0 {
+	if n.answers.Len() == 0 {
 		return 0, syscall.EAGAIN
 	}
-	b := *n.answers.at(0)
+	b := *n.answers.At(0)
 	c := copy(p, b)
 	if m == nil || m.Flags&syscall.MSG_PEEK == 0 {
-		n.answers.pop()
+		n.answers.Pop()
 		n.queued -= len(b)
 	}
 	if m != nil {
@@ -332,7 +333,7 @@ func (n *netlink) Ready() posix.Events {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ev := posix.Out | posix.OutN
-	if n.answers.len() > 0 {
+	if n.answers.Len() > 0 {
 		ev |= posix.In | posix.InN
 	}
 	return ev

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/sock"
 )
@@ -34,7 +35,7 @@ type unix struct {
 
 	listening bool
 	backlog   int
-	queue     fifo[*unix] // made by connect, not accepted yet
+	queue     fifo.Queue[*unix] // made by connect, not accepted yet
 }
 
 // Bits of unix.shut.
@@ -202,7 +203,7 @@ func (u *unix) Connect(a *sock.Addr) syscall.Errno {
 	switch {
 	case t.released || !t.listening || t.shut&shutReceive != 0:
 		return syscall.ECONNREFUSED
-	case t.queue.len() > t.backlog:
+	case t.queue.Len() > t.backlog:
 		t.wait(u)
 		return syscall.EAGAIN
 	case u.listening:
@@ -214,7 +215,7 @@ func (u *unix) Connect(a *sock.Addr) syscall.Errno {
 	s.opts = t.opts
 	s.bound.Store(t.bound.Load())
 	s.peer, s.had, u.peer, u.had = u, true, s, true
-	t.queue.push(s)
+	t.queue.Push(s)
 	t.watch.Notify(posix.In | posix.InN)
 	return 0
 }
@@ -243,7 +244,7 @@ func (u *unix) associate(t *unix) syscall.Errno {
 
 // forget drops what a datagram socket's former peer had sent, as Linux does, and says whether there was anything; mu is held.
 func (u *unix) forget() bool {
-	marks := u.in.marks.all()
+	marks := u.in.marks.All()
 	u.in = channel{}
 	if len(marks) > 0 {
 		go dropAll(marks) // a file's release may come to this very socket
@@ -311,10 +312,10 @@ func (u *unix) Accept() (sock.Socket, syscall.Errno) {
 		return nil, syscall.EOPNOTSUPP
 	case !u.listening:
 		return nil, syscall.EINVAL
-	case u.queue.len() == 0:
+	case u.queue.Len() == 0:
 		return nil, syscall.EAGAIN
 	}
-	s := u.queue.pop()
+	s := u.queue.Pop()
 	u.room()
 	return s, 0
 }
@@ -372,8 +373,8 @@ func (u *unix) Release() {
 	u.mu.Lock()
 	u.released = true
 	u.shut = shutBoth
-	peer, unread := u.peer, u.in.len() > 0 || u.in.marks.len() > 1 // one empty message does not count on Linux
-	marks, queue := u.in.marks.all(), u.queue.all()
+	peer, unread := u.peer, u.in.len() > 0 || u.in.marks.Len() > 1 // one empty message does not count on Linux
+	marks, queue := u.in.marks.All(), u.queue.All()
 	u.in = channel{}
 	u.room()
 	if u.owner {
@@ -421,7 +422,7 @@ func (u *unix) Ready() (ev posix.Events) {
 	if u.shut == shutBoth || u.connected() && !u.had && !listening {
 		ev |= posix.Hup
 	}
-	if u.in.used() > 0 || u.queue.len() > 0 {
+	if u.in.used() > 0 || u.queue.Len() > 0 {
 		ev |= posix.In | posix.InN
 	}
 	u.mu.Unlock()

@@ -91,7 +91,7 @@ func (t *unix) takeStream(p []byte, m *sock.Sending, limit int) (int, syscall.Er
 		start := t.in.end
 		t.in.put(p[:n])
 		if m != nil && (m.Files != nil || m.Cred != nil) {
-			t.in.marks.push(mark{start: start, end: t.in.end, files: m.Files, cred: m.Cred})
+			t.in.marks.Push(mark{start: start, end: t.in.end, files: m.Files, cred: m.Cred})
 		}
 		t.short = n < len(p)
 		t.watch.Notify(posix.In | posix.InN)
@@ -138,7 +138,7 @@ func (u *unix) sendMessage(t *unix, p []byte, m *sock.Sending, limit int) (int, 
 	}
 	t.in.put(p)
 	k.end = t.in.end
-	t.in.marks.push(k)
+	t.in.marks.Push(k)
 	t.watch.Notify(posix.In | posix.InN)
 	return len(p), 0
 }
@@ -183,8 +183,8 @@ func (u *unix) recvStream(p []byte, m *sock.Receiving) int {
 	c := &u.in
 	end := min(c.end, c.base+uint64(len(p)))
 	var with *mark
-	if c.marks.len() > 0 && c.marks.at(0).start < max(end, c.base+1) { // the first byte's, even for who reads none
-		with = c.marks.at(0)
+	if c.marks.Len() > 0 && c.marks.At(0).start < max(end, c.base+1) { // the first byte's, even for who reads none
+		with = c.marks.At(0)
 		end = min(end, with.end)
 	}
 	n := c.get(p, c.base, end)
@@ -200,7 +200,7 @@ func (u *unix) recvStream(p []byte, m *sock.Receiving) int {
 	}
 	before := writable(c, u.peerLimit())
 	if with != nil && (end == with.end || with.cred == nil) { // the rest is bytes like others
-		c.marks.pop()
+		c.marks.Pop()
 	}
 	c.skip(end)
 	if u.short && !before && writable(c, u.peerLimit()) {
@@ -216,7 +216,7 @@ func (u *unix) peerLimit() int { return u.peer.opts.sendBuffer() }
 // recvMessage takes a message; mu is held and there is one.
 func (u *unix) recvMessage(p []byte, m *sock.Receiving) int {
 	c := &u.in
-	k := c.marks.at(0)
+	k := c.marks.At(0)
 	n := c.get(p, k.start, k.end)
 	whole := int(k.end - k.start)
 	peek := m != nil && m.Flags&syscall.MSG_PEEK != 0
@@ -236,7 +236,7 @@ func (u *unix) recvMessage(p []byte, m *sock.Receiving) int {
 		return n
 	}
 	c.skip(k.end)
-	c.marks.pop()
+	c.marks.Pop()
 	u.room()
 	if u.short {
 		u.short = false
@@ -287,8 +287,8 @@ const overflowID = 65534
 func (u *unix) Queued() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.streams() && u.in.marks.len() > 0 {
-		k := u.in.marks.at(0)
+	if !u.streams() && u.in.marks.Len() > 0 {
+		k := u.in.marks.At(0)
 		return int(k.end - k.start)
 	}
 	return u.in.len()

@@ -1,0 +1,39 @@
+package inet
+
+import (
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net/tcp"
+)
+
+// TCPOptions are what can be set of a connection, or of a listener for its connections.
+type TCPOptions struct {
+	Socket     tcp.SocketOptions
+	TTL, TOS   int // 0: the default
+	MSS        int // TCP_MAXSEG; 0: as the path has it
+	SendBuffer int // bytes; 0: they grow as they are used
+	RecvBuffer int
+	Congestion string // "cubic" or "reno"; "": the first
+}
+
+// DefaultTCPOptions are Linux's.
+func DefaultTCPOptions() TCPOptions {
+	return TCPOptions{Socket: tcp.Defaults().Options}
+}
+
+// congestion is the control of a name; nil: there is none such.
+func congestion(name string) func() tcp.Congestion {
+	switch name {
+	case "", "cubic":
+		return tcp.Cubic
+	case "reno":
+		return tcp.NewReno
+	}
+	return nil
+}
+
+// HasCongestion tells whether there is a control of this name.
+func HasCongestion(name string) bool { return name != "" && congestion(name) != nil }
+
+// finTimeout is how long a closed connection waits for the peer's FIN: tcp_fin_timeout of Linux.
+const finTimeout = time.Minute

@@ -1,0 +1,137 @@
+package inet
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/tcp"
+)
+
+// sendSegment sends o's segment and gives its payload up. There is no error: what cannot be sent is lost, as on any network.
+func (s *Stack) sendSegment(via *path, o *output) {
+	seg := &o.segment
+	defer seg.Release()
+	head, ok := s.heads.Get()
+	if !ok {
+		s.Counters.NoMemory.Add(1)
+		return
+	}
+	n := seg.HeaderLen()
+	head.TrimFront(headRoom)
+	head.Truncate(n)
+	seg.Marshal(head.Bytes())
+	if via.local {
+		body := make([]buf.Ref, 1, 1+len(seg.Payload))
+		body[0] = head
+		body = append(body, seg.Payload...)
+		seg.Payload, seg.Size = seg.Payload[:0], 0
+		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), body: body})
+		return
+	}
+	head.Release()
+}
+
+// ecn is the two bits of RFC 3168 that a segment's packet has.
+func ecn(seg *tcp.Segment) uint8 {
+	if seg.ECT {
+		return 2 // ECT(0)
+	}
+	return 0
+}
+
+// maxDatagram is the most payload of UDP over IPv4 and IPv6.
+const (
+	maxDatagram4 = 65535 - 20 - udpHeader
+	maxDatagram6 = 65535 - udpHeader
+)
+
+// sendUDP sends a datagram; no endpoint's lock is held.
+func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
+	limit := maxDatagram6
+	if d.to.Addr().Is4() {
+		limit = maxDatagram4
+	}
+	if len(p) > limit {
+		return syscall.EMSGSIZE
+	}
+	if s.isBroadcast(d.to.Addr()) && !d.broadcast {
+		return syscall.EACCES
+	}
+	via, e := s.pathTo(d.to.Addr(), d.src)
+	if e != 0 {
+		return e
+	}
+	via.ttl, via.tos = hopLimit(d.ttl), uint8(d.tos)
+	body, ok := s.datagram(d, p)
+	if !ok {
+		s.Counters.NoMemory.Add(1)
+		return syscall.ENOBUFS
+	}
+	s.sendLocal(packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, body: body})
+	s.flush()
+	return 0
+}
+
+// datagram makes UDP's header and the copy of the program's bytes behind it, in one block if they fit.
+func (s *Stack) datagram(d *udpOut, p []byte) (body []buf.Ref, ok bool) {
+	pool := s.small
+	if headRoom+udpHeader+len(p) > pool.Size() {
+		pool = s.heads
+	}
+	head, ok := pool.Get()
+	if !ok {
+		return nil, false
+	}
+	head.TrimFront(headRoom)
+	in := 0
+	if pool == s.small {
+		in = len(p)
+	}
+	head.Truncate(udpHeader + in)
+	h := head.Bytes()
+	binary.BigEndian.PutUint16(h, d.port)
+	binary.BigEndian.PutUint16(h[2:], d.to.Port())
+	binary.BigEndian.PutUint16(h[4:], uint16(udpHeader+len(p)))
+	binary.BigEndian.PutUint16(h[6:], 0)
+	copy(h[udpHeader:], p[:in])
+	body = append(make([]buf.Ref, 0, 4), head)
+	if p = p[in:]; len(p) > 0 {
+		var q buf.Queue
+		if q.AppendCopy(s.data, p) == len(p) {
+			body, _ = q.View(body, 0, len(p), q.Pieces())
+		}
+		q.Clear()
+		if len(body) == 1 {
+			release(body)
+			return nil, false
+		}
+	}
+	return body, true
+}
+
+// fit tells a connection that a listener has made what its path takes.
+func (s *Stack) fit(c *tcp.Conn, via *path) {
+	c.SetMSS(s.now(), via.mtu-via.headers())
+}
+
+// groups are the multicast groups that endpoints have joined.
+type groups struct{}
+
+func (s *Stack) join(group) syscall.Errno { return syscall.ENODEV }
+func (s *Stack) leave(group)              {}
+
+// receivers gives those who receive what is sent to a group or to everybody.
+func (t *udpTable) receivers(s *Stack, src, dst netip.AddrPort, index int) []*UDP {
+	if dst.Addr().IsMulticast() {
+		return t.members(src, dst, index)
+	}
+	var all []*UDP
+	for _, e := range t.list(dst.Port()) {
+		if e.h.addr.IsUnspecified() && e.h.takes(dst.Addr()) {
+			all = append(all, e.u)
+		}
+	}
+	return all
+}

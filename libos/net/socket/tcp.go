@@ -1,0 +1,517 @@
+package socket
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net"
+	"github.com/hardtack-os/hardtack/libos/net/tcp"
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/sock"
+)
+
+// A tcpSocket is a SOCK_STREAM socket of AF_INET or AF_INET6. It becomes a listener or a connection once.
+//
+// Lock order: mu, then an endpoint's own.
+type tcpSocket struct {
+	base
+	s *inet.Stack
+
+	mu        sync.Mutex
+	bound     *inet.Binding // until it listens or connects
+	listener  *inet.Listener
+	conn      *inet.Conn
+	connected bool // it was told that the connection is made
+	options   inet.TCPOptions
+	released  bool
+}
+
+func newTCP(s *inet.Stack, family int) *tcpSocket {
+	t := &tcpSocket{s: s, options: inet.DefaultTCPOptions()}
+	t.family = family
+	t.opts.init()
+	t.opts.send.Store(16 << 10) // what Linux says of a socket whose buffers adjust themselves
+	t.opts.recv.Store(128 << 10)
+	return t
+}
+
+// Bind implements sock.Socket.
+func (t *tcpSocket) Bind(a *sock.Addr) syscall.Errno {
+	ap, e := t.localAddr(a)
+	if e != 0 {
+		return e
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bound != nil || t.listener != nil || t.conn != nil {
+		return syscall.EINVAL
+	}
+	return t.bind(ap)
+}
+
+// bind claims an address; mu is held.
+func (t *tcpSocket) bind(ap netip.AddrPort) syscall.Errno {
+	b, err := t.s.BindTCP(ap, t.dual(), t.opts.has(flagReuseAddr), t.opts.has(flagReusePort))
+	if err != nil {
+		return errno(err)
+	}
+	t.bound = b
+	return 0
+}
+
+// Listen implements sock.Socket.
+func (t *tcpSocket) Listen(backlog int) syscall.Errno {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.listener != nil:
+		t.listener.SetBacklog(backlog)
+		return 0
+	case t.conn != nil:
+		return syscall.EINVAL
+	}
+	if t.bound == nil {
+		if e := t.bind(netip.AddrPortFrom(t.any(), 0)); e != 0 {
+			return e
+		}
+	}
+	l, err := t.bound.Listen(backlog, t.options, t)
+	if err != nil {
+		return errno(err)
+	}
+	t.listener, t.bound = l, nil
+	return 0
+}
+
+// Accept implements sock.Socket.
+func (t *tcpSocket) Accept() (sock.Socket, syscall.Errno) {
+	t.mu.Lock()
+	l := t.listener
+	t.mu.Unlock()
+	if l == nil {
+		return nil, syscall.EINVAL
+	}
+	c, err := l.TryAccept()
+	if err != nil {
+		return nil, errno(err)
+	}
+	s := &tcpSocket{s: t.s, conn: c, connected: true, options: t.options}
+	s.family, s.opts = t.family, t.opts
+	s.only6.Store(t.only6.Load())
+	c.SetHook(s)
+	return s, 0
+}
+
+// Connect implements sock.Socket.
+func (t *tcpSocket) Connect(a *sock.Addr) syscall.Errno {
+	if a.Family() == syscall.AF_UNSPEC {
+		return syscall.EOPNOTSUPP // Linux takes a connection apart; nobody has asked for that
+	}
+	to, e := t.addr(a)
+	if e != 0 {
+		return e
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.listener != nil {
+		return syscall.EISCONN
+	}
+	if c := t.conn; c != nil {
+		if t.connected {
+			return syscall.EISCONN
+		}
+		if e := c.TakeError(); e != 0 {
+			return e
+		}
+		if !c.Connected() {
+			return syscall.EALREADY
+		}
+		t.connected = true
+		return 0
+	}
+	var c *inet.Conn
+	var err error
+	if t.bound != nil {
+		c, err = t.s.DialBound(t.bound, to, t.options, t)
+	} else {
+		c, err = t.s.Dial(netip.AddrPort{}, to, t.options, t)
+	}
+	if err != nil {
+		return errno(err)
+	}
+	t.conn, t.bound = c, nil
+	return syscall.EINPROGRESS
+}
+
+// Name implements sock.Socket.
+func (t *tcpSocket) Name(a *sock.Addr) syscall.Errno {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.conn != nil:
+		t.put(a, t.conn.Local())
+	case t.listener != nil:
+		t.put(a, t.listener.Addr())
+	case t.bound != nil:
+		t.put(a, t.bound.Addr())
+	default:
+		t.put(a, netip.AddrPortFrom(t.any(), 0))
+	}
+	return 0
+}
+
+// Peer implements sock.Socket.
+func (t *tcpSocket) Peer(a *sock.Addr) syscall.Errno {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn == nil || !t.connected && !t.conn.Connected() {
+		return syscall.ENOTCONN
+	}
+	t.connected = true
+	t.put(a, t.conn.Remote())
+	return 0
+}
+
+func (t *tcpSocket) connection() *inet.Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.conn
+}
+
+// Send implements sock.Socket.
+func (t *tcpSocket) Send(p []byte, m *sock.Sending) (int, syscall.Errno) {
+	if m != nil {
+		if m.Flags&syscall.MSG_OOB != 0 {
+			return 0, syscall.EOPNOTSUPP
+		}
+		if len(m.Files) > 0 {
+			return 0, syscall.EINVAL
+		}
+	}
+	c := t.connection()
+	if c == nil {
+		return 0, syscall.EPIPE
+	}
+	n, err := c.TryWrite(p)
+	return n, errno(err)
+}
+
+// Recv implements sock.Socket.
+func (t *tcpSocket) Recv(p []byte, m *sock.Receiving) (int, syscall.Errno) {
+	if m != nil && m.Flags&syscall.MSG_OOB != 0 {
+		return 0, syscall.EINVAL
+	}
+	c := t.connection()
+	if c == nil {
+		return 0, syscall.ENOTCONN
+	}
+	n, err := c.TryRead(p, m != nil && m.Flags&syscall.MSG_PEEK != 0)
+	return n, errno(err)
+}
+
+// Shutdown implements sock.Socket.
+func (t *tcpSocket) Shutdown(how int) syscall.Errno {
+	t.mu.Lock()
+	l, c := t.listener, t.conn
+	t.mu.Unlock()
+	switch {
+	case l != nil && how != syscall.SHUT_WR:
+		l.Close()
+		return 0
+	case c == nil:
+		return syscall.ENOTCONN
+	}
+	return errno(c.Shutdown(inet.Shut(how + 1))) // SHUT_RD, SHUT_WR and SHUT_RDWR are 0, 1 and 2
+}
+
+// Queued is FIONREAD.
+func (t *tcpSocket) Queued() int {
+	if c := t.connection(); c != nil {
+		return c.Queued()
+	}
+	return 0
+}
+
+// Ready implements sock.Socket.
+func (t *tcpSocket) Ready() posix.Events {
+	t.mu.Lock()
+	l, c := t.listener, t.conn
+	t.mu.Unlock()
+	switch {
+	case l != nil:
+		return events(l.Ready())
+	case c != nil:
+		return events(c.Ready())
+	}
+	return posix.Out | posix.OutN | posix.Hup
+}
+
+// Release implements sock.Socket.
+func (t *tcpSocket) Release() {
+	t.mu.Lock()
+	b, l, c := t.bound, t.listener, t.conn
+	t.released = true
+	t.mu.Unlock()
+	switch {
+	case b != nil:
+		b.Close()
+	case l != nil:
+		l.Close()
+	case c != nil:
+		c.Close(t.opts.linger.Load() == 1) // SO_LINGER with no time: a reset. With time Linux would wait here; what was written is sent all the same
+	}
+}
+
+// apply changes the options of the connection.
+func (t *tcpSocket) apply(change func(o *inet.TCPOptions)) syscall.Errno {
+	t.mu.Lock()
+	change(&t.options)
+	c, o := t.conn, t.options
+	t.mu.Unlock()
+	if c != nil {
+		c.SetOptions(o)
+	}
+	return 0
+}
+
+// Options of TCP that package syscall does not name: tcp(7).
+const (
+	tcpUserTimeout = 18
+	tcpThinLinear  = 16
+	tcpFastOpen    = 23
+	tcpNotSent     = 25
+)
+
+// SetOption implements sock.Socket.
+func (t *tcpSocket) SetOption(level, name int, v []byte) syscall.Errno {
+	switch level {
+	case syscall.SOL_SOCKET:
+		return t.setSocketOption(name, v)
+	case syscall.IPPROTO_TCP:
+		return t.setTCPOption(name, v)
+	case syscall.IPPROTO_IP, syscall.IPPROTO_IPV6:
+		return t.setIPOption(level, name, v)
+	}
+	return syscall.ENOPROTOOPT
+}
+
+func (t *tcpSocket) setSocketOption(name int, v []byte) syscall.Errno {
+	if e := t.opts.set(name, v); e != 0 {
+		return e
+	}
+	switch name {
+	case syscall.SO_KEEPALIVE:
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepAlive = t.opts.has(flagKeepAlive) })
+	case syscall.SO_SNDBUF, syscall.SO_SNDBUFFORCE:
+		return t.apply(func(o *inet.TCPOptions) { o.SendBuffer = t.opts.send.Load() })
+	case syscall.SO_RCVBUF, syscall.SO_RCVBUFFORCE:
+		return t.apply(func(o *inet.TCPOptions) { o.RecvBuffer = t.opts.recv.Load() })
+	}
+	return 0
+}
+
+func (t *tcpSocket) setTCPOption(name int, v []byte) syscall.Errno {
+	if name == syscall.TCP_CONGESTION {
+		cc := string(v)
+		for i, c := range v {
+			if c == 0 {
+				cc = string(v[:i])
+				break
+			}
+		}
+		if !inet.HasCongestion(cc) {
+			return syscall.ENOENT
+		}
+		return t.apply(func(o *inet.TCPOptions) { o.Congestion = cc })
+	}
+	n, e := sock.Int(v)
+	if e != 0 {
+		return e
+	}
+	within := func(least, most int) bool { return n >= least && n <= most }
+	switch {
+	case name == syscall.TCP_NODELAY:
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.NoDelay = n != 0 })
+	case name == syscall.TCP_CORK:
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.Cork = n != 0 })
+	case name == syscall.TCP_QUICKACK:
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.QuickAck = n != 0 })
+	case name == syscall.TCP_KEEPIDLE && within(1, 32767):
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepIdle = time.Duration(n) * time.Second })
+	case name == syscall.TCP_KEEPINTVL && within(1, 32767):
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepEvery = time.Duration(n) * time.Second })
+	case name == syscall.TCP_KEEPCNT && within(1, 127):
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepCount = n })
+	case name == tcpUserTimeout && n >= 0:
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.UserTimeout = time.Duration(n) * time.Millisecond })
+	case name == syscall.TCP_MAXSEG && within(88, 32767):
+		return t.apply(func(o *inet.TCPOptions) { o.MSS = n })
+	case name == syscall.TCP_NODELAY, name == syscall.TCP_KEEPIDLE, name == syscall.TCP_KEEPINTVL, name == syscall.TCP_KEEPCNT, name == tcpUserTimeout, name == syscall.TCP_MAXSEG:
+		return syscall.EINVAL
+	case name == syscall.TCP_DEFER_ACCEPT, name == syscall.TCP_SYNCNT, name == syscall.TCP_LINGER2, name == syscall.TCP_WINDOW_CLAMP, name == tcpNotSent, name == tcpThinLinear:
+		return 0 // hints that change nothing here
+	}
+	return syscall.ENOPROTOOPT
+}
+
+func (t *tcpSocket) setIPOption(level, name int, v []byte) syscall.Errno {
+	n, e := sock.Int(v)
+	if e != 0 {
+		if len(v) == 0 {
+			return e
+		}
+		n, e = int(v[0]), 0 // IP options may be a byte: ip(7)
+	}
+	switch {
+	case level == syscall.IPPROTO_IPV6 && t.family != syscall.AF_INET6:
+		return syscall.ENOPROTOOPT
+	case level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_V6ONLY:
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.bound != nil || t.listener != nil || t.conn != nil {
+			return syscall.EINVAL
+		}
+		t.only6.Store(n)
+		return 0
+	case level == syscall.IPPROTO_IP && name == syscall.IP_TTL, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_UNICAST_HOPS:
+		if n == -1 {
+			n = 0
+		} else if n < 1 || n > 255 {
+			return syscall.EINVAL
+		}
+		return t.apply(func(o *inet.TCPOptions) { o.TTL = n })
+	case level == syscall.IPPROTO_IP && name == syscall.IP_TOS, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_TCLASS:
+		return t.apply(func(o *inet.TCPOptions) { o.TOS = max(n, 0) & 0xfc }) // the lower two bits are ECN's
+	case harmless(level, name):
+		return 0
+	}
+	return syscall.ENOPROTOOPT
+}
+
+// harmless are options of IP that may be set and change nothing: what they ask for is so anyway, or they tell more to who asks.
+func harmless(level, name int) bool {
+	if level == syscall.IPPROTO_IP {
+		switch name {
+		case syscall.IP_MTU_DISCOVER, syscall.IP_RECVERR, ipBindNoPort, syscall.IP_FREEBIND:
+			return true
+		}
+		return false
+	}
+	switch name {
+	case syscall.IPV6_MTU_DISCOVER, syscall.IPV6_RECVERR, ipv6DontFrag, ipv6AutoFlowLabel:
+		return true
+	}
+	return false
+}
+
+// Options of IP that package syscall does not name.
+const (
+	ipBindNoPort      = 24
+	ipv6DontFrag      = 62
+	ipv6AutoFlowLabel = 70
+)
+
+// Option implements sock.Socket.
+func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
+	t.mu.Lock()
+	l, c, o := t.listener, t.conn, t.options
+	t.mu.Unlock()
+	switch {
+	case level == syscall.SOL_SOCKET && name == syscall.SO_ERROR:
+		if c != nil {
+			return sock.AppendInt(v, int(c.TakeError())), 0
+		}
+		return sock.AppendInt(v, 0), 0
+	case level == syscall.SOL_SOCKET && name == syscall.SO_ACCEPTCONN:
+		return sock.AppendBool(v, l != nil), 0
+	case level == syscall.SOL_SOCKET:
+		return t.opts.get(v, name)
+	case level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_V6ONLY && t.family == syscall.AF_INET6:
+		return sock.AppendBool(v, t.only6.Load() != 0), 0
+	case level == syscall.IPPROTO_IP && name == syscall.IP_TTL, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_UNICAST_HOPS:
+		if o.TTL == 0 {
+			o.TTL = 64
+		}
+		return sock.AppendInt(v, o.TTL), 0
+	case level == syscall.IPPROTO_IP && name == syscall.IP_TOS, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_TCLASS:
+		return sock.AppendInt(v, o.TOS), 0
+	case level != syscall.IPPROTO_TCP:
+		return nil, syscall.ENOPROTOOPT
+	}
+	switch name {
+	case syscall.TCP_NODELAY:
+		return sock.AppendBool(v, o.Socket.NoDelay), 0
+	case syscall.TCP_CORK:
+		return sock.AppendBool(v, o.Socket.Cork), 0
+	case syscall.TCP_QUICKACK:
+		return sock.AppendBool(v, o.Socket.QuickAck), 0
+	case syscall.TCP_KEEPIDLE:
+		return sock.AppendInt(v, int(o.Socket.KeepIdle/time.Second)), 0
+	case syscall.TCP_KEEPINTVL:
+		return sock.AppendInt(v, int(o.Socket.KeepEvery/time.Second)), 0
+	case syscall.TCP_KEEPCNT:
+		return sock.AppendInt(v, o.Socket.KeepCount), 0
+	case tcpUserTimeout:
+		return sock.AppendInt(v, int(o.Socket.UserTimeout/time.Millisecond)), 0
+	case syscall.TCP_MAXSEG:
+		if c != nil {
+			return sock.AppendInt(v, c.Info().MSS), 0
+		}
+		return sock.AppendInt(v, max(o.MSS, 536)), 0
+	case syscall.TCP_CONGESTION:
+		name := o.Congestion
+		if name == "" {
+			name = "cubic"
+		}
+		return append(append(v, name...), make([]byte, 16-len(name))...), 0
+	case syscall.TCP_INFO:
+		if c == nil {
+			return appendInfo(v, nil, l != nil), 0
+		}
+		i := c.Info()
+		return appendInfo(v, &i, false), 0
+	}
+	return nil, syscall.ENOPROTOOPT
+}
+
+// linuxStates are struct tcp_info's numbers of the states (linux/tcp.h).
+var linuxStates = [...]uint8{
+	tcp.Closed: 7, tcp.SynSent: 2, tcp.SynReceived: 3, tcp.Established: 1, tcp.FinWait1: 4, tcp.FinWait2: 5,
+	tcp.CloseWait: 8, tcp.Closing: 11, tcp.LastAck: 9, tcp.TimeWait: 6,
+}
+
+// appendInfo appends struct tcp_info up to tcpi_total_retrans: linux/tcp.h. What is not known is 0.
+func appendInfo(v []byte, i *tcp.Info, listening bool) []byte {
+	const size = 104
+	b := make([]byte, size)
+	b[0] = linuxStates[tcp.Closed]
+	if listening {
+		b[0] = 10
+	}
+	if i == nil {
+		return append(v, b...)
+	}
+	b[0] = linuxStates[i.State]
+	if i.Recovering {
+		b[1] = 3 // TCP_CA_Recovery
+	}
+	b[4] = uint8(i.Backoff)
+	for bit, on := range []bool{i.Timestamps, i.SACK, i.SndScale > 0 || i.RcvScale > 0, i.ECN} {
+		if on {
+			b[5] |= 1 << bit
+		}
+	}
+	b[6] = i.SndScale&15 | i.RcvScale<<4
+	mss := max(i.MSS, 1)
+	for off, n := range map[int]int{
+		8: int(i.RTO / time.Microsecond), 16: i.MSS, 20: i.RcvMSS, 24: (i.Unacked + mss - 1) / mss, 36: int(i.Stats.Resent) / mss,
+		68: int(i.RTT / time.Microsecond), 72: int(i.RTTVar / time.Microsecond), 76: min(i.Threshold/mss, 1<<31-1), 80: i.Window / mss,
+		84: i.MSS, 96: i.RecvBuffer, 100: int(i.Stats.Resent) / mss,
+	} {
+		binary.NativeEndian.PutUint32(b[off:], uint32(n))
+	}
+	return append(v, b...)
+}
