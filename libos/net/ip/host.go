@@ -1,0 +1,200 @@
+package ip
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+)
+
+// Errors of Path and Output.
+var (
+	ErrNoRoute   = errors.New("ip: no route to the destination: add one, or an interface that has it in its prefix")
+	ErrNoSource  = errors.New("ip: the source address is no interface's")
+	ErrTooLong   = errors.New("ip: the packet is larger than the path's MTU and may not be fragmented")
+	ErrNoBuffers = errors.New("ip: no memory for a header")
+)
+
+// A Host is a network layer. Make it with New.
+type Host struct {
+	pool   *buf.Pool // headers of what the host itself sends
+	random func() uint64
+
+	gen atomic.Uint64 // changes with whatever a Path has copied
+	ids atomic.Uint32 // of IPv4 packets that may be fragmented
+
+	mu         sync.Mutex
+	interfaces []*Interface
+	routes     []Route
+	pmtu       map[netip.Addr]pathMTU
+	fragments  reassembly
+	answers    limiter // ICMP errors
+	echoes     limiter // ICMP echo replies
+	stats      [reasons]atomic.Uint64
+}
+
+// New makes a host that takes memory for its own packets from pool, whose blocks have 256 bytes at least. random is called for each packet that may be fragmented, and must be safe for
+// any number of goroutines.
+func New(pool *buf.Pool, random func() uint64) *Host {
+	h := &Host{pool: pool, random: random, pmtu: make(map[netip.Addr]pathMTU)}
+	h.gen.Store(1)
+	h.ids.Store(uint32(random()))
+	h.fragments.init()
+	// RFC 1812, 4.3.2.8, wants limits; a thousand a second is what Linux allows.
+	h.answers = limiter{rate: 1000, burst: 50}
+	h.echoes = limiter{rate: 10000, burst: 1000}
+	return h
+}
+
+// An Interface is a device with its addresses.
+type Interface struct {
+	Index    int // from 1, the loopback interface's
+	Device   link.Device
+	Info     link.Info
+	Loopback bool
+
+	host      *Host
+	addresses []netip.Prefix // Host.mu; the slice is replaced, never changed
+	groups    map[netip.Addr]int
+	neighbour map[netip.Addr]*neighbour
+	out       []sender // a transmit queue each
+}
+
+// Attach makes an interface of a device. It has no address.
+func (h *Host) Attach(d link.Device, loopback bool) *Interface {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := &Interface{
+		Index: len(h.interfaces) + 1, Device: d, Info: d.Info(), Loopback: loopback, host: h,
+		groups: make(map[netip.Addr]int), neighbour: make(map[netip.Addr]*neighbour),
+	}
+	i.out = make([]sender, max(i.Info.Queues, 1))
+	h.interfaces = append(slices.Clip(h.interfaces), i)
+	return i
+}
+
+// Interfaces gives all of them, in the order of their indexes.
+func (h *Host) Interfaces() []*Interface {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.interfaces
+}
+
+// Addresses gives the interface's addresses, each with the prefix that is on the link. They are not to be changed.
+func (i *Interface) Addresses() []netip.Prefix {
+	i.host.mu.Lock()
+	defer i.host.mu.Unlock()
+	return i.addresses
+}
+
+// AddAddress gives an interface an address. What is in its prefix is reached by the link. The address is announced to the link (RFC 5227, 2.3).
+func (h *Host) AddAddress(now tick.Time, i *Interface, p netip.Prefix) {
+	h.mu.Lock()
+	if slices.Contains(i.addresses, p) {
+		h.mu.Unlock()
+		return
+	}
+	i.addresses = append(slices.Clip(i.addresses), p)
+	h.gen.Add(1)
+	h.mu.Unlock()
+	if p.Addr().Is4() && !i.Loopback {
+		h.announce(now, i, p.Addr())
+	}
+}
+
+// RemoveAddress takes it away again.
+func (h *Host) RemoveAddress(i *Interface, p netip.Prefix) {
+	h.mu.Lock()
+	i.addresses = slices.DeleteFunc(slices.Clone(i.addresses), func(q netip.Prefix) bool { return p == q })
+	h.gen.Add(1)
+	h.mu.Unlock()
+}
+
+// Join makes an interface receive a multicast group's packets, as often as Leave is called for it.
+func (h *Host) Join(i *Interface, group netip.Addr) {
+	h.mu.Lock()
+	i.groups[group]++
+	h.mu.Unlock()
+}
+
+// Leave ends one Join.
+func (h *Host) Leave(i *Interface, group netip.Addr) {
+	h.mu.Lock()
+	if i.groups[group]--; i.groups[group] <= 0 {
+		delete(i.groups, group)
+	}
+	h.mu.Unlock()
+}
+
+// Local tells whether an address is one of ours.
+func (h *Host) Local(a netip.Addr) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.local(a) != nil
+}
+
+// local gives the interface that has the address; mu held. All of 127/8 is the loopback interface's (RFC 1122, 3.2.1.3).
+func (h *Host) local(a netip.Addr) *Interface {
+	for _, i := range h.interfaces {
+		if i.Loopback && a.IsLoopback() {
+			return i
+		}
+		for _, p := range i.addresses {
+			if p.Addr() == a {
+				return i
+			}
+		}
+	}
+	return nil
+}
+
+// broadcast tells whether an address is all hosts of one of the interface's networks; mu held.
+func (i *Interface) broadcast(a netip.Addr) bool {
+	if a == limitedBroadcast {
+		return true
+	}
+	for _, p := range i.addresses {
+		if p.Addr().Is4() && p.Bits() < 31 && p.Contains(a) && a == lastOf(p) {
+			return true
+		}
+	}
+	return false
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// lastOf is the last address of an IPv4 prefix.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// limiter is a token bucket.
+type limiter struct {
+	rate, burst int64 // tokens a second, at most
+	tokens      int64 // in ns of rate
+	at          tick.Time
+}
+
+func (l *limiter) allow(now tick.Time) bool {
+	const second = 1_000_000_000
+	if l.at == 0 {
+		l.tokens = l.burst * second
+	} else if d := int64(now - l.at); d > 0 {
+		l.tokens = min(l.tokens+min(d, second)*l.rate, l.burst*second)
+	}
+	l.at = now
+	if l.tokens < second {
+		return false
+	}
+	l.tokens -= second
+	return true
+}

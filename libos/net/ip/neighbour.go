@@ -1,0 +1,288 @@
+package ip
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
+)
+
+// A neighbour is a station on the link, or one that is looked for. The states are RFC 4861's (7.3.2), which fit ARP as well.
+type neighbour struct {
+	mac     link.MAC
+	state   neighbourState
+	at      tick.Time // when it was last heard, or asked
+	asked   int       // requests without an answer
+	used    tick.Time
+	waiting []waiting
+}
+
+type neighbourState uint8
+
+const (
+	incomplete neighbourState = iota
+	reachable
+	stale // to be asked again with the next packet, which still goes out
+	probing
+)
+
+// A waiting frame is one whose destination's address is asked for.
+type waiting struct {
+	frame link.Frame
+	queue int
+}
+
+// Bounds and times of the neighbours' table.
+const (
+	maxNeighbours = 1024
+	maxWaiting    = 16 // frames for each
+	reachableTime = 30 * time.Second
+	requestEvery  = time.Second
+	maxRequests   = 3
+)
+
+// lookup gives the neighbour's entry, made if need be; nil: the table is full of neighbours in use. mu held.
+func (i *Interface) lookup(now tick.Time, a netip.Addr) *neighbour {
+	if n := i.neighbour[a]; n != nil {
+		return n
+	}
+	if len(i.neighbour) >= maxNeighbours && !i.evict(now) {
+		i.host.count(NeighbourLimit)
+		return nil
+	}
+	n := &neighbour{used: now}
+	i.neighbour[a] = n
+	return n
+}
+
+// evict removes the neighbour that was used least lately and does not have frames waiting.
+func (i *Interface) evict(now tick.Time) bool {
+	var oldest netip.Addr
+	when := now + 1
+	for a, n := range i.neighbour {
+		if len(n.waiting) == 0 && n.used < when {
+			oldest, when = a, n.used
+		}
+	}
+	if !oldest.IsValid() {
+		return false
+	}
+	delete(i.neighbour, oldest)
+	i.host.gen.Add(1)
+	return true
+}
+
+// hop finds the station of a path's next hop, or lets the frame wait for it. It takes mu. ask: a request is to be sent, to mac.
+func (h *Host) hop(now tick.Time, p *Path, f *link.Frame) (known, ask bool, to link.MAC) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := p.Interface.lookup(now, p.hop)
+	if n == nil {
+		f.Release()
+		return false, false, to
+	}
+	n.used = now
+	switch n.state {
+	case reachable:
+		if now.Sub(n.at) < reachableTime {
+			p.mac, p.known, p.fresh = n.mac, true, n.at.Add(reachableTime)
+			return true, false, to
+		}
+		n.state, n.asked = stale, 0
+		fallthrough
+	case stale:
+		n.state, n.at, n.asked = probing, now, 1
+		p.mac, p.known, p.fresh = n.mac, true, now.Add(requestEvery)
+		return true, true, n.mac
+	case probing:
+		p.mac, p.known, p.fresh = n.mac, true, now.Add(requestEvery)
+		return true, false, to
+	}
+	if len(n.waiting) >= maxWaiting {
+		n.waiting[0].frame.Release()
+		h.count(NeighbourFailed)
+		copy(n.waiting, n.waiting[1:])
+		n.waiting = n.waiting[:maxWaiting-1]
+	}
+	w := waiting{queue: p.Queue}
+	w.frame = *f
+	*f = link.Frame{} // its Body's array has gone with it
+	n.waiting = append(n.waiting, w)
+	if n.asked == 0 {
+		n.asked, n.at = 1, now
+		return false, true, link.Broadcast
+	}
+	return false, false, to
+}
+
+// heard notes a neighbour's address, if it is known or asked for, or if make is set, and gives the frames that waited for it. mu held.
+func (i *Interface) heard(now tick.Time, a netip.Addr, mac link.MAC, make bool) (free []waiting) {
+	n := i.neighbour[a]
+	if n == nil {
+		if !make {
+			return nil
+		}
+		if n = i.lookup(now, a); n == nil {
+			return nil
+		}
+	}
+	if n.mac != mac || n.state != reachable {
+		i.host.gen.Add(1)
+	}
+	n.mac, n.state, n.at, n.asked = mac, reachable, now, 0
+	free, n.waiting = n.waiting, nil
+	return free
+}
+
+// inputARP takes in an ARP packet (RFC 826, RFC 5227).
+func (h *Host) inputARP(now tick.Time, i *Interface, f *link.Frame) {
+	p := wire.ARP(f.Head.Bytes()[wire.EthernetSize:])
+	if !p.Check() || p.SenderMAC().Multicast() {
+		h.count(BadARP)
+		return
+	}
+	sender, target, mac := p.Sender(), p.Target(), p.SenderMAC()
+	if mac == i.Info.MAC {
+		return // our own, come back
+	}
+	h.mu.Lock()
+	ours, conflict := false, false
+	for _, a := range i.addresses {
+		ours = ours || a.Addr() == target
+		conflict = conflict || a.Addr() == sender
+	}
+	var free []waiting
+	if !conflict && !sender.IsUnspecified() && !sender.IsMulticast() && sender != limitedBroadcast {
+		// Only who asks for us is entered: gossip would let a stranger fill the table.
+		free = i.heard(now, sender, mac, ours && p.Op() == wire.ARPRequest)
+	}
+	h.mu.Unlock()
+	if conflict {
+		h.count(AddressConflict)
+		h.mu.Lock()
+		defend := h.answers.allow(now)
+		h.mu.Unlock()
+		if defend {
+			h.announce(now, i, sender) // RFC 5227, 2.4 (c): it is ours, and stays so
+		}
+		return
+	}
+	for k := range free {
+		h.transmit(i, free[k].queue, &free[k].frame, mac)
+	}
+	if len(free) > 0 {
+		for q := range i.out {
+			i.Device.Flush(q)
+		}
+	}
+	if ours && p.Op() == wire.ARPRequest {
+		h.sendARP(i, wire.ARPReply, mac, target, mac, sender)
+	}
+}
+
+// announce tells the link that an address is ours.
+func (h *Host) announce(_ tick.Time, i *Interface, a netip.Addr) {
+	h.sendARP(i, wire.ARPRequest, link.Broadcast, a, link.MAC{}, a)
+}
+
+// request asks for a neighbour, all stations or the one that it was.
+func (h *Host) request(i *Interface, to link.MAC, src, target netip.Addr) {
+	h.sendARP(i, wire.ARPRequest, to, src, link.MAC{}, target)
+}
+
+// sendARP sends an ARP packet of ours.
+func (h *Host) sendARP(i *Interface, op uint16, to link.MAC, sender netip.Addr, targetMAC link.MAC, target netip.Addr) {
+	if !sender.Is4() || !target.Is4() {
+		return
+	}
+	r, ok := h.pool.Get()
+	if !ok {
+		h.count(NoMemory)
+		return
+	}
+	r.TrimFront(link.Room)
+	r.Truncate(wire.EthernetSize + wire.ARPSize)
+	wire.Ethernet(r.Bytes()).Set(to, i.Info.MAC, wire.TypeARP)
+	wire.ARP(r.Bytes()[wire.EthernetSize:]).Set(op, i.Info.MAC, sender, targetMAC, target)
+	f := link.Frame{Head: r}
+	i.send(0, &f)
+	i.Device.Flush(0)
+}
+
+// Deadline is when Tick is to be called, 0: no need. It is not exact: a neighbour that is asked for is looked at once a second.
+func (h *Host) Deadline() tick.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d := h.fragments.deadline()
+	for _, i := range h.interfaces {
+		for _, n := range i.neighbour {
+			if n.state == incomplete && n.asked > 0 || n.state == probing {
+				d = tick.Sooner(d, n.at.Add(requestEvery))
+			}
+		}
+	}
+	return d
+}
+
+// Tick asks again for neighbours that have not answered, and gives up what has waited too long.
+func (h *Host) Tick(now tick.Time) {
+	type ask struct {
+		i      *Interface
+		to     link.MAC
+		src, a netip.Addr
+	}
+	var asks []ask
+	h.mu.Lock()
+	for n := h.fragments.expire(now); n > 0; n-- {
+		h.count(FragmentTimeout)
+	}
+	for _, i := range h.interfaces {
+		for a, n := range i.neighbour {
+			if n.state != incomplete && n.state != probing || n.asked == 0 || now.Sub(n.at) < requestEvery {
+				continue
+			}
+			if n.asked < maxRequests {
+				n.asked++
+				n.at = now
+				to := link.Broadcast
+				if n.state == probing && n.asked < maxRequests {
+					to = n.mac
+				}
+				asks = append(asks, ask{i, to, i.source(a, a), a})
+				continue
+			}
+			for k := range n.waiting {
+				n.waiting[k].frame.Release()
+				h.count(NeighbourFailed)
+			}
+			delete(i.neighbour, a)
+			h.gen.Add(1)
+		}
+	}
+	h.mu.Unlock()
+	for _, x := range asks {
+		h.request(x.i, x.to, x.src, x.a)
+	}
+}
+
+// A Neighbour is one entry, to be shown.
+type Neighbour struct {
+	Interface *Interface
+	Addr      netip.Addr
+	MAC       link.MAC
+	State     string
+}
+
+// Neighbours gives the table.
+func (h *Host) Neighbours() (list []Neighbour) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, i := range h.interfaces {
+		for a, n := range i.neighbour {
+			list = append(list, Neighbour{i, a, n.mac, [...]string{"incomplete", "reachable", "stale", "probe"}[n.state]})
+		}
+	}
+	return list
+}

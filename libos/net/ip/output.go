@@ -1,0 +1,185 @@
+package ip
+
+import (
+	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
+)
+
+// HeadRoom is how many bytes must lie before the transport header in its block, for what Output and the device put there.
+const HeadRoom = link.Room + wire.EthernetSize + 40
+
+// An Out says how a packet is to be sent.
+type Out struct {
+	Protocol uint8
+	TOS      uint8
+	TTL      uint8 // 0: 64, or 1 to a group
+	Checksum int   // where in the transport header the checksum is; below 0: it has none, or has it already
+	Pseudo   bool  // the checksum covers the pseudo header
+	Fragment bool  // it may be cut if it is too long; else that is an error
+}
+
+// Output sends a packet: f.Head is the transport header, with HeadRoom bytes before it, f.Body the payload. It takes them over, whatever it returns. With f.Kind the
+// device cuts it, and it may be as long as Info.MaxSend. The frame moves at the latest with Flush. It does not park.
+func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
+	if p.gen != h.gen.Load() || p.fresh.Due(now) {
+		h.mu.Lock()
+		err := h.resolve(now, p)
+		h.mu.Unlock()
+		if err != nil {
+			f.Release()
+			return err
+		}
+	}
+	n := f.Len()
+	if f.Kind == link.NoGSO && n+wire.IPv4Size > p.MTU {
+		if !o.Fragment {
+			f.Release()
+			return ErrTooLong
+		}
+		return h.outputFragments(now, p, f, o)
+	}
+	flags := uint16(wire.DontFragment)
+	if o.Fragment {
+		flags = 0
+	}
+	h.checksum(p, f, o, n)
+	f.Head.Grow(wire.IPv4Size, 0)
+	v := wire.V4{TOS: o.TOS, Len: n + wire.IPv4Size, Flags: flags, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
+	if flags == 0 {
+		v.ID = h.id() // with DF it means nothing (RFC 6864, 4.1)
+	}
+	wire.IPv4(f.Head.Bytes()).Set(v)
+	h.link(now, p, f)
+	return nil
+}
+
+// Flush has the device send what Output gave it: once for a batch.
+func (p *Path) Flush() { p.Interface.Device.Flush(p.Queue) }
+
+func ttl(p *Path, o Out) uint8 {
+	switch {
+	case o.TTL != 0:
+		return o.TTL
+	case p.Dst.IsMulticast():
+		return 1
+	}
+	return 64
+}
+
+// id numbers packets that may be cut (RFC 6864); guessing one helps to forge fragments, so they are not counted up by one.
+func (h *Host) id() uint16 { return uint16(h.ids.Add(1 + uint32(h.random()&15))) }
+
+// checksum fills the transport checksum in, or asks the device to.
+func (h *Host) checksum(p *Path, f *link.Frame, o Out, n int) {
+	if o.Checksum < 0 {
+		return
+	}
+	field := f.Head.Bytes()[o.Checksum : o.Checksum+2]
+	field[0], field[1] = 0, 0
+	sum := uint64(0)
+	if o.Pseudo {
+		sum = wire.PseudoSum(p.Src, p.Dst, o.Protocol, n)
+	}
+	if p.Interface.Info.Offloads&link.TxChecksum != 0 {
+		x := wire.Fold(sum)
+		field[0], field[1] = byte(x>>8), byte(x)
+		f.ChecksumStart = wire.EthernetSize + wire.IPv4Size
+		f.ChecksumOffset = uint16(o.Checksum)
+		f.Verified = p.Interface.Loopback
+		return
+	}
+	head := [1]buf.Ref{f.Head}
+	sum = wire.SumRefs(sum, head[:])
+	if len(f.Body) > 0 {
+		// The header's length is even, whatever the protocol.
+		sum = wire.SumRefs(sum, f.Body)
+	}
+	x := ^wire.Fold(sum)
+	if x == 0 && o.Protocol == wire.UDP {
+		x = 0xffff // 0 says that there is none (RFC 768)
+	}
+	field[0], field[1] = byte(x>>8), byte(x)
+}
+
+// link puts the Ethernet header in front and sends the frame, or lets it wait for its neighbour.
+func (h *Host) link(now tick.Time, p *Path, f *link.Frame) {
+	i := p.Interface
+	h.count(PacketsOut)
+	f.Head.Grow(wire.EthernetSize, 0)
+	wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, wire.TypeIPv4)
+	if !p.known {
+		known, ask, to := h.hop(now, p, f)
+		if ask {
+			h.request(i, to, p.Src, p.hop)
+		}
+		if !known {
+			return
+		}
+		wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, wire.TypeIPv4)
+	}
+	i.send(p.Queue, f)
+}
+
+// transmit sends a frame that has waited for its destination's address.
+func (h *Host) transmit(i *Interface, queue int, f *link.Frame, to link.MAC) {
+	copy(f.Head.Bytes()[0:6], to[:])
+	i.send(queue, f)
+}
+
+// outputFragments sends a packet in pieces (RFC 791, 3.2). The checksum is computed here: a device cannot.
+func (h *Host) outputFragments(now tick.Time, p *Path, f *link.Frame, o Out) error {
+	defer f.Release()
+	n := f.Len()
+	if n+wire.IPv4Size > 0xffff {
+		return ErrTooLong
+	}
+	if o.Checksum >= 0 {
+		plain := *p
+		lo := *p.Interface
+		lo.Info.Offloads = 0
+		plain.Interface = &lo
+		h.checksum(&plain, f, o, n)
+	}
+	id := h.id()
+	most := (p.MTU - wire.IPv4Size) &^ 7
+	all := append([]buf.Ref{f.Head}, f.Body...)
+	for off := 0; off < n; off += most {
+		size := min(most, n-off)
+		r, ok := h.pool.Get()
+		if !ok {
+			h.count(NoMemory)
+			return ErrNoBuffers
+		}
+		r.TrimFront(HeadRoom - wire.IPv4Size)
+		r.Truncate(wire.IPv4Size)
+		v := wire.V4{TOS: o.TOS, Len: size + wire.IPv4Size, ID: id, Offset: off, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
+		if off+size < n {
+			v.Flags = wire.MoreFragments
+		}
+		wire.IPv4(r.Bytes()).Set(v)
+		piece := link.Frame{Head: r, Body: parts(nil, all, off, size)}
+		h.count(FragmentsOut)
+		h.link(now, p, &piece)
+	}
+	return nil
+}
+
+// parts appends references to n bytes of refs from off on.
+func parts(dst, refs []buf.Ref, off, n int) []buf.Ref {
+	for _, r := range refs {
+		if n == 0 {
+			break
+		}
+		l := r.Len()
+		if off >= l {
+			off -= l
+			continue
+		}
+		m := min(l-off, n)
+		dst = append(dst, r.Part(off, off+m))
+		off, n = 0, n-m
+	}
+	return dst
+}

@@ -1,0 +1,252 @@
+package ip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+)
+
+// A Route tells by whom to reach a prefix.
+type Route struct {
+	Prefix    netip.Prefix
+	Gateway   netip.Addr // a neighbour on the interface's link
+	Interface *Interface
+	Metric    int // of two routes to one prefix the lower one counts
+}
+
+// AddRoute enters a route. One for the same prefix, interface and metric is replaced.
+func (h *Host) AddRoute(r Route) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.Prefix = r.Prefix.Masked()
+	h.routes = slices.DeleteFunc(h.routes, func(o Route) bool {
+		return o.Prefix == r.Prefix && o.Interface == r.Interface && o.Metric == r.Metric
+	})
+	h.routes = append(h.routes, r)
+	slices.SortStableFunc(h.routes, func(a, b Route) int {
+		if d := b.Prefix.Bits() - a.Prefix.Bits(); d != 0 {
+			return d
+		}
+		return a.Metric - b.Metric
+	})
+	h.gen.Add(1)
+}
+
+// RemoveRoutes takes away the routes that match says.
+func (h *Host) RemoveRoutes(match func(Route) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.routes = slices.DeleteFunc(h.routes, match)
+	h.gen.Add(1)
+}
+
+// Routes gives them, the most specific ones first.
+func (h *Host) Routes() []Route {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.routes)
+}
+
+// A Path is how packets get from a source to a destination. It is a value that its holder keeps; Output brings it up to date where routes or
+// neighbours have changed. One goroutine at a time.
+type Path struct {
+	Src, Dst  netip.Addr
+	Interface *Interface
+	MTU       int // of IP packets
+	Queue     int // the interface's transmit queue
+
+	bound bool       // Src was asked for
+	want  *Interface // nil: any
+	hop   netip.Addr
+	gen   uint64
+	mac   link.MAC
+	known bool      // mac is the hop's
+	fresh tick.Time // until then; 0: for good
+	group bool      // to many: no neighbour
+}
+
+// Path finds the way to dst, from src (the zero Addr: the best of ours) and by an interface (nil: any). The hash spreads flows over the interface's transmit queues.
+func (h *Host) Path(now tick.Time, dst, src netip.Addr, by *Interface, hash uint32) (Path, error) {
+	p := Path{Src: src, Dst: dst, bound: src.IsValid() && !src.IsUnspecified(), want: by}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.resolve(now, &p); err != nil {
+		return Path{}, err
+	}
+	p.Queue = int(hash % uint32(len(p.Interface.out)))
+	return p, nil
+}
+
+// resolve fills a path in; mu held.
+func (h *Host) resolve(now tick.Time, p *Path) error {
+	gen := h.gen.Load()
+	p.known, p.group, p.fresh = false, false, 0
+	by, hop, err := h.route(p.Dst, p.Src, p.bound, p.want)
+	if err != nil {
+		return err
+	}
+	if !p.bound {
+		if p.Src = by.source(p.Dst, hop); !p.Src.IsValid() {
+			return ErrNoSource
+		}
+	}
+	p.Interface, p.hop = by, hop
+	p.Queue %= len(by.out)
+	p.MTU = by.Info.MTU
+	if m, ok := h.pmtu[p.Dst]; ok && !by.Loopback {
+		if m.until > now {
+			p.MTU = min(p.MTU, m.mtu)
+		} else {
+			delete(h.pmtu, p.Dst)
+		}
+	}
+	switch {
+	case by.Loopback:
+		p.known = true
+		p.mac = by.Info.MAC
+	case p.Dst.IsMulticast():
+		p.known, p.group = true, true
+		p.mac = groupMAC(p.Dst)
+	case by.broadcast(p.Dst):
+		p.known, p.group = true, true
+		p.mac = link.Broadcast
+	}
+	p.gen = gen
+	return nil
+}
+
+// route finds the interface and the neighbour; mu held.
+func (h *Host) route(dst, src netip.Addr, bound bool, want *Interface) (*Interface, netip.Addr, error) {
+	var none netip.Addr
+	if bound && h.local(src) == nil {
+		return nil, none, ErrNoSource
+	}
+	if i := h.local(dst); i != nil {
+		// What is for ourselves goes round by the loopback interface, whichever address it has.
+		for _, lo := range h.interfaces {
+			if lo.Loopback {
+				return lo, dst, nil
+			}
+		}
+		return nil, none, ErrNoRoute
+	}
+	if dst.IsLoopback() {
+		return nil, none, ErrNoRoute
+	}
+	if dst.IsMulticast() || dst == limitedBroadcast {
+		if i := h.forGroup(dst, src, bound, want); i != nil {
+			return i, dst, nil
+		}
+		return nil, none, ErrNoRoute
+	}
+	best := -1
+	var by *Interface
+	for _, i := range h.interfaces {
+		if want != nil && i != want {
+			continue
+		}
+		for _, p := range i.addresses {
+			if p.Bits() > best && p.Contains(dst) {
+				best, by = p.Bits(), i
+			}
+		}
+	}
+	for _, r := range h.routes {
+		if r.Prefix.Bits() <= best {
+			break // sorted: what is on a link goes before routes of the same length
+		}
+		if r.Prefix.Contains(dst) && (want == nil || r.Interface == want) {
+			return r.Interface, r.Gateway, nil
+		}
+	}
+	if by == nil {
+		return nil, none, ErrNoRoute
+	}
+	return by, dst, nil
+}
+
+// forGroup picks the interface for a packet to many: the one that was named, or has the source, or the default route, or the first one.
+func (h *Host) forGroup(dst, src netip.Addr, bound bool, want *Interface) *Interface {
+	if want != nil {
+		return want
+	}
+	if bound {
+		return h.local(src)
+	}
+	for _, r := range h.routes {
+		if r.Prefix.Contains(dst) {
+			return r.Interface
+		}
+	}
+	for _, i := range h.interfaces {
+		if !i.Loopback {
+			return i
+		}
+	}
+	for _, i := range h.interfaces {
+		return i
+	}
+	return nil
+}
+
+// source picks an interface's address to reach a destination with: one whose prefix the next hop is in (RFC 6724, 5, rule 8 for addresses of one interface), else the first.
+func (i *Interface) source(dst, hop netip.Addr) netip.Addr {
+	if i.Loopback && (dst.IsLoopback() || i.host.local(dst) != nil) {
+		return dst
+	}
+	var first netip.Addr
+	for _, p := range i.addresses {
+		switch {
+		case p.Addr().Is4() != dst.Is4():
+		case p.Contains(hop):
+			return p.Addr()
+		case !first.IsValid():
+			first = p.Addr()
+		}
+	}
+	if !first.IsValid() && dst == limitedBroadcast {
+		return netip.IPv4Unspecified() // DHCP has no other yet
+	}
+	return first
+}
+
+// groupMAC is the station address of an IPv4 multicast group (RFC 1112, 6.4).
+func groupMAC(a netip.Addr) link.MAC {
+	b := a.As4()
+	return link.MAC{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}
+}
+
+// pathMTU is what a router has told (RFC 1191).
+type pathMTU struct {
+	mtu   int
+	until tick.Time
+}
+
+// Bounds of path MTUs: RFC 791's 68 bytes would let a stranger make us send crumbs; nothing today has less than 552 (as Linux, min_pmtu). RFC 1191, 6.3: ten minutes.
+const (
+	leastMTU    = 552
+	mtuLife     = 10 * time.Minute
+	maxPathMTUs = 1024
+)
+
+// learnMTU notes that a path takes packets of mtu bytes and returns whether that is news.
+func (h *Host) learnMTU(now tick.Time, dst netip.Addr, mtu int) bool {
+	mtu = max(mtu, leastMTU)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old, ok := h.pmtu[dst]; ok && old.until > now && old.mtu <= mtu {
+		return false
+	}
+	if len(h.pmtu) >= maxPathMTUs {
+		for a := range h.pmtu { // any: a table so full is an attack's
+			delete(h.pmtu, a)
+			break
+		}
+	}
+	h.pmtu[dst] = pathMTU{mtu, now.Add(mtuLife)}
+	h.gen.Add(1)
+	return true
+}

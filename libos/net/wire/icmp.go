@@ -1,0 +1,39 @@
+package wire
+
+// ICMPSize is the length of an ICMP header, of either version.
+const ICMPSize = 8
+
+// Types of ICMP (RFC 792) and codes of Destination Unreachable (RFC 792, RFC 1122, 3.2.2.1).
+const (
+	ICMPEchoReply    = 0
+	ICMPUnreachable  = 3
+	ICMPEcho         = 8
+	ICMPTimeExceeded = 11
+	ICMPParameter    = 12
+
+	CodeNet         = 0
+	CodeHost        = 1
+	CodeProtocol    = 2
+	CodePort        = 3
+	CodeFragment    = 4
+	CodeSourceRoute = 5
+	CodeNetUnknown  = 6
+	CodeHostUnknown = 7
+	CodeProhibited  = 13
+)
+
+// ICMPHeader is the beginning of an ICMP message.
+type ICMPHeader []byte
+
+func (h ICMPHeader) Type() uint8  { return h[0] }
+func (h ICMPHeader) Code() uint8  { return h[1] }
+func (h ICMPHeader) Rest() uint32 { return be.Uint32(h[4:]) }
+
+// Set writes the header, its checksum 0.
+func (h ICMPHeader) Set(typ, code uint8, rest uint32) {
+	h[0], h[1], h[2], h[3] = typ, code, 0, 0
+	be.PutUint32(h[4:], rest)
+}
+
+// ICMPChecksumOffset is where the checksum is.
+const ICMPChecksumOffset = 2
