@@ -76,7 +76,7 @@ func (s *Stack) dial(local, remote netip.AddrPort, hold *holding, o TCPOptions, 
 	} else if !s.isLocal(from) {
 		return nil, syscall.EADDRNOTAVAIL
 	}
-	via, e := s.pathTo(remote.Addr(), from)
+	via, e := s.pathTo(remote.Addr(), from, zoneIndex(remote.Addr()))
 	if e != 0 {
 		return nil, e
 	}
@@ -468,4 +468,11 @@ func (c *Conn) setMTU(mtu int) {
 	now := c.s.now()
 	c.c.SetMSS(now, mtu-c.via.headers())
 	c.drive(now)
+}
+
+// sent tells whether a sequence number is of something on its way.
+func (c *Conn) sent(seq tcp.Seq) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.gone && c.c.InFlight(seq)
 }

@@ -8,20 +8,26 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
 // deliver hands a packet to its endpoint, and its bytes over. No lock is held.
 func (s *Stack) deliver(now tick.Time, p *packet) {
 	switch p.proto {
 	case protoUDP:
-		s.deliverUDP(p)
+		s.deliverUDP(now, p)
 	case protoTCP:
 		s.deliverTCP(now, p)
+	default:
+		s.Counters.NoProtocol.Add(1)
+		if p.from != nil && p.proto != wire.ICMP {
+			s.host.Unreachable(now, p.from, wire.CodeProtocol)
+		}
 	}
 	release(p.body) // what nobody took
 }
 
-const udpHeader = 8 // RFC 768
+const udpHeader = wire.UDPSize
 
 // size is how many bytes refs have.
 func size(refs []buf.Ref) (n int) {
@@ -31,32 +37,39 @@ func size(refs []buf.Ref) (n int) {
 	return n
 }
 
-func (s *Stack) deliverUDP(p *packet) {
-	h := p.body[0].Bytes()
+// checksumOK verifies a transport checksum, which covers n bytes and the pseudo header.
+func checksumOK(p *packet, n int) bool {
+	return wire.Fold(wire.SumRefs(wire.PseudoSum(p.src, p.dst, p.proto, n), p.body)) == 0xffff
+}
+
+func (s *Stack) deliverUDP(now tick.Time, p *packet) {
+	h := wire.UDPHeader(p.body[0].Bytes())
+	all := size(p.body)
 	if len(h) < udpHeader {
 		s.Counters.UDPMalformed.Add(1)
 		return
 	}
-	length := int(h[4])<<8 | int(h[5])
-	all := size(p.body)
-	if length == 0 && p.gso == 0 && !p.src.Is4() {
-		length = all // a jumbogram (RFC 2675, 4)
+	length := h.Len()
+	if p.gso > 0 {
+		length = all
 	}
 	if length < udpHeader || length > all {
 		s.Counters.UDPMalformed.Add(1)
 		return
 	}
-	src := netip.AddrPortFrom(p.src, uint16(h[0])<<8|uint16(h[1]))
-	dst := netip.AddrPortFrom(p.dst, uint16(h[2])<<8|uint16(h[3]))
-	if !p.verified { // nothing but the loopback network is there yet, where all are
+	if length < all {
+		p.body = truncate(p.body, length)
+	}
+	if none := h.Checksum() == 0 && p.src.Is4(); !p.verified && !none && !checksumOK(p, length) {
 		s.Counters.UDPChecksum.Add(1)
 		return
 	}
-	p.body[0].TrimFront(udpHeader)
-	truncate(p.body, length-udpHeader)
+	src, dst := netip.AddrPortFrom(p.src, h.SrcPort()), netip.AddrPortFrom(p.dst, h.DstPort())
 	d := datagram{n: length - udpHeader, from: src, info: Info{To: p.dst, Interface: p.index, TTL: p.ttl, TOS: p.tos}}
-	if p.dst.IsMulticast() || s.isBroadcast(p.dst) {
-		for _, u := range s.udp.receivers(s, src, dst, p.index) {
+	if p.group {
+		all := s.udp.receivers(src, dst, p.index)
+		p.body[0].TrimFront(udpHeader)
+		for _, u := range all {
 			u.deliver(d, clone(p.body))
 		}
 		return
@@ -64,10 +77,30 @@ func (s *Stack) deliverUDP(p *packet) {
 	u := s.udp.find(src, dst)
 	if u == nil {
 		s.Counters.UDPNoEndpoint.Add(1)
-		s.unreachable(p, src, dst)
+		if p.from != nil {
+			s.host.Unreachable(now, p.from, wire.CodePort)
+		} else if u := s.udp.find(dst, src); u != nil {
+			u.fail(syscall.ECONNREFUSED) // ourselves: no need of ICMP
+		}
 		return
 	}
-	u.deliver(d, p.body)
+	p.body[0].TrimFront(udpHeader)
+	if p.gso == 0 {
+		u.deliver(d, p.body)
+		return
+	}
+	var q buf.Queue // several datagrams that the device has joined
+	for i := range p.body {
+		q.Append(p.body[i])
+		p.body[i] = buf.Ref{}
+	}
+	var part []buf.Ref
+	for q.Len() > 0 {
+		d.n = min(q.Len(), p.gso)
+		part, _ = q.View(part[:0], 0, d.n, q.Pieces())
+		q.Discard(d.n)
+		u.deliver(d, part)
+	}
 }
 
 // clone gives further references.
@@ -80,25 +113,16 @@ func clone(refs []buf.Ref) []buf.Ref {
 }
 
 // truncate keeps the first n bytes.
-func truncate(refs []buf.Ref, n int) {
+func truncate(refs []buf.Ref, n int) []buf.Ref {
 	for i := range refs {
 		m := min(n, refs[i].Len())
-		if m == 0 {
-			refs[i].Release()
-		} else {
-			refs[i].Truncate(m)
+		if n -= m; m == 0 {
+			release(refs[i:])
+			return refs[:i]
 		}
-		n -= m
+		refs[i].Truncate(m)
 	}
-}
-
-// unreachable answers a datagram to a port that nobody has: to ourselves by telling the sender's endpoint, to others by ICMP.
-func (s *Stack) unreachable(p *packet, src, dst netip.AddrPort) {
-	if p.index == loopbackIndex {
-		if u := s.udp.find(dst, src); u != nil {
-			u.fail(syscall.ECONNREFUSED)
-		}
-	}
+	return refs
 }
 
 // inputs is scratch for segments that come in.
@@ -112,7 +136,7 @@ func (s *Stack) deliverTCP(now tick.Time, p *packet) {
 		s.Counters.TCPMalformed.Add(1)
 		return
 	}
-	if !p.verified {
+	if !p.verified && !checksumOK(p, size(p.body)) {
 		s.Counters.TCPChecksum.Add(1)
 		return
 	}
@@ -134,12 +158,12 @@ func (s *Stack) deliverTCP(now tick.Time, p *packet) {
 	t := tcp.Tuple{Local: netip.AddrPortFrom(p.dst, in.DstPort), Remote: netip.AddrPortFrom(p.src, in.SrcPort)}
 	o := s.outputs.Get().(*output)
 	defer s.outputs.Put(o)
-	if l := s.tcp.listener(k); l != nil && !p.dst.IsMulticast() {
+	if l := s.tcp.listener(k); l != nil && !p.group {
 		l.input(now, t, in, o)
 		return
 	}
 	s.Counters.TCPNoEndpoint.Add(1)
-	if tcp.Refuse(in, &o.segment) && !p.dst.IsMulticast() {
+	if !p.group && tcp.Refuse(in, &o.segment) {
 		s.answer(t, o)
 	}
 	in.Release()
@@ -147,7 +171,7 @@ func (s *Stack) deliverTCP(now tick.Time, p *packet) {
 
 // answer sends a segment that belongs to no connection.
 func (s *Stack) answer(t tcp.Tuple, o *output) {
-	via, e := s.pathTo(t.Remote.Addr(), t.Local.Addr())
+	via, e := s.pathTo(t.Remote.Addr(), t.Local.Addr(), 0)
 	if e != 0 {
 		s.Counters.NoRoute.Add(1)
 		return

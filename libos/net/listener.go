@@ -88,7 +88,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 	if core == nil {
 		return
 	}
-	via, e := l.s.pathTo(t.Remote.Addr(), t.Local.Addr())
+	via, e := l.s.pathTo(t.Remote.Addr(), t.Local.Addr(), 0)
 	c := &Conn{s: l.s, tuple: t, via: via, c: core, listener: l}
 	c.timer.fire = c.tick
 	c.mu.Lock()

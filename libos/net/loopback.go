@@ -6,6 +6,8 @@ import (
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
+	"github.com/hardtack-os/hardtack/libos/net/ip"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
 // A packet is what the network layer hands over: a transport header, which is whole in the first piece, and what follows.
@@ -16,13 +18,15 @@ type packet struct {
 	ttl, tos uint8
 	verified bool // the transport checksum needs no look
 	gso      int  // payload of each of the segments that the device has joined; 0: it is one
+	group    bool // it is for many
 	body     []buf.Ref
+	from     *ip.Packet // as the network layer gave it, for an answer; nil: from ourselves
 }
 
 // Protocol numbers (IANA).
 const (
-	protoTCP = 6
-	protoUDP = 17
+	protoTCP = wire.TCP
+	protoUDP = wire.UDP
 )
 
 // A loopback is the network of the host with itself: packets of which no network header was ever made and no checksum computed. They wait until whoever sent them
@@ -44,7 +48,10 @@ const loopbackIndex = 1
 
 // send takes a packet's bytes over.
 func (s *Stack) sendLocal(p packet) {
-	p.index, p.verified = loopbackIndex, true
+	p.verified = true
+	if p.index == 0 {
+		p.index = loopbackIndex
+	}
 	l := &s.loop
 	l.mu.Lock()
 	full := l.queue.Len() >= loopbackQueue

@@ -6,7 +6,10 @@ import (
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/ip"
+	"github.com/hardtack-os/hardtack/libos/net/link"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
 // sendSegment sends o's segment and gives its payload up. There is no error: what cannot be sent is lost, as on any network.
@@ -30,7 +33,27 @@ func (s *Stack) sendSegment(via *path, o *output) {
 		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), body: body})
 		return
 	}
-	head.Release()
+	f := &o.frame
+	f.Head = head
+	f.Body = append(f.Body[:0], seg.Payload...)
+	seg.Payload, seg.Size = seg.Payload[:0], 0
+	if seg.SegmentSize > 0 && f.Len() > n+seg.SegmentSize {
+		f.Kind, f.SegmentSize = link.GSOTCP4, uint16(seg.SegmentSize)
+	}
+	s.output(via, f, ip.Out{Protocol: protoTCP, TOS: via.tos | ecn(seg), TTL: via.ttl, Checksum: tcp.ChecksumOffset, Pseudo: true})
+}
+
+// output gives a packet to the network layer, f's references with it.
+func (s *Stack) output(via *path, f *link.Frame, o ip.Out) syscall.Errno {
+	err := s.host.Output(s.now(), &via.ip, f, o)
+	if err != nil {
+		s.Counters.NoRoute.Add(1)
+		return errnoOfIP(err)
+	}
+	if c := s.card(via.ip.Interface.Index); c != nil {
+		c.dirty.Or(1 << via.ip.Queue)
+	}
+	return 0
 }
 
 // ecn is the two bits of RFC 3168 that a segment's packet has.
@@ -59,19 +82,36 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 	if s.isBroadcast(d.to.Addr()) && !d.broadcast {
 		return syscall.EACCES
 	}
-	via, e := s.pathTo(d.to.Addr(), d.src)
+	via, e := s.pathTo(d.to.Addr(), d.src, d.index)
 	if e != 0 {
 		return e
 	}
 	via.ttl, via.tos = hopLimit(d.ttl), uint8(d.tos)
+	group := d.to.Addr().IsMulticast()
+	if group {
+		via.ttl = uint8(d.ttl)
+	}
 	body, ok := s.datagram(d, p)
 	if !ok {
 		s.Counters.NoMemory.Add(1)
 		return syscall.ENOBUFS
 	}
-	s.sendLocal(packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, body: body})
+	if via.local {
+		s.sendLocal(packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, body: body})
+		s.flush()
+		return 0
+	}
+	if group && d.loop || s.isBroadcast(d.to.Addr()) {
+		s.sendLocal(packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, group: true, index: via.ip.Interface.Index, body: clone(body)})
+	}
+	if group && via.ttl == 0 {
+		release(body)
+	} else {
+		f := link.Frame{Head: body[0], Body: body[1:]}
+		e = s.output(&via, &f, ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true, Fragment: true})
+	}
 	s.flush()
-	return 0
+	return e
 }
 
 // datagram makes UDP's header and the copy of the program's bytes behind it, in one block if they fit.
@@ -116,14 +156,29 @@ func (s *Stack) fit(c *tcp.Conn, via *path) {
 	c.SetMSS(s.now(), via.mtu-via.headers())
 }
 
-// groups are the multicast groups that endpoints have joined.
-type groups struct{}
+// join has the interface of a group receive it.
+func (s *Stack) join(g *group) syscall.Errno {
+	index := g.index
+	if index == 0 {
+		via, e := s.pathTo(g.addr, netip.Addr{}, 0)
+		if e != 0 {
+			return syscall.ENODEV
+		}
+		index = via.ip.Interface.Index
+	}
+	c := s.card(index)
+	if c == nil {
+		return syscall.ENODEV
+	}
+	g.joined = c.iface
+	s.host.Join(c.iface, g.addr)
+	return 0
+}
 
-func (s *Stack) join(group) syscall.Errno { return syscall.ENODEV }
-func (s *Stack) leave(group)              {}
+func (s *Stack) leave(g *group) { s.host.Leave(g.joined, g.addr) }
 
 // receivers gives those who receive what is sent to a group or to everybody.
-func (t *udpTable) receivers(s *Stack, src, dst netip.AddrPort, index int) []*UDP {
+func (t *udpTable) receivers(src, dst netip.AddrPort, index int) []*UDP {
 	if dst.Addr().IsMulticast() {
 		return t.members(src, dst, index)
 	}

@@ -1,6 +1,7 @@
 package inet
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -9,8 +10,12 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/ip"
+	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/loop"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
 // A Stack is a host on its networks: endpoints, and the devices that packets come and go by. It has the loopback network from the start.
@@ -27,7 +32,12 @@ type Stack struct {
 	data     *buf.Pool // what programs write otherwise
 	outputs  sync.Pool // of *output
 	loop     loopback
-	groups   groups
+	host     *ip.Host
+	lo       *ip.Interface
+	cards    atomic.Pointer[[]*card] // by interface index
+	hostTick timer
+
+	mu sync.Mutex // for changes of cards
 
 	Counters Counters
 }
@@ -51,12 +61,14 @@ type Config struct {
 type Counters struct {
 	UDPNoEndpoint, UDPMalformed, UDPChecksum atomic.Uint64
 	TCPNoEndpoint, TCPMalformed, TCPChecksum atomic.Uint64
+	NoProtocol                               atomic.Uint64
 	LoopbackFull, NoMemory, NoRoute          atomic.Uint64
 }
 
 // An output is room for a segment on its way out.
 type output struct {
 	segment tcp.Segment
+	frame   link.Frame
 }
 
 // Sizes of blocks. A header block has Ethernet, IP and transport headers with options; a data block is what a program's writes are collected in.
@@ -64,7 +76,7 @@ const (
 	headBlock  = 256
 	smallBlock = 2048
 	dataBlock  = 16 << 10
-	headRoom   = 96 // before a transport header: device's room, Ethernet, IPv6
+	headRoom   = ip.HeadRoom
 )
 
 // New makes a stack, which works at once.
@@ -93,12 +105,24 @@ func New(c Config) *Stack {
 	}
 	s.udpPorts, s.tcpPorts = newPorts(random), newPorts(random)
 	s.outputs.New = func() any { return new(output) }
+	s.hostTick.fire = s.tickHost
+	s.host = ip.New(s.small, func() uint64 { return uint64(random(1 << 62)) })
+	s.lo = s.host.Attach(loop.New(), true)
+	s.host.AddAddress(s.now(), s.lo, netip.PrefixFrom(loopbackOf(netip.IPv4Unspecified()), 8))
+	s.cards.Store(&[]*card{nil, nil}) // the loopback interface has none: see loopback
 	go s.timers.run(c.Clock)
 	return s
 }
 
-// Close ends the stack's goroutines. Endpoints are the program's to close before.
-func (s *Stack) Close() { s.timers.close() }
+// Close closes the devices and ends the stack's goroutines. Endpoints are the program's to close before.
+func (s *Stack) Close() {
+	for _, c := range *s.cards.Load() {
+		if c != nil {
+			c.iface.Device.Close()
+		}
+	}
+	s.timers.close()
+}
 
 func (s *Stack) now() tick.Time { return s.clock() }
 
@@ -110,6 +134,11 @@ func (s *Stack) Memory() []buf.Stats {
 // flush has the devices look at what was sent, and delivers what was sent to ourselves. No lock of an endpoint is held.
 func (s *Stack) flush() {
 	s.loop.drain(s)
+	for _, c := range *s.cards.Load() {
+		if c != nil && c.dirty.Load() != 0 {
+			c.flush()
+		}
+	}
 }
 
 // config is what a connection by a path is made with; nil: it is not known yet.
@@ -129,6 +158,7 @@ func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 	if via != nil {
 		c.MSS = via.mtu - via.headers()
 		c.MaxSend = max(via.maxSend, c.MSS)
+		c.MaxPieces = via.maxPieces
 		via.set(o)
 	}
 	if o.MSS > 0 {
@@ -144,6 +174,9 @@ type path struct {
 	ttl, tos uint8
 	mtu      int // of a network layer packet
 	maxSend  int // payload of a segment that the device cuts, at most; 0: it cuts none
+
+	maxPieces int     // Refs a segment
+	ip        ip.Path // not local
 }
 
 // source is the address that packets have.
@@ -171,26 +204,67 @@ func hopLimit(n int) uint8 {
 const loopbackMTU = 65536
 
 // isLocal tells whether an address is one of ours.
-func (s *Stack) isLocal(a netip.Addr) bool { return a.IsLoopback() }
+func (s *Stack) isLocal(a netip.Addr) bool { return a.IsLoopback() || s.host.Local(a) }
 
 // isBroadcast tells whether an address means all hosts of a network.
 func (s *Stack) isBroadcast(a netip.Addr) bool {
-	return a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	if !a.Is4() {
+		return false
+	}
+	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return true
+	}
+	for _, i := range s.host.Interfaces() {
+		for _, p := range i.Addresses() {
+			if p.Addr().Is4() && p.Bits() < 31 && p.Contains(a) && a == lastOf(p) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
-// pathTo finds a way to dst, from src if that is valid.
-func (s *Stack) pathTo(dst, src netip.Addr) (path, syscall.Errno) {
+// lastOf is the last address of an IPv4 prefix.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	n := binary.BigEndian.Uint32(b[:]) | (1<<(32-p.Bits()) - 1)
+	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+// pathTo finds a way to dst, from src if that is valid, by the interface of a number if that is not 0.
+func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	if s.isLocal(dst) {
 		if !src.IsValid() {
 			src = dst
 		}
-		return path{local: true, src: src, dst: dst, mtu: loopbackMTU, ttl: 64}, 0
+		return path{local: true, src: src, dst: dst, mtu: loopbackMTU, ttl: 64, maxPieces: 64}, 0
 	}
-	return path{}, syscall.ENETUNREACH
+	var by *ip.Interface
+	if index != 0 {
+		c := s.card(index)
+		if c == nil {
+			return path{}, syscall.ENODEV
+		}
+		by = c.iface
+	}
+	p, err := s.host.Path(s.now(), dst, src, by, spread(netip.AddrPortFrom(dst, 0)))
+	if err != nil {
+		return path{}, errnoOfIP(err)
+	}
+	if p.Interface.Loopback || s.card(p.Interface.Index) == nil {
+		return path{}, syscall.ENETUNREACH
+	}
+	v := path{src: p.Src, dst: dst, mtu: p.MTU, ttl: 64, ip: p}
+	info := &p.Interface.Info
+	v.maxPieces = max(1, min(info.MaxBody, 64))
+	if info.Offloads&link.TxTSO4 != 0 && dst.Is4() {
+		v.maxSend = min(info.MaxSend, 65535) - wire.EthernetSize - 20 - tcp.MaxHeader
+	}
+	return v, 0
 }
 
 // sourceFor is the address that packets to dst have, for who is bound to bound, if that is valid.
 func (s *Stack) sourceFor(dst, bound netip.Addr) (netip.Addr, syscall.Errno) {
-	p, e := s.pathTo(dst, bound)
+	p, e := s.pathTo(dst, bound, 0)
 	return p.src, e
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
+	"github.com/hardtack-os/hardtack/libos/net/ip"
 )
 
 // A UDP is an endpoint of UDP (RFC 768). Its Try methods never wait: EAGAIN is told, and later the Hook. Errors are syscall.Errno, with Linux's
@@ -69,8 +70,9 @@ type Info struct {
 
 // A group is a multicast group and the interface that it is listened to on, 0: any.
 type group struct {
-	addr  netip.Addr
-	index int
+	addr   netip.Addr
+	index  int
+	joined *ip.Interface
 }
 
 // datagramCost is what a datagram counts against the limit beside the blocks it is in.
@@ -369,8 +371,8 @@ func (u *UDP) Close() {
 		u.s.udp.remove(u, h)
 		u.s.udpPorts.drop(h)
 	}
-	for _, g := range groups {
-		u.s.leave(g)
+	for i := range groups {
+		u.s.leave(&groups[i])
 	}
 }
 
@@ -381,13 +383,13 @@ func (u *UDP) Join(addr netip.Addr, index int) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	g := group{addr, index}
+	g := group{addr: addr, index: index}
 	for _, have := range u.groups {
-		if have == g {
+		if have.addr == addr && have.index == index {
 			return syscall.EADDRINUSE
 		}
 	}
-	if e := u.s.join(g); e != 0 {
+	if e := u.s.join(&g); e != 0 {
 		return e
 	}
 	u.groups = append(u.groups, g)
@@ -399,9 +401,9 @@ func (u *UDP) Leave(addr netip.Addr, index int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i, have := range u.groups {
-		if have == (group{addr, index}) {
+		if have.addr == addr && have.index == index {
 			u.groups = append(u.groups[:i], u.groups[i+1:]...)
-			u.s.leave(have)
+			u.s.leave(&have)
 			return nil
 		}
 	}

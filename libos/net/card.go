@@ -1,0 +1,165 @@
+package inet
+
+import (
+	"errors"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net/ip"
+	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/tcp"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+)
+
+// A card is an interface with a device, and which of its transmit queues have something that the device has not been told of.
+type card struct {
+	stack *Stack
+	iface *ip.Interface
+	dirty atomic.Uint64 // a bit for each queue
+}
+
+// Attach makes an interface of a device and starts to receive, on a goroutine for each queue. Addresses and routes are the caller's to add. The device may have 64
+// queues at most.
+func (s *Stack) Attach(d link.Device) *ip.Interface {
+	s.mu.Lock()
+	c := &card{stack: s, iface: s.host.Attach(d, false)}
+	all := append([]*card(nil), *s.cards.Load()...)
+	all = append(all, c) // the host numbers interfaces in order, from 1
+	s.cards.Store(&all)
+	s.mu.Unlock()
+	for q := range max(c.iface.Info.Queues, 1) {
+		go s.receive(c, q)
+	}
+	return c.iface
+}
+
+// Host is the network layer: addresses, routes, neighbours.
+func (s *Stack) Host() *ip.Host { return s.host }
+
+// card gives an interface's by number; nil: there is none, or it is the loopback interface.
+func (s *Stack) card(index int) *card {
+	all := *s.cards.Load()
+	if index < 0 || index >= len(all) {
+		return nil
+	}
+	return all[index]
+}
+
+func (c *card) flush() {
+	c.stack.armHost() // somebody's address may have been asked for
+	for dirty := c.dirty.Swap(0); dirty != 0; dirty &= dirty - 1 {
+		c.iface.Device.Flush(bits.TrailingZeros64(dirty))
+	}
+}
+
+// batch is how many frames are taken in before what they led to is sent.
+const batch = 64
+
+// receive takes in what arrives on a queue until the device is closed.
+func (s *Stack) receive(c *card, queue int) {
+	var f link.Frame
+	var p ip.Packet
+	for {
+		n := 0
+		for n < batch && c.iface.Device.Receive(queue, &f) {
+			now := s.now()
+			switch s.host.Input(now, c.iface, &f, &p) {
+			case ip.Transport:
+				s.transport(now, &p)
+			case ip.Failure:
+				s.failure(now, &p)
+				p.Release()
+			}
+			n++
+		}
+		if n > 0 {
+			s.armHost()
+			s.flush()
+		}
+		if n == batch {
+			continue
+		}
+		if c.iface.Device.Wait(queue) != nil {
+			return
+		}
+		c.iface.Drain(queue)
+	}
+}
+
+// transport delivers a packet that the network layer gives; afterwards p is empty.
+func (s *Stack) transport(now tick.Time, p *ip.Packet) {
+	s.deliver(now, &packet{
+		proto: p.Protocol, src: p.Src, dst: p.Dst, index: p.Interface.Index, ttl: p.TTL, tos: p.TOS, verified: p.Verified, gso: p.SegmentSize,
+		group: p.Group, body: p.Data, from: p,
+	})
+	p.Release()
+}
+
+// failure tells the endpoint whose packet did not arrive.
+func (s *Stack) failure(now tick.Time, p *ip.Packet) {
+	e := &p.Failure
+	switch e.Protocol {
+	case protoUDP:
+		u := s.udp.find(e.Remote, e.Local)
+		if u == nil {
+			return
+		}
+		if e.Err == ip.ErrMTU {
+			s.host.ConfirmMTU(now, e)
+		}
+		u.fail(errnoOfIP(e.Err))
+	case protoTCP:
+		c := s.tcp.get(key(tcp.Tuple{Local: e.Local, Remote: e.Remote}))
+		if c == nil || !c.sent(tcp.Seq(e.Seq)) {
+			return // an attacker's guess
+		}
+		if e.Err == ip.ErrMTU {
+			s.host.ConfirmMTU(now, e)
+			c.setMTU(e.MTU)
+			return
+		}
+		hard := e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
+		c.fail(errnoOfIP(e.Err), hard)
+	}
+}
+
+// errnoOfIP says what package ip says as Linux does (its icmp_err_convert).
+func errnoOfIP(err error) syscall.Errno {
+	for _, x := range []struct {
+		err error
+		e   syscall.Errno
+	}{
+		{ip.ErrNoRoute, syscall.ENETUNREACH}, {ip.ErrNoSource, syscall.EADDRNOTAVAIL}, {ip.ErrTooLong, syscall.EMSGSIZE}, {ip.ErrNoBuffers, syscall.ENOBUFS},
+		{ip.ErrNetUnreachable, syscall.ENETUNREACH}, {ip.ErrHostUnreachable, syscall.EHOSTUNREACH}, {ip.ErrProtocolUnreachable, syscall.ENOPROTOOPT},
+		{ip.ErrPortUnreachable, syscall.ECONNREFUSED}, {ip.ErrProhibited, syscall.EHOSTUNREACH}, {ip.ErrTimeExceeded, syscall.EHOSTUNREACH},
+		{ip.ErrParameter, syscall.EPROTO}, {ip.ErrMTU, syscall.EMSGSIZE},
+	} {
+		if errors.Is(err, x.err) {
+			return x.e
+		}
+	}
+	return syscall.EIO
+}
+
+// zoneIndex is the interface that a zone names, by number.
+func zoneIndex(a netip.Addr) int {
+	n, _ := strconv.Atoi(a.Zone())
+	return n
+}
+
+// The network layer's own timers (neighbours, fragments) are looked at a second after something was sent or received, and on as long as it has a deadline: an idle
+// host has none.
+const hostEvery = time.Second
+
+func (s *Stack) armHost() { s.timers.armOnce(&s.hostTick, s.now().Add(hostEvery)) }
+
+func (s *Stack) tickHost(now tick.Time) {
+	s.host.Tick(now)
+	if d := s.host.Deadline(); d != 0 {
+		s.timers.arm(&s.hostTick, max(d, now.Add(hostEvery/10)))
+	}
+}
