@@ -214,3 +214,135 @@ func TestSocketsAreLinkedWhereUsed(t *testing.T) {
 	c.mkimage(t, "run", "--sockets", "maybe")
 	c.want(t, 1, "want auto, on, off")
 }
+
+// nettestProgram runs golang.org/x/net's own tests of what a net.Conn must do, over each kind of stream that an image has in itself.
+const nettestProgram = `package nt
+
+import (
+	"net"
+	"testing"
+
+	"golang.org/x/net/nettest"
+)
+
+func maker(network, address string) nettest.MakePipe {
+	return func() (c1, c2 net.Conn, stop func(), err error) {
+		l, err := net.Listen(network, address)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		defer l.Close()
+		done := make(chan error)
+		go func() {
+			c2, err = l.Accept()
+			done <- err
+		}()
+		c1, err = net.Dial(l.Addr().Network(), l.Addr().String())
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if err := <-done; err != nil {
+			return nil, nil, nil, err
+		}
+		return c1, c2, func() { c1.Close(); c2.Close() }, nil
+	}
+}
+
+func TestTCP4(t *testing.T)       { nettest.TestConn(t, maker("tcp4", "127.0.0.1:0")) }
+func TestTCP6(t *testing.T)       { nettest.TestConn(t, maker("tcp6", "[::1]:0")) }
+func TestUnix(t *testing.T)       { nettest.TestConn(t, maker("unix", "@nettest")) }
+func TestUnixpacket(t *testing.T) { nettest.TestConn(t, maker("unixpacket", "@nettestp")) }
+`
+
+// TestNettest: all eleven, for four kinds.
+func TestNettest(t *testing.T) {
+	c := call{dir: tree(t, map[string]string{
+		"go.mod": "module example.com/nt\n\ngo 1.26.0\n\nrequire golang.org/x/net v0.62.0\n",
+		"go.sum": "golang.org/x/net v0.62.0 h1:18ELalfM5+XNRwzM2nYqXsZQ9ByS1uhj2O/U7+5jqRY=\n" +
+			"golang.org/x/net v0.62.0/go.mod h1:WgDCOTH8iwtB66T4/GfI94AHo/hhdb7Hah9NDseQfiI=\n",
+		"nt_test.go": nettestProgram,
+	})}
+	c.mkimage(t, "test", ".", "--", "-test.v")
+	c.want(t, 0, "\nPASS\n")
+	if n := strings.Count(c.stdout, "    --- PASS: "); n != 4*11 {
+		t.Errorf("%d of 44 passed", n)
+	}
+}
+
+// TestLoopback runs a program that talks to itself over TCP and UDP, knows localhost, finds the interface, and is told the right errors.
+func TestLoopback(t *testing.T) {
+	c := call{dir: app(t, loopbackProgram)}
+	c.mkimage(t, "run", "--cpus", "2")
+	c.want(t, 0, "all is well")
+}
+
+const loopbackProgram = `package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+func check(ok bool, what ...any) {
+	if !ok {
+		fmt.Println(what...)
+		os.Exit(1)
+	}
+}
+
+func main() {
+	l, err := net.Listen("tcp", ":8080")
+	check(err == nil, err)
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, " ", err)
+	}))
+	var all sync.WaitGroup
+	for _, host := range []string{"localhost", "127.0.0.1", "[::1]", "127.9.9.9"} {
+		all.Go(func() {
+			for range 5 {
+				r, err := http.Post("http://"+host+":8080/", "text/plain", strings.NewReader(strings.Repeat("x", 1<<20)))
+				check(err == nil, host, err)
+				b, err := io.ReadAll(r.Body)
+				check(err == nil && string(b) == "1048576 <nil>", host, string(b), err)
+			}
+		})
+	}
+	all.Wait()
+	u, err := net.ListenPacket("udp", "127.0.0.1:0")
+	check(err == nil, err)
+	c, err := net.Dial("udp", u.LocalAddr().String())
+	check(err == nil, err)
+	c.Write([]byte("ping"))
+	b := make([]byte, 10)
+	n, from, err := u.ReadFrom(b)
+	check(err == nil && string(b[:n]) == "ping" && from.String() == c.LocalAddr().String(), n, from, err)
+	u.WriteTo([]byte("pong"), from)
+	n, err = c.Read(b)
+	check(err == nil && string(b[:n]) == "pong", n, err)
+
+	_, err = net.Dial("tcp", "127.0.0.1:1")
+	check(errors.Is(err, syscall.ECONNREFUSED), err)
+	_, err = net.Dial("tcp", "10.1.1.1:1")
+	check(errors.Is(err, syscall.ENETUNREACH), err)
+	_, err = net.Listen("tcp", ":8080")
+	check(errors.Is(err, syscall.EADDRINUSE), err)
+	_, err = net.Listen("tcp", "10.1.1.1:0")
+	check(errors.Is(err, syscall.EADDRNOTAVAIL), err)
+	_, err = net.LookupHost("www.example.org")
+	check(err != nil, "a name was found without a server")
+
+	i, err := net.InterfaceByName("lo")
+	check(err == nil && i.Flags&net.FlagLoopback != 0 && i.MTU == 65536, i, err)
+	addrs, err := i.Addrs()
+	check(err == nil && fmt.Sprint(addrs) == "[127.0.0.1/8 ::1/128]", addrs, err)
+	fmt.Println("all is well")
+}
+`
