@@ -79,6 +79,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 func (p *Program) Recipe(args, env []string) Recipe {
 	var line cmdline.Line
 	line.Add("name", p.Name)
+	if p.Settings.IP != "" {
+		line.Add("ip", p.Settings.IP)
+	}
 	line.Program(args, env)
 	return Recipe{
 		Memory:  p.Settings.Memory,

@@ -137,3 +137,16 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckIP(t *testing.T) {
+	for _, v := range []string{"", "dhcp", "off", "10.0.2.15/24", "10.0.2.15/24,gw=10.0.2.2,dns=1.1.1.1,dns=9.9.9.9,search=a.b"} {
+		if err := CheckIP(v); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, v := range []string{"x", "10.0.2.15", "::1/64", "0.0.0.0/0", "10.0.2.15/24,gw=10.0.3.2", "10.0.2.15/24,gw=x", "10.0.2.15/24,dns=::1", "10.0.2.15/24,zz=1", "10.0.2.15/24,search="} {
+		if CheckIP(v) == nil {
+			t.Errorf("%q passes", v)
+		}
+	}
+}

@@ -30,6 +30,7 @@ type file struct {
 	Modules      []string          `toml:"modules"`
 	VM           string            `toml:"vm"`
 	Sockets      string            `toml:"sockets"`
+	IP           string            `toml:"ip"`
 	TraceCalls   bool              `toml:"trace-calls"`
 	MissingCalls bool              `toml:"missing-calls"`
 	Build        map[string]any    `toml:"build"` // go build flags by name
@@ -46,6 +47,7 @@ var wants = map[string]string{
 	"modules":       `a list of strings, as ["libos/entropy"]`,
 	"vm":            `a string, as "bump"`,
 	"sockets":       `a string: "auto", "on" or "off"`,
+	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
 	"trace-calls":   `true or false`,
 	"missing-calls": `true or false`,
 	"build":         `a table of go build's flags, as tags = "x" below [build]`,
@@ -83,7 +85,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sockets: f.Sockets, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sockets: f.Sockets, IP: f.IP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -93,6 +95,7 @@ func parse(data []byte) (Settings, error) {
 		{"cpus", f.cpus(&s)},
 		{"machine", Settings{Machine: f.Machine}.Check()},
 		{"sockets", Settings{Sockets: f.Sockets}.Check()},
+		{"ip", CheckIP(f.IP)},
 		{"accel", Settings{Accel: f.Accel}.Check()},
 	} {
 		if value.err != nil {

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,7 @@ type Settings struct {
 
 	VM      string // frame allocator, as "buddy" or an import path
 	Sockets string // whether sockets are linked: Auto, On or Off
+	IP      string // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
 
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
@@ -70,6 +72,9 @@ func (s Settings) Or(t Settings) Settings {
 	if s.Sockets == "" {
 		s.Sockets = t.Sockets
 	}
+	if s.IP == "" {
+		s.IP = t.IP
+	}
 	if s.Machine == "" {
 		s.Machine = t.Machine
 	}
@@ -91,6 +96,9 @@ func (s Settings) Check() error {
 	if err := oneOf("machine", s.Machine, "microvm", "q35", "pc"); err != nil {
 		return err
 	}
+	if err := CheckIP(s.IP); err != nil {
+		return err
+	}
 	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {
 		return err
 	}
@@ -101,6 +109,31 @@ func (s Settings) Check() error {
 func CheckCPUs(n int) error {
 	if n < 1 || n > MaxCPUs {
 		return fmt.Errorf("%d CPUs: an image runs on 1 to %d", n, MaxCPUs)
+	}
+	return nil
+}
+
+// CheckIP refuses what the image would refuse (libos/net/socket reads it there).
+func CheckIP(v string) error {
+	if v == "" || v == "dhcp" || v == "off" {
+		return nil
+	}
+	first, rest, _ := strings.Cut(v, ",")
+	p, err := netip.ParsePrefix(first)
+	if err != nil || !p.Addr().Is4() || p.Addr().IsUnspecified() {
+		return fmt.Errorf("ip %q: want dhcp, off, or an IPv4 address with its prefix, as 10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3", v)
+	}
+	for rest != "" {
+		var word string
+		word, rest, _ = strings.Cut(rest, ",")
+		key, value, _ := strings.Cut(word, "=")
+		a, err := netip.ParseAddr(value)
+		switch {
+		case key == "search" && value != "" && !strings.ContainsAny(value, ` "`):
+		case (key == "gw" || key == "dns") && err == nil && a.Is4() && (key != "gw" || p.Contains(a)):
+		default:
+			return fmt.Errorf("ip: %q: want gw=ADDRESS (in the network %s), dns=ADDRESS or search=DOMAIN after the address", word, p.Masked())
+		}
 	}
 	return nil
 }
