@@ -39,6 +39,7 @@ var imports = []struct {
 	{"runtime", []string{"internal/cache"}, "it must build with nothing fetched: the Go root is all it looks at"},
 	{"internal", []string{"internal"}, "it is shared by what must not know each other"},
 	{"exo", []string{"exo"}, "mechanism knows nothing of its users; apps get no dependency with it"},
+	{"exo/virtio/nic/cardtest", []string{"exo", "libos/net"}, "its judge is the device made of it, on a machine that only exo may simulate"},
 	{"libos", []string{"exo", "libos"}, "an app is built with exactly the versions that its own go.sum pins"},
 	{"libos/posix", []string{"exo", "libos/posix"}, "files and sockets register with it; it links neither"},
 	{"libos/net", []string{"exo", "libos", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6", "golang.org/x/net/bpf"}, "headers and socket options; apps that need them have the module already"},

@@ -88,6 +88,13 @@ func (v *Vector) Wait(deadline int64) (fired uint64, err error) {
 	return fired, nil
 }
 
+// Wake makes a Wait return as if the vector had fired: the one under way, or else the next one. It does not block; after the end of the binding it does nothing.
+func (v *Vector) Wake() {
+	if n := v.state.Load() &^ inWait; n != 0 {
+		hwWakeVector(int(n))
+	}
+}
+
 func (v *Vector) refuse() error {
 	if err := v.b.err(); err != nil {
 		return err

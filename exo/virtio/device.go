@@ -12,6 +12,10 @@ const (
 	statFailed      = 128
 )
 
+// EventIndex is the feature bit by which each side tells the other from which entry on it wants to be told of more (VIRTIO 1.2, 2.7.7.2 and 2.7.10.1). A driver that
+// names it in what it wants gets it where the device offers it; queues then follow it by themselves.
+const EventIndex = 1 << 29
+
 // Version1 is the feature bit of devices that follow the standard (VIRTIO 1.2, 6). Open accepts it always.
 const Version1 = 1 << 32
 
@@ -58,16 +62,22 @@ type Device struct {
 // Open takes the device, resets it, and accepts those features in want that it offers (VIRTIO 1.2, 3.1.1, steps 1 to 6). Queues
 // come next, then Start. It parks only while the device resets.
 func Open(holder string, p Place, want uint64) (d *Device, err error) {
-	return open(holder, p, want, false)
+	return open(holder, p, false, func(offered uint64) uint64 { return offered & want })
+}
+
+// OpenWith is Open for drivers whose features depend on each other: choose is told what the device offers and says what of it to accept, besides the
+// transport's own features in ring.
+func OpenWith(holder string, p Place, ring uint64, choose func(offered uint64) uint64) (d *Device, err error) {
+	return open(holder, p, false, func(offered uint64) uint64 { return choose(offered) | offered&ring })
 }
 
 // OpenPolled is Open for drivers that can do without interrupts: a PCI device that has no messages is taken as well. Polled tells. Wait returns only at its
 // deadline then.
 func OpenPolled(holder string, p Place, want uint64) (d *Device, err error) {
-	return open(holder, p, want, true)
+	return open(holder, p, true, func(offered uint64) uint64 { return offered & want })
 }
 
-func open(holder string, p Place, want uint64, poll bool) (d *Device, err error) {
+func open(holder string, p Place, poll bool, choose func(uint64) uint64) (d *Device, err error) {
 	v, err := exo.TakeVector(holder)
 	if err != nil {
 		return nil, err
@@ -88,7 +98,7 @@ func open(holder string, p Place, want uint64, poll bool) (d *Device, err error)
 		}
 		d.t, d.name, d.polled = t, t.name, t.polled
 	}
-	if err := d.negotiate(want | Version1); err != nil {
+	if err := d.negotiate(choose); err != nil {
 		d.t.setStatus(d.t.status() | statFailed)
 		d.Close()
 		return nil, err
@@ -96,7 +106,7 @@ func open(holder string, p Place, want uint64, poll bool) (d *Device, err error)
 	return d, nil
 }
 
-func (d *Device) negotiate(want uint64) error {
+func (d *Device) negotiate(choose func(uint64) uint64) error {
 	if !d.reset() {
 		return &DeviceError{d.name, "it does not reset"}
 	}
@@ -106,7 +116,7 @@ func (d *Device) negotiate(want uint64) error {
 	if offered&Version1 == 0 {
 		return &DeviceError{d.name, "it does not offer VERSION_1: it is a legacy device"}
 	}
-	d.features = offered & want
+	d.features = choose(offered) | Version1
 	d.t.accept(d.features)
 	d.t.setStatus(statAcknowledge | statDriver | statFeaturesOK)
 	if d.t.status()&statFeaturesOK == 0 {
@@ -152,6 +162,7 @@ func (d *Device) Queue(holder string, i, size int) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.events = d.features&EventIndex != 0
 	d.queues = append(d.queues, q) // from here on the device may know the memory: only Close frees it
 	return q, d.t.enable(q)
 }
@@ -163,13 +174,34 @@ func (d *Device) Start() { d.t.setStatus(statAcknowledge | statDriver | statFeat
 // whatever it says: interrupts may be spurious or come together.
 func (d *Device) Wait(deadline int64) (fired bool, err error) {
 	n, err := d.v.Wait(deadline)
-	for range 16 { // the line is an edge: leave it only when it is quiet. A device that never is gets another Wait
+	if err == nil {
+		err = d.quiet()
+	}
+	return n != 0, err
+}
+
+// quiet reads the interrupt's reasons until there is none: the line is an edge, so it is left only when it is quiet. A device that never is gets another
+// Wait. The registers may be gone meanwhile, by Close or taken back.
+func (d *Device) quiet() (err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			gone, ok := e.(*exo.RevokedError)
+			if !ok {
+				panic(e)
+			}
+			err = gone
+		}
+	}()
+	for range 16 {
 		if !d.t.interrupted() {
 			break
 		}
 	}
-	return n != 0, err
+	return nil
 }
+
+// Wake makes a Wait return as if there had been an interrupt: the one under way, or else the next one.
+func (d *Device) Wake() { d.v.Wake() }
 
 // NeedsReset says whether the device reported that it cannot go on (DEVICE_NEEDS_RESET).
 func (d *Device) NeedsReset() bool { return d.t.status()&statNeedsReset != 0 }

@@ -53,6 +53,8 @@ type Queue struct {
 	told   uint16 // avail.idx at the last Kick
 	seen   uint16 // used.idx up to which Next has come
 	quiet  uint16 // avail.flags
+	events bool   // EventIndex was agreed on
+	silent bool   // with events: no interrupts are wanted
 	err    error
 
 	notify    *exo.MMIO
@@ -71,8 +73,8 @@ type chain struct {
 func ringBytes(size uint16) (total, avail, used int) {
 	n := int(size)
 	avail = descSize * n
-	used = (avail + availHead + 2*n + 2 + 63) &^ 63 // on a line of its own: the other side writes it
-	return used + usedHead + usedSize*n + 2, avail, used
+	used = (avail + availHead + 2*n + 2 + 63) &^ 63      // on a line of its own: the other side writes it
+	return used + usedHead + usedSize*n + 4, avail, used // the last two bytes are for reading avail_event as a word
 }
 
 // newQueue lays a queue out in fresh zeroed frames.
@@ -143,9 +145,15 @@ func (q *Queue) Kick() {
 	if q.made == q.told || q.err != nil {
 		return
 	}
+	before := q.told
 	q.told = q.made
-	q.publish() // a full barrier on amd64 and arm64: the flags below are read after it (2.7.13.4.1)
-	if uint16(q.usedWord.Load())&usedQuiet != 0 {
+	q.publish() // a full barrier on amd64 and arm64: what is below is read after it (2.7.13.4.1)
+	if q.events {
+		// The device wants to be told once its index is passed (2.7.10.1).
+		if event := uint16(q.last(q.used, usedHead+usedSize*int(q.size)).Load()); q.told-event-1 >= q.told-before {
+			return
+		}
+	} else if uint16(q.usedWord.Load())&usedQuiet != 0 {
 		return
 	}
 	if q.notify16 {
@@ -155,16 +163,33 @@ func (q *Queue) Kick() {
 	}
 }
 
+// last is the word in which a ring's last field lies, which is the other side's event index in its lower half.
+func (q *Queue) last(ring []byte, off int) *atomic.Uint32 { return word(ring, off) }
+
 func (q *Queue) publish() { q.availWord.Store(uint32(q.quiet) | uint32(q.told)<<16) }
 
-// Interrupts asks the device to raise interrupts for this queue or not to bother. Look with Next once after turning them on.
+// Interrupts asks the device to raise interrupts for this queue or not to bother. Look with Next once after turning them on. With EventIndex on asks for one
+// interrupt, for what comes next.
 func (q *Queue) Interrupts(on bool) {
+	if q.events {
+		// Off: an index that the device has passed already, and will not pass again for as long as the ring is (2.7.7.1).
+		q.silent = !on
+		event := q.seen - 1
+		if on {
+			event = q.seen
+		}
+		q.last(q.avail, availHead+2*int(q.size)).Store(uint32(event))
+		return
+	}
 	q.quiet = availQuiet
 	if on {
 		q.quiet = 0
 	}
 	q.publish()
 }
+
+// Ready tells whether Next would give a chain, or the queue is broken.
+func (q *Queue) Ready() bool { return uint16(q.usedWord.Load()>>16) != q.seen || q.err != nil }
 
 // Next takes one chain that the device has finished with: its token and how many bytes the device wrote. It says false when there is
 // none, or when the queue is broken (Err tells).
@@ -186,6 +211,9 @@ func (q *Queue) Next() (token uint64, written uint32, ok bool) {
 		return q.broken("it says it wrote " + decimal(int(n)) + " bytes where " + decimal(int(c.room)) + " fit")
 	}
 	q.seen++
+	if q.events && q.seen&(maxQueue/2-1) == 0 {
+		q.Interrupts(!q.silent) // before the index that silences comes round again
+	}
 	q.next[c.tail] = q.free
 	q.free = uint16(head)
 	q.nfree += c.n

@@ -153,8 +153,17 @@ func (d *Virtio) run(index int) {
 	}
 	n := uint64(q.size)
 	desc := d.m.RAM(q.parts[0], 16*n)
-	avail := d.m.RAM(q.parts[1], 4+2*n)
-	used := d.m.RAM(q.parts[2], 4+8*n)
+	avail := d.m.RAM(q.parts[1], 4+2*n+4)
+	used := d.m.RAM(q.parts[2], 4+8*n+4)
+	events, before := d.accepted&(1<<29) != 0, q.idx
+	if events {
+		defer func() {
+			word(used[4+8*n:]).Store(uint32(q.seen)) // tell of whatever comes next (avail_event)
+			if uint16(word(avail).Load()>>16) != q.seen {
+				go d.run(index) // it came meanwhile
+			}
+		}()
+	}
 	for idx := uint16(word(avail).Load() >> 16); q.seen != idx; q.seen++ {
 		head := le.Uint16(avail[4+2*uint64(q.seen%q.size):])
 		var written uint32
@@ -196,7 +205,12 @@ func (d *Virtio) run(index int) {
 		}
 		word(used).Store(uint32(publish) << 16)
 	}
-	if word(avail).Load()&1 == 0 {
+	tell := word(avail).Load()&1 == 0
+	if events {
+		event := uint16(word(avail[4+2*n:]).Load())
+		tell = q.idx-event-1 < q.idx-before
+	}
+	if tell {
 		d.isr |= 1
 		d.raise(false)
 	}
