@@ -41,7 +41,7 @@ func (n needs) modules(all []string, sockets string) []string {
 		all = with(all, linuxModule)
 	}
 	if sockets == config.On || sockets == config.Auto && n.Sockets {
-		all = with(all, socketModule)
+		all = with(all, SocketModule)
 	}
 	return all
 }
@@ -49,7 +49,7 @@ func (n needs) modules(all []string, sockets string) []string {
 // link links the program with the modules and those that it turns out to need. It
 // returns the modules linked.
 func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, sockets string) (elf string, linked []string, err error) {
-	if slices.Contains(modules, linuxModule) && (sockets != config.Auto || slices.Contains(modules, socketModule)) {
+	if slices.Contains(modules, linuxModule) && (sockets != config.Auto || slices.Contains(modules, SocketModule)) {
 		linked = needs{}.modules(modules, sockets)
 		elf, err = b.compile(ctx, c, t, linked)
 		return elf, linked, err

@@ -14,13 +14,15 @@ import (
 
 // Modules that mkimage itself links in.
 const (
-	posixModule  = inject.ModulePath + "/libos/posix"       // always
-	linuxModule  = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
-	socketModule = inject.ModulePath + "/libos/net/socket"  // for programs that use sockets
-	traceModule  = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
+	posixModule = inject.ModulePath + "/libos/posix"       // always
+	linuxModule = inject.ModulePath + "/libos/posix/linux" // for programs that make system calls themselves
+	traceModule = inject.ModulePath + "/libos/posix/trace" // for --trace-calls and --missing-calls
 
 	// BalloonModule is of no use on a machine without a virtio memory balloon.
 	BalloonModule = inject.ModulePath + "/libos/vm/balloon"
+
+	// SocketModule is for programs that use sockets.
+	SocketModule = inject.ModulePath + "/libos/net/socket"
 
 	defaultVM = "buddy" // the frame allocator, below libos/vm
 
@@ -71,7 +73,7 @@ func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, mo
 		}
 	}
 	if link {
-		modules = with(modules, socketModule)
+		modules = with(modules, SocketModule)
 	}
 	return modules
 }

@@ -36,6 +36,8 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringSliceVar(&s.Modules, "module", nil, "link a libOS module, as libos/entropy or an import path (may be repeated)")
 	f.StringVar(&s.VM, "vm", "", "frame allocator: buddy, bump or an import path (default buddy)")
 	f.StringVar(&s.Sockets, "sockets", "", byDefault("link sockets: auto (if the program uses them), on or off", d.Sockets))
+	f.StringVar(&s.Net, "net", "", "the machine's network card: user, none or tap=NAME (default user, for programs that use sockets)")
+	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringVar(&s.IP, "ip", "", "set up the image's first network card: dhcp, off, or ADDRESS/BITS[,gw=ADDRESS][,dns=ADDRESS][,search=DOMAIN] (default dhcp)")
 	f.StringVar(&s.Machine, "machine", "", byDefault("QEMU's machine: microvm, q35 or pc", d.Machine))
 	f.StringVar(&s.Accel, "accel", "", byDefault("how QEMU executes: auto, tcg or kvm", d.Accel))

@@ -81,13 +81,15 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	}
 	var line cmdline.Line
 	line.Program(s.Args, s.Env)
+	if s.IP != "" {
+		line.Add("ip", s.IP)
+	}
 	trace(&line, settings)
 	if n := len(line.String()); n > qemu.MaxAppend {
 		return fmt.Errorf("arguments and environment of %d bytes are too long for the command line of a built image (%d bytes); build them in with mkimage build", n, qemu.MaxAppend)
 	}
-	setMachine(m, settings, modules)
 	m.Image, m.Append = name, line.String()
-	return nil
+	return setMachine(m, settings, modules)
 }
 
 // buildOnly names the flags given that only a build can follow.

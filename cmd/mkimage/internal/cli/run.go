@@ -21,6 +21,7 @@ import (
 func (a *app) runCommand() *cobra.Command {
 	var s shared
 	var gdb bool
+	var capture string
 	cmd := &cobra.Command{
 		Use:   "run [flags] [PKG | IMAGE] [-- ARGS]",
 		Short: "Build a main package into an image, or take a built one, and boot it in QEMU",
@@ -29,15 +30,16 @@ program's exit code; 3 says that the machine stopped without one. Ctrl-C presses
 the machine's power button, which the program sees as SIGTERM; a second one ends
 QEMU.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.run(cmd, args, &s, gdb)
+			return a.run(cmd, args, &s, gdb, capture)
 		},
 	}
 	s.add(cmd)
 	cmd.Flags().BoolVar(&gdb, "gdb", false, "wait for a debugger and print the command that attaches it")
+	cmd.Flags().StringVar(&capture, "pcap", "", "write what goes over the network card to this `file`, for Wireshark or tcpdump")
 	return cmd
 }
 
-func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error {
+func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, capture string) error {
 	b, err := s.start(a)
 	if err != nil {
 		return err
@@ -59,6 +61,12 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool) error 
 	}
 	if err != nil {
 		return err
+	}
+	if capture != "" {
+		if m.Net == "" || m.Net == config.NetNone {
+			return fmt.Errorf("--pcap: the machine has no network card; give it one by --net user")
+		}
+		m.Pcap = capture
 	}
 	if m.Accel == "kvm" {
 		if err := qemu.KVM(); err != nil {
@@ -88,7 +96,9 @@ func fromPackage(ctx context.Context, m *qemu.Machine, b *build.Builder, pkg []s
 	if err != nil {
 		return "", nil, err
 	}
-	setMachine(m, prog.Settings, prog.Modules)
+	if err := setMachine(m, prog.Settings, prog.Modules); err != nil {
+		return "", nil, err
+	}
 	outbox, err := coverage(prog, s)
 	if err != nil {
 		return "", nil, err
@@ -97,12 +107,33 @@ func fromPackage(ctx context.Context, m *qemu.Machine, b *build.Builder, pkg []s
 }
 
 // setMachine makes a machine as settings ask, for an image with these modules.
-func setMachine(m *qemu.Machine, s config.Settings, modules []string) {
+func setMachine(m *qemu.Machine, s config.Settings, modules []string) error {
 	m.Type = s.Machine
 	m.Memory = int64(s.Memory)
 	m.CPUs = s.CPUs
 	m.Accel = s.Accel
 	m.Balloon = slices.Contains(modules, build.BalloonModule)
+	return setNetwork(m, s, slices.Contains(modules, build.SocketModule))
+}
+
+// setNetwork gives the machine a network card if somebody wants one, or the image has sockets and nobody wants none.
+func setNetwork(m *qemu.Machine, s config.Settings, sockets bool) error {
+	ports, err := config.Ports(s.Publish)
+	if err != nil {
+		return err
+	}
+	m.Net = s.Net
+	if m.Net == "" && sockets {
+		m.Net = config.NetUser
+	}
+	if len(ports) > 0 && m.Net != config.NetUser {
+		if s.Net == "" {
+			return fmt.Errorf("--publish: the program uses no sockets, so nobody is behind its ports; leave the flag out, or link sockets by --sockets on")
+		}
+		return fmt.Errorf("--publish works with --net user only: with %s the host reaches the image by its address", s.Net)
+	}
+	m.Ports = ports
+	return nil
 }
 
 // coverDir is the environment variable that tells a program where its coverage

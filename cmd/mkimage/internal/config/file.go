@@ -31,6 +31,8 @@ type file struct {
 	VM           string            `toml:"vm"`
 	Sockets      string            `toml:"sockets"`
 	IP           string            `toml:"ip"`
+	Net          string            `toml:"net"`
+	Publish      []string          `toml:"publish"`
 	TraceCalls   bool              `toml:"trace-calls"`
 	MissingCalls bool              `toml:"missing-calls"`
 	Build        map[string]any    `toml:"build"` // go build flags by name
@@ -48,6 +50,8 @@ var wants = map[string]string{
 	"vm":            `a string, as "bump"`,
 	"sockets":       `a string: "auto", "on" or "off"`,
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
+	"net":           `a string: "user", "none" or "tap=NAME"`,
+	"publish":       `a list of strings, as ["8080:80"]`,
 	"trace-calls":   `true or false`,
 	"missing-calls": `true or false`,
 	"build":         `a table of go build's flags, as tags = "x" below [build]`,
@@ -85,7 +89,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sockets: f.Sockets, IP: f.IP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sockets: f.Sockets, IP: f.IP, Net: f.Net, Publish: f.Publish, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -96,6 +100,8 @@ func parse(data []byte) (Settings, error) {
 		{"machine", Settings{Machine: f.Machine}.Check()},
 		{"sockets", Settings{Sockets: f.Sockets}.Check()},
 		{"ip", CheckIP(f.IP)},
+		{"net", CheckNet(f.Net)},
+		{"publish", Settings{Publish: f.Publish}.Check()},
 		{"accel", Settings{Accel: f.Accel}.Check()},
 	} {
 		if value.err != nil {

@@ -22,7 +22,6 @@ var GoFlags = []GoFlag{
 	{"modcacherw", true, "leave new folders of the module cache writable"},
 	{"modfile", false, "read (and possibly write) an alternate go.mod file"},
 	{"overlay", false, "JSON file that replaces files of the build"},
-	{"p", false, "number of commands to run at once"},
 	{"pgo", false, "profile for profile-guided optimisation"},
 	{"tags", false, "comma-separated list of additional build tags"},
 	{"toolexec", false, "program that runs the toolchain's programs"},

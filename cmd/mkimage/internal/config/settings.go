@@ -20,9 +20,11 @@ type Settings struct {
 	Accel   string   // auto, tcg or kvm
 	Modules []string // libOS modules, as "libos/entropy" or an import path
 
-	VM      string // frame allocator, as "buddy" or an import path
-	Sockets string // whether sockets are linked: Auto, On or Off
-	IP      string // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
+	VM      string   // frame allocator, as "buddy" or an import path
+	Sockets string   // whether sockets are linked: Auto, On or Off
+	Net     string   // the machine's network card: "user", "none" or "tap=NAME"; "" is user for programs that use sockets
+	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
+	IP      string   // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
 
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
@@ -75,6 +77,12 @@ func (s Settings) Or(t Settings) Settings {
 	if s.IP == "" {
 		s.IP = t.IP
 	}
+	if s.Net == "" {
+		s.Net = t.Net
+	}
+	if s.Publish == nil {
+		s.Publish = t.Publish
+	}
 	if s.Machine == "" {
 		s.Machine = t.Machine
 	}
@@ -97,6 +105,12 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := CheckIP(s.IP); err != nil {
+		return err
+	}
+	if err := CheckNet(s.Net); err != nil {
+		return err
+	}
+	if _, err := Ports(s.Publish); err != nil {
 		return err
 	}
 	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {

@@ -3,6 +3,9 @@ package qemu
 import (
 	"fmt"
 	"strconv"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 )
 
 // A Machine is what an image runs on.
@@ -15,6 +18,9 @@ type Machine struct {
 	CPUs    int
 	Accel   string // auto, tcg or kvm
 	Balloon bool   // give it a virtio memory balloon
+	Net     string // config's: user, none, tap=NAME; "": no card
+	Ports   []config.Port
+	Pcap    string // file that takes what goes over the card; "": none
 	GDB     int    // TCP port on which to wait for a debugger, 0 for none
 }
 
@@ -74,6 +80,29 @@ func (m *Machine) typeArgs() []string {
 	a = append(a, "-device", "virtio-rng-"+bus)
 	if m.Balloon {
 		a = append(a, "-device", "virtio-balloon-"+bus)
+	}
+	return append(a, m.netArgs(bus)...)
+}
+
+// netArgs gives the machine its network card.
+func (m *Machine) netArgs(bus string) []string {
+	netdev := "user,id=net"
+	switch tap, isTap := strings.CutPrefix(m.Net, config.TapPrefix); {
+	case m.Net == "" || m.Net == config.NetNone:
+		return nil
+	case isTap:
+		netdev = "tap,id=net,script=no,downscript=no,ifname=" + escape(tap)
+	}
+	for _, p := range m.Ports {
+		proto := "tcp"
+		if p.UDP {
+			proto = "udp"
+		}
+		netdev += fmt.Sprintf(",hostfwd=%s:%s-:%d", proto, p.Host, p.Guest)
+	}
+	a := []string{"-netdev", netdev, "-device", "virtio-net-" + bus + ",netdev=net"}
+	if m.Pcap != "" {
+		a = append(a, "-object", "filter-dump,id=pcap,netdev=net,file="+escape(m.Pcap))
 	}
 	return a
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 )
 
 func TestArgs(t *testing.T) {
@@ -35,6 +37,30 @@ func TestArgs(t *testing.T) {
 		if m.Balloon = true; !slices.Contains(m.args(channels{}), device) {
 			t.Errorf("%s has no balloon", kind)
 		}
+	}
+}
+
+func TestNetArgs(t *testing.T) {
+	m := &Machine{Type: "microvm"}
+	for _, none := range []string{"", "none"} {
+		if m.Net = none; len(m.netArgs("device")) != 0 {
+			t.Errorf("net %q: %q", none, m.netArgs("device"))
+		}
+	}
+	ports, err := config.Ports([]string{"8080:80", "0.0.0.0:53:5353/udp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Net, m.Ports, m.Pcap = "user", ports, "a,b"
+	want := "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:0.0.0.0:53-:5353 -device virtio-net-pci,netdev=net " +
+		"-object filter-dump,id=pcap,netdev=net,file=a,,b"
+	if got := strings.Join(m.netArgs("pci"), " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	m = &Machine{Type: "microvm", Net: "tap=tap0"}
+	want = "-netdev tap,id=net,script=no,downscript=no,ifname=tap0 -device virtio-net-device,netdev=net"
+	if got := strings.Join(m.netArgs("device"), " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -256,6 +256,10 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	m := &qemu.Machine{
 		QEMU: r.QEMU, Image: filepath.Join(filepath.Dir(elf), "image"), Append: line.String(),
 		Type: settings.Machine, Memory: int64(settings.Memory), CPUs: settings.CPUs, Accel: settings.Accel,
+		Net: settings.Net, // nobody but who says so: tests talk to themselves
+	}
+	if m.Ports, err = config.Ports(settings.Publish); err != nil {
+		return nil, err
 	}
 	recipe := build.Recipe{Memory: settings.Memory, Cmdline: baked.String(), Record: elfimage.Record{Package: p.ImportPath, Modules: modules}}
 	_, err = recipe.Write(elf, m.Image)

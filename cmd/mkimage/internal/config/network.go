@@ -1,0 +1,75 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Kinds of Settings.Net; TapPrefix goes before the name of an interface.
+const (
+	NetUser   = "user"
+	NetNone   = "none"
+	TapPrefix = "tap="
+)
+
+// CheckNet refuses a network card that the machine cannot have.
+func CheckNet(v string) error {
+	name, tap := strings.CutPrefix(v, TapPrefix)
+	switch {
+	case v == "" || v == NetUser || v == NetNone:
+		return nil
+	case !tap:
+		return fmt.Errorf("net %q: want user, none or tap=NAME", v)
+	case name == "" || len(name) > 15 || strings.ContainsAny(name, ", /\t\n"):
+		return fmt.Errorf("net %q: an interface's name has 1 to 15 characters, none of them a space, comma or slash", v)
+	}
+	return nil
+}
+
+// A Port is one of the host's that leads to one of the image's.
+type Port struct {
+	Host  netip.AddrPort
+	Guest uint16
+	UDP   bool
+}
+
+// loopback is where a port is that is given without an address: what runs in an image is not for everybody unless somebody says so.
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// Ports reads what is to be published: [ADDRESS:]HOST:IMAGE[/tcp|/udp], ADDRESS 127.0.0.1 if it is left out.
+func Ports(list []string) (ports []Port, err error) {
+	for _, v := range list {
+		p, ok := parsePort(v)
+		if !ok {
+			return nil, fmt.Errorf("port %q: want HOST:IMAGE, as 8080:80, with an address before and /udp behind if need be, as 0.0.0.0:5353:53/udp", v)
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+func parsePort(v string) (p Port, ok bool) {
+	v, proto, has := strings.Cut(v, "/")
+	if has && proto != "tcp" && proto != "udp" {
+		return p, false
+	}
+	p.UDP = proto == "udp"
+	host, guest, found := strings.Cut(v, ":")
+	addr := loopback
+	if a, rest, three := strings.Cut(guest, ":"); three {
+		var err error
+		if addr, err = netip.ParseAddr(host); err != nil || !addr.Is4() {
+			return p, false
+		}
+		host, guest = a, rest
+	}
+	h, err1 := strconv.ParseUint(host, 10, 16)
+	g, err2 := strconv.ParseUint(guest, 10, 16)
+	if !found || err1 != nil || err2 != nil || h == 0 || g == 0 {
+		return p, false
+	}
+	p.Host, p.Guest = netip.AddrPortFrom(addr, uint16(h)), uint16(g)
+	return p, true
+}
