@@ -79,6 +79,7 @@ type machine struct {
 	cpu    string        // QEMU's -cpu
 	bare   bool          // no source of entropy among the devices
 	more   []string      // arguments for QEMU
+	words  string        // more of the command line
 	limit  time.Duration // default bootLimit
 }
 
@@ -107,6 +108,9 @@ func start(t *testing.T, guest string, m machine, args ...string) *boot {
 	line := "ctl=0xe9 debugexit=0xf4"
 	for _, a := range args {
 		line += " arg=" + strconv.Quote(a)
+	}
+	if m.words != "" {
+		line += " " + m.words
 	}
 	for _, e := range m.env {
 		line += " env=" + strconv.Quote(e)
