@@ -107,6 +107,11 @@ func (c *Conn) established() bool { return c.state >= Established }
 // inputSynchronized is RFC 9293, 3.10.7.4, with RFC 7323 and RFC 5961.
 func (c *Conn) inputSynchronized(now tick.Time, s *Segment) {
 	o := &s.Options
+	if c.state == SynReceived && s.Flags&(SYN|ACK|RST) == SYN|ACK && s.Seq == c.irs && s.Ack == c.sndNxt {
+		// Both ends have opened at the same time: we know the SYN already (RFC 9293, 3.5, figure 7).
+		s.Seq++
+		s.Flags &^= SYN
+	}
 	if c.tsOK && s.Flags&RST == 0 {
 		if !o.HasTimestamps {
 			return // RFC 7323, 3.2

@@ -246,9 +246,8 @@ func (c *Conn) sendNew(now tick.Time, out *Segment) bool {
 	window := c.sndUna.Add(c.sndWnd).Sub(c.sndNxt)
 	if c.windowProbe {
 		c.windowProbe = false
-		if window <= 0 {
-			return c.sendData(now, out, 1, probe)
-		}
+		// Into a closed window goes one byte; into one that was too small to be worth a segment, what fits: that has waited long enough (RFC 9293, 3.8.6.2.1).
+		return c.sendData(now, out, max(min(n, window, c.mss-4-8*MaxSACK), 1), probe)
 	}
 	room := c.quota()
 	mss := c.mss

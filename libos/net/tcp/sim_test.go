@@ -360,7 +360,7 @@ func (w *world) run(limit time.Duration, done func() bool) bool {
 		if w.ops++; w.ops > 5_000_000 {
 			w.t.Fatal("it does not come to an end")
 		}
-		w.now = max(w.now, next)
+		w.now = max(w.now, min(next, end))
 		for len(w.wire.events) > 0 && w.wire.events[0].at <= w.now {
 			w.deliver(heap.Pop(&w.wire.events).(packet))
 		}
