@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hardtack-os/hardtack/ci/bench/linuxguest"
+	"github.com/hardtack-os/hardtack/ci/bench/qemu"
 	"github.com/hardtack-os/hardtack/ci/bench/symbol"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -103,6 +104,43 @@ func (b *Bench) Linux(ctx context.Context, pkg string) (*Guest, error) {
 			g.main = main
 		}
 		return g, err
+	})
+}
+
+// NetImage builds pkg into an image that has the network.
+func (b *Bench) NetImage(ctx context.Context, pkg string) (*Guest, error) {
+	g, err := b.Image(ctx, pkg)
+	if err != nil {
+		return nil, err
+	}
+	net := *g
+	net.appendLine = func(c qemu.Clock) (string, error) {
+		line, err := imageCommandLine(c)
+		return line + " ip=" + guestAddress, err
+	}
+	return &net, nil
+}
+
+// NetLinux makes pkg the program of a Linux guest that has the network.
+func (b *Bench) NetLinux(ctx context.Context, pkg string) (*Guest, error) {
+	return b.once("linux with network "+pkg, func() (*Guest, error) {
+		program, err := b.Program(ctx, pkg)
+		if err != nil {
+			return nil, err
+		}
+		netinit, err := b.Program(ctx, "ci/bench/linuxguest/netinit")
+		if err != nil {
+			return nil, err
+		}
+		g, err := b.init(ctx, pkg, program)
+		if err != nil {
+			return nil, err
+		}
+		g.appendLine = func(c qemu.Clock) (string, error) {
+			line, err := linuxguest.CommandLine(c)
+			return line + " ADDRESS=" + guestAddress, err
+		}
+		return g, b.kernel.MakeNetworkInitramfs(g.Initrd, netinit, program)
 	})
 }
 

@@ -18,4 +18,8 @@ var rows = []Row{
 	bindingRow,
 	balloonRow,
 	buildRow,
+	httpRow(16, 1),
+	httpRow(128, 1),
+	httpRow(16, 2),
+	httpRow(128, 2),
 }

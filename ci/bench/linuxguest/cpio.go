@@ -57,15 +57,23 @@ func (c *cpioWriter) print(format string, args ...any) {
 // padding fills up to the next multiple of four.
 func padding(n int) string { return strings.Repeat("\x00", -n&3) }
 
-// WriteInitramfs writes a root file system with program as its init. It has /dev/console, which the kernel gives
+// A File is put into an initramfs.
+type File struct {
+	Name string // as "init" or "modules/x.ko"
+	Body []byte
+}
+
+// WriteInitramfs writes a root file system with program as its init and other files. It has /dev/console, which the kernel gives
 // to init as its standard files, and empty directories where a program would mount what it needs.
-func WriteInitramfs(w io.Writer, program []byte) error {
+func WriteInitramfs(w io.Writer, program []byte, files ...File) error {
 	c := &cpioWriter{w: w}
-	for _, dir := range []string{"dev", "proc", "sys", "tmp"} {
+	for _, dir := range []string{"dev", "proc", "sys", "tmp", modulesDir} {
 		c.add(dir, modeDirectory|0o755, device{}, nil)
 	}
 	c.add("dev/console", modeCharacter|0o600, device{5, 1}, nil)
 	c.add("dev/null", modeCharacter|0o666, device{1, 3}, nil)
-	c.add("init", modeFile|0o755, device{}, program)
+	for _, f := range append([]File{{"init", program}}, files...) {
+		c.add(f.Name, modeFile|0o755, device{}, f.Body)
+	}
 	return c.close()
 }

@@ -38,7 +38,7 @@ func TestInitramfs(t *testing.T) {
 			return string(out)
 		}
 		names := strings.Fields(cpio("-t", "--quiet"))
-		if want := []string{"dev", "proc", "sys", "tmp", "dev/console", "dev/null", "init"}; !slices.Equal(names, want) {
+		if want := []string{"dev", "proc", "sys", "tmp", "modules", "dev/console", "dev/null", "init"}; !slices.Equal(names, want) {
 			t.Errorf("cpio lists %v, want %v", names, want)
 		}
 		console := strings.Join(strings.Fields(cpio("-tv", "--quiet", "dev/console")), " ")

@@ -15,11 +15,36 @@ func MakeInitramfs(file, program string) error {
 	if err != nil {
 		return err
 	}
+	return writeInitramfs(file, raw)
+}
+
+// modulesDir is where netinit looks for what to load.
+const modulesDir = "modules"
+
+// MakeNetworkInitramfs writes to file the initramfs that sets the network up by netinit, a program built from the folder beside this
+// file, and then runs program.
+func (k *Kernel) MakeNetworkInitramfs(file, netinit, program string) error {
+	var bodies [][]byte
+	for _, name := range append([]string{netinit, program}, k.Network...) {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		bodies = append(bodies, raw)
+	}
+	files := []File{{"program", bodies[1]}}
+	for i, raw := range bodies[2:] {
+		files = append(files, File{fmt.Sprintf("%s/%02d-%s%s", modulesDir, i, network[i], moduleSuffix), raw})
+	}
+	return writeInitramfs(file, bodies[0], files...)
+}
+
+func writeInitramfs(file string, init []byte, files ...File) error {
 	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
-	if err := WriteInitramfs(f, raw); err != nil {
+	if err := WriteInitramfs(f, init, files...); err != nil {
 		f.Close()
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,12 @@ type Kernel struct {
 	Package string // its Debian package and version
 	ELF     string // file: vmlinux, with a PVH entry
 	Image   string // file: the bzImage that vmlinux came out of, which a deployment would ship
+
+	Network []string // files: the modules of virtio's network card, in the order they are loaded
 }
+
+// network are the modules that make a network card of a virtio-mmio device, each after those it needs. Debian's kernel has none built in.
+var network = []string{"virtio", "virtio_ring", "virtio_mmio", "failover", "net_failover", "virtio_net"}
 
 // Fetch returns the kernel kept in cache, or downloads it there first.
 func Fetch(ctx context.Context, cache string) (*Kernel, error) {
@@ -43,6 +49,9 @@ func Fetch(ctx context.Context, cache string) (*Kernel, error) {
 		return nil, err
 	}
 	dir := filepath.Join(cache, name)
+	if err := os.RemoveAll(dir); err != nil { // one that lacks something
+		return nil, err
+	}
 	if err := os.Rename(work, dir); err != nil {
 		return nil, err
 	}
@@ -56,6 +65,8 @@ func Fetch(ctx context.Context, cache string) (*Kernel, error) {
 const (
 	elfName   = "vmlinux"
 	imageName = "vmlinuz"
+
+	moduleSuffix = ".ko"
 )
 
 // cached returns the kernel in the cache, nil if there is none. Directories that a broken download left behind
@@ -66,7 +77,38 @@ func cached(cache string) *Kernel {
 		return nil
 	}
 	dir := filepath.Dir(found[len(found)-1])
-	return &Kernel{filepath.Base(dir), filepath.Join(dir, elfName), filepath.Join(dir, imageName)}
+	k := &Kernel{Package: filepath.Base(dir), ELF: filepath.Join(dir, elfName), Image: filepath.Join(dir, imageName)}
+	for _, name := range network {
+		file := filepath.Join(dir, name+moduleSuffix)
+		if _, err := os.Stat(file); err != nil {
+			return nil // unpacked before modules were kept
+		}
+		k.Network = append(k.Network, file)
+	}
+	return k
+}
+
+// takeModules moves the network's modules from an unpacked package to dir.
+func takeModules(tree, dir string) error {
+	for _, name := range network {
+		found := ""
+		err := filepath.WalkDir(filepath.Join(tree, "lib", "modules"), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == name+moduleSuffix {
+				found = path
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if found == "" {
+			return fmt.Errorf("lib/modules holds no %s%s", name, moduleSuffix)
+		}
+		if err := os.Rename(found, filepath.Join(dir, name+moduleSuffix)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unpackPackage downloads the kernel into the directory work, leaves vmlinux and vmlinuz there and returns the
@@ -111,6 +153,9 @@ func unpackPackage(ctx context.Context, work string) (string, error) {
 	vmlinux, err := Extract(ctx, raw)
 	if err != nil {
 		return "", fmt.Errorf("package %s: boot/vmlinuz: %w", real, err)
+	}
+	if err := takeModules(tree, work); err != nil {
+		return "", fmt.Errorf("package %s: %w", real, err)
 	}
 	for _, leftover := range []string{meta, deb, tree} {
 		if err := os.RemoveAll(leftover); err != nil {

@@ -20,6 +20,9 @@ const Binary = "qemu-system-x86_64"
 // DebugExitPort is the I/O port of the isa-debug-exit device: a guest that writes N ends QEMU with status N<<1|1.
 const DebugExitPort = 0xf4
 
+// modernMMIO lets virtio-mmio devices speak virtio 1 (QEMU's default is the draft before it).
+const modernMMIO = "virtio-mmio.force-legacy=false"
+
 // A Clock says what drives the guest's time.
 type Clock string
 
@@ -51,8 +54,24 @@ type Machine struct {
 	Append    string // command line
 	Clock     Clock
 	Monitor   bool // offer Process.Monitor; counts instructions, and so needs a Clock other than HostClock
+	Tap       *Tap // give it a virtio network card
 	Balloon   bool // give it a virtio memory balloon, and offer Process.Monitor
 	Debugger  bool // start stopped, and offer Process.Debugger
+}
+
+// A Tap is the host's end of a network card. The interface exists already, in a network namespace of its own where
+// QEMU then runs, so that nothing but the guest can be reached and nothing outside reaches the guest.
+type Tap struct {
+	Namespace, Interface string
+	Queues               int // queue pairs; 0 means 1
+}
+
+// command returns the program that starts the machine, and its first arguments.
+func (m Machine) command() []string {
+	if m.Tap == nil {
+		return []string{Binary}
+	}
+	return []string{"ip", "netns", "exec", m.Tap.Namespace, Binary}
 }
 
 // args returns QEMU's arguments; dir is where sockets and the instruction record go.
@@ -89,8 +108,19 @@ func (m Machine) args(dir string) ([]string, error) {
 		}
 		a = append(a, "-icount", icount)
 	}
+	if t := m.Tap; t != nil {
+		netdev, card := "tap,id=net,script=no,downscript=no,ifname="+t.Interface, "virtio-net-device,netdev=net"
+		if t.Queues > 1 {
+			netdev += fmt.Sprintf(",queues=%d", t.Queues)
+			card += ",mq=on"
+		}
+		a = append(a, "-netdev", netdev, "-device", card)
+		if !m.Balloon {
+			a = append(a, "-global", modernMMIO)
+		}
+	}
 	if m.Balloon {
-		a = append(a, "-global", "virtio-mmio.force-legacy=false", "-device", "virtio-balloon-device")
+		a = append(a, "-global", modernMMIO, "-device", "virtio-balloon-device")
 	}
 	if m.Monitor || m.Balloon {
 		a = append(a, "-chardev", "socket,id=monitor,path="+dir+"/"+monitorSocket, "-mon", "chardev=monitor,mode=control")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -58,8 +59,9 @@ func (p *Process) start(ctx context.Context, m Machine, limit time.Duration) err
 	if p.sockets, err = listen(p.dir, m); err != nil {
 		return err
 	}
+	command := m.command()
 	p.ctx, p.stop = context.WithTimeoutCause(ctx, limit, fmt.Errorf("the guest did not end within %v", limit))
-	p.cmd = exec.CommandContext(p.ctx, Binary, args...)
+	p.cmd = exec.CommandContext(p.ctx, command[0], append(command[1:], args...)...)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -161,6 +163,29 @@ func (p *Process) failure() error {
 }
 
 func lastLine(s string) string { return s[strings.LastIndexByte(s, '\n')+1:] }
+
+// CPUTime returns what QEMU has used of the host's CPUs so far. (ip netns exec becomes the program it starts.)
+func (p *Process) CPUTime() (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// After the name in parentheses: utime and stime are fields 14 and 15 (proc(5)).
+	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat: too few fields", p.cmd.Process.Pid)
+	}
+	var ticks int64
+	for _, s := range f[11:13] {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	const perSecond = 100 // USER_HZ
+	return time.Duration(ticks) * time.Second / perSecond, nil
+}
 
 // Close ends QEMU and removes what the boot left behind.
 func (p *Process) Close() {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/ci/bench/qemu"
+)
+
+// The addresses on the wire between the host's end and a guest.
+const (
+	hostAddress  = "10.77.0.1/24"
+	guestAddress = "10.77.0.2/24"
+	guestHost    = "10.77.0.2"
+)
+
+// A Wire is a network namespace with one end of a guest's network card in it. Nothing leads out of it.
+type Wire struct{ qemu.Tap }
+
+// NewWire makes a wire for a guest with so many queue pairs. It takes root's rights.
+func NewWire(ctx context.Context, queues int) (*Wire, error) {
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("a network namespace takes root's rights; run the bench as root, or leave the row out")
+	}
+	for tool, pkg := range map[string]string{"ip": "iproute2", "wrk": "wrk", "curl": "curl"} {
+		if err := install(ctx, tool, pkg); err != nil {
+			return nil, err
+		}
+	}
+	w := &Wire{qemu.Tap{Namespace: fmt.Sprintf("bench-%d", os.Getpid()), Interface: "tap0", Queues: queues}}
+	if _, err := command(ctx, ".", nil, "ip", "netns", "add", w.Namespace); err != nil {
+		return nil, err
+	}
+	tap := []string{"ip", "tuntap", "add", w.Interface, "mode", "tap", "vnet_hdr"}
+	if queues > 1 {
+		tap = append(tap, "multi_queue")
+	}
+	for _, step := range [][]string{
+		{"ip", "link", "set", "lo", "up"},
+		tap,
+		{"ip", "address", "add", hostAddress, "dev", w.Interface},
+		{"ip", "link", "set", w.Interface, "up"},
+	} {
+		if _, err := w.Command(ctx, step...); err != nil {
+			w.Close()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Command runs a program in the namespace and returns its standard output.
+func (w *Wire) Command(ctx context.Context, args ...string) (string, error) {
+	return command(ctx, ".", nil, "ip", append([]string{"netns", "exec", w.Namespace}, args...)...)
+}
+
+// Close removes the namespace and what is in it.
+func (w *Wire) Close() {
+	if _, err := command(context.Background(), ".", nil, "ip", "netns", "delete", w.Namespace); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", strings.TrimSpace(err.Error()))
+	}
+}
