@@ -1,7 +1,7 @@
 package main
 
 // rows are the table's lines, in its order.
-var rows = []Row{
+var rows = append([]Row{
 	entryRow,
 	startRow,
 	sizeRow,
@@ -18,8 +18,4 @@ var rows = []Row{
 	bindingRow,
 	balloonRow,
 	buildRow,
-	httpRow(16, 1),
-	httpRow(128, 1),
-	httpRow(16, 2),
-	httpRow(128, 2),
-}
+}, netRows()...)

@@ -6,13 +6,6 @@ import (
 	"time"
 )
 
-// A Load is what wrk saw of a server.
-type Load struct {
-	Rate float64       // requests a second
-	P99  time.Duration // of the latencies
-	CPU  time.Duration // QEMU's CPU time a request
-}
-
 // parseWrk reads the report of `wrk --latency`. Requests that failed make it an error.
 func parseWrk(out string) (l Load, err error) {
 	for line := range strings.SplitSeq(out, "\n") {
