@@ -154,6 +154,7 @@ func (s *Stack) datagram(d *udpOut, p []byte) (body []buf.Ref, ok bool) {
 // fit tells a connection that a listener has made what its path takes.
 func (s *Stack) fit(c *tcp.Conn, via *path) {
 	c.SetMSS(s.now(), via.mtu-via.headers())
+	c.SetLargest(via.maxSend, via.maxPieces)
 }
 
 // join has the interface of a group receive it.

@@ -242,6 +242,12 @@ func (c *Conn) SetMSS(now tick.Time, mss int) {
 	}
 }
 
+// SetLargest tells how much payload a segment that Next gives may have, in how many Refs: what the device cuts. Config has it for connections whose path is known when
+// they are made; a listener's is not.
+func (c *Conn) SetLargest(maxSend, maxPieces int) {
+	c.config.MaxSend, c.config.MaxPieces = max(maxSend, c.mss), max(maxPieces, 1)
+}
+
 // State is where the connection stands.
 func (c *Conn) State() State { return c.state }
 
