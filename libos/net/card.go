@@ -92,10 +92,14 @@ func (s *Stack) receive(c *card, queue int) {
 
 // transport delivers a packet that the network layer gives; afterwards p is empty.
 func (s *Stack) transport(now tick.Time, p *ip.Packet) {
-	s.deliver(now, &packet{
+	k := packets.Get().(*packet)
+	*k = packet{
 		proto: p.Protocol, src: p.Src, dst: p.Dst, index: p.Interface.Index, ttl: p.TTL, tos: p.TOS, verified: p.Verified, gso: p.SegmentSize,
 		group: p.Group, body: p.Data, from: p,
-	})
+	}
+	s.deliver(now, k)
+	*k = packet{}
+	packets.Put(k)
 	p.Release()
 }
 

@@ -37,6 +37,7 @@ const (
 type loopback struct {
 	mu       sync.Mutex
 	queue    fifo.Queue[packet]
+	spare    [][]buf.Ref // arrays of bodies that were delivered
 	draining bool
 }
 
@@ -46,7 +47,10 @@ const loopbackQueue = 4096
 // loopbackIndex is the number of the loopback interface, as on Linux.
 const loopbackIndex = 1
 
-// send takes a packet's bytes over.
+// maxSpare is how many arrays are kept for packets to come.
+const maxSpare = 64
+
+// sendLocal takes a packet's bytes over; the array of its body stays the caller's.
 func (s *Stack) sendLocal(p packet) {
 	p.verified = true
 	if p.index == 0 {
@@ -56,7 +60,14 @@ func (s *Stack) sendLocal(p packet) {
 	l.mu.Lock()
 	full := l.queue.Len() >= loopbackQueue
 	if !full {
-		l.queue.Push(p)
+		q := p
+		if n := len(l.spare); n > 0 {
+			q.body, l.spare = l.spare[n-1], l.spare[:n-1]
+		} else {
+			q.body = nil
+		}
+		q.body = append(q.body, p.body...)
+		l.queue.Push(q)
 	}
 	l.mu.Unlock()
 	if full {
@@ -73,12 +84,23 @@ func (l *loopback) drain(s *Stack) {
 		return
 	}
 	l.draining = true
+	p := packets.Get().(*packet)
+	defer packets.Put(p)
 	for l.queue.Len() > 0 {
-		p := l.queue.Pop()
+		*p = l.queue.Pop()
 		l.mu.Unlock()
-		s.deliver(s.now(), &p)
+		body := p.body
+		s.deliver(s.now(), p)
+		clear(body)
 		l.mu.Lock()
+		if len(l.spare) < maxSpare {
+			l.spare = append(l.spare, body[:0])
+		}
 	}
+	*p = packet{}
 	l.draining = false
 	l.mu.Unlock()
 }
+
+// packets is scratch.
+var packets = sync.Pool{New: func() any { return new(packet) }}

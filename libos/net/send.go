@@ -25,15 +25,13 @@ func (s *Stack) sendSegment(via *path, o *output) {
 	head.TrimFront(headRoom)
 	head.Truncate(n)
 	seg.Marshal(head.Bytes())
+	f := &o.frame
 	if via.local {
-		body := make([]buf.Ref, 1, 1+len(seg.Payload))
-		body[0] = head
-		body = append(body, seg.Payload...)
+		f.Body = append(append(f.Body[:0], head), seg.Payload...)
 		seg.Payload, seg.Size = seg.Payload[:0], 0
-		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), body: body})
+		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), body: f.Body})
 		return
 	}
-	f := &o.frame
 	f.Head = head
 	f.Body = append(f.Body[:0], seg.Payload...)
 	seg.Payload, seg.Size = seg.Payload[:0], 0
@@ -91,8 +89,11 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 	if group {
 		via.ttl = uint8(d.ttl)
 	}
-	body, ok := s.datagram(d, p)
-	if !ok {
+	o := s.outputs.Get().(*output)
+	defer s.outputs.Put(o)
+	f := &o.frame
+	body, ok := s.datagram(f.Body[:0], d, p)
+	if f.Body = body; !ok {
 		s.Counters.NoMemory.Add(1)
 		return syscall.ENOBUFS
 	}
@@ -107,22 +108,23 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 	if group && via.ttl == 0 {
 		release(body)
 	} else {
-		f := link.Frame{Head: body[0], Body: body[1:]}
-		e = s.output(&via, &f, ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true, Fragment: true})
+		f.Head = body[0]
+		f.Body = append(body[:0], body[1:]...)
+		e = s.output(&via, f, ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true, Fragment: true})
 	}
 	s.flush()
 	return e
 }
 
 // datagram makes UDP's header and the copy of the program's bytes behind it, in one block if they fit.
-func (s *Stack) datagram(d *udpOut, p []byte) (body []buf.Ref, ok bool) {
+func (s *Stack) datagram(body []buf.Ref, d *udpOut, p []byte) (_ []buf.Ref, ok bool) {
 	pool := s.small
 	if headRoom+udpHeader+len(p) > pool.Size() {
 		pool = s.heads
 	}
 	head, ok := pool.Get()
 	if !ok {
-		return nil, false
+		return body, false
 	}
 	head.TrimFront(headRoom)
 	in := 0
@@ -136,7 +138,7 @@ func (s *Stack) datagram(d *udpOut, p []byte) (body []buf.Ref, ok bool) {
 	binary.BigEndian.PutUint16(h[4:], uint16(udpHeader+len(p)))
 	binary.BigEndian.PutUint16(h[6:], 0)
 	copy(h[udpHeader:], p[:in])
-	body = append(make([]buf.Ref, 0, 4), head)
+	body = append(body, head)
 	if p = p[in:]; len(p) > 0 {
 		var q buf.Queue
 		if q.AppendCopy(s.data, p) == len(p) {
@@ -145,7 +147,7 @@ func (s *Stack) datagram(d *udpOut, p []byte) (body []buf.Ref, ok bool) {
 		q.Clear()
 		if len(body) == 1 {
 			release(body)
-			return nil, false
+			return body[:0], false
 		}
 	}
 	return body, true
