@@ -44,3 +44,23 @@ func TestLyingFrameAllocator(t *testing.T) {
 	c.mkimage(t, "run", "--vm", "nonsense", ".")
 	c.want(t, 1, `unknown libOS module "libos/vm/nonsense"`)
 }
+
+// TestSchedulers runs a program under each policy; with two, not even a build.
+func TestSchedulers(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := call{dir: root}
+	for _, name := range []string{"stride", "lottery", "github.com/hardtack-os/hardtack/libos/sched/stride"} {
+		c.mkimage(t, "run", "--cpus", "2", "--sched", name, "./libos/sched/testdata/shares", "--", "300")
+		c.want(t, 0)
+		var a, b, d float64
+		const said = "RESULT share0 %f %%\nRESULT share1 %f %%\nRESULT share2 %f %%"
+		if n, err := fmt.Sscanf(c.stdout, said, &a, &b, &d); n != 3 || a <= d {
+			t.Errorf("--sched %s: shares %q (%v): the class with most tickets had no more than that with the least", name, c.stdout, err)
+		}
+	}
+	c.mkimage(t, "run", "--sched", "go", "./samples/hello")
+	c.want(t, 0, "hello")
+}

@@ -51,11 +51,54 @@ func Modules(s config.Settings) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(modules, path) {
-			modules = append(modules, path)
+		modules = with(modules, path)
+	}
+	return withSched(modules, s.Sched)
+}
+
+// goSched is Go's own scheduler, which needs no module.
+const goSched = "go"
+
+// withSched adds the policy that --sched names, and what makes room for it. One image has one policy.
+func withSched(modules []string, name string) ([]string, error) {
+	if name == "" {
+		return modules, nil
+	}
+	path := ""
+	if name != goSched {
+		var err error
+		if path, err = schedPath(name); err != nil {
+			return nil, err
 		}
 	}
-	return modules, nil
+	for _, m := range modules {
+		if strings.HasPrefix(m, schedModule+"/") && m != path {
+			return nil, fmt.Errorf("--sched %s and --module %s are two schedulers: an image has one; leave one of them out", name, strings.TrimPrefix(m, inject.ModulePath+"/"))
+		}
+	}
+	if path == "" {
+		return modules, nil
+	}
+	return with(with(modules, schedModule), path), nil
+}
+
+// schedPath returns the import path of a policy that is named as "stride", or by any import path.
+func schedPath(name string) (string, error) {
+	if strings.Contains(name, ".") {
+		return modulePath(name)
+	}
+	var have []string
+	if entries, err := hardtack.Source.ReadDir("libos/sched"); err == nil {
+		for _, e := range entries {
+			if e.IsDir() && e.Name() != "schedtest" && e.Name() != "testdata" {
+				have = append(have, e.Name())
+			}
+		}
+	}
+	if !slices.Contains(have, name) {
+		return "", fmt.Errorf("unknown scheduler %q: have %s, %s, or name a package by its import path", name, goSched, strings.Join(have, ", "))
+	}
+	return schedModule + "/" + name, nil
 }
 
 // WithOutbox adds what brings a program's files to the host.

@@ -102,6 +102,7 @@ func (s *shared) buildOnly() (names []string) {
 	given("--output", s.output != "")
 	given("--module", s.Modules != nil)
 	given("--vm", s.VM != "")
+	given("--sched", s.Sched != "")
 	for _, f := range s.Go {
 		name, _, _ := strings.Cut(f, "=")
 		given(name, true)

@@ -29,6 +29,7 @@ type file struct {
 	Accel        string            `toml:"accel"`
 	Modules      []string          `toml:"modules"`
 	VM           string            `toml:"vm"`
+	Sched        string            `toml:"sched"`
 	Sockets      string            `toml:"sockets"`
 	IP           string            `toml:"ip"`
 	Net          string            `toml:"net"`
@@ -48,6 +49,7 @@ var wants = map[string]string{
 	"accel":         `a string, as "tcg"`,
 	"modules":       `a list of strings, as ["libos/entropy"]`,
 	"vm":            `a string, as "bump"`,
+	"sched":         `a string, as "stride"`,
 	"sockets":       `a string: "auto", "on" or "off"`,
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
 	"net":           `a string: "user", "none" or "tap=NAME"`,
@@ -89,7 +91,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sockets: f.Sockets, IP: f.IP, Net: f.Net, Publish: f.Publish, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, IP: f.IP, Net: f.Net, Publish: f.Publish, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string

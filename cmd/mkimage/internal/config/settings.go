@@ -20,6 +20,7 @@ type Settings struct {
 	Accel   string   // auto, tcg or kvm
 	Modules []string // libOS modules, as "libos/entropy" or an import path
 
+	Sched   string   // which goroutine runs next, as "go", "stride" or an import path
 	VM      string   // frame allocator, as "buddy" or an import path
 	Sockets string   // whether sockets are linked: Auto, On or Off
 	Net     string   // the machine's network card: "user", "none" or "tap=NAME"; "" is user for programs that use sockets
@@ -70,6 +71,9 @@ func (s Settings) Or(t Settings) Settings {
 	}
 	if s.VM == "" {
 		s.VM = t.VM
+	}
+	if s.Sched == "" {
+		s.Sched = t.Sched
 	}
 	if s.Sockets == "" {
 		s.Sockets = t.Sockets
