@@ -272,7 +272,7 @@ func TestNettest(t *testing.T) {
 // TestLoopback runs a program that talks to itself over TCP and UDP, knows localhost, finds the interface, and is told the right errors.
 func TestLoopback(t *testing.T) {
 	c := call{dir: app(t, loopbackProgram)}
-	c.mkimage(t, "run", "--cpus", "2")
+	c.mkimage(t, "run", "--cpus", "2", "--net", "none")
 	c.want(t, 0, "all is well")
 }
 
