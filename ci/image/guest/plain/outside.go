@@ -57,9 +57,10 @@ func cpuTime([]string) {
 		wg.Wait()
 	}
 	for _, f := range []func(){func() { time.Sleep(period) }, func() { loops(1) }, func() { loops(2) }} {
-		before := used()
+		before, start := used(), time.Now()
 		f()
-		fmt.Println("used", (used() - before).Milliseconds())
+		wall := time.Since(start)
+		fmt.Println("used", (used() - before).Milliseconds(), "of", wall.Milliseconds())
 	}
 }
 
