@@ -15,6 +15,7 @@ import (
 
 const (
 	entryReach = 1.35
+	entryRuns  = 3 // of each side; the least counts
 	entryLimit = 2 * time.Minute
 )
 
@@ -23,14 +24,14 @@ const (
 // before main.main is the Go runtime's part, which an image cannot save.
 var entryRow = Row{
 	Name:  "entry",
-	What:  "instructions from entry to main.main, samples/hello, 1 CPU, 64 MiB (icount; each iteration of a REP counts)",
+	What:  "instructions from entry to main.main, samples/hello, 1 CPU, 64 MiB (icount; each iteration of a REP counts; the least of 3 boots)",
 	Reach: fmt.Sprintf("%.2f times the runtime's own", entryReach),
 	Measure: func(ctx context.Context, b *Bench) Figures {
 		native, err := nativeEntry(ctx, b)
 		if err != nil {
 			return failed(err)
 		}
-		ours, linux := both(ctx, b, "samples/hello", func(g *Guest) (passage, error) { return entryToMain(ctx, g) })
+		ours, linux := both(ctx, b, "samples/hello", func(g *Guest) (passage, error) { return leastEntry(ctx, g) })
 		f := Figures{
 			Ours: ours.figure(func(p passage) string {
 				n := p.total
@@ -52,6 +53,21 @@ var entryRow = Row{
 type passage struct {
 	total  int64
 	stages []string // the same by landmarks, in words
+}
+
+// leastEntry boots entryRuns times and returns the passage of the fewest instructions: where Go puts its heap is drawn by lot at each start, and
+// once in some starts the search for pages there takes a fifth more.
+func leastEntry(ctx context.Context, g *Guest) (least passage, err error) {
+	for i := range entryRuns {
+		p, err := entryToMain(ctx, g)
+		if err != nil {
+			return p, err
+		}
+		if i == 0 || p.total < least.total {
+			least = p
+		}
+	}
+	return least, nil
 }
 
 func entryToMain(ctx context.Context, g *Guest) (p passage, err error) {
@@ -97,7 +113,7 @@ func entryToMain(ctx context.Context, g *Guest) (p passage, err error) {
 }
 
 // nativeEntry counts what samples/hello executes natively before main.main. The order in which threads run makes it
-// differ by a percent or two from run to run; the least of a few runs counts.
+// differ by a percent or two from run to run.
 func nativeEntry(ctx context.Context, b *Bench) (int64, error) {
 	program, err := b.Program(ctx, "samples/hello")
 	if err != nil {
@@ -111,8 +127,7 @@ func nativeEntry(ctx context.Context, b *Bench) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	const runs = 3
-	counts := make([]int64, runs)
+	counts := make([]int64, entryRuns)
 	for i := range counts {
 		if counts[i], err = stepcount.Until(program, main, sysmon); err != nil {
 			return 0, err

@@ -23,7 +23,7 @@ type Load struct {
 
 // A netRow has a client at the host's end of the wire put load on guest/web in both guests. They take turns, each fresh for each turn.
 type netRow struct {
-	name, what string
+	Name, what string
 	unit       string // of Rate
 	cpus       int
 	reach      float64 // Linux's rate times this
@@ -39,7 +39,7 @@ func (r netRow) row() Row {
 	if r.all {
 		reach += ", p99 and CPU time better by as much"
 	}
-	return Row{Name: r.name, What: r.what, Reach: reach, Measure: r.measure}
+	return Row{Name: r.Name, What: r.what, Reach: reach, Measure: r.measure}
 }
 
 func (r netRow) measure(ctx context.Context, b *Bench) Figures {
@@ -207,33 +207,37 @@ func datagrams(ctx context.Context, b *Bench, w *Wire) (Load, error) {
 	return Load{Rate: rate}, err
 }
 
+// httpRow has wrk ask for the short page over so many kept connections.
+func httpRow(name string, connections, cpus int) Row {
+	return netRow{
+		Name: name,
+		what: fmt.Sprintf("net/http hello over %d kept connections, %d CPU(s): requests a second, p99, QEMU's CPU time a request", connections, cpus),
+		unit: "/s", cpus: cpus, reach: 2, all: true, warm: true, drive: wrk(connections),
+	}.row()
+}
+
 // netRows are the network's lines.
-func netRows() (rows []Row) {
-	for _, cpus := range []int{1, 2} {
-		for _, connections := range []int{16, 128} {
-			rows = append(rows, netRow{
-				name: fmt.Sprintf("net-http-%d-%d", connections, cpus),
-				what: fmt.Sprintf("net/http hello over %d kept connections, %d CPU(s): requests a second, p99, QEMU's CPU time a request", connections, cpus),
-				unit: "/s", cpus: cpus, reach: 2, all: true, warm: true, drive: wrk(connections),
-			}.row())
-		}
-	}
-	return append(rows,
+func netRows() []Row {
+	return []Row{
+		httpRow("net-http-16-1", 16, 1),
+		httpRow("net-http-128-1", 128, 1),
+		httpRow("net-http-16-2", 16, 2),
+		httpRow("net-http-128-2", 128, 2),
 		netRow{
-			name: "net-connect", what: "net/http hello, a connection a request, 16 at a time, 1 CPU: requests a second, p99, QEMU's CPU time a request",
+			Name: "net-connect", what: "net/http hello, a connection a request, 16 at a time, 1 CPU: requests a second, p99, QEMU's CPU time a request",
 			unit: "/s", cpus: 1, reach: 2, warm: true, drive: wrk(16, "Connection: close"),
 		}.row(),
 		netRow{
-			name: "net-out", what: "64 MiB out of net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
+			Name: "net-out", what: "64 MiB out of net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
 			unit: "MB/s", cpus: 1, reach: 2, drive: curl("http://" + guestHost + "/bytes/" + strconv.Itoa(64<<20)),
 		}.row(),
 		netRow{
-			name: "net-in", what: "64 MiB into net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
+			Name: "net-in", what: "64 MiB into net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
 			unit: "MB/s", cpus: 1, reach: 1.5, drive: sendZeros(64),
 		}.row(),
 		netRow{
-			name: "net-udp", what: "UDP echo through net.UDPConn, 64 bytes, 32 in flight, 1 CPU: echoes a second, QEMU's CPU time an echo",
+			Name: "net-udp", what: "UDP echo through net.UDPConn, 64 bytes, 32 in flight, 1 CPU: echoes a second, QEMU's CPU time an echo",
 			unit: "/s", cpus: 1, reach: 2, warm: true, drive: datagrams,
 		}.row(),
-	)
+	}
 }
