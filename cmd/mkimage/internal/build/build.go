@@ -47,6 +47,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if file.Go, err = AbsFlags(t.PkgDir, file.Go); err != nil {
 		return nil, err
 	}
+	if file.Roots != "" && file.Roots != config.Auto && file.Roots != config.None && !filepath.IsAbs(file.Roots) {
+		file.Roots = filepath.Join(t.PkgDir, file.Roots)
+	}
 	p := &Program{Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
@@ -70,7 +73,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	}
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()
-	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings.Sockets)
+	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings)
 	return p, err
 }
 

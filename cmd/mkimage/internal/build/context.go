@@ -33,6 +33,7 @@ type Context struct {
 	Env     []string     // in addition to ours
 	Flags   gotool.Flags // those that go list, go build and go test share, without -overlay
 	Overlay map[string]string
+	Ours    string   // folder of our module
 	Version string   // of Go
 	RootEnv []string // of Env, what the Go root alone needs
 	Loose   bool     // Dir belongs to no module
@@ -93,6 +94,7 @@ func (b *Builder) NewContext(ctx context.Context, dir string, env []string, flag
 		Env:     slices.Concat(gotool.Target, p.root.Env, env, plan.Env),
 		Flags:   plan.Flags.Without("overlay").AddTags(tags...),
 		Overlay: overlay,
+		Ours:    plan.Ours,
 		Version: p.root.Version,
 		RootEnv: p.root.Env,
 		Loose:   !goEnv.InModule() && !goEnv.InWorkspace(),

@@ -17,8 +17,8 @@ import (
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
 
-// Which programs make system calls themselves, and which use sockets, is seen in
-// their packages and sources. Looking costs as much as a build that finds nothing
+// Which programs make system calls themselves, use sockets or check certificates
+// is seen in their packages and sources. Looking costs as much as a build that finds nothing
 // to do, so the answer is remembered together with the program that it was true
 // of; as long as go build gives the same program, it holds.
 
@@ -32,31 +32,38 @@ type answer struct {
 type needs struct {
 	Linux   bool // it makes system calls itself
 	Sockets bool // it opens sockets, or links what may
+	Roots   bool // it checks certificates, or links what may
 }
 
-// modules are those that serve it. What is there already, or was decided by the
-// setting of sockets, stays as it is.
-func (n needs) modules(all []string, sockets string) []string {
+// modules are those that serve it. What is there already, or was decided by a
+// setting, stays as it is.
+func (n needs) modules(all []string, s config.Settings) []string {
 	if n.Linux {
 		all = with(all, linuxModule)
 	}
-	if sockets == config.On || sockets == config.Auto && n.Sockets {
+	if s.Sockets == config.On || s.Sockets == config.Auto && n.Sockets {
 		all = with(all, SocketModule)
+	}
+	if s.Roots != config.None && n.Roots {
+		all = with(all, RootsModule)
 	}
 	return all
 }
 
 // link links the program with the modules and those that it turns out to need. It
 // returns the modules linked.
-func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, sockets string) (elf string, linked []string, err error) {
-	if slices.Contains(modules, linuxModule) && (sockets != config.Auto || slices.Contains(modules, SocketModule)) {
-		linked = needs{}.modules(modules, sockets)
-		elf, err = b.compile(ctx, c, t, linked)
-		return elf, linked, err
-	}
+func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, s config.Settings) (elf string, linked []string, err error) {
 	compile := func(n needs) (string, error) {
-		linked = n.modules(modules, sockets)
+		linked = n.modules(modules, s)
+		if err := b.AddRoots(c, linked, s.Roots); err != nil {
+			return "", err
+		}
 		return b.compile(ctx, c, t, linked)
+	}
+	if slices.Contains(modules, linuxModule) && (s.Sockets != config.Auto || slices.Contains(modules, SocketModule)) &&
+		(s.Roots == config.None || slices.Contains(modules, RootsModule)) {
+		elf, err = compile(needs{})
+		return elf, linked, err
 	}
 	file := b.answerFile(c, t)
 	known := readAnswer(file)
@@ -84,7 +91,7 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 }
 
 func (b *Builder) answerFile(c *Context, t *target) string {
-	h := cache.NewHash("needs")
+	h := cache.NewHash("needs: linux, sockets, roots")
 	h.Add(c.Dir, c.GoCmd)
 	h.Add(c.Env...)
 	h.Add(c.Flags...)
@@ -136,6 +143,7 @@ func (b *Builder) looks(ctx context.Context, c *Context, args ...string) (n need
 		switch {
 		case p.Standard:
 			n.Sockets = n.Sockets || p.ImportPath == netPackage
+			n.Roots = n.Roots || p.ImportPath == rootsPackage
 		case !ours:
 			n.Linux = n.Linux || packageMakesCalls(p)
 			n.Sockets = n.Sockets || packageOpensSockets(p)

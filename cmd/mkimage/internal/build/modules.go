@@ -107,18 +107,13 @@ func WithOutbox(modules []string) []string { return with(modules, outboxModule) 
 // ForTests adds what a package's test binary gets unasked: what a test will call
 // cannot be foreseen. Of the standard library's tests those of package net and
 // below get sockets; the others that use them are among the skips.
-func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, modules []string, sockets string) []string {
-	modules = with(modules, linuxModule)
-	link := sockets == config.On
-	if sockets == config.Auto {
-		if link = p.Standard && (p.ImportPath == netPackage || strings.HasPrefix(p.ImportPath, netPackage+"/")); !p.Standard {
-			link = b.looks(ctx, c, "-test", p.ImportPath).Sockets
-		}
+func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, modules []string, s config.Settings) []string {
+	n := needs{Sockets: p.ImportPath == netPackage || strings.HasPrefix(p.ImportPath, netPackage+"/")}
+	if !p.Standard {
+		n = b.looks(ctx, c, "-test", p.ImportPath)
 	}
-	if link {
-		modules = with(modules, SocketModule)
-	}
-	return modules
+	n.Linux = true
+	return n.modules(modules, s)
 }
 
 func with(modules []string, m string) []string {

@@ -37,6 +37,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringVar(&s.VM, "vm", "", "frame allocator: buddy, bump or an import path (default buddy)")
 	f.StringVar(&s.Sched, "sched", "", "which goroutine runs next: go, stride, edf, lottery or an import path (default go)")
 	f.StringVar(&s.Sockets, "sockets", "", byDefault("link sockets: auto (if the program uses them), on or off", d.Sockets))
+	f.StringVar(&s.Roots, "roots", "", byDefault("certificate authorities: auto (this machine's, if the program checks certificates), none or a PEM file", d.Roots))
 	f.StringVar(&s.Net, "net", "", "the machine's network card: user, none or tap=NAME (default user, for programs that use sockets)")
 	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringVar(&s.IP, "ip", "", "set up the image's first network card: dhcp, off, or ADDRESS/BITS[,gw=ADDRESS][,dns=ADDRESS][,search=DOMAIN] (default dhcp)")

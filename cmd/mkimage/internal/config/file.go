@@ -31,6 +31,7 @@ type file struct {
 	VM           string            `toml:"vm"`
 	Sched        string            `toml:"sched"`
 	Sockets      string            `toml:"sockets"`
+	Roots        string            `toml:"roots"`
 	IP           string            `toml:"ip"`
 	Net          string            `toml:"net"`
 	Publish      []string          `toml:"publish"`
@@ -51,6 +52,7 @@ var wants = map[string]string{
 	"vm":            `a string, as "bump"`,
 	"sched":         `a string, as "stride"`,
 	"sockets":       `a string: "auto", "on" or "off"`,
+	"roots":         `a string: "auto", "none" or a PEM file`,
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
 	"net":           `a string: "user", "none" or "tap=NAME"`,
 	"publish":       `a list of strings, as ["8080:80"]`,
@@ -91,7 +93,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, IP: f.IP, Net: f.Net, Publish: f.Publish, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, IP: f.IP, Net: f.Net, Publish: f.Publish, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string

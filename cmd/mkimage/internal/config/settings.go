@@ -23,6 +23,7 @@ type Settings struct {
 	Sched   string   // which goroutine runs next, as "go", "stride" or an import path
 	VM      string   // frame allocator, as "buddy" or an import path
 	Sockets string   // whether sockets are linked: Auto, On or Off
+	Roots   string   // certificate authorities: Auto, None or a PEM file
 	Net     string   // the machine's network card: "user", "none" or "tap=NAME"; "" is user for programs that use sockets
 	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
 	IP      string   // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
@@ -40,13 +41,15 @@ var Defaults = Settings{
 	Machine: "microvm",
 	Accel:   "auto",
 	Sockets: Auto,
+	Roots:   Auto,
 }
 
-// Values of Settings.Sockets.
+// Values of Settings.Sockets and Settings.Roots.
 const (
 	Auto = "auto" // if the program uses them
 	On   = "on"
 	Off  = "off"
+	None = "none"
 )
 
 // MaxCPUs is how many processors the runtime's bottom half can start.
@@ -77,6 +80,9 @@ func (s Settings) Or(t Settings) Settings {
 	}
 	if s.Sockets == "" {
 		s.Sockets = t.Sockets
+	}
+	if s.Roots == "" {
+		s.Roots = t.Roots
 	}
 	if s.IP == "" {
 		s.IP = t.IP

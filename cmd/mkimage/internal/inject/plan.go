@@ -37,11 +37,12 @@ type Plan struct {
 	Flags   gotool.Flags      // replaces the app's flags
 	Env     []string          // environment variables
 	Overlay map[string]string // overlay entries
+	Ours    string            // folder of our module in this build
 }
 
 // New makes the plan for an app.
 func New(app App) (*Plan, error) {
-	p := &Plan{Flags: app.Flags, Overlay: map[string]string{}}
+	p := &Plan{Flags: app.Flags, Overlay: map[string]string{}, Ours: app.Lay}
 	switch {
 	case app.Env.GO111MODULE == "off":
 		return nil, fmt.Errorf("GO111MODULE=off: images are built in module mode; unset it (go env -u GO111MODULE)")
@@ -65,6 +66,7 @@ func (a *App) module(p *Plan) error {
 	}
 	root := filepath.Dir(a.Env.GOMOD)
 	if modulePath(mod) == ModulePath {
+		p.Ours = root
 		return nil
 	}
 	vendored, err := a.usesVendor(root, goVersion(mod.Go))

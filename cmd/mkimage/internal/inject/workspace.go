@@ -26,6 +26,7 @@ func (a *App) workspace(p *Plan) error {
 	}
 	for _, m := range mods {
 		if modulePath(m) == ModulePath {
+			p.Ours = filepath.Dir(m.Syntax.Name)
 			return nil
 		}
 	}

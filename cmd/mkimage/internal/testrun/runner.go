@@ -226,7 +226,10 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if err != nil {
 		return nil, err
 	}
-	modules = r.Builder.ForTests(ctx, p.ctx, p.Package, modules, settings.Sockets)
+	modules = r.Builder.ForTests(ctx, p.ctx, p.Package, modules, settings)
+	if err := r.Builder.AddRoots(p.ctx, modules, settings.Roots); err != nil {
+		return nil, err
+	}
 	if r.wanted(p.ctx) {
 		modules = build.WithOutbox(modules)
 	}
