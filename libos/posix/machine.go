@@ -10,6 +10,9 @@ func Uptime() int64 { return hwUptime() }
 // CPUTime is for how long CPUs have had something to run, all together, in nanoseconds.
 func CPUTime() int64 { return hwCPUTime() }
 
+// StepClock moves the wall clock by so many nanoseconds. The monotonic clock stays.
+func StepClock(ns int64) { hwStepClock(ns) }
+
 // Memory gives the bytes of memory in all and unused.
 func Memory() (total, free uint64) { return hwMemory() }
 

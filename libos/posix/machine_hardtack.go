@@ -35,6 +35,9 @@ func hwMemory() (total, free uint64)
 // hwUptime is Go's monotonic clock.
 func hwUptime() int64
 
+// hwStepClock moves the wall clock by ns.
+func hwStepClock(ns int64)
+
 // hwCPUTime is for how long CPUs have had something to run, all together.
 func hwCPUTime() int64
 

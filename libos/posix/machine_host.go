@@ -55,6 +55,7 @@ var start = time.Now()
 
 func hwUptime() int64         { return int64(time.Since(start)) + 1e9 }
 func hwCPUTime() int64        { return hwUptime() }
+func hwStepClock(ns int64)    {} // tests do not set the host's
 func hwExit(code int)         { os.Exit(code) }
 func hwRandom(p []byte)       { rand.Read(p) }
 func hwTrace() uint32         { return atomic.LoadUint32(&hostTrace) }

@@ -120,6 +120,27 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		}
 		ts := syscall.NsecToTimespec(ns)
 		return 0, user.Put(a[1], &ts)
+	case syscall.SYS_CLOCK_SETTIME:
+		ts := user.At[syscall.Timespec](a[1])
+		if _, e := clockNow(int(int32(a[0]))); e != 0 {
+			return 0, e
+		}
+		if ts == nil {
+			return 0, syscall.EFAULT
+		}
+		return 0, setClock(int(int32(a[0])), ts)
+	case syscall.SYS_SETTIMEOFDAY:
+		if a[0] == 0 {
+			return 0, 0 // a time zone, which nobody keeps
+		}
+		tv := user.At[syscall.Timeval](a[0])
+		if tv == nil {
+			return 0, syscall.EFAULT
+		}
+		if uint64(tv.Usec) >= 1e6 {
+			return 0, syscall.EINVAL
+		}
+		return 0, setClock(clockRealtime, &syscall.Timespec{Sec: tv.Sec, Nsec: tv.Usec * 1000})
 	case syscall.SYS_GETTIMEOFDAY:
 		if a[0] == 0 {
 			return 0, 0

@@ -35,6 +35,19 @@ func clockNow(clock int) (int64, syscall.Errno) {
 	return 0, syscall.EINVAL
 }
 
+// setClock sets a clock to a time since 1970: the wall clock only, as clock_settime(2) has it.
+func setClock(clock int, ts *syscall.Timespec) syscall.Errno {
+	ns, ok := nanoseconds(ts)
+	switch {
+	case clock == clockProcess || clock == clockThread:
+		return syscall.EPERM
+	case clock != clockRealtime || !ok || ns == forever:
+		return syscall.EINVAL
+	}
+	posix.StepClock(ns - time.Now().UnixNano())
+	return 0
+}
+
 // nanoseconds converts a timespec, saturating; ok is false where it is not one.
 func nanoseconds(ts *syscall.Timespec) (ns int64, ok bool) {
 	if ts.Sec < 0 || uint64(ts.Nsec) >= 1e9 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
@@ -84,6 +85,9 @@ func (p *Program) Recipe(args, env []string) Recipe {
 	line.Add("name", p.Name)
 	if p.Settings.IP != "" {
 		line.Add("ip", p.Settings.IP)
+	}
+	if len(p.Settings.NTP) > 0 {
+		line.Add("ntp", strings.Join(p.Settings.NTP, ","))
 	}
 	line.Program(args, env)
 	return Recipe{

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ const (
 	// SocketModule is for programs that use sockets.
 	SocketModule = inject.ModulePath + "/libos/net/socket"
 
+	// NTPModule is for --ntp.
+	NTPModule = inject.ModulePath + "/libos/net/ntp"
+
 	defaultVM = "buddy" // the frame allocator, below libos/vm
 
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host
@@ -45,6 +49,12 @@ func Modules(s config.Settings) ([]string, error) {
 	modules := []string{posixModule, vm}
 	if s.TraceCalls || s.MissingCalls {
 		modules = append(modules, traceModule)
+	}
+	if len(s.NTP) > 0 {
+		if s.Sockets == config.Off {
+			return nil, errors.New("--ntp wants sockets, and --sockets off leaves them out")
+		}
+		modules = append(modules, SocketModule, NTPModule)
 	}
 	for _, name := range s.Modules {
 		path, err := modulePath(name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
@@ -84,6 +85,12 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	if s.IP != "" {
 		line.Add("ip", s.IP)
 	}
+	if s.NTP != nil {
+		if !slices.Contains(modules, build.NTPModule) {
+			return fmt.Errorf("%s was built without --ntp: only an image that was built with it can be told other servers", name)
+		}
+		line.Add("ntp", strings.Join(s.NTP, ","))
+	}
 	trace(&line, settings)
 	if n := len(line.String()); n > qemu.MaxAppend {
 		return fmt.Errorf("arguments and environment of %d bytes are too long for the command line of a built image (%d bytes); build them in with mkimage build", n, qemu.MaxAppend)
@@ -103,6 +110,8 @@ func (s *shared) buildOnly() (names []string) {
 	given("--module", s.Modules != nil)
 	given("--vm", s.VM != "")
 	given("--sched", s.Sched != "")
+	given("--sockets", s.Sockets != "")
+	given("--roots", s.Roots != "")
 	for _, f := range s.Go {
 		name, _, _ := strings.Cut(f, "=")
 		given(name, true)

@@ -35,6 +35,7 @@ type file struct {
 	IP           string            `toml:"ip"`
 	Net          string            `toml:"net"`
 	Publish      []string          `toml:"publish"`
+	NTP          []string          `toml:"ntp"`
 	TraceCalls   bool              `toml:"trace-calls"`
 	MissingCalls bool              `toml:"missing-calls"`
 	Build        map[string]any    `toml:"build"` // go build flags by name
@@ -56,6 +57,7 @@ var wants = map[string]string{
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
 	"net":           `a string: "user", "none" or "tap=NAME"`,
 	"publish":       `a list of strings, as ["8080:80"]`,
+	"ntp":           `a list of strings, as ["ntp.example.com"]`,
 	"trace-calls":   `true or false`,
 	"missing-calls": `true or false`,
 	"build":         `a table of go build's flags, as tags = "x" below [build]`,
@@ -93,7 +95,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, IP: f.IP, Net: f.Net, Publish: f.Publish, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, IP: f.IP, Net: f.Net, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -106,6 +108,7 @@ func parse(data []byte) (Settings, error) {
 		{"ip", CheckIP(f.IP)},
 		{"net", CheckNet(f.Net)},
 		{"publish", Settings{Publish: f.Publish}.Check()},
+		{"ntp", CheckNTP(f.NTP)},
 		{"accel", Settings{Accel: f.Accel}.Check()},
 	} {
 		if value.err != nil {

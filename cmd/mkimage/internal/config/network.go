@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -24,6 +25,20 @@ func CheckNet(v string) error {
 		return fmt.Errorf("net %q: want user, none or tap=NAME", v)
 	case name == "" || len(name) > 15 || strings.ContainsAny(name, ", /\t\n"):
 		return fmt.Errorf("net %q: an interface's name has 1 to 15 characters, none of them a space, comma or slash", v)
+	}
+	return nil
+}
+
+// CheckNTP refuses what is neither name nor address, with a port or without.
+func CheckNTP(servers []string) error {
+	for _, v := range servers {
+		host, port := v, "123"
+		if h, p, err := net.SplitHostPort(v); err == nil {
+			host, port = h, p
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "\" ,=\\/") {
+			return fmt.Errorf("time server %q: want a name or an address, as ntp.example.com or 192.0.2.1:1123", v)
+		}
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ type Settings struct {
 	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
 	IP      string   // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
 
+	NTP []string // time servers that set the clock, as names or addresses, with a port if it is another than NTP's
+
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
 
@@ -87,6 +89,9 @@ func (s Settings) Or(t Settings) Settings {
 	if s.IP == "" {
 		s.IP = t.IP
 	}
+	if s.NTP == nil {
+		s.NTP = t.NTP
+	}
 	if s.Net == "" {
 		s.Net = t.Net
 	}
@@ -115,6 +120,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := CheckIP(s.IP); err != nil {
+		return err
+	}
+	if err := CheckNTP(s.NTP); err != nil {
 		return err
 	}
 	if err := CheckNet(s.Net); err != nil {

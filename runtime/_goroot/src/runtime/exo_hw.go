@@ -180,6 +180,9 @@ func exoHwRawCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, errno uintptr) {
 	return r, 0
 }
 
+//go:linkname exoHwStepClock github.com/hardtack-os/hardtack/libos/posix.hwStepClock
+func exoHwStepClock(ns int64) { atomic.Xadduintptr(&exo.clock.wall0, uintptr(ns)) }
+
 //go:linkname exoHwCPUTime github.com/hardtack-os/hardtack/libos/posix.hwCPUTime
 func exoHwCPUTime() (ns int64) {
 	for i := uint32(0); i < exo.ncpu; i++ {
