@@ -20,6 +20,7 @@ type Conn struct {
 	tuple tcp.Tuple
 	via   path // where its packets go
 	timer timer
+	chain *Conn // the next in the tcpTable's bucket, under its shard's lock
 
 	mu       sync.Mutex
 	c        *tcp.Conn

@@ -27,15 +27,17 @@ type tcpTable struct {
 	}
 }
 
+// A tcpShard chains the connections of a bucket by Conn.chain: a map would spend a third of what an idle connection weighs on keys and room.
 type tcpShard struct {
 	sync.RWMutex
-	of map[tcp.Tuple]*Conn
+	buckets []*Conn // as many as a power of two
+	n       int     // connections
 }
 
 func newTCPTable() *tcpTable {
 	t := &tcpTable{seed: maphash.MakeSeed()}
 	for i := range t.shards {
-		t.shards[i].of = map[tcp.Tuple]*Conn{}
+		t.shards[i].buckets = make([]*Conn, 1)
 	}
 	t.ports.First, t.ports.Last = firstEphemeral, lastEphemeral
 	t.listening.of = map[uint16][]*Listener{}
@@ -54,27 +56,58 @@ func unzoned(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
-func (t *tcpTable) shard(k tcp.Tuple) *tcpShard {
-	return &t.shards[maphash.Comparable(t.seed, k)%uint64(len(t.shards))]
+// shard gives where k belongs, and its hash there.
+func (t *tcpTable) shard(k tcp.Tuple) (*tcpShard, uint64) {
+	h := maphash.Comparable(t.seed, k)
+	n := uint64(len(t.shards))
+	return &t.shards[h%n], h / n
+}
+
+// find gives the link that leads to the connection with the ends k, or the last of its chain.
+func (s *tcpShard) find(k tcp.Tuple, h uint64) **Conn {
+	at := &s.buckets[h&uint64(len(s.buckets)-1)]
+	for *at != nil && key((*at).tuple) != k {
+		at = &(*at).chain
+	}
+	return at
+}
+
+// grow makes room for as many connections again.
+func (t *tcpTable) grow(s *tcpShard) {
+	old := s.buckets
+	s.buckets = make([]*Conn, 2*len(old))
+	for _, c := range old {
+		for c != nil {
+			next := c.chain
+			_, h := t.shard(key(c.tuple))
+			at := &s.buckets[h&uint64(len(s.buckets)-1)]
+			c.chain, *at = *at, c
+			c = next
+		}
+	}
 }
 
 func (t *tcpTable) get(k tcp.Tuple) *Conn {
-	s := t.shard(k)
+	s, h := t.shard(k)
 	s.RLock()
 	defer s.RUnlock()
-	return s.of[k]
+	return *s.find(k, h)
 }
 
 // put enters c unless another has its ends.
 func (t *tcpTable) put(c *Conn) bool {
 	k := key(c.tuple)
-	s := t.shard(k)
+	s, h := t.shard(k)
 	s.Lock()
 	defer s.Unlock()
-	if s.of[k] != nil {
+	at := s.find(k, h)
+	if *at != nil {
 		return false
 	}
-	s.of[k] = c
+	*at = c
+	if s.n++; s.n > len(s.buckets) {
+		t.grow(s)
+	}
 	return true
 }
 
@@ -102,12 +135,13 @@ func (t *tcpTable) taken(port uint16) bool {
 
 func (t *tcpTable) remove(c *Conn) {
 	k := key(c.tuple)
-	s := t.shard(k)
+	s, h := t.shard(k)
 	s.Lock()
-	if s.of[k] == c {
-		delete(s.of, k)
+	defer s.Unlock()
+	if at := s.find(k, h); *at == c {
+		*at, c.chain = c.chain, nil
+		s.n--
 	}
-	s.Unlock()
 }
 
 // count is how many connections there are.
@@ -115,7 +149,7 @@ func (t *tcpTable) count() (n int) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.RLock()
-		n += len(s.of)
+		n += s.n
 		s.RUnlock()
 	}
 	return n

@@ -37,7 +37,7 @@ func (q *Queue) Append(r Ref) {
 		return
 	}
 	if q.n == uint(len(q.ring)) {
-		ring := make([]piece, max(4, 2*len(q.ring)))
+		ring := make([]piece, max(2, 2*len(q.ring)))
 		for i := range q.n {
 			ring[i] = *q.at(i)
 		}
