@@ -12,6 +12,7 @@ test: install
 	@unformatted="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; \
 	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed on:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./... ./cmd/mkimage/...
+	cd ci/peer && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test .
 	$(GO) test -timeout 60m ./... ./cmd/mkimage/...
 
 bench: install

@@ -18,4 +18,5 @@ var rows = append([]Row{
 	bindingRow,
 	balloonRow,
 	buildRow,
+	hostedRow,
 }, netRows()...)

@@ -1,7 +1,6 @@
 package inet
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -216,19 +215,12 @@ func (s *Stack) isBroadcast(a netip.Addr) bool {
 	}
 	for _, i := range s.host.Interfaces() {
 		for _, p := range i.Addresses() {
-			if p.Addr().Is4() && p.Bits() < 31 && p.Contains(a) && a == lastOf(p) {
+			if ip.Directed(p, a) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// lastOf is the last address of an IPv4 prefix.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().As4()
-	n := binary.BigEndian.Uint32(b[:]) | (1<<(32-p.Bits()) - 1)
-	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
 // pathTo finds a way to dst, from src if that is valid, by the interface of a number if that is not 0.

@@ -1,6 +1,7 @@
 package ip
 
 import (
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -159,7 +160,7 @@ func (i *Interface) broadcast(a netip.Addr) bool {
 		return true
 	}
 	for _, p := range i.addresses {
-		if p.Addr().Is4() && p.Bits() < 31 && p.Contains(a) && a == lastOf(p) {
+		if Directed(p, a) {
 			return true
 		}
 	}
@@ -168,13 +169,14 @@ func (i *Interface) broadcast(a netip.Addr) bool {
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// lastOf is the last address of an IPv4 prefix.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().As4()
-	for bit := p.Bits(); bit < 32; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
+// Directed tells whether a is the address of all hosts in p's network (RFC 919, section 7); networks of two hosts have none (RFC 3021).
+func Directed(p netip.Prefix, a netip.Addr) bool {
+	if !p.Addr().Is4() || !a.Is4() || p.Bits() > 30 {
+		return false
 	}
-	return netip.AddrFrom4(b)
+	own, other := p.Addr().As4(), a.As4()
+	hosts := uint32(1)<<(32-p.Bits()) - 1
+	return binary.BigEndian.Uint32(other[:]) == binary.BigEndian.Uint32(own[:])|hosts
 }
 
 // limiter is a token bucket.

@@ -499,3 +499,18 @@ func FuzzInput(f *testing.F) {
 		other.Close()
 	})
 }
+
+func TestDirected(t *testing.T) {
+	for _, c := range []struct {
+		p, a string
+		want bool
+	}{
+		{"10.1.2.3/24", "10.1.2.255", true}, {"10.1.2.3/24", "10.1.2.254", false}, {"10.1.2.3/24", "10.1.3.255", false}, {"10.1.2.3/9", "10.127.255.255", true},
+		{"10.1.2.3/30", "10.1.2.3", true}, {"10.1.2.2/31", "10.1.2.3", false}, {"10.1.2.3/32", "10.1.2.3", false}, {"0.0.0.0/0", "255.255.255.255", true},
+		{"fe80::1/64", "fe80::ffff:ffff:ffff:ffff", false}, {"10.1.2.3/24", "fe80::1", false},
+	} {
+		if got := Directed(netip.MustParsePrefix(c.p), netip.MustParseAddr(c.a)); got != c.want {
+			t.Errorf("%s is all hosts of %s: %v", c.a, c.p, got)
+		}
+	}
+}
