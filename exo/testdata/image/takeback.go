@@ -106,13 +106,12 @@ func names() {
 	end := make(chan error)
 	go func() {
 		_, err := v.Wait(0)
+		for busy(err) { // the other goroutine is looking
+			_, err = v.Wait(0)
+		}
 		end <- err
 	}()
-	var busy *exo.BusyError
-	for {
-		if _, err := v.Wait(-1); errors.As(err, &busy) {
-			break
-		}
+	for _, err := v.Wait(-1); !busy(err); _, err = v.Wait(-1) {
 		runtime.Gosched()
 	}
 	exo.Root().Revoke(d)
@@ -125,6 +124,12 @@ func names() {
 	}
 	n, err := w.Wait(-1)
 	fmt.Println("the next holder's count:", n, err)
+}
+
+// busy says whether somebody else waits.
+func busy(err error) bool {
+	var e *exo.BusyError
+	return errors.As(err, &e)
 }
 
 // use says what f panics with.
