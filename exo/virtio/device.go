@@ -184,12 +184,14 @@ func (d *Device) Wait(deadline int64) (fired bool, err error) {
 // Wait. The registers may be gone meanwhile, by Close or taken back.
 func (d *Device) quiet() (err error) {
 	defer func() {
-		if e := recover(); e != nil {
-			gone, ok := e.(*exo.RevokedError)
-			if !ok {
-				panic(e)
-			}
-			err = gone
+		switch e := recover().(type) {
+		case nil:
+		case *exo.RevokedError:
+			err = e
+		case *exo.ReleasedError:
+			err = e
+		default:
+			panic(e)
 		}
 	}()
 	for range 16 {

@@ -9,7 +9,7 @@ type Virtio struct {
 	Features uint64
 	QueueMax uint16
 	Queues   int                           // 0 means one
-	Serve    func(in []byte) (written int) // fills the writable part of a chain
+	Serve    func(in []byte) (written int) // fills the writable part of a chain; negative: there is nothing for it, now or later
 	Take     func(queue int, out []byte)   // is given the readable part; nil: nobody looks at it
 	Stored   func(off uintptr, v uint32)   // is told of stores to the configuration, with the device locked; nil: nobody is
 
@@ -155,15 +155,16 @@ func (d *Virtio) run(index int) {
 	desc := d.m.RAM(q.parts[0], 16*n)
 	avail := d.m.RAM(q.parts[1], 4+2*n+4)
 	used := d.m.RAM(q.parts[2], 4+8*n+4)
-	events, before := d.accepted&(1<<29) != 0, q.idx
+	events, before, held := d.accepted&(1<<29) != 0, q.idx, false
 	if events {
 		defer func() {
 			word(used[4+8*n:]).Store(uint32(q.seen)) // tell of whatever comes next (avail_event)
-			if uint16(word(avail).Load()>>16) != q.seen {
+			if uint16(word(avail).Load()>>16) != q.seen && !held {
 				go d.run(index) // it came meanwhile
 			}
 		}()
 	}
+chains:
 	for idx := uint16(word(avail).Load() >> 16); q.seen != idx; q.seen++ {
 		head := le.Uint16(avail[4+2*uint64(q.seen%q.size):])
 		var written uint32
@@ -176,7 +177,11 @@ func (d *Virtio) run(index int) {
 					panic("sim: a descriptor points outside RAM")
 				}
 				if flags&2 != 0 {
-					written += uint32(d.Serve(b))
+					n := d.Serve(b)
+					if held = n < 0; held {
+						break chains
+					}
+					written += uint32(n)
 				} else {
 					d.Take(index, b)
 				}

@@ -1,8 +1,8 @@
 // Package card makes network devices of virtio's cards: it joins exo/virtio/nic and libos/net/link. What the card receives lies in blocks of frames that the
 // card wrote to, and what is sent the card reads where it lies.
 //
-// A card is polled while it is busy. Only before its receiver parks is it asked for an interrupt: for the next frame, and, while frames are on their way out or there was no room, for
-// the end of a transmission. The device is not trusted: a length, a count of buffers or an offset in a header that cannot be right costs the frame, an impossible index the card.
+// A card is polled while it is busy. Only before its receiver parks is it asked for an interrupt: for the next frame, and, while an eighth of the ring is on its way out or
+// a Send found no room, for the end of a transmission. The device is not trusted: a length, a count of buffers or an offset in a header that cannot be right costs the frame, an impossible index the card.
 package card
 
 import (
@@ -64,7 +64,20 @@ type Card struct {
 	}
 	closed bool // mu
 	gone   bool // rxMu: the queues are the card's no more
+	lost   atomic.Pointer[exo.RevokedError]
 	Count  Counters
+}
+
+// taken is deferred by what touches the card: one that exo has taken back meanwhile is as if it had been closed, to all but Close. Locks are to be released by deferred
+// calls, too.
+func (c *Card) taken() {
+	if e := recover(); e != nil {
+		gone, ok := e.(*exo.RevokedError)
+		if !ok {
+			panic(e)
+		}
+		c.lost.Store(gone)
+	}
 }
 
 // Source takes blocks' memory from exo, so that cards can be told where it is.
@@ -200,7 +213,8 @@ func (c *Card) next() (buf.Ref, bool) {
 func (c *Card) Receive(_ int, f *link.Frame) bool {
 	c.rxMu.Lock()
 	defer c.rxMu.Unlock()
-	if c.gone {
+	defer c.taken()
+	if c.gone || c.lost.Load() != nil {
 		return false
 	}
 	for {
@@ -278,7 +292,7 @@ func (c *Card) frame(f *link.Frame, head buf.Ref) bool {
 func (c *Card) Send(_ int, f *link.Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.nic.Transmit.Err() != nil {
+	if c.closed || c.lost.Load() != nil || c.nic.Transmit.Err() != nil {
 		f.Release()
 		return true
 	}
@@ -393,13 +407,14 @@ func (c *Card) reclaim() (some bool) {
 // Flush rings the doorbell.
 func (c *Card) Flush(int) {
 	c.mu.Lock()
-	if !c.closed {
+	defer c.mu.Unlock()
+	defer c.taken()
+	if !c.closed && c.lost.Load() == nil {
 		c.nic.Transmit.Kick()
 	}
-	c.mu.Unlock()
 }
 
-// ErrClosed is what Wait returns once the card is closed.
+// ErrClosed is what Wait returns once the card is closed. One that was taken back gives an exo.RevokedError.
 var ErrClosed = errors.New("card: the network card is closed")
 
 // Wait parks until there is something to do.
@@ -412,10 +427,21 @@ func (c *Card) Wait(int) error {
 		const retry = 10e6 // nobody tells when blocks come back to the pool
 		deadline = exo.Now() + retry
 	}
-	if err := c.nic.Wait(deadline); err != nil {
-		return err
+	parked := c.park(deadline)
+	if _, err := c.prepare(); err != nil {
+		return err // of a card that was closed meanwhile, that, and not what its registers say
 	}
-	_, err := c.prepare()
+	return parked
+}
+
+// park waits for an interrupt. Of a card that was taken back meanwhile prepare tells.
+func (c *Card) park(deadline int64) error {
+	defer c.taken()
+	err := c.nic.Wait(deadline)
+	var gone *exo.RevokedError
+	if errors.As(err, &gone) {
+		c.lost.Store(gone)
+	}
 	return err
 }
 
@@ -425,8 +451,17 @@ func (c *Card) prepare() (ready bool, err error) {
 	defer c.rxMu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() {
+		if gone := c.lost.Load(); gone != nil {
+			ready, err = false, gone
+		}
+	}()
+	defer c.taken()
 	if c.closed {
 		return false, ErrClosed
+	}
+	if c.lost.Load() != nil {
+		return false, nil
 	}
 	q, t := c.nic.Receive, c.nic.Transmit
 	if len(c.rx.free) > 0 {
@@ -434,8 +469,9 @@ func (c *Card) prepare() (ready bool, err error) {
 	}
 	q.Interrupts(true)
 	c.reclaim()
-	if len(c.tx.free) < len(c.tx.slots) {
-		t.Interrupts(true)
+	// A few frames on their way out are taken off the ring with what comes next; of many the memory is wanted back.
+	many := c.tx.full || len(c.tx.slots)-len(c.tx.free) > len(c.tx.slots)/8
+	if t.Interrupts(many); many {
 		c.reclaim()
 	}
 	if err := q.Err(); err != nil {
@@ -460,9 +496,14 @@ func (c *Card) starved() bool {
 }
 
 // Up tells whether there is a carrier.
-func (c *Card) Up() bool { return c.nic.Up() }
+func (c *Card) Up() (up bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.taken()
+	return !c.closed && c.lost.Load() == nil && c.nic.Up()
+}
 
-// Close stops the card. What it has is released once it has stopped; if it does not stop that memory stays out of use.
+// Close stops the card, one that was taken back as well. What it has is released once it has stopped; if it does not stop that memory stays out of use.
 func (c *Card) Close() error {
 	c.mu.Lock()
 	if c.closed {
