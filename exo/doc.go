@@ -72,6 +72,9 @@
 //	BindPorts, In*, Out*    as MMIO                   as MMIO                       as MMIO                     no
 //	BindVector, TakeVector  Bind                      Held, Exhausted               log r                       no
 //	Vector.Wait             -                         Busy                          two atomic exchanges        yes
+//	NewPredicate            words of held Frames      Range, Empty                  a copy; allocates           no
+//	Predicate.Wait          -                         Busy; Err of the Frames       a comparison a term         yes
+//	Predicate.Set, Poke     -                         panic (index)                 a store; a look at each     no
 //	BindLine                Bind                      Held, Range, Machine          first: reads the MADT       no
 //	Line.Bind, Mask         a Vector (and a CPU)      Range                         4 register stores           no
 //	BindCPU                 Bind                      Held, Range                   log r                       no
@@ -115,6 +118,11 @@
 // Shared PCI pins are not offered: a function needs MSI or MSI-X. A vector that ends masks what was bound to it, and a CPU that ends leaves its
 // interrupts to the boot CPU. A vector's next holder may see one interrupt that was on its way: each wait may be for nothing.
 //
+// # Wakeup predicates
+//
+// A Predicate is bound once to words of memory and waited for by any of its alternatives; Predicate says when they are looked at. Protected by Go types: a word is
+// inside of Frames that were held when the predicate was made, and when they end who waits gets the error.
+//
 // # When it runs
 //
 // Linking exo costs no instruction before main: there is no init function, no table of drivers, no variable that needs
@@ -138,6 +146,8 @@
 //   - A binding that shares its names with others: then no end of one could say that its memory or registers are nobody's.
 //   - Counting accesses under way to know when none is: two locked instructions an access. Stopping the world costs only who takes back.
 //   - Asking bindings, not capabilities, for names back: a holder with many bindings chooses best over all of them.
+//   - Predicates as code that a program downloads: a closure may loop. Terms are data, MaxTerms at most, and a look at them is bounded.
+//   - Looking at predicates at every timer tick, as Xok does: an idle machine has no tick.
 //   - Zeroing frames when they change hands by name: TakeFrames zeroes; who binds by name asks for what is there.
 //
 // # Hosted

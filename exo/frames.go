@@ -101,6 +101,7 @@ func (f *Frames) ready() error {
 func (f *Frames) unbind() {
 	atomic.StoreUintptr(&f.size, 0)
 	unmapFrames(f.base, f.n)
+	hwPoke() // predicates about it end
 }
 
 // Bytes is the memory itself; empty once the binding has ended. The slice must not be used after that. It costs two loads.

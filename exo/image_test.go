@@ -74,7 +74,8 @@ func bootAndPress(t *testing.T, image string, args []string) {
 		t.Errorf("exit %d, want the program's 7", code)
 	}
 	for _, want := range []string{"arm: <nil>", "fed in time: true", "refused before: true", "taken back from: 4 by the program",
-		"this frame, and not the runtime's: true", "waiter woken: true", "the next holder's count: 0 <nil>", "pressed"} {
+		"this frame, and not the runtime's: true", "waiter woken: true", "the next holder's count: 0 <nil>",
+		"poked: true", "the deadline: true without a CPU: true", "a freed page wakes: true", "filled rings seen: 50", "pressed"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %q", want)
 		}

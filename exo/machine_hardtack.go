@@ -5,7 +5,7 @@ package exo
 import "sync/atomic"
 
 // What the runtime's bottom half gives exo. Package runtime's added files push these by go:linkname. All of them may be
-// called on any goroutine; only hwVectorWait parks.
+// called on any goroutine; only hwVectorWait and what hwPredicate gives park.
 
 // hwDirectMap is the address of RAM or ACPI memory at [phys, phys+size) in the direct map, 0 where it is not all covered.
 func hwDirectMap(phys, size uintptr) uintptr
@@ -52,6 +52,13 @@ func hwQuiesce()
 // hwVectorWait parks the goroutine until the vector has fired since the last wait or the monotonic deadline passes
 // (0 none, negative: do not park) and gives the times it fired.
 func hwVectorWait(v int, deadline int64) uint64
+
+// hwPredicate makes a wait, which parks the goroutine until look says true or the deadline passes (0: none), and may return for nothing. One goroutine at a
+// time may wait. look loads and compares, nothing more: it runs on a system stack, perhaps without a P.
+func hwPredicate(look func() bool) (wait func(deadline int64))
+
+// hwPoke has every predicate's look called now.
+func hwPoke()
 
 // hwSetPower records the one store that turns the machine off (op 0) or resets it (op 1), for the exit path. kind is a
 // regPort8 ... regMMIO32; addr a port or a mapped address.

@@ -1,6 +1,9 @@
 package exo
 
-import "unsafe"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // physBytes is the memory at phys in the direct map, nil where it does not reach.
 func physBytes(phys, size uintptr) []byte {
@@ -20,6 +23,9 @@ func bytesAt(va, size uintptr) []byte {
 type memory struct{ p unsafe.Pointer }
 
 func memoryOf(b []byte) memory { return memory{unsafe.Pointer(unsafe.SliceData(b))} }
+
+// word is the 32-bit word at off, which is aligned and inside.
+func (m memory) word(off uintptr) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Add(m.p, off)) }
 
 // bytes is n bytes of it. unsafe.Slice would check what exo has checked at bind.
 func (m memory) bytes(n uintptr) (b []byte) {

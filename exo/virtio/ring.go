@@ -191,6 +191,15 @@ func (q *Queue) Interrupts(on bool) {
 // Ready tells whether Next would give a chain, or the queue is broken.
 func (q *Queue) Ready() bool { return uint16(q.usedWord.Load()>>16) != q.seen || q.err != nil }
 
+// Filled is a term of a predicate (exo.NewPredicate): the device has finished with more than Next has taken. After Next the predicate is told by Set, with Seen. Interrupts
+// are to be on while somebody waits.
+func (q *Queue) Filled() exo.Term {
+	return exo.Term{Frames: q.mem, Off: uintptr(len(q.desc) + len(q.avail)), Mask: 0xffff0000, Op: exo.NotEqual, Value: q.Seen()}
+}
+
+// Seen is what Filled compares with: how far Next has come.
+func (q *Queue) Seen() uint32 { return uint32(q.seen) << 16 }
+
 // Next takes one chain that the device has finished with: its token and how many bytes the device wrote. It says false when there is
 // none, or when the queue is broken (Err tells).
 func (q *Queue) Next() (token uint64, written uint32, ok bool) {

@@ -285,3 +285,49 @@ func TestTakenBack(t *testing.T) {
 		}
 	})
 }
+
+// TestFilled waits for two queues at once by a predicate.
+func TestFilled(t *testing.T) {
+	each(t, func(t *testing.T, m *sim.Machine, d *sim.Virtio) {
+		d.Queues = 2
+		dev, err := virtio.Open("test", virtio.Find(rng.DeviceID)[0], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dev.Close()
+		var q [2]*virtio.Queue
+		var either [][]exo.Term
+		for i := range q {
+			if q[i], err = dev.Queue("test", i, 8); err != nil {
+				t.Fatal(err)
+			}
+			either = append(either, []exo.Term{q[i].Filled()})
+		}
+		buf, err := exo.TakeFrames("test", 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev.Start()
+		p, err := exo.NewPredicate(either...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range 40 { // the index wraps in the ring
+			i := k % 2
+			if k == 0 {
+				if which, err := p.Wait(exo.Now() + 1); which != -1 || err != nil {
+					t.Errorf("nothing was asked for: %d, %v", which, err)
+				}
+			}
+			q[i].Add(uint64(k), virtio.Buffer{Addr: buf.Base(), Len: 16, Write: true})
+			q[i].Kick()
+			if which, err := p.Wait(0); which != i || err != nil {
+				t.Fatalf("queue %d is filled: %d, %v", i, which, err)
+			}
+			if token, n, ok := q[i].Next(); token != uint64(k) || n != 16 || !ok {
+				t.Fatal(token, n, ok)
+			}
+			p.Set(i, q[i].Seen())
+		}
+	})
+}

@@ -27,6 +27,7 @@ func main() {
 	fmt.Println("fed in time:", exo.Now()-start < 10e9)
 	takeBack()
 	names()
+	predicates()
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
 	fmt.Println("ready")

@@ -18,6 +18,9 @@ type exoVectorWaiter struct {
 
 var exoWaiters [256]exoVectorWaiter
 
+// exoLook gives one more goroutine that is ready, 0 if there is none; nil where there are no predicates (exo_predicate.go).
+var exoLook func() guintptr
+
 func netpollinit() {}
 
 func netpollIsPollDescriptor(fd uintptr) bool { return false }
@@ -64,6 +67,12 @@ func netpoll(delay int64) (gList, int32) {
 // exoCollect takes the vectors that fired and lists the goroutines that wait for them.
 func exoCollect(ready *gList) int32 {
 	n := int32(0)
+	if exoLook != nil {
+		for gp := exoLook(); gp != 0; gp = exoLook() {
+			ready.push(gp.ptr())
+			n++
+		}
+	}
 	for i := range exo.cold.fired {
 		if atomic.Load64(&exo.cold.fired[i]) == 0 {
 			continue
