@@ -1,6 +1,10 @@
 package virtio
 
-import "github.com/hardtack-os/hardtack/exo"
+import (
+	"sync/atomic"
+
+	"github.com/hardtack-os/hardtack/exo"
+)
 
 // Status bits: VIRTIO 1.2, 2.1.
 const (
@@ -57,6 +61,8 @@ type Device struct {
 	queues   []*Queue
 	features uint64
 	polled   bool
+	changed  atomic.Bool // the configuration, perhaps
+	extra    []*Interrupt
 }
 
 // Open takes the device, resets it, and accepts those features in want that it offers (VIRTIO 1.2, 3.1.1, steps 1 to 6). Queues
@@ -149,8 +155,13 @@ func (d *Device) Polled() bool { return d.polled }
 // Features are those that both sides agreed on.
 func (d *Device) Features() uint64 { return d.features }
 
-// Queue sets up queue i with at most size descriptors (rounded down to a power of two, and to what the device has).
+// Queue sets up queue i with at most size descriptors (rounded down to a power of two, and to what the device has). It raises the interrupt that Wait is about.
 func (d *Device) Queue(holder string, i, size int) (*Queue, error) {
+	return d.QueueTo(holder, i, size, nil)
+}
+
+// QueueTo is Queue for one that raises an interrupt of its own; nil: the one that Wait is about.
+func (d *Device) QueueTo(holder string, i, size int, in *Interrupt) (*Queue, error) {
 	n := min(int(d.t.queueMax(i)), size)
 	if n <= 0 {
 		return nil, &DeviceError{d.name, "it has no queue " + decimal(i)}
@@ -162,7 +173,10 @@ func (d *Device) Queue(holder string, i, size int) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.events = d.features&EventIndex != 0
+	q.events, q.indirect = d.features&EventIndex != 0, d.features&Indirect != 0
+	if in != nil {
+		q.message = in.message
+	}
 	d.queues = append(d.queues, q) // from here on the device may know the memory: only Close frees it
 	return q, d.t.enable(q)
 }
@@ -177,8 +191,14 @@ func (d *Device) Wait(deadline int64) (fired bool, err error) {
 	if err == nil {
 		err = d.quiet()
 	}
+	if n != 0 && d.t.messages() > 0 {
+		d.changed.Store(true) // a message does not say what it is for
+	}
 	return n != 0, err
 }
+
+// Changed says whether the configuration may have changed since it was asked last: Wait has seen an interrupt for that.
+func (d *Device) Changed() bool { return d.changed.Load() && d.changed.Swap(false) }
 
 // quiet reads the interrupt's reasons until there is none: the line is an edge, so it is left only when it is quiet. A device that never is gets another
 // Wait. The registers may be gone meanwhile, by Close or taken back.
@@ -195,8 +215,12 @@ func (d *Device) quiet() (err error) {
 		}
 	}()
 	for range 16 {
-		if !d.t.interrupted() {
+		why := d.t.interrupted()
+		if why == 0 {
 			break
+		}
+		if why&causeConfig != 0 {
+			d.changed.Store(true)
 		}
 	}
 	return nil
@@ -250,10 +274,16 @@ func (d *Device) Close() (stopped bool) {
 		for _, q := range d.queues {
 			q.err = &BrokenError{Device: d.name, Queue: q.index, Why: "the device was closed"}
 			q.mem.Release()
+			if q.tables.mem != nil {
+				q.tables.mem.Release()
+			}
 		}
 	}
 	d.t.release()
 	d.v.Release()
+	for _, in := range d.extra {
+		in.release()
+	}
 	return stopped
 }
 

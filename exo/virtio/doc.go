@@ -1,7 +1,7 @@
 // Package virtio is the transport that virtio drivers stand on: finding a device, negotiating with it, and its queues.
 //
-// It follows VIRTIO 1.2: split virtqueues (2.7), PCI (4.1) and memory-mapped registers (4.2), both in their modern form only
-// (a device that does not offer VERSION_1 is refused). It knows no device type; drivers are packages of their own, linked
+// It follows VIRTIO 1.2: split virtqueues (2.7) with event indexes and indirect descriptors, PCI (4.1) and memory-mapped registers (4.2), both in their modern form only
+// (a device that does not offer VERSION_1 is refused). Over PCI queues may have interrupts of their own. It knows no device type; drivers are packages of their own, linked
 // when something imports them.
 //
 // The device is not trusted to keep the rules. Everything it writes is checked before it is used: chains are kept

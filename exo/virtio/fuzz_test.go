@@ -14,10 +14,15 @@ import (
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{1, 1, 1, 0, 0, 0, 0})
 	f.Add([]byte{1, 2, 3, 1, 0, 5, 0, 0, 2, 1, 0, 0})
+	f.Add([]byte{2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 0, 2, 0, 1, 3, 0, 4, 0, 1, 3, 2, 3, 2, 3})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		defer exo.Simulate(sim.New(1 << 17))()
 		q, err := newQueue("t", "t", 0, 8)
 		if err != nil {
+			t.Fatal(err)
+		}
+		q.indirect = true
+		if err := q.Tables("t", 3, 4); err != nil {
 			t.Fatal(err)
 		}
 		next := func() (v byte) {
@@ -43,8 +48,13 @@ func FuzzQueue(f *testing.F) {
 				for i := range bufs {
 					bufs[i] = Buffer{Addr: 1, Len: uint32(op), Write: i > 0}
 				}
-				if q.Add(token, bufs...) {
-					out[token] = len(bufs)
+				before, room := q.Free(), q.Room()
+				took := q.Add(token, bufs...)
+				if took {
+					out[token] = before - q.Free()
+				}
+				if took != (len(bufs) > 0 && len(bufs) <= room && q.Err() == nil) {
+					t.Fatalf("a chain of %d where there is room for %d: %v", len(bufs), room, took)
 				}
 			case 3:
 				for {
@@ -64,6 +74,15 @@ func FuzzQueue(f *testing.F) {
 			}
 			if n != q.Size() {
 				t.Fatalf("%d descriptors of %d", n, q.Size())
+			}
+			tables := len(q.tables.free)
+			for i := range q.chains {
+				if c := &q.chains[i]; c.n > 0 && c.table > 0 {
+					tables++
+				}
+			}
+			if tables != 3 {
+				t.Fatalf("%d tables of 3", tables)
 			}
 		}
 	})

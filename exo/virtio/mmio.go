@@ -107,12 +107,19 @@ func (t *mmioTransport) config() (*exo.MMIO, uintptr, uintptr) {
 	return t.mem, regConfig, t.mem.Size() - regConfig
 }
 
-func (t *mmioTransport) interrupted() bool {
+func (t *mmioTransport) interrupted() uint32 {
 	s := t.mem.Load32(regInterrupt)
 	if s != 0 {
 		t.mem.Store32(regInterruptAck, s)
 	}
-	return s != 0
+	return s
+}
+
+func (t *mmioTransport) messages() int { return 0 }
+
+// bind is never called: there are no messages.
+func (t *mmioTransport) bind(int, *exo.Vector, *exo.CPU) error {
+	return &DeviceError{t.name, "it has one line for all its interrupts"}
 }
 
 func (t *mmioTransport) cutOff() bool { return false }

@@ -40,7 +40,8 @@ type pciTransport struct {
 	com  *exo.MMIO
 	off  uintptr // of the common configuration in com
 
-	polled bool // it has no messages, and its driver does without
+	msgs   int  // interrupts that it can raise
+	polled bool // it has none, and its driver does without
 }
 
 func openPCI(holder string, id exo.FunctionID, v *exo.Vector, poll bool) (*pciTransport, error) {
@@ -73,18 +74,22 @@ func (t *pciTransport) open(holder string, v *exo.Vector, poll bool) (err error)
 			return err
 		}
 	}
-	if n, err := t.f.Messages(); err != nil {
+	if t.msgs, err = t.f.Messages(); err != nil {
 		return err
-	} else if n == 0 && poll {
+	} else if t.msgs == 0 && poll {
 		t.polled = true
 		t.f.Enable()
 		return nil
-	} else if n == 0 {
+	} else if t.msgs == 0 {
 		return &DeviceError{t.name, "it has no MSI-X, and its shared INTx pin is not used"}
 	}
 	t.f.Enable()
-	return t.f.Bind(0, v, nil)
+	return t.bind(0, v, nil)
 }
+
+func (t *pciTransport) bind(i int, v *exo.Vector, cpu *exo.CPU) error { return t.f.Bind(i, v, cpu) }
+
+func (t *pciTransport) messages() int { return t.msgs }
 
 // window takes the BAR that w is in, once, and checks that it fits.
 func (t *pciTransport) window(holder string, w window) (m *exo.MMIO, err error) {
@@ -122,19 +127,22 @@ func (t *pciTransport) queueMax(i int) uint16 {
 	return min(t.com.Load16(t.off+comQueueSize), maxQueue)
 }
 
-// enable gives the queue to the device; its interrupts and those for configuration changes are message 0.
+// enable gives the queue to the device; interrupts for configuration changes are message 0.
 func (t *pciTransport) enable(q *Queue) error {
 	t.com.Store16(t.off+comQueueSel, uint16(q.index))
 	if t.com.Load16(t.off+comQueueEnable) != 0 {
 		return &DeviceError{t.name, "queue " + decimal(q.index) + " is in use before it was set up"}
 	}
 	t.com.Store16(t.off+comQueueSize, q.size)
-	for _, reg := range [...]uintptr{comConfigMsg, comQueueMsg} {
+	for _, x := range [...]struct {
+		reg     uintptr
+		message uint16
+	}{{comConfigMsg, 0}, {comQueueMsg, q.message}} {
 		if t.polled {
 			break
 		}
-		t.com.Store16(t.off+reg, 0)
-		if t.com.Load16(t.off+reg) == noMessage { // it has no resources for it (4.1.5.1.2)
+		t.com.Store16(t.off+x.reg, x.message)
+		if t.com.Load16(t.off+x.reg) == noMessage { // it has no resources for it (4.1.5.1.2)
 			return &DeviceError{t.name, "it cannot give queue " + decimal(q.index) + " an interrupt"}
 		}
 	}
@@ -165,7 +173,7 @@ func (t *pciTransport) config() (*exo.MMIO, uintptr, uintptr) {
 }
 
 // interrupted: a message needs no confirmation (4.1.4.5.2).
-func (t *pciTransport) interrupted() bool { return false }
+func (t *pciTransport) interrupted() uint32 { return 0 }
 
 // cutOff: without the bus it reads and writes nothing.
 func (t *pciTransport) cutOff() bool {

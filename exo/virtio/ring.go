@@ -17,6 +17,7 @@ const (
 
 	descNext  = 1 // VIRTQ_DESC_F_NEXT
 	descWrite = 2 // VIRTQ_DESC_F_WRITE
+	descTable = 4 // VIRTQ_DESC_F_INDIRECT
 
 	availQuiet = 1 // VIRTQ_AVAIL_F_NO_INTERRUPT
 	usedQuiet  = 1 // VIRTQ_USED_F_NO_NOTIFY
@@ -40,6 +41,11 @@ type Queue struct {
 	index int
 	size  uint16
 	mem   *exo.Frames
+
+	message uint16 // which of the device's interrupts it raises
+
+	indirect bool   // Indirect was agreed on
+	tables   tables // for chains outside the ring
 
 	desc, avail, used []byte // the three parts
 	availWord         *atomic.Uint32
@@ -65,8 +71,9 @@ type Queue struct {
 type chain struct {
 	token uint64
 	room  uint64 // bytes the device may write
-	n     uint16 // descriptors; 0: not outstanding
+	n     uint16 // descriptors of the ring; 0: not outstanding
 	tail  uint16
+	table uint16 // one more than the table in which its descriptors lie; 0: in the ring
 }
 
 // ringBytes is the memory that the parts of a queue take, and where the second and third begin.
@@ -105,39 +112,50 @@ func (q *Queue) Free() int { return int(q.nfree) }
 func (q *Queue) Err() error { return q.err }
 
 // Add offers one chain of buffers, those the device reads before those it writes (2.7.4.2). The device sees it at the next Kick.
-// token comes back from Next. It says false if there are not enough descriptors or the queue is broken. The buffers must stay
+// token comes back from Next. It says false if there are not enough descriptors (Room tells) or the queue is broken. The buffers must stay
 // until Next gives the token back, or the device is closed.
 func (q *Queue) Add(token uint64, bufs ...Buffer) bool {
-	n := uint16(len(bufs))
-	if q.err != nil || len(bufs) == 0 || len(bufs) > int(q.nfree) {
+	if q.err != nil || len(bufs) == 0 || len(bufs) > q.Room() {
 		return false
 	}
+	n := uint16(len(bufs))
 	head, i := q.free, q.free
-	var room uint64
-	var tail uint16
-	for k := range bufs {
-		b := &bufs[k]
-		var flags uint16
-		if k+1 < len(bufs) {
-			flags = descNext
+	c := chain{token: token, tail: head}
+	if q.outside(n) {
+		n = 1
+		i = q.next[i]
+		c.table, c.room = q.tables.fill(q.desc[int(head)*descSize:], bufs)
+	} else {
+		for k := range bufs {
+			var flags uint16
+			if k+1 < len(bufs) {
+				flags = descNext
+			}
+			c.room += put(q.desc[int(i)*descSize:], &bufs[k], flags, q.next[i])
+			c.tail, i = i, q.next[i]
 		}
-		if b.Write {
-			flags |= descWrite
-			room += uint64(b.Len)
-		}
-		d := q.desc[int(i)*descSize:][:descSize]
-		le.PutUint64(d, uint64(b.Addr))
-		le.PutUint32(d[8:], b.Len)
-		le.PutUint16(d[12:], flags)
-		le.PutUint16(d[14:], q.next[i])
-		tail, i = i, q.next[i]
 	}
 	q.free = i
 	q.nfree -= n
-	q.chains[head] = chain{token: token, room: room, n: n, tail: tail}
+	c.n = n
+	q.chains[head] = c
 	le.PutUint16(q.avail[availHead+2*int(q.made&(q.size-1)):], head)
 	q.made++
 	return true
+}
+
+// put writes a descriptor to d, and returns how many bytes the device may write where it says.
+func put(d []byte, b *Buffer, flags, next uint16) (room uint64) {
+	if b.Write {
+		flags |= descWrite
+		room = uint64(b.Len)
+	}
+	d = d[:descSize]
+	le.PutUint64(d, uint64(b.Addr))
+	le.PutUint32(d[8:], b.Len)
+	le.PutUint16(d[12:], flags)
+	le.PutUint16(d[14:], next)
+	return room
 }
 
 // Kick shows the device what was added and tells it, unless it said that it looks by itself.
@@ -222,6 +240,9 @@ func (q *Queue) Next() (token uint64, written uint32, ok bool) {
 	q.seen++
 	if q.events && q.seen&(maxQueue/2-1) == 0 {
 		q.Interrupts(!q.silent) // before the index that silences comes round again
+	}
+	if c.table != 0 {
+		q.tables.free = append(q.tables.free, c.table)
 	}
 	q.next[c.tail] = q.free
 	q.free = uint16(head)

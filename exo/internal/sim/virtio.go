@@ -8,10 +8,13 @@ type Virtio struct {
 	ID       uint32
 	Features uint64
 	QueueMax uint16
-	Queues   int                           // 0 means one
-	Serve    func(in []byte) (written int) // fills the writable part of a chain; negative: there is nothing for it, now or later
-	Take     func(queue int, out []byte)   // is given the readable part; nil: nobody looks at it
-	Stored   func(off uintptr, v uint32)   // is told of stores to the configuration, with the device locked; nil: nobody is
+	Queues   int                                // 0 means one
+	Serve    func(in []byte) (written int)      // fills the writable part of a chain; negative: there is nothing for it, now or later
+	Take     func(queue int, out []byte)        // is given the readable part; nil: nobody looks at it
+	Answer   func(queue int, out []byte) []byte // what to write where a chain of its Control queue may be written to, Serve and Take aside
+	Control  int                                // the queue that Answer is for, with Answer
+	Messages int                                // over PCI: how many interrupts it has; 0 means one
+	Stored   func(off uintptr, v uint32)        // is told of stores to the configuration, with the device locked; nil: nobody is
 
 	LieUsedID   func(head uint32) uint32 // what to say instead of the chain's head
 	LieUsedLen  func(n uint32) uint32
@@ -22,7 +25,7 @@ type Virtio struct {
 	LieScribble bool // writes rubbish over the descriptor table it was given
 
 	m     *Machine
-	raise func(config bool) // interrupts, for a change of the configuration or for a queue
+	raise func(queue int) // interrupts, for a queue; below 0 for a change of the configuration
 
 	mu       sync.Mutex // guards all below
 	status   uint8
@@ -33,14 +36,23 @@ type Virtio struct {
 	queue    [maxQueues]queue
 	isr      uint32
 	config   []byte
+	tables   int // chains that came in tables
+}
+
+// Tables is how many chains came in tables of their own.
+func (d *Virtio) Tables() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tables
 }
 
 // maxQueues is how many queues a device can have.
-const maxQueues = 4
+const maxQueues = 17
 
 // queue is the device's side of one queue.
 type queue struct {
 	size, ready uint16
+	message     uint16    // over PCI
 	parts       [3]uint64 // descriptors, avail, used
 	seen, idx   uint16
 }
@@ -60,7 +72,7 @@ func (d *Virtio) Configure(b []byte) {
 	d.config = b
 	if d.status&4 != 0 {
 		d.isr |= 2
-		d.raise(true)
+		d.raise(-1)
 	}
 }
 
@@ -114,7 +126,7 @@ func (d *Virtio) setStatus(s uint8) {
 		d.isr, d.accepted = 0, 0
 		for i := range d.queue {
 			q := &d.queue[i]
-			q.ready, q.seen, q.idx = 0, 0, 0
+			q.ready, q.seen, q.idx, q.message = 0, 0, 0, 0xffff
 		}
 	}
 	if d.LieFeatures {
@@ -168,15 +180,31 @@ chains:
 	for idx := uint16(word(avail).Load() >> 16); q.seen != idx; q.seen++ {
 		head := le.Uint16(avail[4+2*uint64(q.seen%q.size):])
 		var written uint32
-		for i, more := head, true; more; {
-			e := desc[16*int(i):]
+		table, first := desc, head
+		if e := desc[16*int(head):]; le.Uint16(e[12:])&4 != 0 {
+			if d.accepted&(1<<28) == 0 || le.Uint32(e[8:])%16 != 0 || le.Uint32(e[8:]) > 16*uint32(q.size) {
+				panic("sim: a table of descriptors that may not be")
+			}
+			table, first = d.m.RAM(le.Uint64(e), uint64(le.Uint32(e[8:]))), 0
+			d.tables++
+		}
+		var asked []byte
+		for i, more := first, true; more; {
+			e := table[16*int(i):]
 			flags := le.Uint16(e[12:])
-			if flags&2 != 0 || d.Take != nil {
+			if flags&2 != 0 || d.Take != nil || d.Answer != nil && index == d.Control {
 				b := d.m.RAM(le.Uint64(e), uint64(le.Uint32(e[8:])))
 				if b == nil {
 					panic("sim: a descriptor points outside RAM")
 				}
-				if flags&2 != 0 {
+				if d.Answer != nil && index == d.Control {
+					if flags&2 != 0 {
+						n := copy(b, d.Answer(index, asked))
+						written += uint32(n)
+					} else {
+						asked = append(asked, b...)
+					}
+				} else if flags&2 != 0 {
 					n := d.Serve(b)
 					if held = n < 0; held {
 						break chains
@@ -217,6 +245,6 @@ chains:
 	}
 	if tell {
 		d.isr |= 1
-		d.raise(false)
+		d.raise(index)
 	}
 }

@@ -6,7 +6,7 @@ type virtioMMIO Virtio
 // AddVirtioMMIO puts the device at base, raising input of apic.
 func (m *Machine) AddVirtioMMIO(d *Virtio, base uintptr, apic *IOAPIC, input int) {
 	d.m = m
-	d.raise = func(bool) { apic.Raise(input) }
+	d.raise = func(int) { apic.Raise(input) }
 	m.Map(base, 0x200, (*virtioMMIO)(d))
 }
 
