@@ -117,3 +117,31 @@ type Device interface {
 	// Close stops the device and releases all it holds. Receivers in Wait get an error.
 	Close() error
 }
+
+// Some devices can do more. Who uses them asks by a type assertion.
+
+// A Listening device hears only what it is told to, beside frames to its own address and to everybody. Until Hear is called it hears everything.
+type Listening interface {
+	// Hear says which groups' frames to receive, all of them: it replaces what was said before. It neither parks nor calls back; the device follows soon. A device that
+	// has no room for so many hears more than that.
+	Hear(groups []MAC)
+}
+
+// Changes are what can happen to a link.
+type Changes uint8
+
+// The changes.
+const (
+	LinkUp   Changes = 1 << iota // there is a carrier again
+	LinkDown                     // there is none any more
+	Announce                     // the network has to learn anew where our addresses are: the machine has moved (VIRTIO 1.2, 5.1.6.5.4)
+)
+
+// A Changing device tells when its link changes. Wait of queue 0 returns then.
+type Changing interface {
+	// Changes gives what has happened since it was called last. It costs next to nothing where that is nothing.
+	Changes() Changes
+
+	// Announced says that addresses were announced (gratuitous ARP), after Announce.
+	Announced()
+}
