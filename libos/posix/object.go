@@ -33,6 +33,28 @@ type Positioned interface {
 	Seek(f *File, off int64, whence int) (int64, syscall.Errno)
 }
 
+// A Lender is an Object whose bytes can be read where they lie: a file, for whoever sends it.
+type Lender interface {
+	Positioned
+
+	// Lend lends bytes from off on, at least one and at most n; none at the end. How many come in one piece is the object's affair. EINVAL where it
+	// cannot: then they are read. The mode that the file was opened with is the caller's to check. It may park.
+	Lend(f *File, off int64, n int) (Loan, syscall.Errno)
+}
+
+// A Loan is bytes of an object. They stay as they are until Return, whatever is written.
+type Loan struct {
+	Bytes []byte // only to be read
+	Of    interface{ Return([]byte) }
+}
+
+// Return gives them back. It may be called on any goroutine, and does not block.
+func (l Loan) Return() {
+	if l.Of != nil {
+		l.Of.Return(l.Bytes)
+	}
+}
+
 // A Caller is an Object that serves further calls on its descriptor: those that this package does not know
 // (sockets', directories', ioctl requests, fcntl commands). a holds the call's arguments, a[0] the descriptor.
 // ok is false for what it does not serve either; the program then gets the errno usual for that call.

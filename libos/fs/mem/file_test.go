@@ -1,0 +1,219 @@
+package mem
+
+import (
+	"bytes"
+	"io/fs"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+)
+
+// TestFileOracle runs random calls on a file and on a slice of bytes. Loans must stay what they were.
+func TestFileOracle(t *testing.T) {
+	for seed := range uint64(16) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		begin := make([]byte, r.IntN(3*pageSize))
+		for i := range begin {
+			begin[i] = byte(r.Uint32())
+		}
+		if seed%2 == 0 {
+			begin = nil
+		}
+		m := New(Options{Seed: fstest.MapFS{"f": {Data: bytes.Clone(begin)}}, Limit: 1 << 20})
+		n, e := m.root.Lookup("f")
+		if e != 0 {
+			t.Fatal(e)
+		}
+		f := n.(*File)
+		want := bytes.Clone(begin)
+		type loan struct {
+			core.Loan
+			was []byte
+		}
+		var loans []loan
+		grow := func(size int) {
+			if size > len(want) {
+				want = append(want, make([]byte, size-len(want))...)
+			}
+		}
+		for range 150 {
+			off, size := r.IntN(40*pageSize), r.IntN(3*pageSize)
+			if r.IntN(2) == 0 {
+				off = off / pageSize * pageSize
+			}
+			switch r.IntN(7) {
+			case 0, 1:
+				p := make([]byte, size)
+				for i := range p {
+					p[i] = byte(r.Uint32())
+				}
+				at := int64(off)
+				if r.IntN(3) == 0 {
+					off, at = len(want), core.Append
+				}
+				n, where, e := f.WriteAt(p, at)
+				if n != size || where != int64(off) || e != 0 {
+					t.Fatalf("seed %d: wrote %d of %d at %d for %d: %v", seed, n, size, where, off, e)
+				}
+				if size > 0 {
+					grow(off + size)
+					copy(want[off:], p)
+				}
+			case 2:
+				if e := f.Truncate(int64(off)); e != 0 {
+					t.Fatal(e)
+				}
+				grow(off)
+				want = want[:off]
+			case 3:
+				if e := f.Allocate(core.FallocKeepSize|core.FallocPunchHole, int64(off), int64(size)+1); e != 0 {
+					t.Fatal(e)
+				}
+				if off < len(want) {
+					clear(want[off:min(len(want), off+size+1)])
+				}
+			case 4:
+				if r.IntN(8) > 0 {
+					break
+				}
+				if e := f.Allocate(0, int64(off), int64(size)+1); e != 0 {
+					t.Fatal(e)
+				}
+				grow(off + size + 1)
+			case 5:
+				l, e := f.Lend(int64(off), size+1)
+				if e != 0 || (len(l.Bytes) == 0) != (off >= len(want)) || len(l.Bytes) > size+1 {
+					t.Fatalf("seed %d: lent %d at %d of %d: %v", seed, len(l.Bytes), off, len(want), e)
+				}
+				if !bytes.Equal(l.Bytes, want[min(off, len(want)):min(len(want), off+len(l.Bytes))]) {
+					t.Fatalf("seed %d: lent other bytes", seed)
+				}
+				loans = append(loans, loan{l, bytes.Clone(l.Bytes)})
+			case 6:
+				from, e := f.SeekData(int64(off), false)
+				if e == 0 && (from < int64(off) || len(bytes.Trim(want[min(off, len(want)):from], "\x00")) > 0) || e == syscall.ENXIO && off < len(want) && len(bytes.Trim(want[off:], "\x00")) > 0 {
+					t.Fatalf("seed %d: data at %d from %d: %v", seed, from, off, e)
+				}
+			}
+			got := make([]byte, len(want)+10)
+			n, e := f.ReadAt(got, 0)
+			if e != 0 || n != len(want) || !bytes.Equal(got[:n], want) {
+				t.Fatalf("seed %d: read %d of %d bytes, %v; differ", seed, n, len(want), e)
+			}
+			for _, l := range loans {
+				if !bytes.Equal(l.Bytes, l.was) {
+					t.Fatalf("seed %d: a loan changed", seed)
+				}
+				l.Return()
+			}
+		}
+		if e := m.root.Unlink("f"); e != 0 {
+			t.Fatal(e)
+		}
+		f.Unref()
+		if p, i := m.pages.Load(), m.inodes.Load(); p != 0 || i != 0 {
+			t.Fatalf("seed %d: %d pages and %d inodes are left", seed, p, i)
+		}
+	}
+}
+
+// TestSparse has a file of 16 TiB, and the largest there may be.
+func TestSparse(t *testing.T) {
+	m := New(Options{Limit: 1 << 20})
+	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
+	f := n.(*File)
+	for _, off := range []int64{0, 16<<40 - 1, core.MaxSize - 1} {
+		if n, at, e := f.WriteAt([]byte("x"), off); n != 1 || at != off || e != 0 {
+			t.Fatalf("%d at %d: %v", n, at, e)
+		}
+	}
+	if _, _, e := f.WriteAt([]byte("x"), core.MaxSize); e != syscall.EFBIG {
+		t.Error(e)
+	}
+	var a core.Attr
+	if f.Attr(&a); a.Size != core.MaxSize || a.Blocks != 3*8 {
+		t.Errorf("%+v", a)
+	}
+	for off, want := range map[int64]int64{1: 1, pageSize: 16<<40 - pageSize, 16 << 40: core.MaxSize - pageSize + 1} {
+		if got, e := f.SeekData(off, false); e != 0 || got != want {
+			t.Errorf("data from %d: %d, want %d: %v", off, got, want, e)
+		}
+	}
+	if got, e := f.SeekData(0, true); e != 0 || got != pageSize {
+		t.Error(got, e)
+	}
+	start := time.Now()
+	if e := f.Allocate(core.FallocKeepSize|core.FallocPunchHole, 0, core.MaxSize); e != 0 {
+		t.Error(e)
+	}
+	if f.Truncate(0); m.pages.Load() != 0 || time.Since(start) > time.Second {
+		t.Error(m.pages.Load(), time.Since(start))
+	}
+}
+
+// TestLimit fills the filesystem up: a write tells how far it came, and what is removed comes back.
+func TestLimit(t *testing.T) {
+	m := New(Options{Limit: 10 * pageSize, Inodes: 2})
+	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
+	f := n.(*File)
+	if n, _, e := f.WriteAt(make([]byte, 20*pageSize), 0); n != 10*pageSize || e != 0 {
+		t.Error(n, e)
+	}
+	if n, _, e := f.WriteAt([]byte("x"), 10*pageSize); n != -1 || e != syscall.ENOSPC {
+		t.Error(n, e)
+	}
+	if e := f.Allocate(0, 10*pageSize, 1); e != syscall.ENOSPC {
+		t.Error(e)
+	}
+	var s core.Statfs
+	if m.Statfs(&s); s.Blocks != 10 || s.Free != 0 {
+		t.Errorf("%+v", s)
+	}
+	if _, e := m.root.Create("g", syscall.S_IFREG, 0); e != 0 {
+		t.Error(e)
+	}
+	if _, e := m.root.Create("h", syscall.S_IFREG, 0); e != syscall.ENOSPC {
+		t.Error(e)
+	}
+	m.root.Unlink("f")
+	if m.Statfs(&s); s.Free != 0 {
+		t.Error("what is open went away")
+	}
+	f.Unref()
+	if m.Statfs(&s); s.Free != 10 || s.FilesFree != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestSeed has folders, links and files of an io/fs.FS.
+func TestSeed(t *testing.T) {
+	m := New(Options{Seed: fstest.MapFS{
+		"a/b/c": {Data: []byte("text"), Mode: 0o640},
+		"a/l":   {Data: []byte("b/c"), Mode: fs.ModeSymlink},
+	}})
+	tree := core.NewTree("tmpfs", m)
+	root := tree.Root()
+	p, e := tree.Resolve(root, "a/l", 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	a := p.Attr()
+	got := make([]byte, 10)
+	n, e := p.Node.(core.File).ReadAt(got, 1)
+	if a.Mode != syscall.S_IFREG|0o640 || a.Size != 4 || n != 3 || string(got[:n]) != "ext" || e != 0 {
+		t.Errorf("%+v, %q, %v", a, got[:n], e)
+	}
+	if e := tree.Rename(root, "a/b", root, "b", 0); e != 0 {
+		t.Error(e)
+	}
+	if _, e := tree.Resolve(root, "b/c", 0); e != 0 {
+		t.Error(e)
+	}
+	if e := tree.Rmdir(root, "a"); e != syscall.ENOTEMPTY {
+		t.Error(e)
+	}
+}

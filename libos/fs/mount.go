@@ -1,0 +1,150 @@
+package fs
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// A Tree is filesystems mounted into one another: what paths are about.
+type Tree struct {
+	mu      sync.Mutex // of changes
+	root    *Mount
+	lastDev uint64        // mu
+	moves   atomic.Uint64 // counts renames of folders between folders: for walks that may not leave one
+}
+
+// A Mount is a filesystem at its place in a Tree.
+type Mount struct {
+	FS       FileSystem
+	Dev      uint64 // st_dev of all that is on it
+	Type     string // as /proc/mounts calls it
+	Path     string // where it is, as it was mounted
+	ReadOnly bool
+
+	root   Node
+	parent *Mount
+	at     Node // the folder of parent that it covers
+	below  atomic.Pointer[[]*Mount]
+	rename sync.Mutex // held for Rename between two folders
+}
+
+// A Place is a node and the mount that it was reached by. Places that are handed out hold a reference to the node.
+type Place struct {
+	Mount *Mount
+	Node  Node
+}
+
+// Drop gives the reference up.
+func (p Place) Drop() {
+	if p.Node != nil {
+		p.Node.Unref()
+	}
+}
+
+// Again is the place with a reference of its own.
+func (p Place) Again() Place {
+	p.Node.Ref()
+	return p
+}
+
+// Attr are the node's attributes.
+func (p Place) Attr() (a Attr) {
+	p.Node.Attr(&a)
+	a.Dev = p.Mount.Dev
+	return a
+}
+
+// NewTree is a tree of one filesystem.
+func NewTree(kind string, f FileSystem) *Tree {
+	t := &Tree{lastDev: firstDev}
+	t.root = t.mount(kind, "/", f)
+	return t
+}
+
+// firstDev is what the root's st_dev is above: lower ones are those of posix's own objects.
+const firstDev = 32
+
+func (t *Tree) mount(kind, path string, f FileSystem) *Mount {
+	t.lastDev++
+	var s Statfs
+	f.Statfs(&s)
+	return &Mount{FS: f, Dev: t.lastDev, Type: kind, Path: path, ReadOnly: s.ReadOnly, root: f.Root()}
+}
+
+// Root is where absolute paths begin.
+func (t *Tree) Root() Place { return Place{t.root, t.root.root}.top().Again() }
+
+// Mount mounts f over the folder at path: from then on the path leads to f's root. A filesystem can be in one place only. kind is its name for /proc/mounts. The
+// errors are those of the walk, and ENOTDIR.
+func (t *Tree) Mount(path, kind string, f FileSystem) (*Mount, Errno) {
+	root := t.Root()
+	at, e := t.Resolve(root, path, 0)
+	root.Drop()
+	if e != 0 {
+		return nil, e
+	}
+	if _, ok := at.Node.(Dir); !ok {
+		at.Drop()
+		return nil, syscall.ENOTDIR
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.mount(kind, path, f)
+	m.parent, m.at = at.Mount, at.Node // keeps the reference
+	var list []*Mount
+	if old := at.Mount.below.Load(); old != nil {
+		list = append(list, *old...)
+	}
+	list = append(list, m)
+	at.Mount.below.Store(&list)
+	return m, 0
+}
+
+// Mounts are all of them, in the order in which they were mounted over each other.
+func (t *Tree) Mounts() []*Mount {
+	all := []*Mount{t.root}
+	for i := 0; i < len(all); i++ {
+		if b := all[i].below.Load(); b != nil {
+			all = append(all, *b...)
+		}
+	}
+	return all
+}
+
+// Sync syncs all filesystems, and returns the first error.
+func (t *Tree) Sync() (first Errno) {
+	for _, m := range t.Mounts() {
+		if e := m.FS.Sync(); first == 0 {
+			first = e
+		}
+	}
+	return first
+}
+
+// covers is the mount that lies over a node of m, nil for none.
+func (m *Mount) covers(n Node) *Mount {
+	if b := m.below.Load(); b != nil {
+		for _, c := range *b {
+			if c.at == n {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// top is the place that one sees at p: the root of what is mounted there. It says nothing of references: roots live as long as their
+// mounts.
+func (p Place) top() Place {
+	for {
+		c := p.Mount.covers(p.Node)
+		if c == nil {
+			return p
+		}
+		p = Place{c, c.root}
+	}
+}
+
+// busy reports whether p is a mount's root, or covered by one.
+func (p Place) busy() bool { return p.Node == p.Mount.root || p.Mount.covers(p.Node) != nil }

@@ -1,0 +1,307 @@
+package fs
+
+import (
+	"strings"
+	"syscall"
+)
+
+// How a path is followed: openat2(2)'s RESOLVE flags, and whether the last name may be a link that is not followed.
+type How uint32
+
+// The flags.
+const (
+	NoFollow   How = 1 << iota // the last name is not followed if it is a symbolic link
+	Beneath                    // the walk may not leave the folder it begins in: EXDEV
+	InRoot                     // that folder is the root, for "/" and ".." and links
+	NoSymlinks                 // no symbolic link is followed, the last name included: ELOOP
+	NoMounts                   // the walk may not change filesystems: EXDEV
+)
+
+// Limits of Linux.
+const (
+	MaxName  = 255
+	MaxPath  = 4096 // with the NUL
+	maxLinks = 40
+)
+
+// Resolve follows path from at, if it is not absolute. The Place comes with a reference; that of at stays the caller's. ENOENT, ENOTDIR,
+// ENAMETOOLONG, ELOOP, EXDEV; EAGAIN if with Beneath or InRoot folders were moved meanwhile.
+func (t *Tree) Resolve(at Place, path string, how How) (Place, Errno) {
+	w := walker{t: t, scope: at, how: how}
+	if e := w.begin(path); e != 0 {
+		return Place{}, e
+	}
+	if e := w.toEnd(); e != 0 {
+		w.at.Drop()
+		return Place{}, e
+	}
+	return w.at, 0
+}
+
+// A walker is on its way along a path.
+type walker struct {
+	t     *Tree
+	scope Place // where it began; the caller holds it
+	how   How
+	at    Place  // where it is; a reference
+	rest  string // what is left of the path, without slashes in front
+	slash bool   // the path ends with one
+	links int
+	moves uint64 // of the tree, at the beginning
+}
+
+// begin puts the walker at the path's beginning.
+func (w *walker) begin(path string) Errno {
+	switch {
+	case path == "":
+		return syscall.ENOENT
+	case len(path) >= MaxPath:
+		return syscall.ENAMETOOLONG
+	}
+	w.moves = w.t.moves.Load()
+	if path[0] != '/' {
+		w.at = w.scope.Again()
+	} else if e := w.toRoot(); e != 0 {
+		return e
+	}
+	w.follow(path)
+	return 0
+}
+
+// follow makes path what is to be walked next, before what is left.
+func (w *walker) follow(path string) {
+	slash := len(path) > 0 && path[len(path)-1] == '/'
+	path = strings.Trim(path, "/")
+	switch {
+	case w.rest == "":
+		w.rest, w.slash = path, w.slash || slash
+	case path != "":
+		w.rest = path + "/" + w.rest
+	}
+}
+
+// toRoot goes to where absolute paths begin.
+func (w *walker) toRoot() Errno {
+	old := w.at
+	switch {
+	case w.how&Beneath != 0:
+		return syscall.EXDEV
+	case w.how&InRoot != 0:
+		w.at = w.scope.Again()
+	default:
+		w.at = w.t.Root()
+		if w.how&NoMounts != 0 && w.at.Mount != w.scope.Mount {
+			w.at.Drop()
+			w.at = old
+			return syscall.EXDEV
+		}
+	}
+	old.Drop()
+	return 0
+}
+
+// name takes the next name of the path; last tells that there is none behind it. "" is the end of the path.
+func (w *walker) name() (name string, last bool) {
+	name, rest, _ := strings.Cut(w.rest, "/")
+	w.rest = strings.TrimLeft(rest, "/")
+	return name, w.rest == ""
+}
+
+// toEnd walks the whole path.
+func (w *walker) toEnd() Errno {
+	for w.rest != "" {
+		name, last := w.name()
+		if e := w.step(name, last); e != 0 {
+			return e
+		}
+	}
+	if _, ok := w.at.Node.(Dir); w.slash && !ok {
+		return syscall.ENOTDIR
+	}
+	return 0
+}
+
+// toLast walks up to the last name, which is "" where the path ends in a root. The walker is in a folder then.
+func (w *walker) toLast() (name string, e Errno) {
+	for w.rest != "" {
+		name, last := w.name()
+		if last {
+			if _, ok := w.at.Node.(Dir); !ok {
+				return "", syscall.ENOTDIR
+			}
+			if len(name) > MaxName {
+				return "", syscall.ENAMETOOLONG
+			}
+			return name, 0
+		}
+		if e := w.step(name, false); e != 0 {
+			return "", e
+		}
+	}
+	return "", 0
+}
+
+// step goes to a name, and on if it is a link that is to be followed.
+func (w *walker) step(name string, last bool) Errno {
+	d, ok := w.at.Node.(Dir)
+	switch {
+	case !ok:
+		return syscall.ENOTDIR
+	case len(name) > MaxName:
+		return syscall.ENAMETOOLONG
+	case name == ".":
+		return 0
+	case name == "..":
+		return w.up(d)
+	}
+	n, e := d.Lookup(name)
+	if e != 0 {
+		return e
+	}
+	if l, ok := n.(Link); ok {
+		if !last || w.slash || w.how&NoFollow == 0 {
+			e := w.through(l)
+			n.Unref()
+			return e
+		}
+		if w.how&NoSymlinks != 0 {
+			n.Unref()
+			return syscall.ELOOP
+		}
+	}
+	return w.enter(n)
+}
+
+// enter goes to a node of the folder that the walker is in, and to what is mounted there.
+func (w *walker) enter(n Node) Errno {
+	next := Place{w.at.Mount, n}
+	if w.at.Mount.below.Load() != nil {
+		if top := next.top(); top.Node != n {
+			if w.how&NoMounts != 0 {
+				n.Unref()
+				return syscall.EXDEV
+			}
+			top.Node.Ref()
+			n.Unref()
+			next = top
+		}
+	}
+	w.at.Node.Unref()
+	w.at = next
+	return 0
+}
+
+// through makes a link's target the path to walk next.
+func (w *walker) through(l Link) Errno {
+	if w.links++; w.links > maxLinks || w.how&NoSymlinks != 0 {
+		return syscall.ELOOP
+	}
+	target, e := l.Target()
+	if e != 0 {
+		return e
+	}
+	if target == "" {
+		return syscall.ENOENT
+	}
+	if target[0] == '/' {
+		if e := w.toRoot(); e != 0 {
+			return e
+		}
+	}
+	w.follow(target)
+	return 0
+}
+
+// up goes to the parent of d, which is where the walker is.
+func (w *walker) up(d Dir) Errno {
+	if w.how&(Beneath|InRoot) != 0 {
+		if w.at == w.scope {
+			if w.how&Beneath != 0 {
+				return syscall.EXDEV
+			}
+			return 0
+		}
+		if w.t.moves.Load() != w.moves {
+			return syscall.EAGAIN // what was below may not be now
+		}
+	}
+	p := w.at
+	for p.Node == p.Mount.root {
+		if p.Mount.parent == nil {
+			return 0
+		}
+		if w.how&NoMounts != 0 {
+			return syscall.EXDEV
+		}
+		p = Place{p.Mount.parent, p.Mount.at}
+	}
+	if p != w.at {
+		d = p.Node.(Dir) // Mount has seen that it is one
+	}
+	next := Place{p.Mount, d.Parent()}
+	if top := next.top(); top != next {
+		top.Node.Ref()
+		next.Drop()
+		next = top
+	}
+	w.at.Drop()
+	w.at = next
+	return 0
+}
+
+// PathTo is the absolute path of a folder, getcwd(2). ENOENT where it was removed. It looks for each folder in its parent, so it takes as long as they are large.
+func (t *Tree) PathTo(p Place) (string, Errno) {
+	root := t.Root()
+	defer root.Drop()
+	path := ""
+	p = p.Again()
+	defer func() { p.Drop() }()
+	for p != root {
+		for p.Node == p.Mount.root && p.Mount.parent != nil {
+			up := Place{p.Mount.parent, p.Mount.at}.Again()
+			p.Drop()
+			p = up
+		}
+		d, ok := p.Node.(Dir)
+		if !ok {
+			return "", syscall.ENOTDIR
+		}
+		parent := d.Parent()
+		name, e := nameIn(parent, p.Node)
+		if e != 0 {
+			parent.Unref()
+			return "", e
+		}
+		path = "/" + name + path
+		p.Drop()
+		p = Place{p.Mount, parent}
+		if len(path) >= MaxPath {
+			return "", syscall.ENAMETOOLONG
+		}
+		if top := p.top(); top.Node == root.Node {
+			break
+		}
+	}
+	if path == "" {
+		path = "/"
+	}
+	return path, 0
+}
+
+// nameIn is the name that a node has in a folder. ENOENT.
+func nameIn(d Dir, n Node) (name string, e Errno) {
+	var a Attr
+	if n.Attr(&a); a.Nlink == 0 {
+		return "", syscall.ENOENT
+	}
+	e = d.ReadDir(0, func(en *Entry) bool {
+		if en.Ino == a.Ino {
+			name = strings.Clone(en.Name)
+		}
+		return name == ""
+	})
+	if e == 0 && name == "" {
+		e = syscall.ENOENT
+	}
+	return name, e
+}
