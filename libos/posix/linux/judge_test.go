@@ -18,9 +18,15 @@ import (
 // A kernel is someone who serves system calls.
 type kernel func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
 
+// host asks again after EINTR: no operation waits here, but Linux's select looks for signals even so, and the Go
+// runtime preempts by them.
 func host(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
-	r1, r2, e := syscall.Syscall6(nr, a1, a2, a3, a4, a5, a6)
-	return r1, r2, uintptr(e)
+	for {
+		r1, r2, e := syscall.Syscall6(nr, a1, a2, a3, a4, a5, a6)
+		if e != syscall.EINTR {
+			return r1, r2, uintptr(e)
+		}
+	}
 }
 
 // A world is a kernel with the descriptors that a sequence of operations has opened. Their numbers differ from kernel
