@@ -24,6 +24,8 @@ type Virtio struct {
 	LieFeatures bool // does not keep FEATURES_OK
 	LieScribble bool // writes rubbish over the descriptor table it was given
 
+	LieNeedsReset bool // says DEVICE_NEEDS_RESET once it runs
+
 	m     *Machine
 	raise func(queue int) // interrupts, for a queue; below 0 for a change of the configuration
 
@@ -133,6 +135,21 @@ func (d *Virtio) setStatus(s uint8) {
 		s &^= 8
 	}
 	d.status = s
+}
+
+// Change runs f, which may change what the device does, between two things that the device does.
+func (d *Virtio) Change(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+}
+
+// reported is the status as the driver reads it. The lock is held.
+func (d *Virtio) reported() uint64 {
+	if d.LieNeedsReset && d.status&4 != 0 {
+		return uint64(d.status) | 64
+	}
+	return uint64(d.status)
 }
 
 func (d *Virtio) offered() uint32 {

@@ -36,7 +36,7 @@ func (r *virtioMMIO) Load(off uintptr, width int) uint64 {
 	case 0x60:
 		return uint64(d.isr)
 	case 0x70:
-		return uint64(d.status)
+		return d.reported()
 	}
 	if off >= 0x100 {
 		return d.loadConfig(off-0x100, width)

@@ -69,7 +69,7 @@ func (d *virtioPCI) Load(off uintptr, width int) uint64 {
 	case 0x12:
 		return 1
 	case 0x14:
-		return uint64(d.status)
+		return d.reported()
 	case 0x16:
 		return uint64(d.sel)
 	case 0x18:
