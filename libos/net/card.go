@@ -67,12 +67,8 @@ func (s *Stack) receive(c *card, queue int) {
 		n := 0
 		for n < batch && c.iface.Device.Receive(queue, &f) {
 			now := s.now()
-			switch s.host.Input(now, c.iface, &f, &p) {
-			case ip.Transport:
+			if s.host.Input(now, c.iface, &f, &p) == ip.Transport {
 				s.transport(now, &p)
-			case ip.Failure:
-				s.failure(now, &p)
-				p.Release()
 			}
 			n++
 		}
@@ -95,7 +91,7 @@ func (s *Stack) transport(now tick.Time, p *ip.Packet) {
 	k := packets.Get().(*packet)
 	*k = packet{
 		proto: p.Protocol, src: p.Src, dst: p.Dst, index: p.Interface.Index, ttl: p.TTL, tos: p.TOS, verified: p.Verified, gso: p.SegmentSize,
-		group: p.Group, body: p.Data, from: p,
+		group: p.Group, header: p.Header, body: p.Data, from: p,
 	}
 	s.deliver(now, k)
 	*k = packet{}
@@ -106,6 +102,8 @@ func (s *Stack) transport(now tick.Time, p *ip.Packet) {
 // failure tells the endpoint whose packet did not arrive.
 func (s *Stack) failure(now tick.Time, p *ip.Packet) {
 	e := &p.Failure
+	hard := e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
+	s.failRaw(e, hard)
 	switch e.Protocol {
 	case protoUDP:
 		u := s.udp.find(e.Remote, e.Local)
@@ -126,7 +124,6 @@ func (s *Stack) failure(now tick.Time, p *ip.Packet) {
 			c.setMTU(e.MTU)
 			return
 		}
-		hard := e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
 		c.fail(errnoOfIP(e.Err), hard)
 	}
 }
@@ -151,7 +148,11 @@ func errnoOfIP(err error) syscall.Errno {
 
 // zoneIndex is the interface that a zone names, by number.
 func zoneIndex(a netip.Addr) int {
-	n, _ := strconv.Atoi(a.Zone())
+	zone := a.Zone()
+	if zone == "" {
+		return 0
+	}
+	n, _ := strconv.Atoi(zone)
 	return n
 }
 

@@ -13,14 +13,20 @@ import (
 
 // deliver hands a packet to its endpoint, and its bytes over. No lock is held.
 func (s *Stack) deliver(now tick.Time, p *packet) {
+	raw := s.deliverRaw(p)
 	switch p.proto {
+	case wire.ICMP, wire.ICMPv6:
+		s.deliverICMP(now, p)
 	case protoUDP:
 		s.deliverUDP(now, p)
 	case protoTCP:
 		s.deliverTCP(now, p)
 	default:
+		if raw {
+			break
+		}
 		s.Counters.NoProtocol.Add(1)
-		if p.from != nil && p.proto != wire.ICMP {
+		if p.from != nil {
 			s.host.Unreachable(now, p.from, wire.CodeProtocol)
 		}
 	}

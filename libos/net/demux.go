@@ -127,10 +127,5 @@ func (u *UDP) member(src, dst netip.AddrPort, index int) bool {
 	if u.remote.IsValid() && u.remote != src {
 		return false
 	}
-	for _, g := range u.groups {
-		if g.addr.WithZone("") == dst.Addr().WithZone("") && (g.index == 0 || g.index == index) {
-			return true
-		}
-	}
-	return false
+	return u.hears(dst.Addr(), index)
 }

@@ -1,5 +1,5 @@
-// Package inet is TCP/IP as a library of the program's own: a [Stack] is a host on its networks, with endpoints of UDP ([UDP]) and TCP ([Listener],
-// [Conn]). libos/net/socket serves Linux's socket calls over it; a program can use it directly.
+// Package inet is TCP/IP as a library of the program's own: a [Stack] is a host on its networks, with endpoints of UDP ([UDP]), TCP ([Listener],
+// [Conn]) and the network layer itself ([Raw]). libos/net/socket serves Linux's socket calls over it; a program can use it directly.
 //
 // The protocols are next door, without clock, lock or goroutine: package tcp is the state machine of a connection, package ip the network layer. This package has
 // what they lack: locks, timers, tables that say which endpoint a packet is for, and the goroutines that receive from devices, one a queue.
@@ -20,5 +20,5 @@
 // ports, timers and the loopback queue, under which no other is taken. Hooks run under an endpoint's. What is sent to ourselves is delivered by Stack.flush,
 // which is called without any.
 //
-// Not here yet: IPv6 beyond the loopback network (package ip has none); raw and ICMP sockets; batches of datagrams (GSO) out; pacing.
+// Not here yet: IPv6 beyond the loopback network (package ip has none); batches of datagrams (GSO) out; pacing.
 package inet

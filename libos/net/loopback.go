@@ -17,6 +17,7 @@ type packet struct {
 	index    int // of the interface it came by
 	ttl, tos uint8
 	verified bool // the transport checksum needs no look
+	header   int  // bytes of the IPv4 header, which lies before the body in its block; 0: it does not
 	gso      int  // payload of each of the segments that the device has joined; 0: it is one
 	group    bool // it is for many
 	body     []buf.Ref
@@ -52,7 +53,6 @@ const maxSpare = 64
 
 // sendLocal takes a packet's bytes over; the array of its body stays the caller's.
 func (s *Stack) sendLocal(p packet) {
-	p.verified = true
 	if p.index == 0 {
 		p.index = loopbackIndex
 	}

@@ -29,7 +29,7 @@ func (s *Stack) sendSegment(via *path, o *output) {
 	if via.local {
 		f.Body = append(append(f.Body[:0], head), seg.Payload...)
 		seg.Payload, seg.Size = seg.Payload[:0], 0
-		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), body: f.Body})
+		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), verified: true, body: f.Body})
 		return
 	}
 	f.Head = head
@@ -48,10 +48,15 @@ func (s *Stack) output(via *path, f *link.Frame, o ip.Out) syscall.Errno {
 		s.Counters.NoRoute.Add(1)
 		return errnoOfIP(err)
 	}
+	s.sent(via)
+	return 0
+}
+
+// sent notes that a path's device has something to be flushed.
+func (s *Stack) sent(via *path) {
 	if c := s.card(via.ip.Interface.Index); c != nil {
 		c.dirty.Or(1 << via.ip.Queue)
 	}
-	return 0
 }
 
 // ecn is the two bits of RFC 3168 that a segment's packet has.
@@ -97,23 +102,8 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 		s.Counters.NoMemory.Add(1)
 		return syscall.ENOBUFS
 	}
-	if via.local {
-		s.sendLocal(packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, body: body})
-		s.flush()
-		return 0
-	}
-	if group && d.loop || s.isBroadcast(d.to.Addr()) {
-		s.sendLocal(packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, group: true, index: via.ip.Interface.Index, body: clone(body)})
-	}
-	if group && via.ttl == 0 {
-		release(body)
-	} else {
-		f.Head = body[0]
-		f.Body = append(body[:0], body[1:]...)
-		e = s.output(&via, f, ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true, Fragment: true})
-	}
-	s.flush()
-	return e
+	k := packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, verified: true}
+	return s.emit(&via, k, f, d.loop, ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true, Fragment: true})
 }
 
 // datagram makes UDP's header and the copy of the program's bytes behind it, in one block if they fit.
@@ -167,18 +157,27 @@ func (s *Stack) join(g *group) syscall.Errno {
 		if e != 0 {
 			return syscall.ENODEV
 		}
-		index = via.ip.Interface.Index
+		if index = loopbackIndex; !via.local {
+			index = via.ip.Interface.Index
+		}
 	}
-	c := s.card(index)
-	if c == nil {
+	if g.joined = s.iface(index); g.joined == nil {
 		return syscall.ENODEV
 	}
-	g.joined = c.iface
-	s.host.Join(c.iface, g.addr)
+	s.host.Join(g.joined, g.addr.WithZone(""))
 	return 0
 }
 
-func (s *Stack) leave(g *group) { s.host.Leave(g.joined, g.addr) }
+// iface gives an interface by number; nil: there is none such.
+func (s *Stack) iface(index int) *ip.Interface {
+	all := s.host.Interfaces()
+	if index < 1 || index > len(all) {
+		return nil
+	}
+	return all[index-1]
+}
+
+func (s *Stack) leave(g *group) { s.host.Leave(g.joined, g.addr.WithZone("")) }
 
 // receivers gives those who receive what is sent to a group or to everybody.
 func (t *udpTable) receivers(src, dst netip.AddrPort, index int) []*UDP {

@@ -24,6 +24,7 @@ type Stack struct {
 	timers   *timers
 	udp      *udpTable
 	tcp      *tcpTable
+	raw      rawTable
 	udpPorts *ports
 	tcpPorts *ports
 	heads    *buf.Pool // headers of packets that are sent
@@ -225,9 +226,14 @@ func (s *Stack) isBroadcast(a netip.Addr) bool {
 
 // pathTo finds a way to dst, from src if that is valid, by the interface of a number if that is not 0.
 func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
-	if s.isLocal(dst) {
+	if index == 0 {
+		index = zoneIndex(dst)
+	}
+	if s.isLocal(dst) || dst.IsMulticast() && index == loopbackIndex {
 		if !src.IsValid() {
-			src = dst
+			if src = dst; dst.IsMulticast() || dst.Is4() && dst.IsLoopback() {
+				src = loopbackOf(dst) // of 127/8 one address is anybody's, and it is the source of what goes to the others
+			}
 		}
 		return path{local: true, src: src, dst: dst, mtu: loopbackMTU, ttl: 64, maxPieces: 64}, 0
 	}

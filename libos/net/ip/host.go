@@ -132,6 +132,13 @@ func (h *Host) Leave(i *Interface, group netip.Addr) {
 	h.mu.Unlock()
 }
 
+// Joined tells whether an interface receives a group's packets.
+func (h *Host) Joined(i *Interface, group netip.Addr) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return i.groups[group.WithZone("")] > 0 || group == allHosts
+}
+
 // Local tells whether an address is one of ours.
 func (h *Host) Local(a netip.Addr) bool {
 	h.mu.Lock()

@@ -32,11 +32,10 @@ type Error struct {
 	Type, Code    uint8
 }
 
-// inputICMP takes in an ICMP message.
-func (h *Host) inputICMP(now tick.Time, p *Packet) Verdict {
+// ICMP does what an ICMP message asks of the host itself, or says what it tells of a packet of ours (Failure). The packet stays the caller's.
+func (h *Host) ICMP(now tick.Time, p *Packet) Verdict {
 	if p.Size < wire.ICMPSize || !p.Verified && wire.Fold(wire.SumRefs(0, p.Data)) != 0xffff {
 		h.count(BadICMP)
-		p.Release()
 		return Nothing
 	}
 	m := wire.ICMPHeader(p.Data[0].Bytes())
@@ -45,17 +44,14 @@ func (h *Host) inputICMP(now tick.Time, p *Packet) Verdict {
 		if !p.Group {
 			h.echo(now, p)
 		}
-		p.Release()
-		return Nothing
 	case wire.ICMPUnreachable, wire.ICMPTimeExceeded, wire.ICMPParameter:
 		if !h.failure(now, p, m) {
 			h.count(BadICMP)
-			p.Release()
 			return Nothing
 		}
 		return Failure
 	}
-	return Transport
+	return Nothing
 }
 
 // failure reads an ICMP error: which packet of ours it is about.

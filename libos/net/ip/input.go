@@ -15,8 +15,8 @@ type Verdict uint8
 // The verdicts.
 const (
 	Nothing   Verdict = iota // it was the host's own business, or was dropped
-	Transport                // the packet is for a transport protocol
-	Failure                  // ICMP tells that a packet of ours did not arrive
+	Transport                // the packet is for a transport protocol, or ICMP: to be handed to Host.ICMP as well
+	Failure                  // only from Host.ICMP: a packet of ours did not arrive
 )
 
 // A Packet is what came for a transport protocol. The caller releases Data, or takes them over.
@@ -29,6 +29,8 @@ type Packet struct {
 
 	Data []buf.Ref // from the transport header on, which is in the first one
 	Size int       // bytes of Data
+
+	Header int // bytes of the IPv4 header, which lies before the data in the first block; 0: it does not
 
 	Verified    bool // the checksum needs no look
 	Kind        link.GSO
@@ -107,8 +109,10 @@ func (h *Host) inputV4(now tick.Time, i *Interface, f *link.Frame, p *Packet) Ve
 	p.Protocol, p.TOS, p.TTL = x.Protocol(), x.TOS(), x.TTL()
 	p.Verified, p.Kind, p.SegmentSize = f.Verified || i.Loopback, f.Kind, int(f.SegmentSize)
 	from, more, fragment, id := x.Offset(), x.Flags()&wire.MoreFragments != 0, x.Fragment(), x.ID()
-	p.Size = want - x.HeaderLen()
-	take(f, p, wire.EthernetSize+x.HeaderLen(), have-want)
+	p.Size, p.Header = want-x.HeaderLen(), x.HeaderLen()
+	if !take(f, p, wire.EthernetSize+x.HeaderLen(), have-want) {
+		p.Header = 0
+	}
 	if fragment {
 		p.Verified = false
 		if !h.join(now, p, id, from, more) {
@@ -123,9 +127,6 @@ func (h *Host) inputV4(now tick.Time, i *Interface, f *link.Frame, p *Packet) Ve
 	if p.Data[0].Len() < min(contiguous, p.Size) && !h.pullUp(p) {
 		p.Release()
 		return Nothing
-	}
-	if p.Protocol == wire.ICMP {
-		return h.inputICMP(now, p)
 	}
 	return Transport
 }
@@ -190,8 +191,8 @@ func routed(options []byte) bool {
 	return false
 }
 
-// take moves a frame's references to a packet without the first front and the last back bytes.
-func take(f *link.Frame, p *Packet, front, back int) {
+// take moves a frame's references to a packet without the first front and the last back bytes. It tells whether these lie before the data in the same block.
+func take(f *link.Frame, p *Packet, front, back int) (before bool) {
 	p.Data = append(p.Data[:0], f.Head)
 	p.Data = append(p.Data, f.Body...)
 	*f = link.Frame{Body: f.Body[:0]}
@@ -210,13 +211,14 @@ func take(f *link.Frame, p *Packet, front, back int) {
 		first := &p.Data[0]
 		if n := first.Len(); n > front {
 			first.TrimFront(front)
-			break
+			return true
 		} else {
 			front -= n
 		}
 		first.Release()
 		p.Data = append(p.Data[:0], p.Data[1:]...)
 	}
+	return false
 }
 
 // join puts a fragment to the others; true: p is the whole packet.
@@ -234,6 +236,7 @@ func (h *Host) join(now tick.Time, p *Packet, id uint16, from int, more bool) bo
 		return false
 	}
 	h.count(Reassembled)
+	p.Header = 0 // it was a fragment's
 	p.Data = append(p.Data[:0], whole...)
 	p.Size = 0
 	for i := range p.Data {
@@ -252,6 +255,14 @@ func (h *Host) pullUp(p *Packet) bool {
 	n := min(contiguous, p.Size)
 	r.TrimFront(HeadRoom)
 	r.Truncate(n)
+	if p.Header > 0 {
+		was, now := p.Data[0], r
+		was.Truncate(0)
+		now.Truncate(0)
+		was.Grow(p.Header, 0)
+		now.Grow(p.Header, 0)
+		copy(now.Bytes(), was.Bytes())
+	}
 	at := r.Bytes()
 	for len(at) > 0 {
 		first := &p.Data[0]

@@ -56,8 +56,12 @@ func settle(now tick.Time, nodes ...*node) {
 				for i.Device.Receive(0, &f) {
 					moved = true
 					var p Packet
-					if v := n.Input(now, i, &f, &p); v != Nothing {
+					switch v := n.Input(now, i, &f, &p); {
+					case v == Nothing:
+					case p.Protocol != wire.ICMP || n.ICMP(now, &p) == Failure || p.Data[0].Bytes()[0] == wire.ICMPEchoReply:
 						n.got = append(n.got, p)
+					default:
+						p.Release()
 					}
 				}
 			}

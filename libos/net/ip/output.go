@@ -23,14 +23,9 @@ type Out struct {
 // Output sends a packet: f.Head is the transport header, with HeadRoom bytes before it, f.Body the payload. It takes them over, whatever it returns. With f.Kind the
 // device cuts it, and it may be as long as Info.MaxSend. The frame moves at the latest with Flush. It does not park.
 func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
-	if p.gen != h.gen.Load() || p.fresh.Due(now) {
-		h.mu.Lock()
-		err := h.resolve(now, p)
-		h.mu.Unlock()
-		if err != nil {
-			f.Release()
-			return err
-		}
+	if err := h.current(now, p); err != nil {
+		f.Release()
+		return err
 	}
 	n := f.Len()
 	if f.Kind == link.NoGSO && n+wire.IPv4Size > p.MTU {
@@ -48,11 +43,35 @@ func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
 	f.Head.Grow(wire.IPv4Size, 0)
 	v := wire.V4{TOS: o.TOS, Len: n + wire.IPv4Size, Flags: flags, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
 	if flags == 0 {
-		v.ID = h.id() // with DF it means nothing (RFC 6864, 4.1)
+		v.ID = h.NextID() // with DF it means nothing (RFC 6864, 4.1)
 	}
 	wire.IPv4(f.Head.Bytes()).Set(v)
 	h.link(now, p, f)
 	return nil
+}
+
+// OutputWhole sends a packet that has its network header already: f.Head begins with it, with room for Ethernet's before. It takes them over, whatever it returns.
+func (h *Host) OutputWhole(now tick.Time, p *Path, f *link.Frame) error {
+	if err := h.current(now, p); err != nil {
+		f.Release()
+		return err
+	}
+	if f.Len() > p.MTU {
+		f.Release()
+		return ErrTooLong
+	}
+	h.link(now, p, f)
+	return nil
+}
+
+// current brings a path up to date.
+func (h *Host) current(now tick.Time, p *Path) error {
+	if p.gen == h.gen.Load() && !p.fresh.Due(now) {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.resolve(now, p)
 }
 
 // Flush has the device send what Output gave it: once for a batch.
@@ -68,8 +87,8 @@ func ttl(p *Path, o Out) uint8 {
 	return 64
 }
 
-// id numbers packets that may be cut (RFC 6864); guessing one helps to forge fragments, so they are not counted up by one.
-func (h *Host) id() uint16 { return uint16(h.ids.Add(1 + uint32(h.random()&15))) }
+// NextID numbers packets that may be cut (RFC 6864); guessing one helps to forge fragments, so they are not counted up by one.
+func (h *Host) NextID() uint16 { return uint16(h.ids.Add(1 + uint32(h.random()&15))) }
 
 // checksum fills the transport checksum in, or asks the device to.
 func (h *Host) checksum(p *Path, f *link.Frame, o Out, n int) {
@@ -142,7 +161,7 @@ func (h *Host) outputFragments(now tick.Time, p *Path, f *link.Frame, o Out) err
 		plain.Interface = &lo
 		h.checksum(&plain, f, o, n)
 	}
-	id := h.id()
+	id := h.NextID()
 	most := (p.MTU - wire.IPv4Size) &^ 7
 	all := append([]buf.Ref{f.Head}, f.Body...)
 	for off := 0; off < n; off += most {

@@ -35,7 +35,13 @@ func newInet(family, kind, protocol int) (sock.Socket, syscall.Errno) {
 		return newTCP(s, family), 0
 	case kind == syscall.SOCK_DGRAM && (protocol == 0 || protocol == syscall.IPPROTO_UDP):
 		return newUDP(s, family), 0
-	case kind == syscall.SOCK_STREAM || kind == syscall.SOCK_DGRAM:
+	case kind == syscall.SOCK_DGRAM && protocol == icmpOf(family):
+		return newRaw(s, family, protocol, true), 0
+	case kind == syscall.SOCK_RAW && protocol > 0 && protocol <= 255:
+		return newRaw(s, family, protocol, false), 0
+	case protocol < 0 || protocol > 255+7:
+		return nil, syscall.EINVAL
+	case kind == syscall.SOCK_STREAM || kind == syscall.SOCK_DGRAM || kind == syscall.SOCK_RAW:
 		return nil, syscall.EPROTONOSUPPORT
 	}
 	return nil, syscall.ESOCKTNOSUPPORT

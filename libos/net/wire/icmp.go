@@ -11,6 +11,14 @@ const (
 	ICMPTimeExceeded = 11
 	ICMPParameter    = 12
 
+	// Types of ICMPv6 (RFC 4443).
+	ICMP6Unreachable  = 1
+	ICMP6TooBig       = 2
+	ICMP6TimeExceeded = 3
+	ICMP6Parameter    = 4
+	ICMP6Echo         = 128
+	ICMP6EchoReply    = 129
+
 	CodeNet         = 0
 	CodeHost        = 1
 	CodeProtocol    = 2

@@ -60,6 +60,20 @@ type V4 struct {
 	Src, Dst netip.Addr
 }
 
+// Complete fills in what a program that makes a header itself leaves to the network layer: length and checksum, and an identifier and a source that are 0.
+func (h IPv4) Complete(n int, id uint16, src netip.Addr) {
+	be.PutUint16(h[2:], uint16(n))
+	if h.ID() == 0 {
+		be.PutUint16(h[4:], id)
+	}
+	if h.Src().IsUnspecified() {
+		s := src.As4()
+		copy(h[12:], s[:])
+	}
+	h[10], h[11] = 0, 0
+	be.PutUint16(h[10:], ^Fold(Sum(0, h[:h.HeaderLen()])))
+}
+
 // Set writes a header without options, with its checksum.
 func (h IPv4) Set(v V4) {
 	h = h[:IPv4Size]

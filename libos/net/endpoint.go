@@ -1,0 +1,317 @@
+package inet
+
+import (
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
+	"github.com/hardtack-os/hardtack/libos/net/ip"
+)
+
+// An Endpoint is what endpoints of messages have in common, [UDP] and [Raw]: what was received, options, groups, errors.
+type Endpoint struct {
+	s    *Stack
+	v6   bool // it was made for IPv6: a UDP speaks IPv4 too, unless Only6
+	hook Hook
+
+	mu      sync.Mutex
+	only6   bool
+	local   netip.AddrPort
+	remote  netip.AddrPort // valid: connected
+	err     syscall.Errno  // of a message that was sent, from ICMP; for a connected endpoint
+	shut    Shut
+	closed  bool
+	opts    UDPOptions
+	groups  []group
+	bytes   buf.Queue // of all messages
+	rx      fifo.Queue[datagram]
+	limit   int // bytes of memory that what was received may hold on to
+	Dropped uint64
+}
+
+func newEndpoint(s *Stack, v6 bool, h Hook) Endpoint {
+	return Endpoint{s: s, v6: v6, hook: h, limit: 208 << 10, opts: UDPOptions{MulticastTTL: -1}}
+}
+
+// Shut says which ways of an endpoint were shut.
+type Shut uint8
+
+// Ways.
+const (
+	ShutReceive Shut = 1 << iota
+	ShutSend
+)
+
+// UDPOptions are what can be set of an endpoint.
+type UDPOptions struct {
+	TTL            int // unicast hop limit; 0: the default
+	MulticastTTL   int // -1: the default, 1
+	MulticastIndex int
+	NoLoop         bool // multicasts are not looped back (IP_MULTICAST_LOOP off)
+	OnlyMine       bool // multicasts only of groups that it has joined itself (IP_MULTICAST_ALL off)
+	TOS            int
+	Broadcast      bool
+	ReuseAddr      bool
+	ReusePort      bool
+}
+
+// A datagram is what there is of one beside its bytes.
+type datagram struct {
+	n    int
+	from netip.AddrPort
+	info Info
+}
+
+// Info is what IP_PKTINFO, IP_RECVTTL and the like tell of a datagram.
+type Info struct {
+	To        netip.Addr // whom it was sent to
+	Interface int
+	TTL, TOS  uint8
+}
+
+// A group is a multicast group and the interface that it is listened to on, 0: any.
+type group struct {
+	addr   netip.Addr
+	index  int
+	joined *ip.Interface
+}
+
+// datagramCost is what a datagram counts against the limit beside the blocks it is in.
+const datagramCost = 128
+
+// any is the endpoint's unspecified address.
+func (u *Endpoint) any() netip.Addr {
+	if u.v6 {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
+}
+
+// Options gives the options; SetOptions takes them as a whole.
+func (u *Endpoint) Options() UDPOptions {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.opts
+}
+
+// SetOptions sets the options.
+func (u *Endpoint) SetOptions(change func(*UDPOptions)) {
+	u.mu.Lock()
+	change(&u.opts)
+	u.mu.Unlock()
+}
+
+// SetLimit sets how much memory received datagrams may hold on to.
+func (u *Endpoint) SetLimit(n int) {
+	u.mu.Lock()
+	u.limit = n
+	u.mu.Unlock()
+}
+
+// A Datagram is what TryRecv says of one.
+type Datagram struct {
+	Size int // of all of it
+	From netip.AddrPort
+	Info Info
+}
+
+// TryRecv receives a datagram into p, as much of it as there is room for; peek leaves it.
+func (u *Endpoint) TryRecv(p []byte, peek bool) (n int, d Datagram, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if e := u.err; e != 0 {
+		u.err = 0
+		return 0, d, e
+	}
+	if u.rx.Len() == 0 {
+		return 0, d, syscall.EAGAIN
+	}
+	r := u.rx.At(0)
+	d = Datagram{Size: r.n, From: r.from, Info: r.info}
+	n = min(len(p), r.n)
+	u.bytes.CopyAt(p[:n], 0)
+	if !peek {
+		u.bytes.Discard(r.n)
+		u.rx.Pop()
+	}
+	return n, d, nil
+}
+
+// Queued is how many bytes the next datagram has.
+func (u *Endpoint) Queued() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.rx.Len() == 0 {
+		return 0
+	}
+	return u.rx.At(0).n
+}
+
+// TakeError gives the error that ICMP brought, once: SO_ERROR.
+func (u *Endpoint) TakeError() syscall.Errno {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	e := u.err
+	u.err = 0
+	return e
+}
+
+// Shutdown shuts ways. ENOTCONN, as on Linux, where it is not connected; the ways are shut all the same.
+func (u *Endpoint) Shutdown(w Shut) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.shut |= w
+	u.happened(u.ready())
+	if !u.remote.IsValid() {
+		return syscall.ENOTCONN
+	}
+	return nil
+}
+
+// Ready says what would not block.
+func (u *Endpoint) Ready() Events {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.ready()
+}
+
+func (u *Endpoint) ready() Events {
+	ev := Writable
+	if u.rx.Len() > 0 {
+		ev |= Readable
+	}
+	if u.shut&ShutReceive != 0 {
+		ev |= Readable | EOF
+	}
+	if u.shut == ShutReceive|ShutSend {
+		ev |= HangUp
+	}
+	if u.err != 0 {
+		ev |= Failed
+	}
+	return ev
+}
+
+func (u *Endpoint) happened(ev Events) {
+	if u.hook != nil {
+		u.hook.Happened(ev)
+	}
+}
+
+// Join makes it receive what is sent to a group on an interface, 0: where the route to it leads.
+func (u *Endpoint) Join(addr netip.Addr, index int) error {
+	if !addr.IsMulticast() {
+		return syscall.EINVAL
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	g := group{addr: addr, index: index}
+	for _, have := range u.groups {
+		if have.addr == addr && have.index == index {
+			return syscall.EADDRINUSE
+		}
+	}
+	if e := u.s.join(&g); e != 0 {
+		return e
+	}
+	u.groups = append(u.groups, g)
+	return nil
+}
+
+// Leave ends what Join began.
+func (u *Endpoint) Leave(addr netip.Addr, index int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, have := range u.groups {
+		if have.addr == addr && have.index == index {
+			u.groups = append(u.groups[:i], u.groups[i+1:]...)
+			u.s.leave(&have)
+			return nil
+		}
+	}
+	return syscall.EADDRNOTAVAIL
+}
+
+// deliver takes a datagram's bytes over, which are those of refs, or drops them.
+func (u *Endpoint) deliver(d datagram, refs []buf.Ref) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	cost := datagramCost * (u.rx.Len() + 1)
+	for i := range refs {
+		cost += blockSize(refs[i])
+	}
+	if u.closed || u.shut&ShutReceive != 0 || u.bytes.Held()+cost > u.limit {
+		u.Dropped++
+		release(refs)
+		return
+	}
+	for i := range refs {
+		u.bytes.Append(refs[i])
+		refs[i] = buf.Ref{}
+	}
+	u.rx.Push(d)
+	u.happened(Readable)
+}
+
+// fail tells of an ICMP error.
+func (u *Endpoint) fail(e syscall.Errno) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.remote.IsValid() && !u.closed {
+		u.err = e
+		u.happened(Failed)
+	}
+}
+
+// hears tells whether it receives what came for a group on an interface, which somebody of this host has joined; mu is held.
+func (u *Endpoint) hears(a netip.Addr, index int) bool {
+	for _, g := range u.groups {
+		if g.addr.WithZone("") == a.WithZone("") && (g.index == 0 || g.index == index) {
+			return true
+		}
+	}
+	return !u.opts.OnlyMine
+}
+
+// drop empties what was received and leaves its groups, at its end.
+func (u *Endpoint) drop() {
+	u.mu.Lock()
+	groups := u.groups
+	u.closed, u.groups = true, nil
+	u.bytes.Clear()
+	u.rx.All()
+	u.mu.Unlock()
+	for i := range groups {
+		u.s.leave(&groups[i])
+	}
+}
+
+func blockSize(r buf.Ref) int {
+	if r.Block() == nil {
+		return 0
+	}
+	return r.Block().Size()
+}
+
+func release(refs []buf.Ref) {
+	for i := range refs {
+		refs[i].Release()
+	}
+}
+
+func errOf(e syscall.Errno) error {
+	if e == 0 {
+		return nil
+	}
+	return e
+}
+
+// loopbackOf is the loopback address of a's family.
+func loopbackOf(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.IPv6Loopback()
+}
