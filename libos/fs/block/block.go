@@ -1,0 +1,62 @@
+// Package block is the seam between filesystems and what they lie on: a disk, a file of the host, memory. It orders nothing by itself: what must come after something else is written
+// after a Flush.
+//
+// Devices for tests are here, too: Recorder remembers what was written between which flushes, Faulty fails one request.
+package block
+
+import "errors"
+
+// A Device is blocks in a row. Its methods may be called by several goroutines at a time, and park until they are done. Offsets and lengths are multiples of BlockSize, and inside.
+// What two calls at a time do to the same bytes is not defined.
+type Device interface {
+	// Info tells what the device is. It does not change.
+	Info() Info
+
+	// Read fills the pieces of vec, one after the other, from off on.
+	Read(vec [][]byte, off int64) error
+
+	// Write writes the pieces of vec from off on. They must stay as they are meanwhile. After an error, and after a loss of power before the next Flush, each block holds what it did or
+	// what was written.
+	Write(vec [][]byte, off int64) error
+
+	// Flush returns when all writes that had returned before it was called are durable.
+	Flush() error
+
+	// Discard says that n bytes from off on hold nothing of worth; what they read as is not defined any more. It does nothing where the device cannot.
+	Discard(off, n int64) error
+
+	// Close ends the use. It does not flush.
+	Close() error
+}
+
+// Info is what a Device is.
+type Info struct {
+	Name      string // for messages
+	ID        string // serial number, or where it is; may be empty
+	Size      int64  // bytes
+	BlockSize int    // bytes, a power of two
+	ReadOnly  bool
+	Discard   bool // Discard does something
+}
+
+// ErrReadOnly is what writing to a read-only device gives.
+var ErrReadOnly = errors.New("block: the device is read-only")
+
+// errRange is what a transfer that is not inside gives, or not whole blocks.
+var errRange = errors.New("block: a transfer is not inside the device, or not whole blocks of it")
+
+// Check tells whether n bytes from off on can be transferred.
+func (in *Info) Check(off, n int64) error {
+	if off < 0 || n < 0 || off > in.Size || n > in.Size-off || (off|n)&int64(in.BlockSize-1) != 0 {
+		return errRange
+	}
+	return nil
+}
+
+// Len is how many bytes the pieces of vec are together.
+func Len(vec [][]byte) (n int64) {
+	for _, b := range vec {
+		n += int64(len(b))
+	}
+	return n
+}

@@ -1,0 +1,82 @@
+package block
+
+import (
+	"io"
+	"os"
+)
+
+// HostFile is a device that is a file of the host, or a disk of it.
+type HostFile struct {
+	f    *os.File
+	info Info
+}
+
+// OpenFile opens a file as a device. A size that is not a multiple of 512 is rounded down.
+func OpenFile(name string, readOnly bool) (*HostFile, error) {
+	mode := os.O_RDWR
+	if readOnly {
+		mode = os.O_RDONLY
+	}
+	f, err := os.OpenFile(name, mode, 0)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Seek(0, io.SeekEnd) // what a disk's Stat does not tell
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &HostFile{f, Info{Name: name, ID: name, Size: size &^ 511, BlockSize: 512, ReadOnly: readOnly, Discard: punches}}, nil
+}
+
+// Info implements Device.
+func (h *HostFile) Info() Info { return h.info }
+
+// Read implements Device.
+func (h *HostFile) Read(vec [][]byte, off int64) error {
+	if err := h.info.Check(off, Len(vec)); err != nil {
+		return err
+	}
+	for _, b := range vec {
+		n, err := h.f.ReadAt(b, off)
+		if n < len(b) {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF // it was made shorter
+			}
+			return err
+		}
+		off += int64(n)
+	}
+	return nil
+}
+
+// Write implements Device.
+func (h *HostFile) Write(vec [][]byte, off int64) error {
+	if err := h.info.Check(off, Len(vec)); err != nil {
+		return err
+	}
+	if h.info.ReadOnly {
+		return ErrReadOnly
+	}
+	for _, b := range vec {
+		if _, err := h.f.WriteAt(b, off); err != nil {
+			return err
+		}
+		off += int64(len(b))
+	}
+	return nil
+}
+
+// Flush implements Device.
+func (h *HostFile) Flush() error { return h.f.Sync() }
+
+// Discard implements Device: the file gets a hole.
+func (h *HostFile) Discard(off, n int64) error {
+	if err := h.info.Check(off, n); err != nil || h.info.ReadOnly {
+		return err
+	}
+	return punch(h.f, off, n)
+}
+
+// Close implements Device.
+func (h *HostFile) Close() error { return h.f.Close() }
