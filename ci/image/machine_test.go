@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/netns"
 )
 
 var (
@@ -73,14 +75,16 @@ func image(t *testing.T, guest string) string {
 
 // A machine is what a guest runs on; the zero value has one CPU and 128 MiB.
 type machine struct {
+	kind   string // QEMU's machine: microvm, where nothing is said, q35 or pc
 	cpus   int
 	memory string
 	env    []string
-	cpu    string        // QEMU's -cpu
-	bare   bool          // no source of entropy among the devices
-	more   []string      // arguments for QEMU
-	words  string        // more of the command line
-	limit  time.Duration // default bootLimit
+	cpu    string           // QEMU's -cpu
+	bare   bool             // no source of entropy among the devices
+	more   []string         // arguments for QEMU
+	words  string           // more of the command line
+	apart  *netns.Namespace // where it runs; nil: with the host's network
+	limit  time.Duration    // default bootLimit
 }
 
 // bootLimit is how long a guest may run: a machine that does not stop is an error. It is generous for a busy host.
@@ -117,14 +121,16 @@ func start(t *testing.T, guest string, m machine, args ...string) *boot {
 	}
 	a := []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "tcg", "-cpu", or(m.cpu, "max"),
-		"-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on",
+		"-M", or(m.kind, "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on"),
 		"-m", or(m.memory, "128M"), "-smp", strconv.Itoa(max(m.cpus, 1)),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", "file,id=control,path=" + b.control, "-device", "isa-debugcon,iobase=0xe9,chardev=control",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", path, "-append", line,
 	}
-	if !m.bare {
+	if !m.bare && m.kind == "" {
 		a = append(a, "-device", "virtio-rng-device")
+	} else if !m.bare {
+		a = append(a, "-device", "virtio-rng-pci")
 	}
 	a = append(a, m.more...)
 	b.cmd = exec.Command("qemu-system-x86_64", a...)
@@ -136,7 +142,11 @@ func start(t *testing.T, guest string, m machine, args ...string) *boot {
 	if b.stdin, err = b.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.cmd.Start(); err != nil {
+	run := b.cmd.Start
+	if m.apart != nil {
+		run = func() error { return m.apart.Do(b.cmd.Start) }
+	}
+	if err := run(); err != nil {
 		t.Fatal("QEMU is needed (ci/install): ", err)
 	}
 	limit := m.limit

@@ -27,17 +27,30 @@ type web struct {
 
 func startWeb(t *testing.T, m machine) *web {
 	t.Helper()
+	return startWebOn(t, m, "virtio-net-device")
+}
+
+// startWebOn is startWeb with a card of the caller's choice, which is called nic.
+func startWebOn(t *testing.T, m machine, card string) *web {
+	t.Helper()
 	tcp, udp := freePort(t, "tcp"), freePort(t, "udp")
 	m.more = append(m.more, "-global", "virtio-mmio.force-legacy=false",
-		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:%s-:8080,hostfwd=udp:%s-:7", tcp, udp), "-device", "virtio-net-device,netdev=net")
+		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:%s-:8080,hostfwd=udp:%s-:7", tcp, udp), "-device", card+",id=nic,netdev=net")
 	w := &web{boot: start(t, "web", m), url: "http://" + tcp, udp: udp}
-	w.client.Timeout = 20 * time.Second
 	w.client.Transport = &http.Transport{MaxIdleConnsPerHost: 100}
+	w.ready(t)
+	return w
+}
+
+// ready waits until the guest serves.
+func (w *web) ready(t *testing.T) {
+	t.Helper()
+	w.client.Timeout = 20 * time.Second
 	t.Cleanup(w.client.CloseIdleConnections)
 	for {
 		switch s := w.line(t); {
 		case s == "listening":
-			return w
+			return
 		default:
 			t.Errorf("console: %s", s)
 		}

@@ -59,8 +59,26 @@ func (c *card) flush() {
 // batch is how many frames are taken in before what they led to is sent.
 const batch = 64
 
+// changed does what a change of the link asks for.
+func (s *Stack) changed(c *card, d link.Changing) {
+	happened := d.Changes()
+	if happened&(link.LinkUp|link.Announce) != 0 {
+		s.host.Announce(s.now(), c.iface)
+	}
+	if happened&link.Announce != 0 {
+		d.Announced()
+	}
+}
+
 // receive takes in what arrives on a queue until the device is closed.
 func (s *Stack) receive(c *card, queue int) {
+	changing, _ := c.iface.Device.(link.Changing)
+	if queue != 0 {
+		changing = nil
+	}
+	if changing != nil {
+		s.changed(c, changing)
+	}
 	var f link.Frame
 	var p ip.Packet
 	for {
@@ -81,6 +99,9 @@ func (s *Stack) receive(c *card, queue int) {
 		}
 		if c.iface.Device.Wait(queue) != nil {
 			return
+		}
+		if changing != nil {
+			s.changed(c, changing)
 		}
 		c.iface.Drain(queue)
 	}

@@ -94,6 +94,7 @@ func (s *Stack) dial(local, remote netip.AddrPort, hold *holding, o TCPOptions, 
 		}
 		return nil, syscall.EADDRINUSE
 	}
+	c.via.steer(c.tuple.Local.Port(), remote.Port())
 	config := s.config(&via, &o)
 	c.c = tcp.Open(now, config, c.tuple.Local.Port(), remote.Port(), s.secret.ISN(now, c.tuple), s.secret.Stamp(c.tuple))
 	c.drive(now)

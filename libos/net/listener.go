@@ -99,6 +99,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 		return
 	}
 	c.via.set(&l.opts)
+	c.via.steer(t.Local.Port(), t.Remote.Port())
 	l.s.fit(core, &via)
 	c.drive(now)
 }

@@ -90,6 +90,7 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 		return e
 	}
 	via.ttl, via.tos = hopLimit(d.ttl), uint8(d.tos)
+	via.steer(d.port, d.to.Port())
 	group := d.to.Addr().IsMulticast()
 	if group {
 		via.ttl = uint8(d.ttl)

@@ -190,6 +190,16 @@ func (p *path) headers() int {
 	return 40 + tcp.HeaderSize
 }
 
+// steer picks the transmit queue of a flow. A card with several sends what it receives of a flow to the pair that the flow was sent by (VIRTIO 1.2, 5.1.6.5.6); so flows are spread, and
+// one stays where it is.
+func (p *path) steer(local, remote uint16) {
+	if p.local || p.ip.Interface.Info.Queues < 2 {
+		return
+	}
+	h := (spread(netip.AddrPortFrom(p.dst, remote)) ^ uint32(local)) * 16777619
+	p.ip.Queue = int((h ^ h>>16) % uint32(p.ip.Interface.Info.Queues))
+}
+
 func (p *path) set(o *TCPOptions) { p.ttl, p.tos = hopLimit(o.TTL), uint8(o.TOS) }
 
 // hopLimit is a packet's where nothing else was asked for: RFC 1700's.

@@ -5,16 +5,17 @@ import "sync"
 // Virtio is the device's side of one virtio device, whichever way its registers are reached. Serve and Take are run for the parts of each
 // chain; the fields that begin with Lie make it break the rules.
 type Virtio struct {
-	ID       uint32
-	Features uint64
-	QueueMax uint16
-	Queues   int                                // 0 means one
-	Serve    func(in []byte) (written int)      // fills the writable part of a chain; negative: there is nothing for it, now or later
-	Take     func(queue int, out []byte)        // is given the readable part; nil: nobody looks at it
-	Answer   func(queue int, out []byte) []byte // what to write where a chain of its Control queue may be written to, Serve and Take aside
-	Control  int                                // the queue that Answer is for, with Answer
-	Messages int                                // over PCI: how many interrupts it has; 0 means one
-	Stored   func(off uintptr, v uint32)        // is told of stores to the configuration, with the device locked; nil: nobody is
+	ID         uint32
+	Features   uint64
+	QueueMax   uint16
+	Queues     int                                      // 0 means one
+	Serve      func(in []byte) (written int)            // fills the writable part of a chain; negative: there is nothing for it, now or later
+	ServeQueue func(queue int, in []byte) (written int) // Serve for who has to know by which queue; nil: Serve is asked
+	Take       func(queue int, out []byte)              // is given the readable part; nil: nobody looks at it
+	Answer     func(queue int, out []byte) []byte       // what to write where a chain of its Control queue may be written to, Serve and Take aside
+	Control    int                                      // the queue that Answer is for, with Answer
+	Messages   int                                      // over PCI: how many interrupts it has; 0 means one
+	Stored     func(off uintptr, v uint32)              // is told of stores to the configuration, with the device locked; nil: nobody is
 
 	LieUsedID   func(head uint32) uint32 // what to say instead of the chain's head
 	LieUsedLen  func(n uint32) uint32
@@ -170,6 +171,9 @@ func (q *queue) part(i int, high bool, v uint32) {
 	}
 }
 
+// Notify has the device look at a queue, as if it were told to: something has come for it.
+func (d *Virtio) Notify(queue int) { go d.run(queue % maxQueues) }
+
 // notify is a store to the notification register. The device runs on a goroutine of its own, as real ones do.
 func (d *Virtio) notify(queue uint32) { go d.run(int(queue % maxQueues)) }
 
@@ -222,7 +226,12 @@ chains:
 						asked = append(asked, b...)
 					}
 				} else if flags&2 != 0 {
-					n := d.Serve(b)
+					n := 0
+					if d.ServeQueue != nil {
+						n = d.ServeQueue(index, b)
+					} else {
+						n = d.Serve(b)
+					}
 					if held = n < 0; held {
 						break chains
 					}

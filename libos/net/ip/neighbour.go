@@ -182,6 +182,13 @@ func (h *Host) inputARP(now tick.Time, i *Interface, f *link.Frame) {
 	}
 }
 
+// Announce tells the link that an interface's addresses are ours: the link was down, or the machine has moved.
+func (h *Host) Announce(now tick.Time, i *Interface) {
+	for _, p := range i.Addresses() {
+		h.announce(now, i, p.Addr())
+	}
+}
+
 // announce tells the link that an address is ours.
 func (h *Host) announce(_ tick.Time, i *Interface, a netip.Addr) {
 	h.sendARP(i, wire.ARPRequest, link.Broadcast, a, link.MAC{}, a)

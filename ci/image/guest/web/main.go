@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 )
 
 func main() {
@@ -66,6 +67,7 @@ func main() {
 		b, err2 := os.ReadFile("/etc/resolv.conf")
 		fmt.Fprintf(w, "%s %v %v", b, err, err2)
 	})
+	http.HandleFunc("/watch", func(_ http.ResponseWriter, r *http.Request) { go watch(r.URL.Query().Get("interface")) })
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(0) })
 	l, err := net.Listen("tcp", ":8080")
 	if err != nil {
@@ -74,6 +76,21 @@ func main() {
 	}
 	fmt.Println("listening")
 	fmt.Println(http.Serve(l, nil))
+}
+
+// watch prints an interface's flags whenever they change.
+func watch(name string) {
+	for last := net.Flags(0); ; time.Sleep(50 * time.Millisecond) {
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if i.Flags != last {
+			last = i.Flags
+			fmt.Printf("%s %v.\n", name, last)
+		}
+	}
 }
 
 // pattern is n bytes that tell where they are.
