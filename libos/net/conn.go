@@ -267,15 +267,11 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 		return 0, nil
 	}
 	now := c.s.now()
-	room, _ := c.c.Writable()
 	n, err := c.c.WriteCopy(now, c.s.data, p)
 	if err != nil {
 		return 0, c.writeError(err)
 	}
 	if n == 0 {
-		if room > 0 {
-			return 0, syscall.ENOBUFS // the pool is empty, which no event will end
-		}
 		return 0, syscall.EAGAIN
 	}
 	c.afterwards(now)
@@ -400,7 +396,7 @@ func (c *Conn) Ready() (ev Events) {
 	if eof || c.hungUp {
 		ev |= Readable | EOF
 	}
-	if room, err := c.c.Writable(); room > 0 || err != nil {
+	if c.c.Ready() {
 		ev |= Writable
 	}
 	if c.hungUp {

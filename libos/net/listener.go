@@ -73,12 +73,17 @@ func (l *Listener) SetBacklog(n int) {
 
 // input takes a segment to the port that belongs to no connection, and its payload over. It may make a connection.
 func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output) {
+	via, e := l.s.pathTo(t.Remote.Addr(), t.Local.Addr(), 0)
 	l.mu.Lock()
-	if l.closed {
+	if l.closed || e != 0 {
 		l.mu.Unlock()
+		if e != 0 {
+			l.s.Counters.NoRoute.Add(1)
+		}
 		in.Release()
 		return
 	}
+	l.core.Config.MSS = l.s.mss(&via, &l.opts)
 	core, answer := l.core.Input(now, t, in, &o.segment)
 	l.mu.Unlock()
 	if answer {
@@ -88,13 +93,12 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 	if core == nil {
 		return
 	}
-	via, e := l.s.pathTo(t.Remote.Addr(), t.Local.Addr(), 0)
 	c := &Conn{s: l.s, tuple: t, via: via, c: core, listener: l}
 	c.timer.fire = c.tick
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e != 0 || !l.s.tcp.add(c, nil) {
-		core.Release() // there is no way back, or another queue was faster
+	if !l.s.tcp.add(c, nil) {
+		core.Release() // another queue was faster
 		l.failed()
 		return
 	}

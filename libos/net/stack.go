@@ -156,15 +156,21 @@ func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 		c.RecvBuffer, c.RecvMax = o.RecvBuffer, o.RecvBuffer
 	}
 	if via != nil {
-		c.MSS = via.mtu - via.headers()
+		c.MSS = s.mss(via, o)
 		c.MaxSend = max(via.maxSend, c.MSS)
 		c.MaxPieces = via.maxPieces
 		via.set(o)
 	}
-	if o.MSS > 0 {
-		c.MSS = min(c.MSS, o.MSS)
-	}
 	return c
+}
+
+// mss is what we take in one segment by a path.
+func (s *Stack) mss(via *path, o *TCPOptions) int {
+	m := via.mtu - via.headers()
+	if o.MSS > 0 {
+		m = min(m, o.MSS)
+	}
+	return m
 }
 
 // A path is where an endpoint's packets go.

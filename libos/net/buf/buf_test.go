@@ -109,6 +109,39 @@ func TestViewsOutliveDiscard(t *testing.T) {
 	}
 }
 
+// TestHeld: a block counts once for pieces that follow each other, lent memory by its bytes.
+func TestHeld(t *testing.T) {
+	pool := NewPool("test", 1024, 4, Heap)
+	var q Queue
+	want := func(n int) {
+		t.Helper()
+		if q.Held() != n {
+			t.Errorf("%d bytes are held, want %d", q.Held(), n)
+		}
+	}
+	a, _ := pool.Get()
+	b, _ := pool.Get()
+	for i := range 3 {
+		q.Append(a.Part(i*10, i*10+10))
+	}
+	want(1024)
+	q.Append(b.Part(0, 10))
+	q.Append(a.Part(50, 60))
+	want(3 * 1024)
+	q.Append(Lend(make([]byte, 5000), nil))
+	want(3*1024 + 5000)
+	q.Discard(15)
+	want(3*1024 + 5000)
+	q.Discard(15)
+	want(2*1024 + 5000)
+	q.Discard(20 + 1000)
+	want(4000)
+	q.Clear()
+	want(0)
+	a.Release()
+	b.Release()
+}
+
 // TestMisuse: bugs of callers do not go on quietly.
 func TestMisuse(t *testing.T) {
 	pool := NewPool("test", 64, 1, Heap)

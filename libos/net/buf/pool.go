@@ -86,6 +86,9 @@ func (p *Pool) grow() bool {
 	return true
 }
 
+// Free is how many bytes more the limit allows to be in use.
+func (p *Pool) Free() int { return (p.limit - int(p.inUse.Load())) * p.size }
+
 func (p *Pool) takeBack(b *Block) {
 	p.inUse.Add(-1)
 	p.mu.Lock()

@@ -11,7 +11,7 @@ type Queue struct {
 	base uint64  // stream offset of the first byte, ever growing
 	end  uint64  // stream offset behind the last one
 	tail bool    // the last piece is a pool's block that AppendCopy took and may go on filling
-	held int     // bytes of memory that the Refs hold on to
+	held int     // bytes of memory that the Refs keep from others
 }
 
 type piece struct {
@@ -22,8 +22,21 @@ type piece struct {
 // Len is the number of bytes.
 func (q *Queue) Len() int { return int(q.end - q.base) }
 
-// Held is how much memory the bytes hold on to: what each piece's block has, counted for each piece.
+// Held is how much memory the bytes keep from others: what their blocks have, a block counted once for pieces that follow each other. Lent memory is the program's own, and counts by
+// the bytes.
 func (q *Queue) Held() int { return q.held }
+
+// weight is what a piece counts in held; next to another of the same block it counts nothing.
+func (p *piece) weight(neighbour *piece) int {
+	b := p.ref.block
+	if _, ok := b.home.(*lent); ok {
+		return p.ref.Len()
+	}
+	if neighbour != nil && neighbour.ref.block == b {
+		return 0
+	}
+	return len(b.mem)
+}
 
 // Pieces is the number of Refs.
 func (q *Queue) Pieces() int { return int(q.n) }
@@ -43,10 +56,15 @@ func (q *Queue) Append(r Ref) {
 		}
 		q.ring, q.head = ring, 0
 	}
-	*q.at(q.n) = piece{q.end, r}
+	p := q.at(q.n)
+	*p = piece{q.end, r}
+	var last *piece
+	if q.n > 0 {
+		last = q.at(q.n - 1)
+	}
+	q.held += p.weight(last)
 	q.n++
 	q.end += uint64(r.Len())
-	q.held += r.block.Size()
 	q.tail = false
 }
 
@@ -84,7 +102,9 @@ func (q *Queue) Discard(n int) {
 	for q.n != 0 {
 		p := q.at(0)
 		if p.at+uint64(p.ref.Len()) > q.base {
+			q.held -= p.weight(nil)
 			p.ref.TrimFront(int(q.base - p.at))
+			q.held += p.weight(nil)
 			p.at = q.base
 			return
 		}
@@ -95,7 +115,11 @@ func (q *Queue) Discard(n int) {
 // drop releases the first piece.
 func (q *Queue) drop() {
 	p := q.at(0)
-	q.held -= p.ref.block.Size()
+	var next *piece
+	if q.n > 1 {
+		next = q.at(1)
+	}
+	q.held -= p.weight(next)
 	p.ref.Release()
 	q.head++
 	if q.n--; q.n == 0 {

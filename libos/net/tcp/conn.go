@@ -108,7 +108,6 @@ type Conn struct {
 	sndWl1   Seq
 	sndWl2   Seq
 	maxWnd   int // the largest window the peer ever offered
-	sndScale uint8
 	mss      int // of what we send, without options
 	peerMSS  int
 	pathMSS  int // 0: nobody has complained
@@ -116,28 +115,28 @@ type Conn struct {
 	sendLim  int  // bytes that out may hold
 	sendFull bool // a writer found no room
 	finQueue bool // the program will send no more
+	limited  bool // the congestion window was what held sending back
 	board    scoreboard
 	rtt      rtt
 	cc       Congestion
 	rack     rack
 	rec      recovery
-	limited  bool // the congestion window was what held sending back
 	corkEnd  tick.Time
-	lastSent tick.Time // of data
+	lastSent tick.Time // data
 
 	// Receiving.
-	irs       Seq
-	rcvNxt    Seq
-	rcvAdv    Seq // the right edge that the peer was told
-	rcvScale  uint8
-	lastAcked Seq // what the last segment we sent acknowledged
-	in        buf.Queue
-	ooo       reassembly
-	readOff   bool // nobody will read: data are counted and dropped
-	orphan    bool // the program has closed: data reset the connection
-	peerFin   bool
-	finSeq    Seq // with peerFin: the FIN's
-	tune      tuning
+	irs                Seq
+	rcvNxt             Seq
+	rcvAdv             Seq // the right edge that the peer was told
+	rcvScale, sndScale uint8
+	lastAcked          Seq // what the last segment we sent acknowledged
+	in                 buf.Queue
+	ooo                reassembly
+	readOff            bool // nobody will read: data are counted and dropped
+	orphan             bool // the program has closed: data reset the connection
+	peerFin            bool
+	finSeq             Seq // with peerFin: the FIN's
+	tune               tuning
 
 	// Options in force.
 	sackOK bool
@@ -155,8 +154,11 @@ type Conn struct {
 	needRst     bool
 	rstSeq      Seq
 	ackNow      bool
-	ackLater    int // bytes that came in since we acknowledged
-	quick       int // segments to be acknowledged at once: at the start the peer's window depends on it
+	ackLater    int       // bytes that came in since we acknowledged
+	pushed      bool      // the last of them ended with PSH
+	replies     bool      // the program answers what it reads: an acknowledgment will ride on that
+	cameAt      tick.Time // when data last came in
+	quick       int       // segments to be acknowledged at once: at the start the peer's window depends on it
 	dsack       Block
 	hasDSACK    bool
 	keepProbe   bool
@@ -298,15 +300,36 @@ func (c *Conn) Writable() (int, error) {
 	return max(c.sendLim-c.out.Len(), 0), nil
 }
 
+// poolShare says how much of what a pool has left one connection may hold of it: an eighth. So many connections share it evenly, and one that is new finds some
+// (dynamic thresholds, Choudhury and Hahne 1998).
+const poolShare = 8
+
+// leastWrite is what a connection that has nothing to send may always write, in memory of the heap where the pool has none: so none waits for another, and each
+// that has written less than it wanted has something on its way whose acknowledgment says when to go on.
+const leastWrite = 4 << 10
+
+// Ready tells whether Write has room for enough to be worth waking somebody for, or an error to tell.
+func (c *Conn) Ready() bool {
+	room, err := c.Writable()
+	return err != nil || room > 0 && !c.sendFull
+}
+
 // WriteCopy copies bytes into blocks of the pool, to be sent, and returns how many there was room for. With fewer than all, Writable will be an event.
 func (c *Conn) WriteCopy(now tick.Time, pool *buf.Pool, p []byte) (int, error) {
 	room, err := c.Writable()
 	if err != nil {
 		return 0, err
 	}
+	all := len(p)
 	c.wrote(now)
-	n := c.out.AppendCopy(pool, p[:min(room, len(p))])
-	c.sendFull = c.sendFull || n < len(p)
+	p = p[:min(room, len(p))]
+	share := max(pool.Free()/poolShare-c.out.Len(), 0)
+	n := c.out.AppendCopy(pool, p[:min(share, len(p))])
+	if n == 0 && len(p) > 0 && c.out.Len() == 0 {
+		n = min(len(p), leastWrite)
+		c.out.Append(buf.Lend(append([]byte(nil), p[:n]...), nil))
+	}
+	c.sendFull = c.sendFull || n < all
 	c.stats.CopiedOut += uint64(n)
 	return n, nil
 }

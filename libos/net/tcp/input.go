@@ -253,16 +253,22 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	if c.tsOK && s.Options.TSEcr != 0 {
 		echo = time.Duration(int32(c.stamp(now)-s.Options.TSEcr)) * time.Millisecond
 	}
-	got, sample := 0, time.Duration(-1)
+	got, sample, unsure := 0, time.Duration(-1), false
 	arrived := func(r *record) {
 		got += r.len()
-		if d := now.Sub(r.sent); !r.is(again) && (sample < 0 || d < sample) {
+		if d := now.Sub(r.sent); r.is(again) {
+			unsure = true
+		} else if sample < 0 || d < sample {
 			sample = d
 		}
 		c.rack.delivered(now, r, echo, c.rtt.least.get())
 	}
 	if progress {
 		c.acked(now, ack, arrived)
+		if unsure {
+			// Karn's algorithm (RFC 6298, 3), and more: what was sent only once may have waited at the peer for what was sent again.
+			sample = -1
+		}
 	}
 	news := 0
 	dsack := c.selective(s, &news, arrived)
@@ -499,8 +505,14 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 		c.end(ErrReset)
 		return
 	}
-	if c.in.Held()+c.ooo.held() > 4*c.tune.size+maxRecord {
-		c.stats.NoMemory++ // the peer sends crumbs in whole blocks
+	// A peer that sends crumbs in whole blocks could have us hold many times what the window says. What has come out of order does not count against what comes in order:
+	// only the latter lets go of it.
+	held := c.in.Held()
+	if s.Seq != c.rcvNxt {
+		held += c.ooo.held()
+	}
+	if held > c.mostHeld() {
+		c.stats.NoMemory++
 		c.ackNow = true
 		return
 	}
@@ -523,6 +535,7 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 			appendAll(&c.in, s, n)
 		}
 		c.delayAck(now, n)
+		c.pushed, c.cameAt = s.Flags&PSH != 0, now
 		c.events |= Readable
 	}
 	if len(c.ooo.runs) > 0 {
@@ -541,18 +554,23 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 	}
 }
 
-// delayAck decides when to acknowledge (RFC 9293, 3.8.6.3; RFC 5681, 4.2).
+const (
+	ackDelay = 40 * time.Millisecond
+	ackBytes = 16 << 10 // where segments are large the sender may have no more than that
+)
+
+// delayAck decides when to acknowledge (RFC 9293, 3.8.6.3; RFC 5681, 4.2): two full segments at once, and what the sender pushed as soon as the program has read it, unless
+// the program is one that answers.
 func (c *Conn) delayAck(now tick.Time, n int) {
 	c.ackLater += n
 	switch {
-	case c.ackLater >= 2*c.rcvMSS || c.config.Options.QuickAck:
+	case c.ackLater >= min(2*c.rcvMSS, ackBytes) || c.config.Options.QuickAck:
 		c.ackNow = true
 	case c.quick > 0:
 		c.quick--
 		c.ackNow = true
 	case c.timers.ack == 0:
-		const delay = 40 * time.Millisecond
-		c.timers.ack = now.Add(delay)
+		c.timers.ack = now.Add(ackDelay)
 	}
 }
 

@@ -341,6 +341,7 @@ func (c *Conn) sendData(now tick.Time, out *Segment, n int, s recordState) bool 
 	c.board.sentNew(first, c.sndNxt, now, s)
 	c.rec.sent(got)
 	c.lastSent = now
+	c.replies = c.replies || c.cameAt != 0 && now.Sub(c.cameAt) < ackDelay
 	c.stats.BytesOut += uint64(out.Size)
 	if c.timers.rtx == 0 || len(c.board.records) == 1 {
 		c.timers.rtx = now.Add(c.rtt.timeout())

@@ -13,11 +13,11 @@ type rack struct {
 	rtt   time.Duration
 	valid bool
 
-	reordering bool // RACK.reordering_seen
-	fack       Seq  // RACK.fack: the highest that has arrived
-	mult       int  // RACK.reo_wnd_mult, less one
-	persist    int  // recoveries until mult is forgotten
-	roundEnd   Seq  // no more than one increment of mult a round trip
+	reordering bool  // RACK.reordering_seen
+	fack       Seq   // RACK.fack: the highest that has arrived
+	mult       int32 // RACK.reo_wnd_mult, less one
+	persist    int32 // recoveries until mult is forgotten
+	roundEnd   Seq   // no more than one increment of mult a round trip
 	roundOpen  bool
 }
 

@@ -18,7 +18,7 @@ type recordState uint8
 const (
 	sacked recordState = 1 << iota // the receiver has it (RFC 2018)
 	lost                           // it counts as lost and was not sent again yet
-	again                          // it was sent more than once
+	again                          // it was sent more than once, or taken back: when it arrives says nothing of the path
 	syn                            // it has the SYN
 	fin                            // it has the FIN
 	probe                          // it was sent into a closed window
@@ -163,7 +163,7 @@ func (b *scoreboard) lose(i int) {
 func (b *scoreboard) loseAll(renege bool) {
 	for i := range b.records {
 		if r := &b.records[i]; renege && r.is(sacked) {
-			r.state &^= sacked
+			r.state = r.state&^sacked | again
 			b.sacked -= r.len()
 		}
 		b.lose(i)

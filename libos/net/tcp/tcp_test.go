@@ -321,6 +321,106 @@ func TestReassembly(t *testing.T) {
 	}
 }
 
+// TestNoSampleOfWaiting: what waited at the peer behind a hole, or was acknowledged selectively and taken back, says nothing of the round trip (RFC 6298, 3).
+func TestNoSampleOfWaiting(t *testing.T) {
+	for _, stamps := range []bool{true, false} {
+		w := established(t, func(a, b *Config) { a.NoTimestamp = !stamps })
+		a := w.ends[0]
+		first, lost := a.c.sndNxt, 0
+		w.wire.drop = func(to int, s *Segment) bool {
+			// The first segment is lost until long after the sender believes no selective acknowledgment any more; the others arrive once.
+			if to == 1 && s.Size > 0 && s.Seq == first && w.now < tick.Time(10*time.Second) {
+				lost++
+				return true
+			}
+			return to == 1 && lost > 2
+		}
+		a.toSend = 8000
+		w.run(9*time.Second, func() bool { return false })
+		w.wire.drop = nil
+		if !w.run(time.Minute, func() bool { return w.ends[1].read == 8000 && a.c.sndUna == a.c.sndNxt }) {
+			t.Fatal(w)
+		}
+		if i := a.c.Info(); lost < 3 || i.RTT > 100*time.Millisecond || i.RTO > time.Second {
+			t.Errorf("stamps %v: on a path of 20 ms the round trip is %v, the timeout %v; %d were lost", stamps, i.RTT, i.RTO, lost)
+		}
+	}
+}
+
+// TestMemoryIsShort: a pool without memory makes writers wait, not fail, and each gets a little through.
+func TestMemoryIsShort(t *testing.T) {
+	w := established(t, nil)
+	a := w.ends[0]
+	none := buf.NewPool("none", 64, 1, buf.Heap)
+	r, _ := none.Get()
+	a.pool = none
+	a.toSend = 20_000
+	if !w.run(time.Minute, func() bool { return w.ends[1].read == 20_000 && a.c.out.Len() == 0 }) {
+		t.Fatal(w)
+	}
+	// One that has something on its way gets none, and hears when to try again.
+	p := make([]byte, 100)
+	for i := range p {
+		p[i] = stream(20_000 + i)
+	}
+	if n, err := a.c.WriteCopy(w.now, none, p); n != 100 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := a.c.WriteCopy(w.now, none, p); n != 0 || err != nil || a.c.Ready() {
+		t.Fatal(n, err, a.c.Ready())
+	}
+	a.c.Events()
+	w.run(time.Second, func() bool { return a.c.sndUna == a.c.sndNxt && a.c.out.Len() == 0 })
+	if a.c.Events()&Writable == 0 || !a.c.Ready() {
+		t.Error("nobody is told that there is room")
+	}
+	r.Release()
+}
+
+// TestHoleIsFilled: what lies behind a hole fills all memory that a connection may have, and then that comes which fills the hole.
+func TestHoleIsFilled(t *testing.T) {
+	w := established(t, func(a, b *Config) { b.RecvBuffer, b.RecvMax = 16<<10, 16<<10 })
+	c := w.ends[1].c
+	pool := buf.NewPool("crumbs", 64<<10, 64, buf.Heap)
+	crumb := func(off int) {
+		s := Segment{Flags: ACK, Seq: w.ends[0].c.sndNxt.Add(off), Ack: c.sndNxt, Window: 1000, Size: 1}
+		s.Options.HasTimestamps, s.Options.TSVal = true, c.tsLast
+		r, ok := pool.Get()
+		if !ok {
+			t.Fatal("no bound holds")
+		}
+		r.Truncate(1)
+		r.Bytes()[0] = byte(off)
+		s.Payload = append(s.Payload, r)
+		c.Input(w.now, &s)
+	}
+	const n = 40
+	for off := 1; off < n; off++ {
+		crumb(off)
+	}
+	if c.stats.NoMemory == 0 {
+		t.Fatal("the bound was not reached")
+	}
+	var p [n]byte
+	for off := 0; off < n; { // the peer sends again what was dropped
+		before := off
+		crumb(off)
+		off += c.Read(w.now, p[off:])
+		if off == before {
+			t.Fatalf("byte %d is dropped for ever: %+v", off, c.Info())
+		}
+	}
+	for i, b := range p {
+		if int(b) != i {
+			t.Fatalf("byte %d is %d", i, b)
+		}
+	}
+	c.Release()
+	if n := pool.Stats().InUse; n != 0 {
+		t.Errorf("%d blocks are left", n)
+	}
+}
+
 func TestHolesAreBounded(t *testing.T) {
 	pool := buf.NewPool("h", 64, 1<<12, buf.Heap)
 	var a reassembly
@@ -822,7 +922,7 @@ func FuzzInput(f *testing.F) {
 				w.seg.release()
 			}
 			w.check(c)
-			if c.in.Held()+c.ooo.held() > 4*c.tune.size+2*maxRecord {
+			if c.in.Held()+c.ooo.held() > 2*(c.mostHeld()+maxRecord) {
 				t.Fatalf("%d bytes are held", c.in.Held()+c.ooo.held())
 			}
 		}

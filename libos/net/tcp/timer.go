@@ -29,7 +29,7 @@ func (c *Conn) Tick(now tick.Time) {
 	t := &c.timers
 	if t.ack.Due(now) {
 		t.ack = 0
-		c.ackNow = true
+		c.ackNow, c.replies = true, false
 	}
 	if t.reorder.Due(now) {
 		t.reorder = 0

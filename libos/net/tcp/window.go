@@ -37,6 +37,9 @@ func (c *Conn) tuneBuffer(now tick.Time, n int) {
 // room is how much more may come. Blocks that hold few bytes count for a quarter of their memory.
 func (c *Conn) room() int { return max(c.tune.size-max(c.in.Len(), c.in.Held()/4), 0) }
 
+// mostHeld is how much memory data in order may hold on to, and these with those out of order, before a segment that comes is dropped. So a connection holds twice as much at most.
+func (c *Conn) mostHeld() int { return 4*c.tune.size + maxRecord }
+
 // window moves the right edge of what the peer may send as far as there is room, but not by dribs (RFC 9293, 3.8.6.2.2), and never back (MUST-34's SHOULD-14), and returns
 // the header's field.
 func (c *Conn) window() uint16 {
@@ -66,6 +69,9 @@ func (c *Conn) didRead(now tick.Time, n int) {
 	c.tuneBuffer(now, n)
 	switch c.state {
 	case Established, FinWait1, FinWait2:
+		if c.timers.ack != 0 && c.pushed && !c.replies && c.in.Len() == 0 {
+			c.ackNow = true
+		}
 		left := c.rcvAdv.Sub(c.rcvNxt)
 		gain := c.rcvNxt.Add(c.room()).Sub(c.rcvAdv)
 		if gain >= c.tune.size/2 || left < 2*c.config.MSS && gain >= min(c.tune.size/2, c.config.MSS) {
