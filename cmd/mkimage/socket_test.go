@@ -279,6 +279,7 @@ func TestLoopback(t *testing.T) {
 const loopbackProgram = `package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -294,6 +295,51 @@ func check(ok bool, what ...any) {
 	if !ok {
 		fmt.Println(what...)
 		os.Exit(1)
+	}
+}
+
+// relay has bytes copied by io.Copy in ways for which package net asks the kernel (splice, sendfile): from one connection to another, and from a file.
+func relay() {
+	const size = 4 << 20
+	want := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	serve := func(f func(*net.TCPConn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		check(err == nil, err)
+		go func() {
+			for {
+				c, err := l.Accept()
+				check(err == nil, err)
+				go func() {
+					f(c.(*net.TCPConn))
+					c.Close()
+				}()
+			}
+		}()
+		return l.Addr().String()
+	}
+	source := serve(func(c *net.TCPConn) { c.Write(want) })
+	through := serve(func(c *net.TCPConn) {
+		s, err := net.Dial("tcp", source)
+		check(err == nil, err)
+		n, err := io.Copy(c, s)
+		check(n == size && err == nil, "relay:", n, err)
+	})
+	hosts, err := os.ReadFile("/etc/hosts")
+	check(err == nil, err)
+	file := serve(func(c *net.TCPConn) {
+		f, err := os.Open("/etc/hosts")
+		check(err == nil, err)
+		n, err := io.Copy(c, f)
+		check(int(n) == len(hosts) && err == nil, "file:", n, err)
+	})
+	for _, x := range []struct {
+		addr string
+		want []byte
+	}{{through, want}, {file, hosts}} {
+		c, err := net.Dial("tcp", x.addr)
+		check(err == nil, err)
+		got, err := io.ReadAll(c)
+		check(err == nil && bytes.Equal(got, x.want), "through:", len(got), err)
 	}
 }
 
@@ -338,6 +384,8 @@ func main() {
 	check(errors.Is(err, syscall.EADDRNOTAVAIL), err)
 	_, err = net.LookupHost("www.example.org")
 	check(err != nil, "a name was found without a server")
+
+	relay()
 
 	i, err := net.InterfaceByName("lo")
 	check(err == nil && i.Flags&net.FlagLoopback != 0 && i.MTU == 65536, i, err)

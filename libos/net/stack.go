@@ -131,6 +131,9 @@ func (s *Stack) Memory() []buf.Stats {
 	return []buf.Stats{s.heads.Stats(), s.small.Stats(), s.data.Stats()}
 }
 
+// Conns gives the connections of TCP that there are, in no order.
+func (s *Stack) Conns() []*Conn { return s.tcp.all() }
+
 // flush has the devices look at what was sent, and delivers what was sent to ourselves. No lock of an endpoint is held.
 func (s *Stack) flush() {
 	s.loop.drain(s)

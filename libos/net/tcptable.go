@@ -144,6 +144,21 @@ func (t *tcpTable) remove(c *Conn) {
 	}
 }
 
+// all gives every connection.
+func (t *tcpTable) all() (list []*Conn) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.RLock()
+		for _, c := range s.buckets {
+			for ; c != nil; c = c.chain {
+				list = append(list, c)
+			}
+		}
+		s.RUnlock()
+	}
+	return list
+}
+
 // count is how many connections there are.
 func (t *tcpTable) count() (n int) {
 	for i := range t.shards {

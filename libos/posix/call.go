@@ -73,7 +73,8 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 	case syscall.SYS_GETDENTS64, syscall.SYS_FCHDIR:
 		def = syscall.ENOTDIR
 	case syscall.SYS_FTRUNCATE, syscall.SYS_FSYNC, syscall.SYS_FDATASYNC, syscall.SYS_FALLOCATE, syscall.SYS_FCHMOD,
-		syscall.SYS_FCHOWN, syscall.SYS_FLOCK, syscall.SYS_FADVISE64:
+		syscall.SYS_FCHOWN, syscall.SYS_FLOCK, syscall.SYS_FADVISE64,
+		syscall.SYS_SPLICE, syscall.SYS_SENDFILE: // std then reads and writes
 		def = syscall.EINVAL
 	case syscall.SYS_FSTATFS:
 		def = syscall.ENOSYS

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net"
+	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/sock"
@@ -197,6 +198,17 @@ func (t *tcpSocket) Send(p []byte, m *sock.Sending) (int, syscall.Errno) {
 	}
 	n, err := c.TryWrite(p)
 	return n, errno(err)
+}
+
+// SendLoan implements sock.Borrower.
+func (t *tcpSocket) SendLoan(l posix.Loan) syscall.Errno {
+	r := buf.Lend(l.Bytes, l.Return)
+	defer r.Release() // if nobody took it
+	c := t.connection()
+	if c == nil {
+		return syscall.EPIPE
+	}
+	return errno(c.TryWriteBuf(&r))
 }
 
 // Recv implements sock.Socket.

@@ -138,6 +138,12 @@ func (o *opened) Pread(_ *posix.File, p []byte, off int64) (int, syscall.Errno) 
 	return o.at(p, off), 0
 }
 
+// Lend implements posix.Lender.
+func (o *opened) Lend(_ *posix.File, off int64, n int) (posix.Loan, syscall.Errno) {
+	p := o.data[min(off, int64(len(o.data))):]
+	return posix.Loan{Bytes: p[:min(n, len(p))]}, 0
+}
+
 // Pwrite implements posix.Positioned.
 func (o *opened) Pwrite(*posix.File, []byte, int64) (int, syscall.Errno) { return -1, syscall.EBADF }
 

@@ -40,6 +40,8 @@ func (o *object) Call(f *posix.File, nr uintptr, a [6]uintptr) (r uintptr, e sys
 		r, e = o.mmsg(f, a, o.sendmsg)
 	case syscall.SYS_RECVMMSG:
 		r, e = o.mmsg(f, a, o.recvmsg)
+	case syscall.SYS_SENDFILE:
+		r, e = o.sendfile(f, a)
 	case syscall.SYS_SETSOCKOPT:
 		return 0, o.setsockopt(a), true
 	case syscall.SYS_GETSOCKOPT:
