@@ -66,6 +66,10 @@
 //	Frames.Bytes, Base      -                         empty                         two loads                   no
 //	Frames.CopyIn, CopyOut  -                         false                         compare, copy               no
 //	CountFrames             -                         -                             two loads                   no
+//	TakePages               -                         Range, Exhausted              a record                    no
+//	Pages.Apply             Map, MapLarge: Frames     each its own: PageError       a walk each, a shootdown    no
+//	Pages.Dirty             -                         0                             a load a page, a shootdown  no
+//	Pages.Handle, Pager     -                         -                             a copy of all ranges        no
 //	BindMMIO                Bind; Read loads,         Held, Range, Exhausted        log r, mapping              no
 //	                        Write stores
 //	MMIO.Load*, Store*      -                         panic: Range, Rights          compare, access             no
@@ -103,6 +107,10 @@
 //	visible revocation Go types. Vectors, lines, functions: hardware as well; they are masked, and the device loses the bus
 //	abort protocol     the same: it is the same end of a binding
 //	sub-systems        Go types
+//	pages of one's own hardware: an access does what the entry says. Go types: only a range's holder writes its entries, with frames that it holds
+//	fault upcalls      hardware: the fault. Go types: the handler is the range's
+//	wakeup predicates  Go types
+//	interrupts         Go types: who waits. Hardware: what raises a vector is masked when it ends
 //
 // Device pages are mapped for the whole program, and code that reaches for them without a capability must use package unsafe. The processor
 // protects against execution (no device page is executable) and page zero. There is no IOMMU: holding an enabled Function is trust in

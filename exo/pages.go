@@ -97,7 +97,7 @@ func (r *Pages) Release() error {
 	return nil
 }
 
-// A PageOp is one operation of a batch, made by [Map], [Unmap], [Protect], [Query] or [Clean]. After [Pages.Apply] it holds its result.
+// A PageOp is one operation of a batch, made by [Map], [MapLarge], [Unmap], [Protect], [Query] or [Clean]. After [Pages.Apply] it holds its result.
 type PageOp struct {
 	frame uintptr  // physical address
 	live  *uintptr // for Map: 0 once the frame's binding has ended
@@ -111,6 +111,7 @@ type PageOp struct {
 // The bottom half's numbers (exo_pages_amd64.go).
 const (
 	verbMap = iota + 1
+	verbMapLarge
 	verbUnmap
 	verbProtect
 	verbQuery
@@ -118,19 +119,42 @@ const (
 
 	seenAccess = 1
 	seenWrite  = 2
+	seenLarge  = 4
 
 	failAbsent  = 1
 	failMemory  = 2
 	failVerb    = 3
 	failOutside = 4
-	failFrame   = 5 // ours: Map was given a frame that is not there
+	failMixed   = 5
+	failFrame   = 6 // ours, as what follows, and for ever: Map was given a frame that is not there
+	failAlign   = 7
 )
+
+// LargePages is how many pages a large page is: 2 MiB (Intel SDM vol. 3A, 4.5).
+const LargePages = 512
 
 // Map enters frame i of f at a page, in place of what was mapped there.
 func Map(page int, f *Frames, i int, p Prot) PageOp {
 	op := PageOp{page: pageNumber(page), verb: verbMap, prot: p, fail: failFrame}
 	if uint(i) < uint(f.n) {
 		op.frame, op.live, op.fail = uintptr(f.base)+uintptr(i)*PageSize, &f.size, 0
+	}
+	return op
+}
+
+// MapLarge enters the 512 frames from frame i of f on as one large page: one entry of the page tables, one of what the processor remembers of
+// them. page and the physical address of frame i must be multiples of 2 MiB (TakeFrames aligns frames). It replaces a large page, and
+// no small ones: they are unmapped first.
+//
+// A large page is one thing. It is named by its first page, and what is done to another of its pages fails, but for Query. When the binding of
+// one of its frames ends, all of it is unmapped.
+func MapLarge(page int, f *Frames, i int, p Prot) PageOp {
+	op := PageOp{page: pageNumber(page), verb: verbMapLarge, prot: p, fail: failFrame}
+	if i >= 0 && f.n >= LargePages && uintptr(i) <= f.n-LargePages {
+		op.frame, op.live, op.fail = uintptr(f.base)+uintptr(i)*PageSize, &f.size, 0
+		if uint(page)%LargePages != 0 || op.frame%(LargePages*PageSize) != 0 {
+			op.fail = failAlign
+		}
 	}
 	return op
 }
@@ -167,7 +191,11 @@ func (op *PageOp) Err() error {
 	case failMemory:
 		return &ExhaustedError{Space: "frames for page tables", Want: 1, Why: "release memory"}
 	case failVerb:
-		return &PageError{Page: int(op.page), Why: "the operation is none: make it by Map, Unmap, Protect, Query or Clean"}
+		return &PageError{Page: int(op.page), Why: "the operation is none: make it by Map, MapLarge, Unmap, Protect, Query or Clean"}
+	case failMixed:
+		return &PageError{Page: int(op.page), Why: "small and large pages do not mix in the same 2 MiB: unmap the others first, and name a large page by its first page"}
+	case failAlign:
+		return &PageError{Page: int(op.page), Why: "a large page begins at a multiple of 2 MiB, of the range and of physical memory"}
 	case failFrame:
 		return &PageError{Page: int(op.page), Why: "the frames do not have that one, or are released"}
 	}
@@ -177,10 +205,13 @@ func (op *PageOp) Err() error {
 // Prot is how the page may be touched: the result of Query and Clean.
 func (op *PageOp) Prot() Prot { return op.prot }
 
+// Large says that the page was a large one, or part of one.
+func (op *PageOp) Large() bool { return op.seen&seenLarge != 0 }
+
 // Frame is the frame at the page: the result of Query, Clean and Unmap.
 func (op *PageOp) Frame() Phys { return Phys(op.frame) }
 
-// Accessed and Written say what the processor saw before the operation, since the page was mapped or cleaned.
+// Accessed and Written say what the processor saw before the operation, since the page was mapped or cleaned: of a large page anywhere in it.
 func (op *PageOp) Accessed() bool { return op.seen&seenAccess != 0 }
 
 // Written: see Accessed.
@@ -234,7 +265,7 @@ func (r *Pages) Apply(ops []PageOp) (failed int, err error) {
 }
 
 // Dirty sets the bit of each page in [page, page+n) that was written since the last Dirty or Clean, in bits, which it clears first and which has
-// at least n bits. It gives their number; 0, too, where that is no part of the range.
+// at least n bits. It gives their number; 0, too, where that is no part of the range. The first page of a large one stands for all of it.
 func (r *Pages) Dirty(page, n int, bits []uint64) int {
 	if r.mem == nil || page < 0 || n <= 0 || page > r.pages-n || (n+63)/64 > len(bits) {
 		return 0

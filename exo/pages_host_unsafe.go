@@ -55,7 +55,7 @@ func hwPages(b *pageBatch) bool {
 	}
 	ops := unsafe.Slice(b.ops, b.n)
 	for i := range ops {
-		if ops[i].fail != failFrame {
+		if ops[i].fail < failFrame {
 			ops[i].fail = 0
 			r.do(&ops[i], uint32(b.pages))
 		}
@@ -67,31 +67,37 @@ func hwPages(b *pageBatch) bool {
 }
 
 func (r *hostRange) do(op *PageOp, pages uint32) {
-	old := r.entries[op.page]
+	old := r.find(op.page)
+	mapping := op.verb == verbMap || op.verb == verbMapLarge
+	large := old != nil && old.large()
 	switch {
 	case op.verb == 0 || op.verb > verbClean:
 		op.fail = failVerb
-		return
-	case op.page >= pages:
+	case op.page >= pages || op.verb == verbMapLarge && pages-op.page < LargePages:
 		op.fail = failOutside
-		return
-	case op.verb == verbMap && atomic.LoadUintptr(op.live) == 0:
+	case large && (op.verb == verbMap || op.page != old.page && op.verb != verbQuery), op.verb == verbMapLarge && !large && r.any(op.page):
+		op.fail = failMixed
+	case mapping && atomic.LoadUintptr(op.live) == 0:
 		op.fail = failFrame
+	case !mapping && old == nil:
+		op.fail = failAbsent
+	}
+	if op.fail != 0 {
 		return
-	case op.verb == verbMap:
-		op.seen = 0
-		if old != nil {
-			op.seen = old.seen
+	}
+	if op.seen = 0; old != nil {
+		op.seen = old.seen
+		if large {
+			op.seen |= seenLarge
 		}
+	}
+	if mapping {
 		e := *op
 		e.seen = 0
 		r.entries[op.page] = &e
 		return
-	case old == nil:
-		op.fail = failAbsent
-		return
 	}
-	op.seen, op.frame = old.seen, old.frame
+	op.frame = old.frame + uintptr(op.page-old.page)*PageSize
 	switch op.verb {
 	case verbUnmap:
 		delete(r.entries, op.page)
@@ -105,6 +111,26 @@ func (r *hostRange) do(op *PageOp, pages uint32) {
 	}
 }
 
+func (op *PageOp) large() bool { return op.verb == verbMapLarge }
+
+// find gives the entry that maps a page.
+func (r *hostRange) find(page uint32) *PageOp {
+	if e := r.entries[page&^(LargePages-1)]; e != nil && e.large() {
+		return e
+	}
+	return r.entries[page]
+}
+
+// any says whether one of the pages that a large page at page would take is mapped.
+func (r *hostRange) any(page uint32) bool {
+	for i := range uint32(LargePages) {
+		if r.entries[page+i] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr) {
 	h := &hostRanges
 	h.mu.Lock()
@@ -114,7 +140,11 @@ func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr) {
 			continue
 		}
 		for page, e := range r.entries {
-			if e.frame >= frames[0] && e.frame < frames[1] {
+			n := uintptr(PageSize)
+			if e.large() {
+				n *= LargePages
+			}
+			if e.frame+n > frames[0] && e.frame < frames[1] {
 				delete(r.entries, page)
 			}
 		}
@@ -158,7 +188,7 @@ func Touch(r *Pages, page int, write bool) bool {
 		hr := h.at[r.lo]
 		var e *PageOp
 		if hr != nil {
-			e = hr.entries[uint32(page)]
+			e = hr.find(uint32(page))
 		}
 		if e != nil && e.prot != ProtNone && (!write || e.prot == ProtWrite) {
 			e.seen |= seenAccess

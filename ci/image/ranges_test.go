@@ -32,10 +32,12 @@ func TestRanges(t *testing.T) {
 		"revoked": "rival: true\nbefore 1 4 0\nafter 0 0 0 0 4 0\n2 true true\nnext 0 9 5\n",
 		"pin": "1 true true true\n5000 true true true\n1048576 true true true\n6291456 true true true\n" +
 			"exo: page 0 of the range: it is mapped nowhere, or not for writing: populate it\ntrue\n",
-		"foreign": "cannot allocate memory errno 0 errno 0 true true\n2 exo: page 0 of the range: the operation is none: make it by Map, Unmap, Protect, Query or Clean\n",
+		"foreign": "cannot allocate memory errno 0 errno 0 true true\n2 exo: page 0 of the range: the operation is none: make it by Map, MapLarge, Unmap, Protect, Query or Clean\n",
 		"reserve": "done\n",
-		"std":     "written from a page\ntrue\n",
-		"named":   "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
+		"large": "mapped true true\ndirty 1 true\nnone 1 kept 3 true\nread 3 write faults 2\nmixed true true true\nsmall 9 9\nagain 3 9\n" +
+			"taken 3 true\nfresh 4 true\nmunmap true 5 true\nregion true 11 true\n",
+		"std":   "written from a page\ntrue\n",
+		"named": "held: true\nheld: true true\nheld: true 200\nwoken: true\n200\n",
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
@@ -46,6 +48,11 @@ func TestRanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLargeOnTwoCPUs: what one CPU forbids of a large page, another that writes there all the time does no more.
+func TestLargeOnTwoCPUs(t *testing.T) {
+	run(t, "ranges", machine{cpus: 2}, "large-two").want(t, 0, "wrong 0\n")
 }
 
 // TestFaultOfAHandler: each way in which a handler can fail has its report.

@@ -1,6 +1,6 @@
 // Package vm gives a program's memory to the program: regions of its address space whose pages it brings in and puts out itself.
 //
-// A [Region] reserves addresses. What its pages hold is its [Pager]'s business: [Zero] gives cleared pages on first touch, [Backed] reads them
+// A [Region] reserves addresses. What its pages hold is its [Pager]'s business: [Zero] gives cleared pages on first touch, [Large] large ones, [Backed] reads them
 // from a [Backing] into a fixed number of frames and puts out what its [Policy] names, a [Region.Copy] shares them until somebody writes. A program
 // supplies its own by implementing one of these interfaces. The paper to read is Hand, "Self-Paging in the Nemesis Operating System"
 // (OSDI'99): who uses memory pays for its faults, with frames of its own.

@@ -20,6 +20,12 @@ type Pager interface {
 	Drop(r *Region, page int)
 }
 
+// A RangePager is a Pager that drops many pages at once: DropRange is called in place of Drop, with n pages from a first one on.
+type RangePager interface {
+	Pager
+	DropRange(r *Region, page, n int)
+}
+
 // A Region is a range of addresses whose pages come from a pager.
 type Region struct {
 	name  string
@@ -110,14 +116,36 @@ func (r *Region) Populate(off, n int, write bool) error {
 func (r *Region) Drop(off, n int) error {
 	lo := (off + PageSize - 1) / PageSize * PageSize
 	n = (off+n)/PageSize*PageSize - lo
-	return r.each(lo, max(n, 0), func(page int) error {
-		r.pager.Drop(r, page)
+	return r.locked(lo, max(n, 0), func() error {
+		r.drop(lo/PageSize, max(n, 0)/PageSize)
 		return nil
 	})
 }
 
+func (r *Region) drop(page, n int) {
+	if p, ok := r.pager.(RangePager); ok {
+		p.DropRange(r, page, n)
+		return
+	}
+	for i := range n {
+		r.pager.Drop(r, page+i)
+	}
+}
+
 // each does f to each page of n bytes from off on, with the region locked.
 func (r *Region) each(off, n int, f func(page int) error) error {
+	return r.locked(off, n, func() error {
+		for page := off / PageSize; n > 0 && page <= (off+n-1)/PageSize; page++ {
+			if err := f(page); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// locked does f, which is about n bytes from off on, with the region locked.
+func (r *Region) locked(off, n int, f func() error) error {
 	if size := r.Pages() * PageSize; off < 0 || n < 0 || off > size-n {
 		return &RangeError{r.name, off, n, size}
 	}
@@ -126,12 +154,7 @@ func (r *Region) each(off, n int, f func(page int) error) error {
 	if r.closed {
 		return ErrClosed
 	}
-	for page := off / PageSize; n > 0 && page <= (off+n-1)/PageSize; page++ {
-		if err := f(page); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f()
 }
 
 // Close drops all pages and gives the addresses back. Nobody may touch the memory any more.
@@ -143,9 +166,7 @@ func (r *Region) Close() error {
 	if r.closed {
 		return ErrClosed
 	}
-	for page := range r.Pages() {
-		r.pager.Drop(r, page)
-	}
+	r.drop(0, r.Pages())
 	r.closed = true
 	return r.pages.Release()
 }

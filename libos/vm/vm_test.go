@@ -224,6 +224,56 @@ func TestZero(t *testing.T) {
 	}
 }
 
+func TestLarge(t *testing.T) {
+	t.Cleanup(exo.Simulate(ram.New(2048)))
+	l, err := NewLarge(t.Name(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewLarge(t.Name(), 2); err == nil {
+		t.Error("there is no memory for two more")
+	}
+	for _, f := range l.free {
+		copy(f.Bytes()[LargeSize-3:], "what another left")
+	}
+	const tail = 3
+	r := reserve(t, 2*exo.LargePages+tail, l)
+	large := func(page int) bool {
+		op := exo.Query(page)
+		failed, err := r.apply(&op)
+		return !failed && err == nil && op.Large()
+	}
+	if err := r.Populate(LargeSize-1, 1, true); err != nil || !large(0) || !large(511) || !exo.Touch(r.pages, 3, true) {
+		t.Error(err)
+	}
+	if b := l.at[0].Bytes(); b[LargeSize-1] != 0 {
+		t.Error("a page is not zero")
+	}
+	if !exo.Touch(r.pages, 2*exo.LargePages+1, true) || large(2*exo.LargePages+1) || !exo.Touch(r.pages, 2*exo.LargePages+2, false) {
+		t.Error("the rest of the region is not there")
+	}
+	if exo.Touch(r.pages, exo.LargePages, false) || r.Err() != ErrNoFrame {
+		t.Error("there is no third one", r.Err())
+	}
+	l.at[0].Bytes()[5*PageSize] = 7
+	if err := r.Drop(0, LargeSize-1); err != nil || !large(0) || l.at[0].Bytes()[5*PageSize] != 7 {
+		t.Error("part of a large page was dropped", err)
+	}
+	if err := r.Drop(0, LargeSize+1); err != nil || large(0) {
+		t.Error("it was dropped whole", err)
+	}
+	if !exo.Touch(r.pages, exo.LargePages+5, false) || l.at[exo.LargePages].Bytes()[5*PageSize] != 0 {
+		t.Error("another has its frames now, cleared")
+	}
+	l.at[exo.LargePages].Release() // as one who takes them back does
+	if exo.Touch(r.pages, exo.LargePages+5, false) || r.Err() != ErrTaken {
+		t.Error(r.Err())
+	}
+	if err := r.Close(); err != nil || len(l.free) != 2 {
+		t.Error(err, len(l.free))
+	}
+}
+
 // TestCopies has regions copied from one another and written at random, and compares each with an array of its own.
 func TestCopies(t *testing.T) {
 	machine(t)

@@ -138,9 +138,7 @@ func exoNext(va uintptr, level int) uintptr {
 
 // exoUnback unmaps [lo, hi), waits until no CPU can still reach the frames, and frees them.
 func exoUnback(lo, hi uintptr) {
-	v := &exo.vm
-	v.npend = 0
-	app := false
+	exo.vm.npend = 0
 	for va := lo; va < hi; {
 		e := exoTable(va, 0, false)
 		if e == 0 {
@@ -150,16 +148,9 @@ func exoUnback(lo, hi uintptr) {
 		if pte := exoLoad(e); pte&exoPteAddr != 0 {
 			exoStore(e, 0)
 			exoInvlpg(va)
-			if pte&exoPteApp != 0 {
-				app = true
-			} else {
-				exoPend(pte & exoPteAddr)
-			}
+			exoPend(pte)
 		}
 		va += exoPageSize
-	}
-	if app {
-		exoShoot() // the addresses may be used again at once, and the frames are their holder's to give away
 	}
 	exoPendFree()
 }
@@ -170,13 +161,14 @@ func exoUnbackSparse(va, hi uintptr) uintptr {
 		e := exoTable(va, level, false)
 		pte := exoLoad(e)
 		if pte&exoPteP == 0 {
+			exoStore(e, 0) // it was nothing, or a range's large page without rights
 			return exoNext(va, level)
 		}
 		if level == 1 && pte&exoPtePS != 0 {
 			if va&(exoHugeSize-1) == 0 && hi-va >= exoHugeSize {
 				exoStore(e, 0)
 				exoInvlpg(va)
-				exoPend(pte&exoPteAddr | 1)
+				exoPend(pte)
 				return va + exoHugeSize
 			}
 			if !exoSplitHuge(va, e, pte) {
@@ -202,13 +194,14 @@ func exoSplitHuge(va, e, pte uintptr) bool {
 	return true
 }
 
-// exoPend remembers a frame (or, with bit 0, a large page) that is unmapped and may be freed after the next shootdown.
-func exoPend(pa uintptr) {
+// exoPend remembers the entry of a page that is unmapped: after the next shootdown its frames may be freed, and a range's are their holder's to
+// give away.
+func exoPend(pte uintptr) {
 	v := &exo.vm
 	if v.npend == len(exo.cold.unback) {
 		exoPendFree()
 	}
-	exo.cold.unback[v.npend] = pa
+	exo.cold.unback[v.npend] = pte
 	v.npend++
 }
 
@@ -218,11 +211,14 @@ func exoPendFree() {
 		return
 	}
 	exoShoot()
-	for _, pa := range exo.cold.unback[:v.npend] {
-		if pa&1 != 0 {
-			exoFrameRunFree(pa&^1, exoFramesPerChunk)
+	for _, pte := range exo.cold.unback[:v.npend] {
+		pa := pte & exoPteAddr
+		switch {
+		case pte&exoPteApp != 0:
+		case pte&exoPtePS != 0:
+			exoFrameRunFree(pa, exoFramesPerChunk)
 			v.backed -= exoFramesPerChunk
-		} else {
+		default:
 			exoFrameFree(pa)
 			v.backed--
 		}

@@ -29,6 +29,7 @@ const exoPageOpSize = 24
 
 const (
 	exoVerbMap = iota + 1 // 0 is no operation
+	exoVerbMapLarge
 	exoVerbUnmap
 	exoVerbProtect
 	exoVerbQuery
@@ -36,12 +37,14 @@ const (
 
 	exoSeenAccess = 1
 	exoSeenWrite  = 2
+	exoSeenLarge  = 4
 
 	exoFailAbsent  = 1
 	exoFailMemory  = 2
 	exoFailVerb    = 3
 	exoFailOutside = 4
-	exoFailFrame   = 5 // exo's: there is no such frame
+	exoFailMixed   = 5
+	exoFailFrame   = 6 // from here on exo's, and for ever: there is no such frame
 )
 
 // exoPageBatch is what exo hands over: n operations at ops on the range of the given pages from lo.
@@ -89,10 +92,14 @@ func exoOpPages(batch, _, _ uintptr) uintptr {
 	for i := uintptr(0); i < b.n; i++ {
 		op := (*exoPageOp)(exoPtr(b.ops + i*exoPageOpSize))
 		op.seen = 0
-		if op.fail != exoFailFrame {
+		if op.fail < exoFailFrame {
 			op.fail = exoFailOutside
 		}
-		if uintptr(op.page) < b.pages && op.fail == exoFailOutside && v.pageOp(op, b.lo+uintptr(op.page)<<exoPageShift) {
+		need := uintptr(1)
+		if op.verb == exoVerbMapLarge {
+			need = exoFramesPerChunk
+		}
+		if uintptr(op.page)+need <= b.pages && op.fail == exoFailOutside && v.pageOp(op, b.lo+uintptr(op.page)<<exoPageShift) {
 			flush = true
 		}
 		if op.fail != 0 {
@@ -106,42 +113,94 @@ func exoOpPages(batch, _, _ uintptr) uintptr {
 	return 1
 }
 
+// exoLarge returns the address of the entry of the large page around va, 0 if there is none. One without rights is not present.
+func exoLarge(va uintptr) uintptr {
+	e := exoTable(va, 1, false)
+	if e == 0 || exoLoad(e)&exoPtePS == 0 {
+		return 0
+	}
+	return e
+}
+
+// entry returns the address of the entry that op is about, 0 where it can be about none: then op says why.
+func (v *exoVM) entry(op *exoPageOp, va uintptr) uintptr {
+	grow := op.verb <= exoVerbMapLarge
+	e := exoTable(va, 1, grow)
+	switch {
+	case e != 0 && exoLoad(e)&exoPtePS != 0:
+		// A large page is one thing: what is done to it is done to its first page. Any page may be asked about.
+		if op.verb == exoVerbMap || va&(exoHugeSize-1) != 0 && op.verb != exoVerbQuery {
+			op.fail = exoFailMixed
+			return 0
+		}
+		return e
+	case e != 0 && op.verb == exoVerbMapLarge:
+		if t := exoLoad(e) & exoPteAddr; t != 0 && !exoDropTable(va, e, t) {
+			op.fail = exoFailMixed
+			return 0
+		}
+		return e
+	case e != 0:
+		e = exoTable(va, 0, grow)
+	}
+	if e == 0 {
+		op.fail = exoFailAbsent
+		if grow {
+			op.fail = exoFailMemory
+		}
+	}
+	return e
+}
+
+// exoDropTable frees the table at t, to which the entry at e points, if it maps nothing.
+func exoDropTable(va, e, t uintptr) bool {
+	for o := uintptr(0); o < exoPageSize; o += 8 {
+		if exoLoad(exoDirect(t)+o) != 0 {
+			return false
+		}
+	}
+	exoStore(e, 0)
+	exoInvlpg(va) // also what the processor remembers of tables (SDM vol. 3, 4.10.4.1)
+	exoShoot()
+	exoFrameFree(t)
+	return true
+}
+
 // pageOp does one operation and reports whether other CPUs may remember an entry that no longer holds. The processor may set A and D of an entry at
 // any moment: what it has set when the entry changes is what is told.
 func (v *exoVM) pageOp(op *exoPageOp, va uintptr) bool {
-	e := exoTable(va, 0, op.verb == exoVerbMap)
+	if op.verb == 0 || op.verb > exoVerbClean {
+		op.fail = exoFailVerb
+		return false
+	}
+	e := v.entry(op, va)
 	if e == 0 {
-		op.fail = exoFailAbsent
-		if op.verb == exoVerbMap {
-			op.fail = exoFailMemory
-		}
 		return false
 	}
 	for {
 		old := exoLoad(e)
-		if old&exoPteAddr == 0 && op.verb != exoVerbMap {
+		if old&exoPteAddr == 0 && op.verb > exoVerbMapLarge {
 			op.fail = exoFailAbsent
 			return false
 		}
 		pte := old
 		switch op.verb {
-		case exoVerbMap:
+		case exoVerbMap, exoVerbMapLarge:
 			// Under the lock that exoOpUnmapFrames takes: who ends the frame's binding clears the word first.
 			if op.live == 0 || exoLoad(op.live) == 0 {
 				op.fail = exoFailFrame
 				return false
 			}
 			pte = op.frame | exoPteNX | exoPteApp | exoRights(op.prot)
+			if op.verb == exoVerbMapLarge {
+				pte |= exoPtePS
+			}
 		case exoVerbUnmap:
 			pte = 0
 		case exoVerbProtect:
 			pte = old&^(exoPteP|exoPteW) | exoRights(op.prot)
-		case exoVerbQuery:
 		case exoVerbClean:
 			pte &^= exoPteA | exoPteD
-		default:
-			op.fail = exoFailVerb
-			return false
 		}
 		if pte != old && !atomic.Casuintptr((*uintptr)(exoPtr(e)), old, pte) {
 			continue
@@ -153,8 +212,13 @@ func (v *exoVM) pageOp(op *exoPageOp, va uintptr) bool {
 		if old&exoPteD != 0 {
 			op.seen |= exoSeenWrite
 		}
-		if op.verb != exoVerbMap {
-			op.frame = old & exoPteAddr
+		off := uintptr(0)
+		if old&exoPtePS != 0 {
+			op.seen |= exoSeenLarge
+			off = va & (exoHugeSize - 1)
+		}
+		if op.verb > exoVerbMapLarge {
+			op.frame = old&exoPteAddr + off
 		}
 		if op.verb >= exoVerbQuery {
 			op.prot = 0
@@ -196,6 +260,13 @@ func exoOpUnmapFrames(lo, n, frames uintptr) uintptr {
 		for va := lo; va < hi; {
 			e := exoTable(va, 0, false)
 			if e == 0 {
+				if d := exoLarge(va); d != 0 {
+					if f := exoLoad(d) & exoPteAddr; f+exoHugeSize > first && f < last {
+						exoStore(d, 0)
+						exoInvlpg(va)
+						flush = true
+					}
+				}
 				va = exoSkip(va)
 				continue
 			}
@@ -217,7 +288,7 @@ func exoOpUnmapFrames(lo, n, frames uintptr) uintptr {
 }
 
 // exoOpDirty sets the bit of each page in [lo, lo+n pages) that was written since the last time, in the words at bits, which are zero, and
-// returns how many there are.
+// returns how many there are. The first page of a large one stands for all of it.
 func exoOpDirty(lo, n, bits uintptr) uintptr {
 	v := &exo.vm
 	hi := lo + n<<exoPageShift
@@ -227,20 +298,14 @@ func exoOpDirty(lo, n, bits uintptr) uintptr {
 		for va := lo; va < hi; {
 			e := exoTable(va, 0, false)
 			if e == 0 {
+				if d := exoLarge(va); d != 0 && va&(exoHugeSize-1) == 0 {
+					found += exoTakeDirty(d, va, (va-lo)>>exoPageShift, bits)
+				}
 				va = exoSkip(va)
 				continue
 			}
 			for end := min(hi, exoNext(va, 1)); va < end; va += exoPageSize {
-				for pte := exoLoad(e); pte&exoPteD != 0; pte = exoLoad(e) {
-					if !atomic.Casuintptr((*uintptr)(exoPtr(e)), pte, pte&^exoPteD) {
-						continue
-					}
-					exoInvlpg(va)
-					i := (va - lo) >> exoPageShift
-					exoStore(bits+i>>6*8, exoLoad(bits+i>>6*8)|1<<(i&63))
-					found++
-					break
-				}
+				found += exoTakeDirty(e, va, (va-lo)>>exoPageShift, bits)
 				e += 8
 			}
 		}
@@ -250,6 +315,18 @@ func exoOpDirty(lo, n, bits uintptr) uintptr {
 	}
 	v.lock.unlock()
 	return found
+}
+
+// exoTakeDirty clears the dirty bit of an entry. Where it was set it sets bit i, and returns 1.
+func exoTakeDirty(e, va, i, bits uintptr) uintptr {
+	for pte := exoLoad(e); pte&exoPteD != 0; pte = exoLoad(e) {
+		if atomic.Casuintptr((*uintptr)(exoPtr(e)), pte, pte&^exoPteD) {
+			exoInvlpg(va)
+			exoStore(bits+i>>6*8, exoLoad(bits+i>>6*8)|1<<(i&63))
+			return 1
+		}
+	}
+	return 0
 }
 
 // exoOpPhysical makes [va, va+n) present and writable, and stores at out the physical address of va and for how many bytes from there on it goes

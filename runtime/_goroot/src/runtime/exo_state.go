@@ -61,7 +61,7 @@ type exoCold struct {
 	act    [64]sigactiont // what rt_sigaction set, by signal modulo 64
 	count  [256]uint32    // times each vector fired; atomic
 	fired  [4]uint64      // vectors that fired since netpoll last looked; atomic
-	unback [96]uintptr    // frames that are unmapped and not yet free; region lock
+	unback [96]uintptr    // entries of pages that are unmapped and not yet free; region lock
 	fault  uintptr        // PC of exoOpFault, once a range has a handler
 }
 
