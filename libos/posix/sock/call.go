@@ -197,7 +197,8 @@ func (o *object) sendto(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
 	}
 	var m *Sending
 	if flags := int(int32(a[3])); flags != 0 || a[4] != 0 {
-		m = &Sending{Flags: flags}
+		m = newSending(flags)
+		defer m.free()
 		if a[4] != 0 {
 			if e := address(&m.To, a[4], a[5]); e != 0 {
 				return 0, e
@@ -214,7 +215,8 @@ func (o *object) recvfrom(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) 
 	}
 	var m *Receiving
 	if flags := int(int32(a[3])); flags != 0 || a[4] != 0 {
-		m = &Receiving{Flags: flags}
+		m = newReceiving(flags)
+		defer m.free()
 	}
 	n, e := o.recv(f, p, m)
 	if m != nil {

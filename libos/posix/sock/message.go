@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"sync"
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/posix"
@@ -33,6 +34,34 @@ const (
 	maxControl = 20 << 10  // /proc/sys/net/core/optmem_max
 	maxGather  = 256 << 10 // more bytes than any message has; a stream is asked again
 )
+
+// What goes with a message is scratch of the call that moves it: a Socket keeps none of it (see Sending), so it is used again.
+var (
+	sendings   = sync.Pool{New: func() any { return new(Sending) }}
+	receivings = sync.Pool{New: func() any { return new(Receiving) }}
+)
+
+func newSending(flags int) *Sending {
+	m := sendings.Get().(*Sending)
+	m.Flags = flags
+	return m
+}
+
+func (m *Sending) free() {
+	*m = Sending{}
+	sendings.Put(m)
+}
+
+func newReceiving(flags int) *Receiving {
+	m := receivings.Get().(*Receiving)
+	m.Flags = flags
+	return m
+}
+
+func (m *Receiving) free() {
+	*m = Receiving{Control: m.Control[:0]}
+	receivings.Put(m)
+}
 
 // vector gives the memory of a message: where it is in several pieces, the pieces and the length of all.
 func (h *msghdr) vector() (one []byte, iov []syscall.Iovec, total int, e syscall.Errno) {
@@ -77,7 +106,8 @@ func (o *object) sendmsg(f *posix.File, p uintptr, flags int) (uintptr, syscall.
 			data = append(data, b[:min(len(b), cap(data)-len(data))]...)
 		}
 	}
-	m := &Sending{Flags: flags}
+	m := newSending(flags)
+	defer m.free()
 	if h.name != 0 && h.namelen != 0 {
 		if e := address(&m.To, h.name, min(uintptr(h.namelen), MaxAddr)); e != 0 { // Linux cuts a long one
 			return 0, e
@@ -120,7 +150,8 @@ func (o *object) recvmsg(f *posix.File, p uintptr, flags int) (uintptr, syscall.
 	if iov != nil {
 		data = make([]byte, min(total, maxGather))
 	}
-	m := &Receiving{Flags: flags}
+	m := newReceiving(flags)
+	defer m.free()
 	n, e := o.recv(f, data, m)
 	if e != 0 {
 		Drop(m.Files)
