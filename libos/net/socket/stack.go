@@ -91,6 +91,7 @@ func learn(servers []netip.Addr, search []string) {
 func init() {
 	interfaces = listInterfaces
 	resolvers = func() resolver {
+		stack() // waits until the first card is configured: a program whose first act is to look up a name asks whom the network names
 		if r := known.Load(); r != nil {
 			return *r
 		}
