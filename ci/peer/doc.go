@@ -1,3 +1,3 @@
-// Package peer holds libos/net against another TCP/IP stack, gVisor's netstack, over a wire in memory. It is a module of its own: nothing that it needs
+// Package peer holds libos/net against other TCP/IP stacks: gVisor's netstack, over a wire in memory, and Linux's, over a TAP device in a network namespace. It is a module of its own: nothing that it needs
 // reaches anything else.
 package peer

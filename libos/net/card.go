@@ -20,6 +20,8 @@ type card struct {
 	stack *Stack
 	iface *ip.Interface
 	dirty atomic.Uint64 // a bit for each queue
+
+	receivers []*receiver // for Step
 }
 
 // Attach makes an interface of a device and starts to receive, on a goroutine for each queue. Addresses and routes are the caller's to add. The device may have 64
@@ -28,11 +30,17 @@ func (s *Stack) Attach(d link.Device) *ip.Interface {
 	s.mu.Lock()
 	c := &card{stack: s, iface: s.host.Attach(d, false)}
 	all := append([]*card(nil), *s.cards.Load()...)
+	for q := range max(c.iface.Info.Queues, 1) {
+		c.receivers = append(c.receivers, newReceiver(c, q))
+	}
 	all = append(all, c) // the host numbers interfaces in order, from 1
 	s.cards.Store(&all)
 	s.mu.Unlock()
-	for q := range max(c.iface.Info.Queues, 1) {
-		go s.receive(c, q)
+	if s.driven {
+		return c.iface
+	}
+	for _, r := range c.receivers {
+		go r.run()
 	}
 	return c.iface
 }
@@ -70,40 +78,78 @@ func (s *Stack) changed(c *card, d link.Changing) {
 	}
 }
 
-// receive takes in what arrives on a queue until the device is closed.
-func (s *Stack) receive(c *card, queue int) {
-	changing, _ := c.iface.Device.(link.Changing)
-	if queue != 0 {
-		changing = nil
+// A receiver is what takes in a queue's frames, with its scratch.
+type receiver struct {
+	c        *card
+	queue    int
+	changing link.Changing // of queue 0's device, if it tells of changes
+	frame    link.Frame
+	packet   ip.Packet
+}
+
+func newReceiver(c *card, queue int) *receiver {
+	r := &receiver{c: c, queue: queue}
+	if queue == 0 {
+		r.changing, _ = c.iface.Device.(link.Changing)
 	}
-	if changing != nil {
-		s.changed(c, changing)
+	return r
+}
+
+// take takes in a batch of frames, and has what they led to sent.
+func (r *receiver) take() (n int) {
+	s := r.c.stack
+	if r.changing != nil {
+		s.changed(r.c, r.changing)
 	}
-	var f link.Frame
-	var p ip.Packet
+	for n < batch && r.c.iface.Device.Receive(r.queue, &r.frame) {
+		now := s.now()
+		switch s.host.Input(now, r.c.iface, &r.frame, &r.packet) {
+		case ip.Transport:
+			s.transport(now, &r.packet)
+		case ip.Failure:
+			s.failure(now, &r.packet)
+			r.packet.Release()
+		}
+		n++
+	}
+	if n > 0 {
+		s.armHost()
+		s.flush()
+	}
+	return n
+}
+
+// run takes in what arrives until the device is closed.
+func (r *receiver) run() {
 	for {
-		n := 0
-		for n < batch && c.iface.Device.Receive(queue, &f) {
-			now := s.now()
-			if s.host.Input(now, c.iface, &f, &p) == ip.Transport {
-				s.transport(now, &p)
-			}
-			n++
-		}
-		if n > 0 {
-			s.armHost()
-			s.flush()
-		}
-		if n == batch {
+		if r.take() == batch {
 			continue
 		}
-		if c.iface.Device.Wait(queue) != nil {
+		if r.c.iface.Device.Wait(r.queue) != nil {
 			return
 		}
-		if changing != nil {
-			s.changed(c, changing)
+		r.c.iface.Drain(r.queue)
+	}
+}
+
+// Step takes in all that has arrived and fires the timers that are due; next is when the first of the others is, 0 if there are none. It is for a stack with Config.Driven, one goroutine at
+// a time.
+func (s *Stack) Step() (next tick.Time) {
+	for {
+		n := 0
+		for _, c := range *s.cards.Load() {
+			if c == nil {
+				continue
+			}
+			for _, r := range c.receivers {
+				c.iface.Drain(r.queue)
+				n += r.take()
+			}
 		}
-		c.iface.Drain(queue)
+		next, _ = s.timers.expire(s.clock)
+		if n == 0 {
+			return next
+		}
 	}
 }
 

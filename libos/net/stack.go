@@ -36,6 +36,7 @@ type Stack struct {
 	lo       *ip.Interface
 	cards    atomic.Pointer[[]*card] // by interface index
 	hostTick timer
+	driven   bool
 
 	mu sync.Mutex // for changes of cards
 
@@ -44,7 +45,7 @@ type Stack struct {
 
 // Config is what a Stack needs of its surroundings.
 type Config struct {
-	// Clock tells the time. It must not stand still: timers wait on the system's.
+	// Clock tells the time. Without Driven it must not stand still: timers wait on the system's.
 	Clock func() tick.Time
 
 	// Random fills p with what nobody outside can guess.
@@ -52,6 +53,9 @@ type Config struct {
 
 	// Memory is where packets lie; nil: the heap. A device that reads memory needs a source that knows physical addresses.
 	Memory buf.Source
+
+	// Driven asks for a stack without goroutines: nothing is received and no timer fires but in Step. The clock may stand still then.
+	Driven bool
 
 	// MaxMemory bounds the bytes that written data and headers may take; 0: 64 MiB.
 	MaxMemory int
@@ -110,7 +114,9 @@ func New(c Config) *Stack {
 	s.lo = s.host.Attach(loop.New(), true)
 	s.host.AddAddress(s.now(), s.lo, netip.PrefixFrom(loopbackOf(netip.IPv4Unspecified()), 8))
 	s.cards.Store(&[]*card{nil, nil}) // the loopback interface has none: see loopback
-	go s.timers.run(c.Clock)
+	if s.driven = c.Driven; !s.driven {
+		go s.timers.run(c.Clock)
+	}
 	return s
 }
 

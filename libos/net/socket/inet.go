@@ -26,11 +26,14 @@ func init() {
 }
 
 func newInet(family, kind, protocol int) (sock.Socket, syscall.Errno) {
-	s := stack()
-	if s == nil {
-		return nil, syscall.EAFNOSUPPORT
-	}
+	return New(stack(), family, kind, protocol)
+}
+
+// New makes a socket of AF_INET or AF_INET6 on a stack: for who has one beside the image's.
+func New(s *inet.Stack, family, kind, protocol int) (sock.Socket, syscall.Errno) {
 	switch {
+	case family != syscall.AF_INET && family != syscall.AF_INET6:
+		return nil, syscall.EAFNOSUPPORT
 	case kind == syscall.SOCK_STREAM && (protocol == 0 || protocol == syscall.IPPROTO_TCP):
 		return newTCP(s, family), 0
 	case kind == syscall.SOCK_DGRAM && (protocol == 0 || protocol == syscall.IPPROTO_UDP):
