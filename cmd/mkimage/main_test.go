@@ -42,18 +42,27 @@ const testTimeout = 5 * time.Minute
 
 // A call is one run of mkimage and what came of it.
 type call struct {
-	dir    string   // where it runs
-	env    []string // in addition
-	stdin  string
-	stdout string
-	stderr string
-	code   int
+	dir       string   // where it runs
+	env       []string // in addition
+	stdin     string
+	stdinFile string // instead of stdin
+	stdout    string
+	stderr    string
+	code      int
 }
 
 // mkimage runs the tool.
 func (c *call) mkimage(t *testing.T, args ...string) {
 	t.Helper()
 	cmd := c.command(t, args...)
+	if c.stdinFile != "" {
+		f, err := os.Open(c.stdinFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd.Stdin = f
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

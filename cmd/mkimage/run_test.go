@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -115,18 +117,37 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// TestStdin reads to the end what comes from a pipe and from files, and says
+// what it was. Every byte arrives, those that mean something to a terminal too.
 func TestStdin(t *testing.T) {
-	body := `s := bufio.NewScanner(os.Stdin); n := 0; for s.Scan() { n += len(s.Text()) }; fmt.Println("read", n, s.Err())`
-	dir := app(t, program("bufio fmt os", body))
-	for _, x := range []struct{ in, want string }{
-		{"", "read 0 <nil>"},
-		{"one\ntwo\n", "read 6 <nil>"},
-		{strings.Repeat("0123456789abcde\n", 2000), "read 30000 <nil>"}, // more than any buffer on the way
-	} {
-		c := call{dir: dir, stdin: x.in}
-		c.mkimage(t, "run")
-		c.want(t, 0, x.want)
+	var every []byte
+	for a := range 256 {
+		for b := range 256 {
+			every = append(every, byte(a), byte(b)) // each byte after each other
+		}
 	}
+	c := call{dir: app(t, program("crypto/sha256 fmt io os", `b, err := io.ReadAll(os.Stdin); fmt.Printf("%d %x %v\n", len(b), sha256.Sum256(b), err)`))}
+	for _, in := range []string{"", "one\ntwo\r\nthree", "\x04", "\x16", "a\x16\x04\r", string(every)} {
+		want := fmt.Sprintf("%d %x <nil>\n", len(in), sha256.Sum256([]byte(in)))
+		c.stdin = in
+		c.mkimage(t, "run")
+		c.want(t, 0, want)
+
+		c.stdinFile = filepath.Join(tree(t, map[string]string{"in": in}), "in")
+		c.mkimage(t, "run")
+		c.want(t, 0, want)
+		c.stdinFile = ""
+	}
+}
+
+// TestStdinOfTests shows that tests have no input, and are told so.
+func TestStdinOfTests(t *testing.T) {
+	c := call{dir: tree(t, map[string]string{
+		"go.mod":    "module example.com/m\n\ngo 1.21\n",
+		"x_test.go": "package x\n\nimport (\n\t\"io\"\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { b, err := io.ReadAll(os.Stdin); t.Logf(\"%q %v\", b, err) }\n",
+	}), stdin: "not for tests"}
+	c.mkimage(t, "test", ".", "--", "-v", "-timeout", "20s")
+	c.want(t, 0, `"" <nil>`)
 }
 
 // runTimeout bounds what running starts: a machine that does not stop is an error.

@@ -7,8 +7,9 @@ import (
 )
 
 // A Console is the serial line behind descriptors 0, 1 and 2, seen as a terminal without line editing: what is typed
-// arrives at once, nothing is echoed, and the only translation is that of a carriage return, which is what a
-// terminal's Enter key sends, to a newline.
+// arrives at once and nothing is echoed. Three bytes are special, as on Linux's terminals: a carriage return, which is
+// what a terminal's Enter key sends, arrives as a newline; Ctrl-D is the end of input; and Ctrl-V takes from the byte
+// after it what is special about it, so that whoever holds the other end can send every byte.
 //
 // From the first read, or the first question whether one would block, a goroutine (the pump) reads ahead by one
 // buffer, so that there is a state to ask for and a moment to tell about.
@@ -16,6 +17,7 @@ type Console struct {
 	mu      park.Mutex
 	pumping bool
 	ended   bool       // the pump met the end of input
+	quoted  bool       // the next byte is nothing but itself
 	pending []byte     // what it read, or the rest of it
 	readers park.Queue // wait until there is input, or no more will come
 	drained park.Queue // the pump waits until pending is empty
@@ -67,21 +69,45 @@ func (c *Console) readAhead() {
 	for !c.ended {
 		n := hwConsoleRead(consoleBuf[:])
 		c.mu.Lock()
-		c.pending, c.ended = consoleBuf[:n], n == 0
-		if c.input {
-			for i, b := range c.pending {
-				if b == '\r' {
-					c.pending[i] = '\n'
-				}
-			}
+		c.ended = n == 0
+		c.pending = c.arrived(consoleBuf[:n])
+		if len(c.pending) > 0 || c.ended {
+			c.readers.WakeAll()
+			c.watch.Notify(In | InN)
 		}
-		c.readers.WakeAll()
-		c.watch.Notify(In | InN)
 		for len(c.pending) > 0 {
 			c.drained.Wait(&c.mu)
 		}
 		c.mu.Unlock()
 	}
+}
+
+// The special bytes of the line: a terminal's VEOF and VLNEXT, in ASCII EOT and SYN.
+const (
+	endOfInput = 0x04
+	literal    = 0x16
+)
+
+// arrived makes of what came over the line what was meant, in place; mu is held.
+func (c *Console) arrived(p []byte) []byte {
+	n := 0
+	for _, b := range p {
+		switch {
+		case c.quoted:
+			c.quoted = false
+		case b == literal:
+			c.quoted = true
+			continue
+		case b == endOfInput:
+			c.ended = true
+			return p[:n]
+		case b == '\r' && c.input:
+			b = '\n'
+		}
+		p[n] = b
+		n++
+	}
+	return p[:n]
 }
 
 // Write implements Object.

@@ -46,6 +46,28 @@ func TestConsole(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 
+	// Ctrl-V before a byte, in the same piece or the one before.
+	host.console.in <- []byte("a\r\x16\r\x16\x04\x16\x16\x16z\x16")
+	if g := read(100); g.s != "a\n\r\x04\x16z" {
+		t.Errorf("%+q", g.s)
+	}
+	host.console.in <- []byte("\x04b")
+	if g := read(100); g.s != "\x04b" {
+		t.Errorf("%+q", g.s)
+	}
+	host.console.in <- []byte("\x16") // nothing yet: the reader goes on waiting
+	go func() { done <- read(100) }()
+	host.console.in <- []byte("\r")
+	if g := <-done; g.s != "\r" {
+		t.Errorf("%+q", g.s)
+	}
+	theConsole.Translate(false, false)
+	host.console.in <- []byte("\r\x16\r")
+	if g := read(100); g.s != "\r\r" {
+		t.Errorf("%+q", g.s)
+	}
+	theConsole.Translate(true, false)
+
 	// Polled: nonblocking reads, and netpoll hears of input.
 	Fcntl(0, syscall.F_SETFL, syscall.O_NONBLOCK)
 	if g := read(4); g.e != syscall.EAGAIN {
@@ -82,7 +104,10 @@ func TestConsole(t *testing.T) {
 		t.Error("a read allocates", n, "times")
 	}
 
-	close(host.console.in)
+	host.console.in <- []byte("last\x04and no more")
+	if g := read(100); g.s != "last" {
+		t.Errorf("%+q", g.s)
+	}
 	for range 2 {
 		if g := read(4); g != (got{}) {
 			t.Error("at the end:", g)

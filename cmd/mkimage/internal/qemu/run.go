@@ -22,7 +22,7 @@ const (
 
 // IO is how a running image is joined to its caller.
 type IO struct {
-	Stdin  io.Reader // nil: none, and the program is not told of an end
+	Stdin  io.Reader // nil: none, which is at its end from the start
 	Stdout io.Writer // the console, byte for byte
 	Trace  io.Writer // call and missing records; nil drops them
 	Log    io.Writer // messages about the machine itself
@@ -192,26 +192,20 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // input then.
 const inputGrace = 3 * time.Second
 
-// endOfInput is what a terminal sends for the end of input. A serial line has
-// no other way to say it; ARCHITECTURE.md tells what follows from that.
-const endOfInput = 0x04
-
 // feed forwards standard input to the console. What comes before the image has
 // set up its serial port would be lost, so it waits for a sign.
 func (r *run) feed(running context.Context, console io.WriteCloser) {
 	defer console.Close()
-	if r.streams.Stdin == nil {
-		<-running.Done()
-		return
-	}
 	select {
 	case <-r.input:
 	case <-time.After(inputGrace):
 	case <-running.Done():
 		return
 	}
-	if _, err := io.Copy(console, r.streams.Stdin); err != nil {
-		return // QEMU is gone
+	if r.streams.Stdin != nil {
+		if _, err := io.Copy(quoter{console}, r.streams.Stdin); err != nil {
+			return // QEMU is gone
+		}
 	}
 	console.Write([]byte{endOfInput})
 	<-running.Done()

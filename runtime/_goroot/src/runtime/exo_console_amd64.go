@@ -31,8 +31,8 @@ func exoConsoleInit() {
 	exoOut8(exoCOM1, 1)
 	exoOut8(exoCOM1+1, 0)
 	exoOut8(exoCOM1+3, 3)
-	exoOut8(exoCOM1+2, 7)
-	exoOut8(exoCOM1+4, 0xb) // DTR, RTS, OUT2 (which gates the interrupt)
+	exoOut8(exoCOM1+2, 0xc7) // both emptied; input interrupts at 14 bytes, or when no more came for a while (FCR, 8.4)
+	exoOut8(exoCOM1+4, 0xb)  // DTR, RTS, OUT2 (which gates the interrupt)
 	k.state = 1
 }
 

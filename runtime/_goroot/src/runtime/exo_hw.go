@@ -118,30 +118,15 @@ func exoHwConsoleWrite(p []byte) {
 	}
 }
 
-// exoEOT is how the other end of a serial line says that no more will come.
-const exoEOT = 4
-
-var exoConsoleEnd bool
-
 //go:linkname exoHwConsoleRead github.com/hardtack-os/hardtack/libos/posix.hwConsoleRead
 func exoHwConsoleRead(p []byte) int {
-	for !exoConsoleEnd {
-		n := exoKernel(abi.FuncPCABIInternal(exoOpConsoleRead), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0)
-		if int(n) < 0 {
-			return 0 // there is no UART
-		}
-		for i := range p[:n] {
-			if p[i] == exoEOT {
-				exoConsoleEnd = true
-				return i
-			}
-		}
-		if n > 0 {
-			return int(n)
+	for {
+		n := int(exoKernel(abi.FuncPCABIInternal(exoOpConsoleRead), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0))
+		if n != 0 {
+			return max(n, 0) // an error says that there is no UART
 		}
 		exoVectorWait(int(exo.con.vec), 0)
 	}
-	return 0
 }
 
 //go:linkname exoHwPollReady github.com/hardtack-os/hardtack/libos/posix.hwPollReady
