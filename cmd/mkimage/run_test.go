@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -157,7 +158,12 @@ const runTimeout = 30 * time.Second
 func running(t *testing.T, dir string, args ...string) (stdout *bufio.Reader, signal func(os.Signal), wait func() int) {
 	t.Helper()
 	c := call{dir: dir}
-	cmd := c.command(t, append([]string{"run"}, args...)...)
+	return watched(t, c.command(t, append([]string{"run"}, args...)...))
+}
+
+// watched starts a command and waits for the line "ready".
+func watched(t *testing.T, cmd *exec.Cmd) (stdout *bufio.Reader, signal func(os.Signal), wait func() int) {
+	t.Helper()
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +213,41 @@ func TestCleanStop(t *testing.T) {
 				t.Errorf("%s, %v: exit code %d, console %q", machine, sig, code, rest)
 			}
 		}
+	}
+}
+
+// TestStopByTimeout has timeout(1) end a run: it signals mkimage, and then the
+// group that mkimage is in. That is one wish, whichever signal it is.
+func TestStopByTimeout(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no timeout(1)")
+	}
+	dir := app(t, program("fmt os os/signal syscall", stopper))
+	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		timeout := exec.CommandContext(t.Context(), "timeout", "100", tool, "run")
+		timeout.Dir = dir
+		out, signal, wait := watched(t, timeout) // a signal to timeout does what the end of its time does
+		signal(sig)
+		rest, _ := io.ReadAll(out)
+		if code := wait(); code != 7 || string(rest) != "got terminated\n" {
+			t.Errorf("%v: exit code %d, console %q", sig, code, rest)
+		}
+	}
+}
+
+// TestRepeatedSIGTERM shows that only the keyboard is impatient.
+func TestRepeatedSIGTERM(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no SIGTERM")
+	}
+	slow := strings.Replace(stopper, "os.Exit(7)", "time.Sleep(time.Second); os.Exit(7)", 1)
+	_, signal, wait := running(t, app(t, program("fmt os os/signal syscall time", slow)))
+	for range 3 {
+		signal(syscall.SIGTERM)
+		time.Sleep(250 * time.Millisecond) // not the same wish
+	}
+	if code := wait(); code != 7 {
+		t.Errorf("exit code %d, want 7", code)
 	}
 }
 

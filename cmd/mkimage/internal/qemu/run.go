@@ -28,8 +28,9 @@ type IO struct {
 	Log    io.Writer // messages about the machine itself
 	Outbox *Outbox   // what becomes of the files in the image's outbox; nil drops them
 
-	// Stop asks for the end: the first value presses the power button, the
-	// second one kills. nil never does.
+	// Stop asks for the end: the first value presses the power button. A second
+	// os.Interrupt kills, unless both are one wish; any other signal kills when
+	// the image has had its time to stop. nil never does.
 	Stop <-chan os.Signal
 }
 
@@ -150,33 +151,49 @@ func (r *run) handle(rec record) {
 // a second time.
 const stopGrace = 10 * time.Second
 
+// sameWish is how close signals are that one wish has sent: timeout(1) signals
+// its child and then the child's process group. Nobody types that fast.
+const sameWish = 200 * time.Millisecond
+
 // obeyStop turns stop requests into a press of the power button, then death.
 func (r *run) obeyStop(running context.Context, cmd *exec.Cmd) {
+	var first time.Time // of the requests
 	var last <-chan time.Time
-	for n := 0; ; n++ {
-		var sig os.Signal
+	pressed := make(chan error, 1)
+	for dead := false; !dead; {
 		select {
 		case <-running.Done():
 			return
-		case sig = <-r.streams.Stop:
-		case <-last:
-		}
-		if n == 0 {
-			err := r.qmp.powerdown()
-			if err == nil && sig == os.Interrupt {
-				fmt.Fprintln(r.streams.Log, "mkimage: pressed the power button; once more ends the machine")
-				continue
+		case sig := <-r.streams.Stop:
+			switch now := time.Now(); {
+			case first.IsZero():
+				first = now
+				go func() { pressed <- r.press(sig) }()
+			case now.Sub(first) > sameWish && sig == os.Interrupt:
+				dead = true
 			}
-			if err == nil {
+			if sig != os.Interrupt && last == nil {
 				last = time.After(stopGrace)
-				continue
 			}
-			fmt.Fprintf(r.streams.Log, "mkimage: %v; killing it\n", err)
+		case err := <-pressed:
+			if dead = err != nil; dead {
+				fmt.Fprintf(r.streams.Log, "mkimage: %v; killing it\n", err)
+			}
+		case <-last:
+			dead = true
 		}
-		r.killed = true
-		cmd.Process.Kill()
-		return
 	}
+	r.killed = true
+	cmd.Process.Kill()
+}
+
+// press presses the machine's power button, and tells whoever is at the keyboard.
+func (r *run) press(sig os.Signal) error {
+	err := r.qmp.powerdown()
+	if err == nil && sig == os.Interrupt {
+		fmt.Fprintln(r.streams.Log, "mkimage: pressed the power button; once more ends the machine")
+	}
+	return err
 }
 
 // acceptInput lets standard input through: the image has set up its serial port.
