@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,44 @@ func TestBuildAndInspect(t *testing.T) {
 	}
 	c.mkimage(t, "inspect", "-json", image)
 	c.want(t, 0, `"PVHEntry": 1048576`)
+}
+
+// TestBuildFlags looks at what flags of go build do to the program.
+func TestBuildFlags(t *testing.T) {
+	files := map[string]string{
+		"go.mod":   "module example.com/app\n\ngo 1.26\n",
+		"main.go":  program("fmt runtime", `_, file, _, _ := runtime.Caller(0); fmt.Println(version, file, tagged)`) + "\nvar version = \"none\"\n",
+		"off.go":   "//go:build !special\n\npackage main\n\nconst tagged = false\n",
+		"on.go":    "//go:build special\n\npackage main\n\nconst tagged = true\n",
+		"over.txt": "//go:build special\n\npackage main\n\nconst tagged = 7\n",
+	}
+	c := call{dir: tree(t, files)}
+	overlay := fmt.Sprintf("{\"Replace\": {%q: %q}}", filepath.Join(c.dir, "on.go"), filepath.Join(c.dir, "over.txt"))
+	if err := os.WriteFile(filepath.Join(c.dir, "overlay.json"), []byte(overlay), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	main := filepath.ToSlash(filepath.Join(c.dir, "main.go"))
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "none " + main + " false\n"},
+		{[]string{"-ldflags", "-X main.version=v1.2", "-tags", "special"}, "v1.2 " + main + " true\n"},
+		{[]string{"-trimpath"}, "none example.com/app/main.go false\n"},
+		{[]string{"-gcflags=-m"}, "escapes to heap"}, // what the compiler tells
+		{[]string{"-overlay", "overlay.json", "-tags=special"}, " 7\n"},
+	} {
+		c.mkimage(t, append([]string{"run"}, x.args...)...)
+		c.want(t, 0, x.want)
+	}
+	// What go runs is shown on standard error, and the image is built all the same.
+	for flag, want := range map[string]string{"-x": "WORK=", "-work": "WORK=", "-a=false": ""} {
+		c.mkimage(t, "build", "-v", flag)
+		c.want(t, 0, want, " -"+strings.TrimLeft(flag, "-"))
+		if c.stdout != "" {
+			t.Errorf("%s: written to standard output: %q", flag, c.stdout)
+		}
+	}
 }
 
 // TestSecondBuild shows that an unchanged app leaves its image alone, and that

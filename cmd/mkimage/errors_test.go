@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,10 +33,19 @@ func TestBadInput(t *testing.T) {
 		"large/text":         strings.Repeat("0123456789abcdef", 1<<20),
 		"noentry/main.go":    program("", ""),
 		"noentry/libos.toml": "[build]\nldflags = \"\"\n",
+		"excluded/main.go":   "//go:build plan9\n\npackage main\n\nfunc main() {}\n",
+		"tests/x_test.go":    "package tests\n",
 	})
 	for _, x := range []struct{ args, want string }{
 		{"build ./lib", "example.com/bad/lib is package lib, not main"},
 		{"build ./nowhere", "no package ./nowhere"},
+		{"build ./outside", "mkimage: no Go files in "},
+		{"build ./excluded", "mkimage: build constraints exclude all Go files in "},
+		{"build ./tests", "example.com/bad/tests is package tests, not main"},
+		{"run ok", "; for the folder here say ./ok"},
+		{"run nowhere.elf", "no image nowhere.elf: no such file or directory"},
+		{"run plain.txt", "plain.txt is neither a folder nor a .go file, and no image either"},
+		{"build ./plain.txt", "./plain.txt is neither a folder nor a .go file"},
 		{"build ./broken", "undefined: undefined"},
 		{"build ./cgo", "package example.com/bad/cgo needs cgo"},
 		{"build ./needs", "package example.com/bad/c needs cgo"},
@@ -54,6 +65,7 @@ func TestBadInput(t *testing.T) {
 		{"build --machine amiga ./ok", "unknown machine"},
 		{"build --module libos/nope ./ok", "unknown libOS module"},
 		{"build --env X ./ok", "want NAME=VALUE"},
+		{"build --roots nowhere.pem ./ok", "roots: want auto, none or a PEM file"},
 		{"build --sched fair ./ok", `unknown scheduler "fair": have go, edf, lottery, stride, or name a package by its import path`},
 		{"build --sched stride --module libos/sched/edf ./ok", "--sched stride and --module libos/sched/edf are two schedulers"},
 		{"build --sched go --module libos/sched/edf ./ok", "two schedulers"},
@@ -67,8 +79,15 @@ func TestBadInput(t *testing.T) {
 		{"build -o out.elf -ldflags=-buildmode=pie ./ok", "executable"},
 		{"inspect plain.txt", "not an ELF file"},
 		{"inspect nowhere", "nowhere"},
+		{"inspect", "inspect: name one image"},
+		{"help frobnicate", "unknown command"},
 		{"test ./nowhere", "no package ./nowhere"},
 		{"test ./ok -run X", "-run is a flag for the tests, and those go after --: mkimage test ./ok -- -run X"},
+		{"test ./ok -- -run X -json", "-json is a flag of mkimage test, not of the tests: it goes before --"},
+		{"test ./ok -- -timeout soon", "-timeout: want a duration, as 30s or 10m"},
+		{"test ./ok -- -fuzz X", "-fuzz: fuzzing runs its workers as processes"},
+		{"test --jobs 0 ./ok", "--jobs 0: want 1 or more"},
+		{"test -o x.elf ./ok ./lib", "-o: it names one image, and there are 2 packages"},
 		{"test lib/lib.go", "lib/lib.go is a file, and tests are run by package: name its folder, as in mkimage test ./lib"},
 		{"frobnicate", "unknown command"},
 	} {
@@ -85,6 +104,58 @@ func TestBadInput(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.elf")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
+}
+
+// TestOutputIsADevice shows that what is no file is not replaced by one.
+func TestOutputIsADevice(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no named pipes in folders")
+	}
+	c := call{dir: app(t, program("", ""))}
+	pipe := filepath.Join(c.dir, "pipe")
+	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c.mkimage(t, "build", "-o", pipe)
+	c.want(t, 1, pipe+" is not a regular file: an image cannot be written there")
+	c.mkimage(t, "inspect", pipe)
+	c.want(t, 1, pipe+" is not a regular file")
+	c.mkimage(t, "run", pipe)
+	c.want(t, 1, pipe+" is neither a folder nor a .go file, and no image either")
+	if info, err := os.Stat(pipe); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("the pipe is gone: %v, %v", info, err)
+	}
+	c.mkimage(t, "build", "-o", os.DevNull) // as with go build, only an attempt
+	c.want(t, 0)
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		t.Errorf("the null device is gone: %v, %v", info, err)
+	}
+	c.mkimage(t, "build", "-o", "new/")
+	c.want(t, 0)
+	if _, err := os.Stat(filepath.Join(c.dir, "new", "app.elf")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMachineThatCannotBe shows that what QEMU cannot do is told in our words.
+func TestMachineThatCannotBe(t *testing.T) {
+	c := call{dir: app(t, program("net", "net.Listen(\"tcp\", \":80\")"))}
+	c.mkimage(t, "run", "--memory", "500T")
+	c.want(t, 1, "this machine cannot give 524288000 MiB of memory to another: ask for less by --memory")
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	c.mkimage(t, "run", "-p", fmt.Sprintf("%d:80", taken.Addr().(*net.TCPAddr).Port))
+	c.want(t, 1, fmt.Sprintf("--publish: port %s of this machine: address already in use", taken.Addr()))
+	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	c.mkimage(t, "run", "-p", fmt.Sprintf("%d:80/udp", udp.LocalAddr().(*net.UDPAddr).Port))
+	c.want(t, 1, fmt.Sprintf("--publish: port %s of this machine: address already in use", udp.LocalAddr()))
 }
 
 func TestUnsupportedGo(t *testing.T) {

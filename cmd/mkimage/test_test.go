@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -151,6 +152,18 @@ func TestTestFailedSetup(t *testing.T) {
 	}
 	if len(got) < 5 || !reflect.DeepEqual(got[len(got)-4:], want) {
 		t.Errorf("got %v\nwant at the end %v", got, want)
+	}
+}
+
+// TestTestOutput shows that the image of a package's tests runs by itself.
+func TestTestOutput(t *testing.T) {
+	c := call{dir: tested(t)}
+	c.mkimage(t, "test", "-o", "out/", "./good", "--", "-run", "X", "-v")
+	c.want(t, 0, "--- PASS: TestX")
+	c.mkimage(t, "run", filepath.Join("out", "good.test.elf"))
+	c.want(t, 0, "--- PASS: TestX", "PASS\n")
+	if strings.Contains(c.stdout, "TestY") {
+		t.Error("-run is not in the image")
 	}
 }
 

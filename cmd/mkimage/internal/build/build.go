@@ -48,9 +48,6 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if file.Go, err = AbsFlags(t.PkgDir, file.Go); err != nil {
 		return nil, err
 	}
-	if file.Roots != "" && file.Roots != config.Auto && file.Roots != config.None && !filepath.IsAbs(file.Roots) {
-		file.Roots = filepath.Join(t.PkgDir, file.Roots)
-	}
 	p := &Program{Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
@@ -102,19 +99,26 @@ func (p *Program) Recipe(args, env []string) Recipe {
 	}
 }
 
-// Build makes the image of a program as output, a file or a folder; "" is the
-// program's name in the current folder. It returns the image's path.
+// OutputPath is where the image of a program goes that is to be output, a file or
+// a folder; "" is the program's name in the current folder.
+func OutputPath(output, program string) string {
+	file := program + ".elf"
+	if output == "" {
+		return file
+	}
+	if info, err := os.Stat(output); err == nil && info.IsDir() || os.IsPathSeparator(output[len(output)-1]) {
+		return filepath.Join(output, file)
+	}
+	return output
+}
+
+// Build makes the image of a program as output. It returns the image's path.
 func (b *Builder) Build(ctx context.Context, req Request, output string) (string, error) {
 	p, err := b.Program(ctx, req)
 	if err != nil {
 		return "", err
 	}
-	switch info, err := os.Stat(output); {
-	case output == "":
-		output = p.Name + ".elf"
-	case err == nil && info.IsDir():
-		output = filepath.Join(output, p.Name+".elf")
-	}
+	output = OutputPath(output, p.Name)
 	recipe := p.Recipe(p.Settings.Args, p.Settings.Env)
 	if req.Flags.Memory == 0 && p.File.Memory == 0 {
 		recipe.Memory = 0 // nobody has said which machine it is for

@@ -12,8 +12,8 @@ import (
 )
 
 // diagnose explains a failed build where we know more than the go command says:
-// the package is not a main package, or cgo is missing. Errors on the way are
-// no news beside the failure itself.
+// the package is not a main package, there is none, or cgo is missing. Errors on
+// the way are no news beside the failure itself.
 func (b *Builder) diagnose(ctx context.Context, c *Context, t *target, err error) error {
 	var failed *CommandError
 	if !errors.As(err, &failed) {
@@ -24,8 +24,9 @@ func (b *Builder) diagnose(ctx context.Context, c *Context, t *target, err error
 		return err
 	}
 	flags := append(c.ListFlags(), overlay)
-	if pkgs, lerr := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(flags, []string{"-find"}, t.Args)...); lerr == nil {
-		if e := notMain(pkgs, t); e != nil {
+	named, lerr := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(flags, []string{"-find"}, t.Args)...)
+	if lerr == nil {
+		if e := notMain(named, t); e != nil {
 			return e
 		}
 	}
@@ -35,6 +36,10 @@ func (b *Builder) diagnose(ctx context.Context, c *Context, t *target, err error
 	}
 	if e := b.onlyCgo(ctx, c, t, flags, pkgs); e != nil {
 		return e
+	}
+	// The build saw the file that joins the libOS modules to the package, the list did not.
+	if len(named) == 1 && named[0].Error != nil && len(named[0].GoFiles) == 0 {
+		return errors.New(named[0].Error.Err)
 	}
 	failed.Note = cgoNote(failed.Output, pkgs)
 	return err

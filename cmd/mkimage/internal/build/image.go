@@ -26,7 +26,8 @@ type Recipe struct {
 }
 
 // Write makes the image of the program at elf, unless output is that image
-// already. It reports whether it wrote.
+// already. It reports whether it wrote. To the null device nothing is written:
+// the image is only tried.
 func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	key, err := r.key(elf)
 	if err != nil {
@@ -49,6 +50,13 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	out, err := elfimage.Build(in, elfimage.Options{Boot: amd64.Entry, Cmdline: r.Cmdline, Record: &rec})
 	if err != nil {
 		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
+	}
+	if output == os.DevNull {
+		return false, nil
+	}
+	// A device would be replaced by the file.
+	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+		return false, fmt.Errorf("%s is not a regular file: an image cannot be written there", output)
 	}
 	return true, cache.File(output, out)
 }
@@ -106,18 +114,18 @@ func current(name, key string) *elfimage.Image {
 
 // readHead returns the beginning of a file, and its size.
 func readHead(name string) ([]byte, int64, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(name) // before Open, which may wait for a pipe's other end
 	if err != nil {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s is not a regular file", name)
 	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
 	var head bytes.Buffer
 	if _, err := io.Copy(&head, io.LimitReader(f, headBytes)); err != nil {
 		return nil, 0, err

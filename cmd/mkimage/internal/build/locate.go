@@ -47,7 +47,23 @@ func (b *Builder) locate(ctx context.Context, args []string) (*target, error) {
 	case strings.Contains(arg, "@"):
 		return b.download(ctx, arg)
 	}
-	return b.locateImport(ctx, arg)
+	t, err := b.locateImport(ctx, arg)
+	if err == nil {
+		return t, nil
+	}
+	switch info, serr := os.Stat(arg); {
+	case serr != nil:
+	case info.IsDir():
+		return nil, fmt.Errorf("%w; for the folder here say ./%s", err, filepath.ToSlash(arg))
+	default:
+		return nil, noPackage(arg)
+	}
+	return nil, err
+}
+
+// noPackage refuses a file that is given for a package.
+func noPackage(name string) error {
+	return fmt.Errorf("%s is neither a folder nor a .go file, and no image either", name)
 }
 
 // isLocal reports whether a package is named by its folder, as the go command
@@ -90,7 +106,7 @@ func locateDir(arg string) (*target, error) {
 	if info, err := os.Stat(abs); err != nil {
 		return nil, fmt.Errorf("no package %s: %w", arg, err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%s is neither a folder nor a .go file", arg)
+		return nil, noPackage(arg)
 	}
 	dir, pattern, err := PatternDir(arg)
 	if err != nil {

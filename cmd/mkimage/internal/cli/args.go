@@ -84,6 +84,27 @@ func misplaced(before, forTests, dashed []string) error {
 	return fmt.Errorf("%s is a flag for the tests, and those go after --: %s", name, build.ShellJoin(command))
 }
 
+// misplacedAfter refuses flags of mkimage test that stand after "--", where those
+// for the tests go.
+func misplacedAfter(cmd *cobra.Command, dashed []string) error {
+	for i := 0; i < len(dashed); i++ {
+		if !strings.HasPrefix(dashed[i], "-") {
+			continue
+		}
+		name, _, hasValue := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(dashed[i], "-"), "-"), "=")
+		is, takesNext := testrun.IsFlag(name)
+		switch {
+		case name == "args":
+			return nil
+		case is && takesNext && !hasValue:
+			i++
+		case !is && cmd.Flags().Lookup(name) != nil:
+			return fmt.Errorf("-%s is a flag of mkimage test, not of the tests: it goes before --", name)
+		}
+	}
+	return nil
+}
+
 // takesNext reports whether a flag, dashes as the library wants them, takes the
 // next argument as its value.
 func takesNext(flags *pflag.FlagSet, arg string) bool {

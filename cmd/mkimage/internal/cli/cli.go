@@ -82,8 +82,28 @@ flags; a flag wins.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.doctorCommand())
 	return root
+}
+
+// helpCommand is cobra's, but that a command it does not know is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown command %q", strings.Join(args, " "))
+			}
+			if err != nil {
+				return err
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // splitDash separates the arguments of a command from those after "--". dashed

@@ -32,8 +32,23 @@ func isELF(name string) bool {
 	return err == nil && string(magic) == elf.ELFMAG
 }
 
+// missingImage refuses what is named as mkimage build names images, and is not
+// there. No package has such a name.
+func missingImage(what []string) error {
+	if len(what) != 1 || !strings.HasSuffix(what[0], ".elf") {
+		return nil
+	}
+	if _, err := os.Stat(what[0]); err != nil {
+		return fmt.Errorf("no image %s: %w", what[0], errors.Unwrap(err))
+	}
+	return nil
+}
+
 // readImage reads an image file back, with errors for people.
 func readImage(name string) (*elfimage.Image, int, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a regular file", name)
+	}
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, 0, err

@@ -16,7 +16,12 @@ func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE",
 		Short: "Tell what is in an image",
-		Args:  cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("inspect: name one image, as in mkimage inspect hello.elf")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			img, size, err := readImage(args[0])
 			if err != nil {

@@ -28,7 +28,7 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Run shows the image's console, gives it standard input, and exits with the
 program's exit code; 3 says that the machine stopped without one. Ctrl-C presses
 the machine's power button, which the program sees as SIGTERM; a second one ends
-QEMU.`,
+QEMU. The program has one console: its standard error comes out with its output.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd, args, &s, gdb, capture)
 		},
@@ -53,6 +53,9 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, captur
 	m := &qemu.Machine{QEMU: path}
 	var outbox *qemu.Outbox
 	symbols := "" // the program for a debugger
+	if err := missingImage(what); err != nil {
+		return err
+	}
 	if len(what) == 1 && isELF(what[0]) {
 		symbols = what[0]
 		err = fromImage(m, what[0], s)
@@ -172,9 +175,9 @@ func bake(m *qemu.Machine, prog *build.Program, s *shared) error {
 	var line cmdline.Line
 	line.Program(s.Args, s.Env)
 	args, env := prog.File.Args, prog.File.Env
-	m.Image = s.output
-	if m.Image == "" {
-		m.Image = filepath.Join(filepath.Dir(prog.ELF), "image")
+	m.Image = filepath.Join(filepath.Dir(prog.ELF), "image")
+	if s.output != "" && s.output != os.DevNull {
+		m.Image = build.OutputPath(s.output, prog.Name)
 	}
 	if len(line.String()) > qemu.MaxAppend || s.output != "" || s.Args != nil && len(s.Args) == 0 {
 		args, env = prog.Settings.Args, prog.Settings.Env

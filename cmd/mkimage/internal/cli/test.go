@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os/signal"
 	"runtime"
 
@@ -30,7 +31,13 @@ as go test takes them: mkimage test ./... -- -run X -v`,
 			}
 			var patterns []string
 			patterns, r.Args = splitDash(cmd, args)
-			r.Settings = s.Settings
+			if err := misplacedAfter(cmd, r.Args); err != nil {
+				return err
+			}
+			if r.Jobs < 1 {
+				return fmt.Errorf("--jobs %d: want 1 or more", r.Jobs)
+			}
+			r.Settings, r.Output = s.Settings, s.output
 			ctx, cancel := signal.NotifyContext(cmd.Context(), stopSignals...)
 			defer cancel()
 			ok, err := r.Run(ctx, patterns)

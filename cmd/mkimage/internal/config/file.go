@@ -63,7 +63,8 @@ var wants = map[string]string{
 	"build":         `a table of go build's flags, as tags = "x" below [build]`,
 }
 
-// Load reads dir's libos.toml. A missing file sets nothing.
+// Load reads dir's libos.toml. A missing file sets nothing. Files that it names
+// are meant from dir.
 func Load(dir string) (Settings, error) {
 	name := filepath.Join(dir, FileName)
 	data, err := os.ReadFile(name)
@@ -76,6 +77,9 @@ func Load(dir string) (Settings, error) {
 	s, err := parse(data)
 	if err != nil {
 		return Settings{}, fmt.Errorf("%s%w", name, err)
+	}
+	if s.RootsFile() && !filepath.IsAbs(s.Roots) {
+		s.Roots = filepath.Join(dir, s.Roots)
 	}
 	return s, nil
 }

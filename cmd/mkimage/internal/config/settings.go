@@ -5,6 +5,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -53,6 +54,9 @@ const (
 	Off  = "off"
 	None = "none"
 )
+
+// RootsFile reports whether the certificate authorities are those of a file.
+func (s Settings) RootsFile() bool { return s.Roots != "" && s.Roots != Auto && s.Roots != None }
 
 // MaxCPUs is how many processors the runtime's bottom half can start.
 const MaxCPUs = 64
@@ -130,6 +134,11 @@ func (s Settings) Check() error {
 	}
 	if _, err := Ports(s.Publish); err != nil {
 		return err
+	}
+	if s.RootsFile() {
+		if _, err := os.Stat(s.Roots); err != nil {
+			return fmt.Errorf("roots: want auto, none or a PEM file: %w", err)
+		}
 	}
 	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {
 		return err

@@ -38,6 +38,9 @@ type IO struct {
 // program, or ExitLost, or ExitKilled; an error says that QEMU could not do its
 // part. When ctx ends, the machine is killed.
 func (m *Machine) Run(ctx context.Context, streams IO) (int, error) {
+	if err := m.portsFree(); err != nil {
+		return 0, err
+	}
 	dir, err := os.MkdirTemp("", "mkimage-")
 	if err != nil {
 		return 0, err
@@ -53,7 +56,7 @@ func (m *Machine) Run(ctx context.Context, streams IO) (int, error) {
 		return 0, err
 	}
 
-	r := &run{streams: streams, qmp: qmp, input: make(chan struct{})}
+	r := &run{streams: streams, qmp: qmp, memory: m.Memory, input: make(chan struct{})}
 	cmd := exec.CommandContext(ctx, m.QEMU, m.args(channels{control, qmpOptions})...)
 	cmd.SysProcAttr = ownGroup()
 	// Not the file itself: QEMU would make it non-blocking for everyone who shares it.
@@ -77,6 +80,7 @@ func (m *Machine) CommandLine() []string {
 type run struct {
 	streams IO
 	qmp     *monitor
+	memory  int64 // of the machine
 	stderr  bytes.Buffer
 	input   chan struct{} // closed when the program reads standard input
 	once    sync.Once
@@ -118,6 +122,8 @@ func (r *run) result(ctx context.Context, waitErr error) (int, error) {
 		return r.code, nil
 	case r.killed || ctx.Err() != nil:
 		return ExitKilled, context.Cause(ctx)
+	case strings.Contains(r.stderr.String(), "cannot set up guest memory"):
+		return 0, fmt.Errorf("this machine cannot give %d MiB of memory to another: ask for less by --memory", r.memory>>20)
 	case strings.Contains(r.stderr.String(), Program+":"):
 		return 0, fmt.Errorf("QEMU failed:\n%s", strings.TrimSpace(r.stderr.String()))
 	}

@@ -1,6 +1,8 @@
 package testrun
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -67,9 +69,13 @@ func parseArgs(in []string) (arguments, error) {
 		case "timeout":
 			d, err := time.ParseDuration(next())
 			if err != nil {
-				return a, err
+				return a, fmt.Errorf("-timeout: want a duration, as 30s or 10m: %w", err)
 			}
 			a.timeout = d
+		case "fuzz":
+			if next() != "" {
+				return a, errors.New("-fuzz: fuzzing runs its workers as processes, and an image has one; fuzz on the host, by go test -fuzz (mkimage test runs the seeds)")
+			}
 		case "v":
 			a.verbose = !hasValue || value != "false"
 			a.show = a.show || a.verbose

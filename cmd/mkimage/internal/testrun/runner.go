@@ -34,6 +34,7 @@ type Runner struct {
 	JSON     bool
 	Jobs     int // packages at once
 	NoSkips  bool
+	Output   string // file or folder for the image of a package's tests; "" keeps it in the cache
 	Stdout   io.Writer
 	Stderr   io.Writer
 
@@ -54,6 +55,9 @@ func (r *Runner) Run(ctx context.Context, patterns []string) (ok bool, err error
 	}
 	if err := r.args.outputs.check(len(pkgs)); err != nil {
 		return false, err
+	}
+	if r.Output != "" && len(pkgs) > 1 {
+		return false, fmt.Errorf("-o: it names one image, and there are %d packages: test one at a time", len(pkgs))
 	}
 	reports := make([]*report, len(pkgs))
 	for i := range pkgs {
@@ -246,7 +250,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	baked.Add("name", path.Base(p.ImportPath)+".test")
 	args := append(r.outputArgs(p.ctx), r.args.binary(skip, r.JSON)...)
 	line.Program(args, settings.Env)
-	if len(line.String()) > qemu.MaxAppend {
+	if len(line.String()) > qemu.MaxAppend || r.Output != "" {
 		baked.Program(args, settings.Env)
 		line = cmdline.Line{}
 	}
@@ -264,7 +268,12 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if m.Ports, err = config.Ports(settings.Publish); err != nil {
 		return nil, err
 	}
-	recipe := build.Recipe{Memory: settings.Memory, Cmdline: baked.String(), Record: elfimage.Record{Package: p.ImportPath, Modules: modules}}
+	if r.Output != "" {
+		m.Image = build.OutputPath(r.Output, path.Base(p.ImportPath)+".test")
+	}
+	recipe := build.Recipe{Memory: settings.Memory, Cmdline: baked.String(), Record: elfimage.Record{
+		Package: p.ImportPath, Modules: modules, Memory: settings.Memory.String(), CPUs: settings.CPUs,
+	}}
 	_, err = recipe.Write(elf, m.Image)
 	return m, err
 }
