@@ -361,3 +361,37 @@ func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
 }
+
+// TestSoakRunsEveryFuzzer holds ci/soak, which looks for fuzzers by their text, to what the compiler would find.
+func TestSoakRunsEveryFuzzer(t *testing.T) {
+	cmd := exec.Command("ci/soak")
+	cmd.Env = append(os.Environ(), "DRY=1", "ONLY=fuzzing")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		if run, ok := strings.CutPrefix(line, "soak: fuzzing ./"); ok {
+			runs[strings.TrimSpace(run)] = true
+		}
+	}
+	found := 0
+	for dir, files := range packages(t) {
+		for _, f := range files {
+			for _, d := range f.ast.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || fn.Recv != nil || !strings.HasPrefix(fn.Name.Name, "Fuzz") || !strings.HasSuffix(f.path, "_test.go") {
+					continue
+				}
+				found++
+				if name := dir + " " + fn.Name.Name; !runs[name] {
+					t.Errorf("ci/soak does not run %s", name)
+				}
+			}
+		}
+	}
+	if found == 0 || found != len(runs) {
+		t.Errorf("%d fuzzers are declared, ci/soak names %d", found, len(runs))
+	}
+}
