@@ -1,0 +1,194 @@
+package cffs
+
+import "math/bits"
+
+// alloc says which blocks are in use. Its methods want FS.mu for writing.
+type alloc struct {
+	groups []group
+	blocks uint64 // of the volume
+	used   uint64 // bits set, those of freed included
+	freed  []span // what the next commit does not need, but the last one does: in use until then
+	nfreed uint64
+	cursor uint64 // where the search goes on
+}
+
+// A group is one bitmap.
+type group struct {
+	bits  [groupBlocks / 64]uint64
+	slot  int  // which of the two is current
+	dirty bool // it differs from that, or the other slot holds what must not become current
+}
+
+// A span is blocks in a row.
+type span struct{ first, n uint64 }
+
+// groupsOf is how many groups a volume has: one that would end within its bitmaps does not exist.
+func groupsOf(blocks uint64) int {
+	n := int(blocks / groupBlocks)
+	if blocks%groupBlocks > bitmapAt+2 {
+		n++
+	}
+	return n
+}
+
+// usable is how many of a volume's blocks its groups reach.
+func usable(blocks uint64) uint64 { return min(blocks, uint64(groupsOf(blocks))*groupBlocks) }
+
+func (a *alloc) set(b uint64) {
+	a.groups[b/groupBlocks].bits[b%groupBlocks/64] |= 1 << (b % groupBlocks % 64)
+}
+func (a *alloc) clear(b uint64) {
+	a.groups[b/groupBlocks].bits[b%groupBlocks/64] &^= 1 << (b % groupBlocks % 64)
+}
+func (a *alloc) is(b uint64) bool {
+	return a.groups[b/groupBlocks].bits[b%groupBlocks/64]>>(b%groupBlocks%64)&1 != 0
+}
+
+// reserved calls f for the blocks of group g that are never given out.
+func reserved(g int, backup uint64, f func(b uint64)) {
+	base := uint64(g) * groupBlocks
+	f(base + bitmapAt)
+	f(base + bitmapAt + 1)
+	if g == 0 {
+		for b := range uint64(4) {
+			f(b)
+		}
+		f(backup)
+		f(backup + 1)
+	}
+}
+
+// grow makes room for a volume of so many blocks. New groups are empty, but for what is never given out, and dirty.
+func (a *alloc) grow(blocks, backup uint64) {
+	a.blocks = usable(blocks)
+	for g := len(a.groups); g < groupsOf(blocks); g++ {
+		a.groups = append(a.groups, group{dirty: true, slot: 1})
+		reserved(g, backup, func(b uint64) {
+			a.set(b)
+			a.used++
+		})
+	}
+}
+
+// free is how many blocks can be given out now.
+func (a *alloc) free() uint64 { return a.blocks - a.used }
+
+// take gives up to n blocks in a row, at least one; none where there is none free. It prefers n in a row to being near, and near to far.
+func (a *alloc) take(n uint64) span {
+	if a.free() == 0 || n == 0 {
+		return span{}
+	}
+	// The search wraps around early while the volume is mostly empty, so that a sparse file of the host stays small.
+	limit := min(a.blocks, 2*a.used+16384)
+	if a.cursor >= limit {
+		a.cursor = 0
+	}
+	best := a.search(a.cursor, limit, n, span{})
+	if best.n < n {
+		best = a.search(0, a.cursor, n, best)
+	}
+	if best.n < n && limit < a.blocks {
+		best = a.search(limit, a.blocks, n, best)
+	}
+	for b := best.first; b < best.first+best.n; b++ {
+		a.set(b)
+		a.groups[b/groupBlocks].dirty = true
+	}
+	a.used += best.n
+	a.cursor = best.first + best.n
+	return best
+}
+
+// search finds n free blocks in a row in [from, to), or the longest row, if it is longer than best.
+func (a *alloc) search(from, to, n uint64, best span) span {
+	run := span{first: from}
+	for b := from; b < to; {
+		g := &a.groups[b/groupBlocks]
+		i := b % groupBlocks
+		w := g.bits[i/64] >> (i % 64)
+		left := min(64-i%64, to-b)
+		if w&1 != 0 { // in use: over to the next that is not
+			k := min(uint64(bits.TrailingZeros64(^w)), left)
+			b += k
+			run = span{first: b}
+			continue
+		}
+		k := min(uint64(bits.TrailingZeros64(w)), left)
+		b += k
+		run.n += k
+		if run.n >= n {
+			return span{run.first, n}
+		}
+		if run.n > best.n {
+			best = run
+		}
+	}
+	return best
+}
+
+// giveUp says that the next commit does not need blocks any more.
+func (a *alloc) giveUp(s span) {
+	a.nfreed += s.n
+	if last := len(a.freed) - 1; last >= 0 && a.freed[last].first+a.freed[last].n == s.first {
+		a.freed[last].n += s.n
+	} else {
+		a.freed = append(a.freed, s)
+	}
+	for b := s.first; b < s.first+s.n; b = (b/groupBlocks + 1) * groupBlocks {
+		a.groups[b/groupBlocks].dirty = true
+	}
+}
+
+// bitmap is the block of group g as the next commit has it: without what it frees. freed has that group's bits.
+func (a *alloc) bitmap(g int, freed map[int]*[groupBlocks / 64]uint64, gen uint64, uuid *[16]byte) []byte {
+	b := make([]byte, BlockSize)
+	le.PutUint32(b[4:], bitmapMagic)
+	le.PutUint64(b[8:], gen)
+	le.PutUint64(b[16:], uint64(g))
+	copy(b[24:32], uuid[:8])
+	f := freed[g]
+	for i, w := range a.groups[g].bits {
+		if f != nil {
+			w &^= f[i]
+		}
+		le.PutUint64(b[32+8*i:], w)
+	}
+	seal(b)
+	return b
+}
+
+// freedBits is what the next commit frees, by group.
+func (a *alloc) freedBits() map[int]*[groupBlocks / 64]uint64 {
+	m := map[int]*[groupBlocks / 64]uint64{}
+	for _, s := range a.freed {
+		for b := s.first; b < s.first+s.n; b++ {
+			g := int(b / groupBlocks)
+			if m[g] == nil {
+				m[g] = new([groupBlocks / 64]uint64)
+			}
+			m[g][b%groupBlocks/64] |= 1 << (b % groupBlocks % 64)
+		}
+	}
+	return m
+}
+
+// committed makes what was freed free, and gives it for discarding.
+func (a *alloc) committed() []span {
+	list := a.freed
+	for _, s := range list {
+		for b := s.first; b < s.first+s.n; b++ {
+			a.clear(b)
+		}
+	}
+	a.used -= a.nfreed
+	a.freed, a.nfreed = nil, 0
+	return list
+}
+
+// decodeBitmap says of which commit a slot of group g is; ok is false if it is none.
+func decodeBitmap(b []byte, g int, uuid *[16]byte) (gen uint64, ok bool) {
+	if le.Uint32(b[4:]) != bitmapMagic || le.Uint64(b[16:]) != uint64(g) || string(b[24:32]) != string(uuid[:8]) || !sealed(b) {
+		return 0, false
+	}
+	return le.Uint64(b[8:]), true
+}

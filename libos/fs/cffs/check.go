@@ -1,0 +1,407 @@
+package cffs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sort"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+// A Problem is one thing that is wrong with a volume.
+type Problem struct {
+	What string
+	Loss bool // something is lost, or would be by a repair; false: only blocks that nobody uses count as used
+}
+
+func (p Problem) String() string { return p.What }
+
+// A Report is what Check found.
+type Report struct {
+	Problems    []Problem
+	Files, Dirs uint64
+	Blocks      uint64 // that the tree and data use
+	More        int    // problems beyond those listed
+	sb          *super
+	used        []uint64 // a bit for each block in use
+	groups      int
+}
+
+// maxProblems is how many are listed.
+const maxProblems = 1000
+
+func (r *Report) add(loss bool, format string, args ...any) {
+	if len(r.Problems) == maxProblems {
+		r.More++
+		return
+	}
+	r.Problems = append(r.Problems, Problem{fmt.Sprintf(format, args...), loss})
+}
+
+// Check looks at all of the volume on dev, which must not be mounted, and changes nothing: every block of the tree, and with data the sums of all data. An error says that there is nothing to
+// look at; what is damaged is in the Report.
+func Check(dev block.Device, data bool) (*Report, error) {
+	f, err := open(dev, Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{sb: &f.sb, used: make([]uint64, (f.sb.blocks+63)/64), groups: groupsOf(f.sb.blocks)}
+	c := checker{f: f, r: r, data: data, inodes: map[uint64]*seen{}}
+	for g := range r.groups {
+		reserved(g, f.sb.backup, func(b uint64) { c.use(b, "a place of its own") })
+	}
+	c.node(f.t.root, -1, nil, nil)
+	c.names()
+	c.bitmaps()
+	c.supers()
+	return r, nil
+}
+
+type checker struct {
+	f      *FS
+	r      *Report
+	data   bool
+	inodes map[uint64]*seen
+	last   []byte // the key before this one
+}
+
+// seen is what was found of an inode.
+type seen struct {
+	rec      *record
+	embedded bool
+	names    uint32
+	subdirs  uint32
+	entries  uint64
+	parent   uint64
+	kind     uint32 // as entries say
+	blocks   uint64
+	next     uint64 // behind the last extent
+	target   uint64
+	orphan   bool
+	more     bool // it has extents, attributes or a target
+}
+
+func (c *checker) inode(ino uint64) *seen {
+	s := c.inodes[ino]
+	if s == nil {
+		s = &seen{}
+		c.inodes[ino] = s
+	}
+	return s
+}
+
+// use notes that a block is in use, and says whether it could be.
+func (c *checker) use(b uint64, by string) bool {
+	if b >= uint64(c.r.groups)*groupBlocks || b >= c.f.sb.blocks {
+		c.r.add(true, "%s lies at block %d, outside the volume", by, b)
+		return false
+	}
+	if c.r.used[b/64]>>(b%64)&1 != 0 {
+		c.r.add(true, "block %d is used twice, the second time by %s", b, by)
+		return false
+	}
+	c.r.used[b/64] |= 1 << (b % 64)
+	c.r.Blocks++
+	return true
+}
+
+// node looks at a node and all below it. Keys are to be in [lo, hi).
+func (c *checker) node(r *ref, level int, lo, hi []byte) {
+	if !c.use(r.addr, "a node of the tree") {
+		return
+	}
+	n, err := c.f.t.load(r, level)
+	if err != nil {
+		c.r.add(true, "the tree's node at block %d cannot be read (%v): all between %x and %x is lost", r.addr, err, lo, hi)
+		return
+	}
+	defer r.n.Store(nil)
+	for i, k := range n.keys {
+		if n.level > 0 {
+			a, b := lo, hi
+			if i > 0 {
+				a = k
+			}
+			if i+1 < len(n.keys) {
+				b = n.keys[i+1]
+			}
+			if i > 0 && (bytes.Compare(k, lo) < 0 || hi != nil && bytes.Compare(k, hi) >= 0) {
+				c.r.add(true, "the tree's node at block %d has keys that it should not have", r.addr)
+			}
+			c.node(n.kids[i], int(n.level)-1, a, b)
+			continue
+		}
+		if bytes.Compare(k, lo) < 0 || hi != nil && bytes.Compare(k, hi) >= 0 || c.last != nil && bytes.Compare(k, c.last) <= 0 {
+			c.r.add(true, "the tree's leaf at block %d has keys that it should not have", r.addr)
+		}
+		c.last = bytes.Clone(k)
+		c.item(k, n.vals[i])
+	}
+}
+
+func (c *checker) item(k, v []byte) {
+	if len(k) < 9 {
+		c.r.add(true, "a key is too short: %x", k)
+		return
+	}
+	ino, kind := be.Uint64(k), k[8]
+	if ino >= c.f.sb.nextIno {
+		c.r.add(true, "inode %d has a number that was not given out yet", ino)
+	}
+	switch {
+	case kind == kindRecord && len(k) == 9:
+		rec, ok := decodeRecord(v)
+		if !ok || rec.ino != ino {
+			c.r.add(true, "the record of inode %d makes no sense", ino)
+			return
+		}
+		c.record(&rec, false)
+	case kind == kindEntry && len(k) == 17:
+		c.entry(ino, be.Uint64(k[9:]), v)
+	case kind == kindExtent && len(k) == 17:
+		c.extent(ino, k, v)
+	case kind == kindOrphan && len(k) == 17 && ino == 0:
+		c.inode(be.Uint64(k[9:])).orphan = true
+	case kind == kindXattr && len(k) >= 12 && k[len(k)-2] == 0:
+		c.inode(ino).more = true
+	case kind == kindTarget && len(k) == 10:
+		s := c.inode(ino)
+		s.more, s.target = true, s.target+uint64(len(v))
+	default:
+		c.r.add(true, "a key of no known kind: %x", k)
+	}
+}
+
+func (c *checker) record(rec *record, embedded bool) {
+	s := c.inode(rec.ino)
+	if s.rec != nil {
+		c.r.add(true, "inode %d has two records", rec.ino)
+		return
+	}
+	s.rec, s.embedded = rec, embedded
+}
+
+func (c *checker) entry(dir, cookie uint64, v []byte) {
+	e, ok := decodeEntry(v)
+	if !ok {
+		c.r.add(true, "an entry of directory %d makes no sense", dir)
+		return
+	}
+	if cookie>>8 != cookieBase(&c.f.sb.uuid, e.name)>>8 {
+		c.r.add(true, "the name %q of directory %d is at a wrong place", e.name, dir)
+	}
+	d, s := c.inode(dir), c.inode(e.ino)
+	d.entries++
+	s.names++
+	if s.names > 1 && e.kind == syscall.S_IFDIR {
+		c.r.add(true, "directory %d has two names, one of them %q", e.ino, e.name)
+	}
+	if s.kind != 0 && s.kind != e.kind {
+		c.r.add(true, "names of inode %d do not agree what it is", e.ino)
+	}
+	s.kind, s.parent = e.kind, dir
+	if e.kind == syscall.S_IFDIR {
+		d.subdirs++
+	}
+	if e.rec != nil {
+		c.record(e.rec, true)
+	}
+}
+
+func (c *checker) extent(ino uint64, k, v []byte) {
+	x, ok := decodeExtent(k, v)
+	if !ok {
+		c.r.add(true, "an extent of inode %d makes no sense", ino)
+		return
+	}
+	s := c.inode(ino)
+	s.more = true
+	if x.first() < s.next {
+		c.r.add(true, "extents of inode %d overlap at its block %d", ino, x.first())
+	}
+	s.next = x.last + 1
+	s.blocks += uint64(len(x.sums))
+	for i := range x.sums {
+		if !c.use(x.block+uint64(i), fmt.Sprintf("inode %d", ino)) {
+			return
+		}
+	}
+	if !c.data {
+		return
+	}
+	b := make([]byte, len(x.sums)*BlockSize)
+	if err := c.f.dev.Read([][]byte{b}, int64(x.block)*BlockSize); err != nil {
+		c.r.add(true, "blocks %d to %d of inode %d cannot be read: %v", x.first(), x.last, ino, err)
+		return
+	}
+	for i, want := range x.sums {
+		if sum(b[i*BlockSize:(i+1)*BlockSize]) != want {
+			c.r.add(true, "block %d of inode %d has a wrong sum: its data is lost", x.first()+uint64(i), ino)
+		}
+	}
+}
+
+// names looks whether inodes and names fit each other.
+func (c *checker) names() {
+	list := make([]uint64, 0, len(c.inodes))
+	for ino := range c.inodes {
+		list = append(list, ino)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
+	for _, ino := range list {
+		s := c.inodes[ino]
+		if s.rec == nil {
+			c.r.add(true, "inode %d has no record, but %d names, %d entries and %d blocks", ino, s.names, s.entries, s.blocks)
+			continue
+		}
+		kind := s.rec.mode & syscall.S_IFMT
+		dir := kind == syscall.S_IFDIR
+		links := s.names
+		if dir {
+			c.r.Dirs++
+			if links != 0 || ino == rootIno {
+				links = 2 + s.subdirs
+			}
+		} else {
+			c.r.Files++
+		}
+		if s.rec.nlink != links {
+			c.r.add(true, "inode %d has %d names or directories, and says %d", ino, links, s.rec.nlink)
+		}
+		if s.kind != 0 && s.kind != kind {
+			c.r.add(true, "names of inode %d do not agree with it what it is", ino)
+		}
+		if s.names == 0 && ino != rootIno && !s.orphan {
+			c.r.add(true, "inode %d has no name, and is not on the list of those without", ino)
+		}
+		if s.names != 0 && s.orphan {
+			c.r.add(true, "inode %d has a name, and is on the list of those without", ino)
+		}
+		if s.embedded && s.names > 1 {
+			c.r.add(true, "inode %d has %d names, and its record is in one of them", ino, s.names)
+		}
+		if dir && s.rec.size != s.entries || !dir && s.entries != 0 {
+			c.r.add(true, "inode %d has %d entries, and says %d", ino, s.entries, s.rec.size)
+		}
+		if s.rec.blocks != s.blocks {
+			c.r.add(true, "inode %d has %d blocks, and says %d", ino, s.blocks, s.rec.blocks)
+		}
+		if kind == syscall.S_IFLNK && s.rec.size != s.target+uint64(len(s.rec.target)) {
+			c.r.add(true, "the target of link %d is incomplete", ino)
+		}
+		c.rooted(ino, s)
+	}
+}
+
+// rooted looks whether a directory is below the root.
+func (c *checker) rooted(ino uint64, s *seen) {
+	if s.names == 0 {
+		return
+	}
+	for at, n := s.parent, 0; at != rootIno; n++ {
+		p := c.inodes[at]
+		if p == nil || p.names == 0 && (p.rec == nil || p.rec.nlink != 0) || n > 1<<16 {
+			c.r.add(true, "inode %d is not below the root directory", ino)
+			return
+		}
+		if p.names == 0 {
+			return
+		}
+		at = p.parent
+	}
+}
+
+// bitmaps compares them with what is in use.
+func (c *checker) bitmaps() {
+	if err := c.f.readBitmaps(); err != nil {
+		c.r.add(true, "a bitmap cannot be read (%v)", err)
+		return
+	}
+	a := &c.f.al
+	leaks, first := uint64(0), uint64(0)
+	for b := uint64(0); b < a.blocks; b++ {
+		used := c.r.used[b/64]>>(b%64)&1 != 0
+		switch {
+		case used && !a.is(b):
+			c.r.add(true, "block %d is in use and counts as free", b)
+		case !used && a.is(b):
+			if leaks == 0 {
+				first = b
+			}
+			leaks++
+		}
+	}
+	if leaks > 0 {
+		c.r.add(false, "%d blocks count as used and are not, the first is %d", leaks, first)
+	}
+	if a.used != c.f.sb.used {
+		c.r.add(false, "%d blocks count as used, and the superblock says %d", a.used, c.f.sb.used)
+	}
+}
+
+// supers looks at the superblock's copies.
+func (c *checker) supers() {
+	good := 0
+	for _, at := range []uint64{0, 1, c.f.sb.backup, c.f.sb.backup + 1} {
+		b := make([]byte, BlockSize)
+		if err := c.f.dev.Read([][]byte{b}, int64(at)*BlockSize); err != nil {
+			c.r.add(false, "the superblock at %d cannot be read: %v", at, err)
+		} else if s := decodeSuper(b); s != nil && s.gen == c.f.sb.gen {
+			good++
+		}
+	}
+	if good < 2 {
+		c.r.add(false, "of the two copies of the superblock only %d can be read: the next commit writes both", good)
+	}
+}
+
+// ErrLoss is what Repair gives where a repair would lose something.
+var ErrLoss = errors.New("cffs: there is damage that cannot be repaired without loss: copy what can be read, and format anew")
+
+// Repair mends what can be mended without losing anything: bitmaps that count blocks as used that are not, and superblocks of which a copy is damaged. It says what it did. Where something is lost it
+// changes nothing: ErrLoss.
+func Repair(dev block.Device) (done []string, err error) {
+	r, err := Check(dev, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range r.Problems {
+		if p.Loss {
+			return nil, ErrLoss
+		}
+		done = append(done, "mended: "+p.What)
+	}
+	if len(done) == 0 {
+		return nil, nil
+	}
+	f, err := open(dev, Options{})
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.readBitmaps(); err != nil {
+		return nil, err
+	}
+	f.al.used = 0
+	for g := range f.al.groups {
+		p := &f.al.groups[g]
+		p.dirty = true
+		for i := range p.bits {
+			p.bits[i] = 0
+		}
+	}
+	for b := uint64(0); b < f.al.blocks; b++ {
+		if r.used[b/64]>>(b%64)&1 != 0 {
+			f.al.set(b)
+			f.al.used++
+		}
+	}
+	f.change++
+	if err := f.commit(); err != nil {
+		return nil, err
+	}
+	return done, nil
+}

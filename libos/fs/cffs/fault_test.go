@@ -1,0 +1,635 @@
+package cffs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+// script is operations that come by most of the code.
+func script() []op {
+	list := []op{{kind: "mkdir", a: "d"}, {kind: "write", a: "d/a", off: 100, n: 9000}, {kind: "sync"}, {kind: "write", a: "d/a", off: 4096, n: 20}, {kind: "link", a: "d/a", b: "b"},
+		{kind: "fsync", a: "b"}, {kind: "rename", a: "b", b: "d/c"}, {kind: "truncate", a: "d/c", off: 5000}, {kind: "setxattr", a: "d/c", b: "x", n: 1500}, {kind: "sync"},
+		{kind: "symlink", a: "l", n: 900}, {kind: "unlink", a: "d/a"}, {kind: "unlink", a: "d/c"}, {kind: "mkdir", a: "e"}, {kind: "rename", a: "d", b: "e/d"}, {kind: "sync"}}
+	for i := range 60 {
+		list = append(list, op{kind: "write", a: fmt.Sprint("f", i), n: 100})
+	}
+	return append(list, op{kind: "sync"}, op{kind: "unlink", a: "f3"}, op{kind: "write", a: "f4", off: 300, n: 100}, op{kind: "sync"})
+}
+
+// TestEveryRequestFails has each request of a script fail in turn, that one alone and all from it on. Nothing panics, what was acknowledged is there after mounting anew, and what was not is there
+// whole or not at all.
+func TestEveryRequestFails(t *testing.T) {
+	t.Parallel()
+	small := manual
+	small.Cache = 8 * BlockSize
+	for _, forever := range []bool{false, true} {
+		for at := int64(1); ; at++ {
+			d := formatted(t, minBlocks)
+			faulty := &block.Faulty{Device: d, At: at}
+			if forever {
+				faulty.Last = 1 << 60
+			}
+			states := []string{dump(oracle())}
+			acked := 0
+			want := oracle()
+			f, err := Mount(faulty, small)
+			if err == nil {
+				mine := treeOf(f)
+				for i, x := range script() {
+					got := x.do(mine)
+					if got != 0 && got != syscall.EIO {
+						// What came before failed, and so there is nothing to be found.
+						if !slices.Contains([]core.Errno{syscall.ENOENT, syscall.ENOTDIR, syscall.EEXIST}, got) {
+							t.Fatalf("request %d fails: %v: %v", at, x, got)
+						}
+					}
+					if f.failed != nil {
+						// What was done until the failure is seen, and nothing of it may be durable, or all.
+						if x.do(want); x.syncs() && got == 0 {
+							t.Fatalf("request %d fails: %v is acknowledged after writing ended", at, x)
+						}
+						states = append(states, dump(want))
+						break
+					}
+					if got == 0 {
+						x.do(want)
+					}
+					states = append(states, dump(want))
+					if x.syncs() && got == 0 {
+						acked = i + 1
+					}
+				}
+			}
+			again := mount(t, d, manual)
+			got := dump(treeOf(again))
+			if !slices.Contains(states[acked:], got) {
+				t.Fatalf("request %d fails (forever %v): after mounting anew:\n%s\nacknowledged:\n%s", at, forever, got, states[acked])
+			}
+			again.Close()
+			check(t, d)
+			if t.Failed() {
+				t.Fatalf("request %d fails (forever %v)", at, forever)
+			}
+			if faulty.Requests() < at {
+				t.Logf("%d requests", at-1)
+				break
+			}
+		}
+	}
+}
+
+// TestFull fills volumes of many sizes, by writing, making names, links, attributes, then does everything there is to a full one: the errors are ENOSPC, what was there stays, and when all is removed the space is back.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	for _, blocks := range []int{minBlocks, 600, 1000} {
+		for seed := range uint64(6) {
+			d := formatted(t, blocks)
+			f := mount(t, d, manual)
+			r := rand.New(rand.NewPCG(seed, 7))
+			var before core.Statfs
+			f.Sync()
+			f.Statfs(&before)
+			mine, want := treeOf(f), oracle()
+			full := 0
+			for i := range 1500 {
+				x := randomOp(r, 200*BlockSize)
+				if x.kind == "write" && i%3 == 0 {
+					x.n = 30 * BlockSize
+				}
+				if x.kind == "write" && r.IntN(2) == 0 {
+					x.a = fmt.Sprintf("%.*d", 1+r.IntN(200), i)
+				}
+				if strings.HasPrefix(x.kind, "unlink") && r.IntN(4) != 0 {
+					continue
+				}
+				got := x.do(mine)
+				if got == syscall.EIO || f.failed != nil {
+					t.Fatalf("%d blocks, seed %d, operation %d: %v: %v, %v", blocks, seed, i, x, got, f.failed)
+				}
+				if got == syscall.ENOSPC {
+					full++
+					if x.kind == "write" || x.kind == "append" || x.kind == "allocate" || x.kind == "zero" {
+						// Such a one may be done in part: the oracle gets what is there.
+						copyFile(t, mine, want, x.a)
+						continue
+					}
+					if x.syncs() || x.kind == "unlink" || x.kind == "rmdir" {
+						t.Fatalf("%d blocks, seed %d, operation %d: %v: %v", blocks, seed, i, x, got)
+					}
+					continue
+				}
+				if right := x.do(want); right != got {
+					t.Fatalf("%d blocks, seed %d, operation %d: %v: %v, and in memory %v", blocks, seed, i, x, got, right)
+				}
+			}
+			if full < 10 {
+				t.Errorf("%d blocks, seed %d: it was full only %d times", blocks, seed, full)
+			}
+			if a, b := dump(mine), dump(want); a != b {
+				t.Fatalf("%d blocks, seed %d: volume:\n%s\nmemory:\n%s", blocks, seed, a, b)
+			}
+			if e := f.Sync(); e != 0 {
+				t.Fatal(e)
+			}
+			f.Close()
+			check(t, d)
+			f = mount(t, d, manual)
+			if a, b := dump(treeOf(f)), dump(want); a != b {
+				t.Fatalf("%d blocks, seed %d, mounted anew: volume:\n%s\nmemory:\n%s", blocks, seed, a, b)
+			}
+			removeAll(t, treeOf(f))
+			f.Sync()
+			var after core.Statfs
+			f.Statfs(&after)
+			if after.Free != before.Free {
+				t.Errorf("%d blocks, seed %d: %d were free, and when all is removed %d", blocks, seed, before.Free, after.Free)
+			}
+			f.Close()
+			check(t, d)
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// copyFile makes a file of one tree what it is in another.
+func copyFile(t *testing.T, from, to *core.Tree, name string) {
+	root := from.Root()
+	defer root.Drop()
+	p, e := from.Resolve(root, name, 0)
+	if e != 0 {
+		return // it was not even made
+	}
+	defer p.Drop()
+	x, ok := p.Node.(core.File)
+	if !ok {
+		return
+	}
+	var a core.Attr
+	x.Attr(&a)
+	b := make([]byte, a.Size)
+	x.ReadAt(b, 0)
+	at := to.Root()
+	defer at.Drop()
+	q, e := to.Open(at, name, syscall.O_CREAT|syscall.O_RDWR, 0o644, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer q.Drop()
+	y := q.Node.(core.File)
+	y.Truncate(a.Size)
+	if len(b) > 0 {
+		y.WriteAt(b, 0)
+	}
+}
+
+func removeAll(t *testing.T, tr *core.Tree) {
+	root := tr.Root()
+	defer root.Drop()
+	var clear func(d core.Dir)
+	clear = func(d core.Dir) {
+		var names []string
+		d.ReadDir(0, func(e *core.Entry) bool { names = append(names, e.Name); return true })
+		for _, name := range names {
+			n, e := d.Lookup(name)
+			if e != 0 {
+				t.Fatal(name, e)
+			}
+			if c, ok := n.(core.Dir); ok {
+				clear(c)
+				e = d.Rmdir(name)
+			} else {
+				e = d.Unlink(name)
+			}
+			n.Unref()
+			if e != 0 {
+				t.Fatal(name, e)
+			}
+		}
+	}
+	clear(root.Node.(core.Dir))
+}
+
+// sample is a volume with something of all kinds.
+func sample(t testing.TB) *block.Memory {
+	d := formatted(t, minBlocks)
+	f := mount(t, d, manual)
+	tr := treeOf(f)
+	for _, x := range script() {
+		if e := x.do(tr); e != 0 {
+			t.Fatal(x, e)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// use does to a volume, mounted or not, what programs do; whatever is on it nothing may panic or hang.
+func use(d block.Device) {
+	f, err := Mount(d, manual)
+	if err != nil {
+		return
+	}
+	tr := treeOf(f)
+	dump(tr)
+	for _, x := range script() {
+		x.do(tr)
+	}
+	f.Close()
+}
+
+// FuzzDamage changes bytes of a volume, with sums that are wrong or made right again.
+func FuzzDamage(f *testing.F) {
+	d := sample(f)
+	f.Add([]byte{1, 0, 0, 0, 0})
+	f.Add(bytes.Repeat([]byte{1, 7, 40, 3, 9, 200}, 20))
+	good := d.Bytes()
+	var busy []int // blocks that hold something
+	for b := range len(good) / BlockSize {
+		if len(bytes.Trim(good[b*BlockSize:(b+1)*BlockSize], "\x00")) > 0 {
+			busy = append(busy, b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		disk := slices.Clone(good)
+		for i := 0; len(b) >= 5 && i < 50; i++ {
+			blk := disk[busy[int(b[1])%len(busy)]*BlockSize:][:BlockSize]
+			at := (int(b[2])<<8 | int(b[3])) % BlockSize
+			if b[0]&2 != 0 { // near the beginning, where headers are
+				at %= 200
+			}
+			blk[at] = b[4]
+			b = b[5:]
+		}
+		reseal(disk)
+		m := block.NewMemory(disk)
+		Check(m, true)
+		use(m)
+	})
+}
+
+// reseal makes the sums right, so that what is behind them is reached: of nodes from the leaves up, of bitmaps and superblocks.
+func reseal(disk []byte) {
+	sb := func(i uint64) []byte { return disk[i*BlockSize:][:BlockSize] }
+	var fix func(addr uint64, depth int) uint32
+	fix = func(addr uint64, depth int) uint32 {
+		if addr >= uint64(len(disk)/BlockSize) || depth > 8 {
+			return 0
+		}
+		b := sb(addr)
+		uuid := [16]byte(disk[16:32])
+		if n := decodeNode(b, addr, &uuid); n != nil && n.level > 0 {
+			at := nodeHeader
+			for _, k := range n.kids {
+				at += 2 + int(le.Uint16(b[at:]))
+				le.PutUint32(b[at+8:], fix(k.addr, depth+1))
+				at += 12
+			}
+		}
+		return seal(b)
+	}
+	for _, i := range []uint64{0, 1} {
+		b := sb(i)
+		le.PutUint32(b[96:], fix(le.Uint64(b[88:]), 0))
+		seal(b)
+	}
+	for _, i := range []uint64{bitmapAt, bitmapAt + 1} {
+		seal(sb(i))
+	}
+}
+
+// TestDamage changes single bytes all over a volume: what is read is what was written, or an error, and Check tells.
+func TestDamage(t *testing.T) {
+	d := sample(t)
+	good := slices.Clone(d.Bytes())
+	f := mount(t, block.NewMemory(slices.Clone(good)), Options{ReadOnly: true})
+	want := dump(treeOf(f))
+	r := rand.New(rand.NewPCG(8, 8))
+	told, silent := 0, 0
+	for b := range len(good) / BlockSize {
+		if len(bytes.Trim(good[b*BlockSize:(b+1)*BlockSize], "\x00")) == 0 {
+			continue
+		}
+		for range 3 {
+			disk := slices.Clone(good)
+			disk[b*BlockSize+r.IntN(BlockSize)] ^= 1 << r.IntN(8)
+			m := block.NewMemory(disk)
+			rep, err := Check(m, true)
+			found := err != nil || len(rep.Problems) > 0
+			f, err := Mount(m, Options{ReadOnly: true})
+			if err == nil {
+				if got := dump(treeOf(f)); got != want {
+					// Another answer must be an error, or an older state of the whole.
+					if !strings.Contains(got, "input/output error") && !found {
+						t.Errorf("block %d: another answer, and no error:\n%s", b, got)
+					}
+				}
+			}
+			if found {
+				told++
+			} else {
+				silent++
+			}
+			use(block.NewMemory(disk))
+		}
+	}
+	if told < 50 {
+		t.Errorf("only %d damages were found", told)
+	}
+	t.Logf("%d found, %d in blocks that nobody uses", told, silent)
+}
+
+// TestRefusals holds Mount to what it says about disks that it cannot mount, and to writing nothing there.
+func TestRefusals(t *testing.T) {
+	good := sample(t).Bytes()
+	with := func(off int, s string) []byte {
+		b := make([]byte, 4<<20)
+		copy(b[off:], s)
+		return b
+	}
+	newer := slices.Clone(good)
+	for i := range 2 {
+		le.PutUint32(newer[i*BlockSize+4:], 2)
+		seal(newer[i*BlockSize:][:BlockSize])
+	}
+	for name, c := range map[string]struct {
+		disk []byte
+		says string
+	}{
+		"empty":    {make([]byte, 4<<20), "not formatted"},
+		"tiny":     {make([]byte, 8192), "too small"},
+		"nothing":  {nil, "too small"},
+		"ext4":     {with(1024+56, "\x53\xef"), "ext4"},
+		"GPT":      {with(512, "EFI PART"), "GPT"},
+		"qcow2":    {with(0, "QFI\xfb"), "qcow2"},
+		"FAT":      {with(82, "FAT32   "), "FAT"},
+		"rubbish":  {with(3000, "hello"), "another kind"},
+		"short":    {good[:len(good)-512*BlockSize/2], "cut short"},
+		"newer":    {newer, "format that is not known"},
+		"no super": {append(append(make([]byte, 2*BlockSize), good[2*BlockSize:len(good)-2*BlockSize]...), make([]byte, 2*BlockSize)...), "no cffs volume"},
+	} {
+		before := slices.Clone(c.disk)
+		_, err := Mount(block.NewMemory(c.disk), manual)
+		var m *MountError
+		if !errors.As(err, &m) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(before, c.disk) {
+			t.Errorf("%s: the disk was written to", name)
+		}
+		if name == "empty" || name == "tiny" || name == "nothing" || name == "no super" {
+			continue
+		}
+		if err := Format(block.NewMemory(c.disk), FormatOptions{}); err == nil {
+			t.Errorf("%s: formatted without being forced", name)
+		}
+	}
+}
+
+// TestSuperblockCopies mounts a volume whose first superblocks are gone.
+func TestSuperblockCopies(t *testing.T) {
+	d := sample(t)
+	f := mount(t, d, Options{ReadOnly: true})
+	want := dump(treeOf(f))
+	clear(d.Bytes()[:2*BlockSize])
+	if r, err := Check(d, true); err != nil || len(r.Problems) == 0 || r.Problems[0].Loss {
+		t.Errorf("%v %+v", err, r)
+	}
+	if done, err := Repair(d); err != nil || len(done) == 0 {
+		t.Error(done, err)
+	}
+	f = mount(t, d, manual)
+	if got := dump(treeOf(f)); got != want {
+		t.Error(got)
+	}
+	f.Close()
+	check(t, d)
+}
+
+// TestRepairLeak frees what counts as used and is not.
+func TestRepairLeak(t *testing.T) {
+	d := sample(t)
+	f := mount(t, d, manual)
+	f.al.take(7)
+	f.change++
+	f.Close()
+	r, err := Check(d, true)
+	if err != nil || len(r.Problems) != 1 || r.Problems[0].Loss || !strings.Contains(r.Problems[0].What, "7 blocks") {
+		t.Fatalf("%v %+v", err, r.Problems)
+	}
+	if done, err := Repair(d); err != nil || len(done) != 1 {
+		t.Error(done, err)
+	}
+	check(t, d)
+}
+
+// TestOwner mounts a volume twice: the first to have mounted it writes nothing more, and says why.
+func TestOwner(t *testing.T) {
+	d := formatted(t, minBlocks)
+	said := ""
+	o := manual
+	o.Log = func(s string) { said = s }
+	first := mount(t, d, o)
+	one := treeOf(first)
+	for _, x := range []op{{kind: "write", a: "kept", n: 100}, {kind: "sync"}, {kind: "write", a: "lost", n: 100}} {
+		if e := x.do(one); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	second := mount(t, d, manual)
+	if e := (op{kind: "sync"}).do(one); e != syscall.EIO || !strings.Contains(said, "another image") {
+		t.Error(e, said)
+	}
+	if e := (op{kind: "write", a: "more", n: 1}).do(one); e != syscall.EIO {
+		t.Error(e)
+	}
+	two := treeOf(second)
+	for _, x := range []op{{kind: "write", a: "second", n: 100}, {kind: "sync"}} {
+		if e := x.do(two); e != 0 {
+			t.Error(e)
+		}
+	}
+	if got := dump(two); !strings.Contains(got, "/kept") || strings.Contains(got, "/lost") || !strings.Contains(got, "/second") {
+		t.Error(got)
+	}
+	second.Close()
+	check(t, d)
+}
+
+// TestGrows gives a volume more disk, from within a group to several groups.
+func TestGrows(t *testing.T) {
+	t.Parallel()
+	d := formatted(t, minBlocks)
+	disk := d.Bytes()
+	want := oracle()
+	for i, blocks := range []int{minBlocks, 700, groupBlocks - 1, groupBlocks + 3, groupBlocks + 500} {
+		disk = append(disk, make([]byte, blocks*BlockSize-len(disk))...)
+		d = block.NewMemory(disk)
+		f := mount(t, d, manual)
+		var s core.Statfs
+		f.Statfs(&s)
+		if s.Blocks != uint64(blocks) {
+			t.Errorf("%d blocks of %d", s.Blocks, blocks)
+		}
+		x := op{kind: "write", a: fmt.Sprint("f", i), n: 50 * BlockSize, fill: byte(i)}
+		if i == 4 {
+			x.n = (groupBlocks - 900) * BlockSize // so that it is there as well
+		}
+		if a, b := x.do(treeOf(f)), x.do(want); a != 0 || b != 0 {
+			t.Fatal(a, b)
+		}
+		f.Close()
+		check(t, d)
+		f = mount(t, d, Options{ReadOnly: true})
+		if a, b := dump(treeOf(f)), dump(want); a != b {
+			t.Errorf("%d blocks: %s\n%s", blocks, a, b)
+		}
+	}
+}
+
+// TestOrphans leaves files open that have no name, and a volume that is not unmounted: their blocks come back.
+func TestOrphans(t *testing.T) {
+	d := formatted(t, minBlocks)
+	f := mount(t, d, manual)
+	tr := treeOf(f)
+	root := tr.Root()
+	for _, x := range []op{{kind: "write", a: "a", n: 100_000}, {kind: "mkdir", a: "d"}, {kind: "sync"}} {
+		x.do(tr)
+	}
+	a, _ := tr.Resolve(root, "a", 0)
+	dir, _ := tr.Resolve(root, "d", 0)
+	tmp, e := tr.Open(root, "d", syscall.O_RDWR|0x410000, 0o600, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	tmp.Node.(core.File).WriteAt(make([]byte, 50_000), 0)
+	for _, x := range []op{{kind: "unlink", a: "a"}, {kind: "rmdir", a: "d"}} {
+		if e := x.do(tr); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	b := make([]byte, 10)
+	if n, e := a.Node.(core.File).ReadAt(b, 500); n != 10 || e != 0 {
+		t.Error(n, e)
+	}
+	if _, e := dir.Node.(core.Dir).Create("x", syscall.S_IFREG, 0); e != syscall.ENOENT {
+		t.Error(e)
+	}
+	if e := f.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	check(t, d) // what has no name is on the list
+	for range 2 {
+		f = mount(t, d, manual)
+		if f.Sync() != 0 {
+			t.Error("sync")
+		}
+		check(t, d)
+	}
+	var s core.Statfs
+	if f.Statfs(&s); s.Blocks-s.Free > 160 {
+		t.Errorf("%d blocks of %d are free", s.Free, s.Blocks)
+	}
+}
+
+// TestManyNames puts many names into one directory, among them long ones and such as are no UTF-8.
+func TestManyNames(t *testing.T) {
+	t.Parallel()
+	n := 20_000
+	if testing.Short() {
+		n = 2000
+	}
+	d := formatted(t, 16384)
+	f := mount(t, d, Options{})
+	root := f.Root()
+	name := func(i int) string {
+		switch i % 3 {
+		case 0:
+			return fmt.Sprint(i)
+		case 1:
+			return fmt.Sprintf("\xff\xfe%d", i)
+		}
+		return fmt.Sprintf("%0255d", i)
+	}
+	for i := range n {
+		x, e := root.Create(name(i), syscall.S_IFREG|0o600, 0)
+		if e != 0 {
+			t.Fatal(i, e)
+		}
+		x.Unref()
+	}
+	seen := map[string]bool{}
+	last := uint64(0)
+	for more := true; more; { // 100 at a time
+		more = false
+		k := 0
+		root.ReadDir(last, func(e *core.Entry) bool {
+			if e.Cookie <= 2 || e.Cookie>>63 != 0 || e.Cookie <= last || seen[e.Name] {
+				t.Fatal(e)
+			}
+			seen[e.Name], last, more = true, e.Cookie, true
+			k++
+			return k < 100
+		})
+	}
+	if len(seen) != n {
+		t.Errorf("%d names of %d", len(seen), n)
+	}
+	f.Close()
+	check(t, d)
+	f = mount(t, d, Options{})
+	root = f.Root()
+	for i := range n {
+		x, e := root.Lookup(name(i))
+		if e != 0 {
+			t.Fatal(i, e)
+		}
+		x.Unref()
+		if e := root.Unlink(name(i)); e != 0 {
+			t.Fatal(i, e)
+		}
+	}
+	f.Close()
+	check(t, d)
+}
+
+// TestInterval waits for the commit that nobody asks for.
+func TestInterval(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits five seconds")
+	}
+	d := formatted(t, minBlocks)
+	f := mount(t, d, Options{})
+	(op{kind: "write", a: "a", n: 10}).do(treeOf(f))
+	deadline := time.Now().Add(3 * Interval)
+	for {
+		f.mu.Lock()
+		done := f.done == f.change
+		f.mu.Unlock()
+		if done {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	g := mount(t, block.NewMemory(slices.Clone(d.Bytes())), manual)
+	if !strings.Contains(dump(treeOf(g)), "/a ") {
+		t.Error("it was not durable")
+	}
+}

@@ -1,0 +1,531 @@
+package cffs
+
+import (
+	"slices"
+	"syscall"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+)
+
+// extentAt finds the first extent of a file that ends at or behind block i; nil where there is none. mu is held, for reading at least.
+func (f *FS) extentAt(ino, i uint64) (x *extent, err error) {
+	from := keyNumber(ino, kindExtent, i)
+	bad := false
+	err = f.t.scan(from, func(k, v []byte) bool {
+		if len(k) == 17 && string(k[:9]) == string(from[:9]) {
+			e, ok := decodeExtent(k, v)
+			bad = !ok || e.block >= f.sb.blocks || uint64(len(e.sums)) > f.sb.blocks-e.block
+			x = &e
+		}
+		return false
+	})
+	if bad {
+		err = errDamaged
+	}
+	return x, err
+}
+
+// cut gives up the blocks from a to b of a file, both included. mu is held.
+func (f *FS) cut(in *inode, a, b uint64) error {
+	for a <= b {
+		x, err := f.extentAt(in.rec.ino, a)
+		if err != nil {
+			return err
+		}
+		if x == nil || x.first() > b {
+			return nil
+		}
+		if err := f.t.remove(keyNumber(in.rec.ino, kindExtent, x.last)); err != nil {
+			return err
+		}
+		first := x.first()
+		lo, hi := max(a, first), min(b, x.last)
+		f.al.giveUp(span{x.block + lo - first, hi - lo + 1})
+		in.rec.blocks -= hi - lo + 1
+		if first < lo {
+			left := extent{last: lo - 1, block: x.block, sums: x.sums[:lo-first]}
+			if err := f.t.put(keyNumber(in.rec.ino, kindExtent, left.last), left.encode()); err != nil {
+				return err
+			}
+		}
+		if x.last > hi {
+			right := extent{last: x.last, block: x.block + hi + 1 - first, sums: x.sums[hi+1-first:]}
+			if err := f.t.put(keyNumber(in.rec.ino, kindExtent, right.last), right.encode()); err != nil {
+				return err
+			}
+		}
+		a = x.last + 1
+	}
+	return nil
+}
+
+// laid is a page that a commit gave a place.
+type laid struct {
+	block uint64
+	data  []byte
+	sum   uint32
+}
+
+// layDown gives the dirty pages of an inode places, in a row as far as that goes. mu is held.
+func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
+	if len(in.dirs) == 0 {
+		return nil
+	}
+	order := make([]uint64, 0, len(in.dirs))
+	for i := range in.dirs {
+		order = append(order, i)
+	}
+	slices.Sort(order)
+	for k := 0; k < len(order); {
+		n := 1
+		for k+n < len(order) && n < maxExtent && order[k+n] == order[k]+uint64(n) {
+			n++
+		}
+		s := f.al.take(uint64(n))
+		if s.n == 0 {
+			return errFull
+		}
+		x := extent{last: order[k] + s.n - 1, block: s.first}
+		if err := f.cut(in, order[k], x.last); err != nil {
+			return err
+		}
+		for j := range s.n {
+			b := in.dirs[order[k]+j].data
+			x.sums = append(x.sums, sum(b))
+			w.add(s.first+j, b)
+			*list = append(*list, laid{s.first + j, b, x.sums[j]})
+		}
+		if err := f.t.put(keyNumber(in.rec.ino, kindExtent, x.last), x.encode()); err != nil {
+			return err
+		}
+		in.rec.blocks += s.n
+		k += int(s.n)
+	}
+	return nil
+}
+
+// How far is read ahead: of a file that is read in order, and of what lies next to a small file.
+const (
+	aheadInOrder = 64
+	aheadGroup   = 16
+	smallFile    = 16 // blocks
+)
+
+// block gives the block of x that is number i of the file, which is not to be changed. want is how many behind it are wanted, too. mu is held, for reading at least.
+func (f *FS) block(in *inode, x *extent, i, want uint64) ([]byte, error) {
+	at := x.block + i - x.first()
+	right := x.sums[i-x.first()]
+	if b, s := f.cache.get(at); b != nil && s == right {
+		return b, nil
+	}
+	n := min(want, x.last-i+1)
+	f.nmu.Lock()
+	inOrder := in.ahead == i
+	f.nmu.Unlock()
+	if inOrder {
+		n = min(max(n, aheadInOrder), x.last-i+1)
+	} else if small := (in.rec.size + BlockSize - 1) / BlockSize; small <= smallFile && f.al.groups != nil {
+		// What was written along with it lies behind it: C-FFS's explicit grouping.
+		for n < aheadGroup && at+n < f.al.blocks && f.al.is(at+n) {
+			n++
+		}
+	}
+	for k := uint64(1); k < n; k++ {
+		if b, _ := f.cache.get(at + k); b != nil {
+			n = k
+		}
+	}
+	slab := make([]byte, n*BlockSize)
+	if err := f.dev.Read([][]byte{slab}, int64(at)*BlockSize); err != nil {
+		return nil, err
+	}
+	f.nmu.Lock()
+	in.ahead = min(i+n, x.last+1)
+	f.nmu.Unlock()
+	for k := range n {
+		b := slab[k*BlockSize : (k+1)*BlockSize : (k+1)*BlockSize]
+		s := sum(b)
+		if k == 0 && s != right {
+			return nil, errDamaged
+		}
+		f.cache.put(at+k, b, s)
+	}
+	return slab[:BlockSize:BlockSize], nil
+}
+
+// read fills p from off on; all of it is inside the file. It tells how far it came. mu is held, for reading at least.
+func (x *File) read(p []byte, off int64) (n int, err error) {
+	f := x.fs
+	var ext *extent
+	known := false // ext is the first that ends at or behind i
+	for n < len(p) {
+		i := uint64(off+int64(n)) / BlockSize
+		in := int(uint64(off+int64(n)) % BlockSize)
+		part := p[n:min(len(p), n+BlockSize-in)]
+		if d, ok := x.dirs[i]; ok {
+			copy(part, d.data[in:])
+			n += len(part)
+			continue
+		}
+		if !known || ext != nil && ext.last < i {
+			if ext, err = f.extentAt(x.rec.ino, i); err != nil {
+				return n, err
+			}
+			known = true
+		}
+		if ext == nil || ext.first() > i {
+			clear(part)
+		} else {
+			b, err := f.block(&x.inode, ext, i, uint64(len(p)-n+BlockSize-1)/BlockSize)
+			if err != nil {
+				return n, err
+			}
+			copy(part, b[in:])
+		}
+		n += len(part)
+	}
+	return n, nil
+}
+
+// ReadAt implements fs.File.
+func (x *File) ReadAt(p []byte, off int64) (int, core.Errno) {
+	x.fs.mu.RLock()
+	defer x.fs.mu.RUnlock()
+	if off >= int64(x.rec.size) {
+		return 0, 0
+	}
+	p = p[:min(int64(len(p)), int64(x.rec.size)-off)]
+	n, err := x.read(p, off)
+	if n == 0 && err != nil {
+		return -1, errno(err)
+	}
+	return n, 0
+}
+
+// Lend implements fs.Lender: clean blocks never change, so that lending is no more than telling where they are.
+func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
+	f := x.fs
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if off >= int64(x.rec.size) {
+		return core.Loan{}, 0
+	}
+	i, in := uint64(off)/BlockSize, int(off%BlockSize)
+	n = int(min(int64(min(n, BlockSize-in)), int64(x.rec.size)-off))
+	if d, ok := x.dirs[i]; ok {
+		return core.Loan{Bytes: slices.Clone(d.data[in : in+n])}, 0
+	}
+	ext, err := f.extentAt(x.rec.ino, i)
+	if err != nil {
+		return core.Loan{}, errno(err)
+	}
+	if ext == nil || ext.first() > i {
+		return core.Loan{Bytes: zeroes[in : in+n]}, 0
+	}
+	b, err := f.block(&x.inode, ext, i, 16)
+	if err != nil {
+		return core.Loan{}, errno(err)
+	}
+	return core.Loan{Bytes: b[in : in+n]}, 0
+}
+
+var zeroes [BlockSize]byte
+
+// covered says whether an extent has block i. mu is held.
+func (x *File) covered(i uint64) (bool, error) {
+	ext, err := x.fs.extentAt(x.rec.ino, i)
+	return ext != nil && ext.first() <= i, err
+}
+
+// page makes block i one that may be written to. whole: all of it will be. mu is held. The errors leave everything as it was.
+func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
+	if d, ok := x.dirs[i]; ok {
+		return d.data, nil
+	}
+	f := x.fs
+	if f.pages >= f.o.Dirty/BlockSize {
+		if err := f.commit(); err != nil {
+			return nil, err
+		}
+	}
+	run := perRun * f.t.height()
+	if err := f.room(1+run, frees); err != nil {
+		return nil, err
+	}
+	have, err := x.covered(i)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, BlockSize)
+	if have && !whole {
+		if _, err := x.read(b, int64(i)*BlockSize); err != nil {
+			return nil, err
+		}
+	}
+	f.owed++
+	_, before := x.dirs[i-1]
+	_, after := x.dirs[i+1]
+	if !before && !after || i%maxExtent == 0 {
+		f.owed += run
+	}
+	if x.dirs == nil {
+		x.dirs = map[uint64]page{}
+	}
+	x.dirs[i] = page{b, !have}
+	f.pages++
+	f.soil(&x.inode)
+	return b, nil
+}
+
+// drop lets go of the dirty pages from a to b, both included. mu is held.
+func (x *File) drop(a, b uint64) {
+	for i := range x.dirs {
+		if i >= a && i <= b {
+			delete(x.dirs, i)
+			x.fs.pages--
+		}
+	}
+	x.fs.owed += perRun * x.fs.t.height() // a row of pages may be two now
+}
+
+// WriteAt implements fs.File.
+func (x *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
+	f := x.fs
+	if e := f.begin(perPut, false); e != 0 {
+		return -1, off, e
+	}
+	defer f.mu.Unlock()
+	if off == core.Append {
+		off = int64(x.rec.size)
+	}
+	if len(p) == 0 {
+		return 0, off, 0
+	}
+	if off == core.MaxSize {
+		return -1, off, syscall.EFBIG
+	}
+	p = p[:min(int64(len(p)), core.MaxSize-off)]
+	for n < len(p) {
+		pos := uint64(off + int64(n))
+		in := int(pos % BlockSize)
+		part := p[n:min(len(p), n+BlockSize-in)]
+		b, err := x.page(pos/BlockSize, len(part) == BlockSize, false)
+		if err != nil {
+			if n == 0 {
+				return -1, off, errno(err)
+			}
+			break
+		}
+		n += copy(b[in:], part)
+		// At once: a page may make a commit, and what was written by then is part of it.
+		x.rec.size = max(x.rec.size, uint64(off)+uint64(n))
+	}
+	f.touch(&x.inode, true)
+	return n, off, 0
+}
+
+// extents reads the way in the tree to the extents from block a to b, so that cutting them cannot fail half-way. mu is held.
+func (x *File) extents(a, b uint64) error {
+	return x.fs.t.scan(keyNumber(x.rec.ino, kindExtent, a), func(k, _ []byte) bool {
+		return len(k) == 17 && be.Uint64(k) == x.rec.ino && k[8] == kindExtent && be.Uint64(k[9:]) <= b
+	})
+}
+
+// zeroPart makes the bytes from lo to hi of block i zero, hi not included, if anything is there. mu is held.
+func (x *File) zeroPart(i uint64, lo, hi int) error {
+	if _, dirty := x.dirs[i]; !dirty {
+		if have, err := x.covered(i); err != nil || !have {
+			return err
+		}
+	}
+	b, err := x.page(i, false, true)
+	if err == nil {
+		clear(b[lo:hi])
+	}
+	return err
+}
+
+// Truncate implements fs.File.
+func (x *File) Truncate(size int64) core.Errno {
+	f := x.fs
+	if e := f.begin(perName, true); e != 0 {
+		return e
+	}
+	defer f.mu.Unlock()
+	if n := uint64(size); n < x.rec.size {
+		from := (n + BlockSize - 1) / BlockSize
+		var err error
+		if n%BlockSize != 0 {
+			err = x.zeroPart(n/BlockSize, int(n%BlockSize), BlockSize)
+		}
+		if err == nil {
+			err = x.extents(from, 1<<51)
+		}
+		if err != nil {
+			return errno(err)
+		}
+		x.drop(from, 1<<51)
+		f.must(f.cut(&x.inode, from, 1<<51))
+	}
+	x.rec.size = uint64(size)
+	f.touch(&x.inode, true)
+	return 0
+}
+
+// Sync implements fs.File. What is needed to read the data is what a commit writes anyway.
+func (x *File) Sync(bool) core.Errno { return x.fs.Sync() }
+
+// Allocate implements fs.Allocator.
+func (x *File) Allocate(mode uint32, off, n int64) core.Errno {
+	const known = core.FallocKeepSize | core.FallocPunchHole | core.FallocZero
+	punch, zero := mode&core.FallocPunchHole != 0, mode&core.FallocZero != 0
+	if mode&^known != 0 || punch && (zero || mode&core.FallocKeepSize == 0) {
+		return syscall.EOPNOTSUPP
+	}
+	f := x.fs
+	if e := f.begin(perName, punch); e != 0 {
+		return e
+	}
+	defer f.mu.Unlock()
+	if punch || zero {
+		if err := x.punch(uint64(off), uint64(off+n)); err != nil {
+			return errno(err)
+		}
+	}
+	if !punch {
+		if err := x.fill(uint64(off)/BlockSize, uint64(off+n-1)/BlockSize); err != nil {
+			return errno(err)
+		}
+		if mode&core.FallocKeepSize == 0 {
+			x.rec.size = max(x.rec.size, uint64(off+n))
+		}
+	}
+	f.touch(&x.inode, true)
+	return 0
+}
+
+// punch makes the bytes from lo to hi zero, hi not included, and gives whole blocks up. mu is held.
+func (x *File) punch(lo, hi uint64) error {
+	first, last := (lo+BlockSize-1)/BlockSize, hi/BlockSize // whole blocks, last not included
+	if first > last {                                       // inside of one
+		return x.zeroPart(lo/BlockSize, int(lo%BlockSize), int(hi%BlockSize))
+	}
+	if lo%BlockSize != 0 {
+		if err := x.zeroPart(lo/BlockSize, int(lo%BlockSize), BlockSize); err != nil {
+			return err
+		}
+	}
+	if hi%BlockSize != 0 {
+		if err := x.zeroPart(hi/BlockSize, 0, int(hi%BlockSize)); err != nil {
+			return err
+		}
+	}
+	if first < last {
+		if err := x.extents(first, last-1); err != nil {
+			return err
+		}
+		x.drop(first, last-1)
+		x.fs.must(x.fs.cut(&x.inode, first, last-1))
+	}
+	return nil
+}
+
+// fill gives the holes from block a to b blocks of zeroes. mu is held.
+func (x *File) fill(a, b uint64) error {
+	f := x.fs
+	if b-a >= f.al.blocks {
+		return errFull
+	}
+	for again := false; ; again = true {
+		missing := uint64(0)
+		for i := a; i <= b; i++ {
+			if _, dirty := x.dirs[i]; dirty {
+				continue
+			}
+			ext, err := f.extentAt(x.rec.ino, i)
+			if err != nil {
+				return err
+			}
+			if ext != nil && ext.first() <= i {
+				i = ext.last
+				continue
+			}
+			missing++
+		}
+		// As many extents and nodes as that may take, too.
+		if uint64(f.t.dirty+f.owed+spare+2*perRun*f.t.height())+missing+missing/32 <= f.al.free() {
+			break
+		}
+		if again || f.change == f.done {
+			return errFull
+		}
+		if err := f.commit(); err != nil {
+			return err
+		}
+	}
+	for i := a; i <= b; i++ {
+		if _, dirty := x.dirs[i]; dirty {
+			continue
+		}
+		ext, err := f.extentAt(x.rec.ino, i)
+		if err != nil {
+			return err
+		}
+		if ext != nil && ext.first() <= i {
+			i = ext.last
+			continue
+		}
+		if _, err := x.page(i, true, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SeekData implements fs.Sparse.
+func (x *File) SeekData(off int64, hole bool) (int64, core.Errno) {
+	f := x.fs
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	size := int64(x.rec.size)
+	if off >= size {
+		return 0, syscall.ENXIO
+	}
+	order := make([]uint64, 0, len(x.dirs))
+	for i := range x.dirs {
+		order = append(order, i)
+	}
+	slices.Sort(order)
+	end := uint64(size-1)/BlockSize + 1
+	for i := uint64(off) / BlockSize; i < end; {
+		ext, err := f.extentAt(x.rec.ino, i)
+		if err != nil {
+			return 0, errno(err)
+		}
+		k, dirty := slices.BinarySearch(order, i)
+		next := end // where the next data is
+		switch {
+		case dirty || ext != nil && ext.first() <= i:
+			if !hole {
+				return max(off, int64(i)*BlockSize), 0
+			}
+			if i++; !dirty {
+				i = ext.last + 1
+			}
+			continue
+		case hole:
+			return max(off, int64(i)*BlockSize), 0
+		}
+		if ext != nil {
+			next = min(next, ext.first())
+		}
+		if k < len(order) {
+			next = min(next, order[k])
+		}
+		i = next
+	}
+	if hole {
+		return size, 0
+	}
+	return 0, syscall.ENXIO
+}

@@ -1,0 +1,95 @@
+package cffs
+
+import (
+	"errors"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+// FormatOptions say what a new volume is to be.
+type FormatOptions struct {
+	Label  string // at most 32 bytes
+	UUID   [16]byte
+	Now    func() time.Time
+	Random func([]byte) // for the UUID, if it is zero
+	Force  bool         // format over what is there
+}
+
+// NotEmptyError says that a device holds something, so that it is not formatted unless told to.
+type NotEmptyError struct{ Device, Found string }
+
+func (e *NotEmptyError) Error() string {
+	return "cffs: " + e.Device + ": not formatted, for it holds " + e.Found
+}
+
+// Format puts an empty volume on dev. Unless forced it refuses a device that holds anything but zeroes at its beginning: *NotEmptyError.
+func Format(dev block.Device, o FormatOptions) error {
+	in := dev.Info()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = drawn
+	}
+	n := uint64(in.Size / BlockSize)
+	if n < minBlocks {
+		return errors.New("cffs: " + in.Name + ": too small for a volume, which has at least " + strconv.Itoa(minBlocks*BlockSize) + " bytes")
+	}
+	if in.BlockSize > BlockSize {
+		return errors.New("cffs: " + in.Name + ": its blocks are larger than a volume's")
+	}
+	if len(o.Label) > 32 {
+		return errors.New("cffs: a label has at most 32 bytes")
+	}
+	if sb, _, err := readSuper(dev); err != nil {
+		return err
+	} else if sb != nil && !o.Force {
+		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(sb.labelText())}
+	}
+	if what := foreign(dev); !o.Force && what != "zeroes: it is not formatted" {
+		return &NotEmptyError{in.Name, what}
+	}
+	sb := super{uuid: o.UUID, gen: 1, blocks: n, nextIno: rootIno + 1, backup: groupBlocks - 2, time: o.Now().UnixNano()}
+	if n < groupBlocks {
+		sb.backup = n - 2
+	}
+	copy(sb.label[:], o.Label)
+	if sb.uuid == [16]byte{} {
+		o.Random(sb.uuid[:])
+		sb.uuid[6], sb.uuid[8] = sb.uuid[6]&15|0x40, sb.uuid[8]&0x3f|0x80 // RFC 9562, 5.4
+	}
+	var al alloc
+	al.grow(n, sb.backup)
+	now := o.Now()
+	at := syscall.Timespec{Sec: now.Unix(), Nsec: int64(now.Nanosecond())}
+	root := record{ino: rootIno, mode: syscall.S_IFDIR | 0o755, nlink: 2, mtime: at, ctime: at, atime: at, btime: at}
+	leaf := node{keys: [][]byte{key(rootIno, kindRecord)}, vals: [][]byte{root.encode(nil)}}
+	sb.root = al.take(1).first
+	b := leaf.encode(1, sb.root, &sb.uuid)
+	sb.rootSum, sb.used = seal(b), al.used
+	// The superblocks first: a volume that is half made is none.
+	empty := make([]byte, BlockSize)
+	var w writes
+	for _, i := range []uint64{0, 1, sb.backup, sb.backup + 1} {
+		w.add(i, empty)
+	}
+	if err := errors.Join(w.run(dev), dev.Flush()); err != nil {
+		return err
+	}
+	w = writes{}
+	w.add(sb.root, b)
+	for g := range al.groups {
+		w.add(uint64(g)*groupBlocks+bitmapAt, al.bitmap(g, nil, 1, &sb.uuid))
+		w.add(uint64(g)*groupBlocks+bitmapAt+1, empty)
+	}
+	if err := errors.Join(w.run(dev), dev.Flush()); err != nil {
+		return err
+	}
+	w = writes{}
+	w.add(1, sb.encode())
+	w.add(sb.backup+1, sb.encode())
+	return errors.Join(w.run(dev), dev.Flush())
+}

@@ -1,0 +1,671 @@
+// Package cffs is the durable filesystem: one tree that is never overwritten, a commit that is one block. FORMAT.md says what is on a volume and in which order it gets there.
+//
+// # What is promised
+//
+//   - Each operation is atomic, but for a write that is larger than what may wait for a commit, or the last that fits: such a one may be seen in part. A crash leaves the volume as it was after some operation: all before it are there, none after. Nothing is replayed.
+//   - What Sync, File.Sync or SyncDir returned for is durable: fsync and fdatasync make everything durable that was done before. Those who wait for it at the same time wait for one commit.
+//   - Without them a change is durable at the latest Interval after it was made.
+//   - Data and metadata have checksums: what the disk lost or mixed up gives EIO, never other bytes.
+//   - A full volume gives ENOSPC before anything was changed; removing and truncating have room that nothing else takes.
+//   - After a write or a flush failed nothing is written any more: what was not durable by then gives EIO to those who ask for it, and is seen until the volume is mounted again.
+//
+// It keeps few things simple rather than fast: a commit stops all others for as long as it takes; there is no limit to how many blocks of the tree are in memory between two commits.
+//
+// Not here: quotas, compression, snapshots, reflinks; FALLOC_FL_COLLAPSE_RANGE and INSERT_RANGE. Space that Allocate sets aside is filled with zeroes, for a block that is overwritten is
+// written elsewhere.
+package cffs
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+// Interval is how long a change may wait to be made durable by itself.
+const Interval = 5 * time.Second
+
+// Options are what a volume is mounted with. Zero values are replaced by what most want.
+type Options struct {
+	ReadOnly bool
+	Cache    int              // bytes of clean data in memory; 0: 16 MiB
+	Dirty    int              // bytes that may wait for a commit; 0: 8 MiB
+	Now      func() time.Time // nil: the machine's clock
+	Random   func([]byte)     // nil: a generator that is good enough to tell mounts apart
+	Log      func(string)     // is told why writing ended; nil: nobody is
+	Manual   bool             // commit when asked and when it must be, not by time: for tests
+}
+
+// FS is a mounted volume.
+type FS struct {
+	dev block.Device
+	o   Options
+
+	mu     sync.RWMutex // guards all below, and inodes but for their references
+	sb     super        // as it was written last; blocks and nextIno as they are now
+	last   []byte       // that superblock, as bytes
+	mine   bool         // it is one that this mount wrote
+	t      tree
+	al     alloc
+	ro     bool
+	failed error           // why nothing is written any more
+	dirty  map[*inode]bool // inodes whose record or data the next commit writes
+	pages  int             // dirty pages
+	owed   int             // blocks that the next commit takes at most, beside the tree's dirty ones
+	change uint64          // counts changes
+	done   uint64          // change at the last commit
+	timer  *time.Timer     // armed while there is something to commit
+	armed  bool
+	closed bool
+
+	cache *cache
+
+	nmu   sync.Mutex
+	nodes map[uint64]*inode // under nmu, which is taken after mu
+}
+
+var (
+	errDamaged = errors.New("cffs: the volume is damaged")
+	errForeign = errors.New("cffs: another image has mounted the volume")
+	errFull    = errors.New("cffs: the volume is full")
+)
+
+// MountError says why a volume cannot be mounted.
+type MountError struct {
+	Device string
+	Why    string
+	Err    error // of the device; nil where that is not the reason
+}
+
+func (e *MountError) Error() string {
+	s := "cffs: " + e.Device + ": " + e.Why
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *MountError) Unwrap() error { return e.Err }
+
+// Mount mounts the volume on dev. Nothing is written to a device that holds no volume, or a damaged one. Errors: *MountError.
+func Mount(dev block.Device, o Options) (*FS, error) {
+	f, err := open(dev, o)
+	if err != nil {
+		return nil, err
+	}
+	if f.ro {
+		return f, nil
+	}
+	if err := f.take(); err != nil {
+		return nil, &MountError{dev.Info().Name, "it cannot be made ready for writing", err}
+	}
+	return f, nil
+}
+
+// open reads what a mounted volume needs to know.
+func open(dev block.Device, o Options) (*FS, error) {
+	in := dev.Info()
+	refuse := func(why string, err error) (*FS, error) { return nil, &MountError{in.Name, why, err} }
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = drawn
+	}
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	if o.Cache == 0 {
+		o.Cache = 16 << 20
+	}
+	if o.Dirty == 0 {
+		o.Dirty = 8 << 20
+	}
+	if in.BlockSize > BlockSize {
+		return refuse("its blocks have "+strconv.Itoa(in.BlockSize)+" bytes, and a volume's "+strconv.Itoa(BlockSize), nil)
+	}
+	sb, raw, err := readSuper(dev)
+	if err != nil {
+		return refuse("it cannot be read", err)
+	}
+	switch {
+	case sb == nil && in.Size < minBlocks*BlockSize:
+		return refuse("it has "+strconv.FormatInt(in.Size, 10)+" bytes: too small for a volume, and none is on it", nil)
+	case sb == nil:
+		return refuse("there is no cffs volume on it; found "+foreign(dev), nil)
+	case sb.readNeeds != 0:
+		return refuse("its volume has a format that is not known here", nil)
+	case sb.blocks > uint64(in.Size/BlockSize):
+		return refuse("its volume has "+strconv.FormatUint(sb.blocks, 10)+" blocks, and the device only "+strconv.FormatInt(in.Size/BlockSize, 10)+": it is cut short", nil)
+	case sb.blocks < minBlocks || sb.used > sb.blocks || sb.backup+2 > sb.blocks || sb.backup < 6 || sb.backup+2 > groupBlocks || sb.root >= sb.blocks || sb.nextIno <= rootIno:
+		return refuse("its superblock makes no sense", nil)
+	}
+	f := &FS{dev: dev, o: o, sb: *sb, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Cache / BlockSize)}
+	f.t = tree{root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
+	if _, err := f.t.load(f.t.root, int(sb.rootLevel)); err != nil {
+		return refuse("the root of its tree cannot be read", err)
+	}
+	v, err := f.t.get(key(rootIno, kindRecord))
+	rec, ok := decodeRecord(v)
+	if err != nil || !ok || rec.ino != rootIno || rec.mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return refuse("it has no root directory", err)
+	}
+	root := f.newInode(rec, nil)
+	root.parent = root
+	root.refs = 1
+	f.nodes[rootIno] = root
+	f.timer = time.AfterFunc(1<<62, f.tick)
+	f.timer.Stop()
+	return f, nil
+}
+
+// readSuper finds the superblock that counts. sb is nil where there is none.
+func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
+	size := uint64(dev.Info().Size / BlockSize)
+	look := func(at uint64) {
+		if at >= size {
+			return
+		}
+		b := make([]byte, BlockSize)
+		if e := dev.Read([][]byte{b}, int64(at)*BlockSize); e != nil {
+			err = e
+			return
+		}
+		if s := decodeSuper(b); s != nil && (sb == nil || s.gen > sb.gen) {
+			sb, raw = s, b
+		}
+	}
+	look(0)
+	look(1)
+	if sb == nil {
+		for _, at := range []uint64{groupBlocks - 2, groupBlocks - 1, size - 2, size - 1} {
+			look(at)
+		}
+	}
+	if sb != nil {
+		return sb, raw, nil
+	}
+	return nil, nil, err
+}
+
+// foreign says what else is on a device, for messages.
+func foreign(dev block.Device) string {
+	b := make([]byte, 2*BlockSize)
+	if dev.Info().Size < int64(len(b)) || dev.Read([][]byte{b}, 0) != nil {
+		return "nothing that can be read"
+	}
+	switch {
+	case le.Uint16(b[1024+56:]) == 0xef53:
+		return "an ext2, ext3 or ext4 filesystem"
+	case string(b[:4]) == "XFSB":
+		return "an XFS filesystem"
+	case string(b[512:520]) == "EFI PART":
+		return "a GPT partition table"
+	case string(b[:8]) == "-FVE-FS-":
+		return "an encrypted volume"
+	case string(b[54:59]) == "FAT16" || string(b[82:87]) == "FAT32":
+		return "a FAT filesystem"
+	case string(b[:4]) == "QFI\xfb":
+		return "a qcow2 image: give it to the virtual machine as such"
+	case string(b[8:16]) == superMagic || string(b[BlockSize+8:BlockSize+16]) == superMagic:
+		return "a cffs volume whose superblocks are damaged"
+	case b[510] == 0x55 && b[511] == 0xaa:
+		return "a boot sector or partition table"
+	case len(bytes.Trim(b, "\x00")) == 0:
+		return "zeroes: it is not formatted"
+	}
+	return "bytes of another kind"
+}
+
+// take makes a volume the mounter's: bitmaps are read, inodes that were left without a name go, and an owner is written.
+func (f *FS) take() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.readBitmaps(); err != nil {
+		return err
+	}
+	if n := uint64(f.dev.Info().Size / BlockSize); n > f.sb.blocks {
+		f.al.grow(n, f.sb.backup)
+		f.sb.blocks = n
+	}
+	f.t.cap = f.sb.blocks
+	f.o.Random(f.sb.owner[:])
+	f.sb.mounts++
+	f.change++ // so that there is something to commit
+	if err := f.commit(); err != nil {
+		return err
+	}
+	return f.dropOrphans()
+}
+
+// readBitmaps finds the current bitmap of each group.
+func (f *FS) readBitmaps() error {
+	groups := groupsOf(f.sb.blocks)
+	f.al.blocks = usable(f.sb.blocks)
+	f.al.groups = make([]group, groups)
+	buf := make([]byte, 2*BlockSize)
+	for g := range groups {
+		if err := f.dev.Read([][]byte{buf}, (int64(g)*groupBlocks+bitmapAt)*BlockSize); err != nil {
+			return err
+		}
+		best, newest := -1, uint64(0)
+		for slot := range 2 {
+			gen, ok := decodeBitmap(buf[slot*BlockSize:][:BlockSize], g, &f.sb.uuid)
+			switch {
+			case !ok:
+			case gen > f.sb.gen:
+				f.al.groups[g].dirty = true // it must not become current by itself
+			case best < 0 || gen > newest:
+				best, newest = slot, gen
+			}
+		}
+		if best < 0 {
+			return errDamaged
+		}
+		p := &f.al.groups[g]
+		p.slot = best
+		for i := range p.bits {
+			p.bits[i] = le.Uint64(buf[best*BlockSize+32+8*i:])
+		}
+		end := min(groupBlocks, f.al.blocks-uint64(g)*groupBlocks)
+		reserved(g, f.sb.backup, func(b uint64) { f.al.set(b) })
+		for b := uint64(0); b < end; b++ {
+			if p.bits[b/64]>>(b%64)&1 != 0 {
+				f.al.used++
+			}
+		}
+	}
+	return nil
+}
+
+// readNode reads a block of the tree.
+func (f *FS) readNode(r *ref) ([]byte, error) {
+	if r.addr == 0 || r.addr >= f.sb.blocks {
+		return nil, errDamaged
+	}
+	b := make([]byte, BlockSize)
+	if err := f.dev.Read([][]byte{b}, int64(r.addr)*BlockSize); err != nil {
+		return nil, err
+	}
+	if le.Uint32(b) != r.sum || !sealed(b) {
+		return nil, errDamaged
+	}
+	return b, nil
+}
+
+// fail ends writing. mu is held.
+func (f *FS) fail(err error) error {
+	if f.failed == nil {
+		f.failed = err
+		f.o.Log("cffs: " + f.dev.Info().Name + ": nothing is written any more: " + err.Error())
+	}
+	return err
+}
+
+// errno is what an error is to a program.
+func errno(err error) core.Errno {
+	switch {
+	case err == nil:
+		return 0
+	case err == errFull:
+		return syscall.ENOSPC
+	}
+	return syscall.EIO
+}
+
+// changed counts a change, and sees that it is committed in time. mu is held.
+func (f *FS) changed() {
+	f.change++
+	if !f.armed && !f.o.Manual {
+		f.armed = true
+		f.timer.Reset(Interval)
+	}
+}
+
+// tick is the commit that nobody asked for.
+func (f *FS) tick() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = false
+	if !f.closed {
+		f.commit() // who asks for durability is told if it failed
+	}
+}
+
+// Sync implements fs.FileSystem.
+func (f *FS) Sync() core.Errno {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errno(f.commit())
+}
+
+// writable is EROFS or EIO where nothing can be changed. mu is held.
+func (f *FS) writable() core.Errno {
+	switch {
+	case f.failed != nil:
+		return syscall.EIO
+	case f.ro || f.closed:
+		return syscall.EROFS
+	}
+	return 0
+}
+
+// Blocks that an operation may take: height times so many. One key that is put, changes a node on each level and may split each.
+const (
+	perPut   = 2
+	perName  = 12 // a name that comes, goes or moves: entries, records, orphans, directories
+	perRun   = 6  // dirty pages in a row: up to three extents
+	spare    = 128
+	perInode = 3
+)
+
+// room sees to it that the next commit has blocks for what it has to write and n more, if need be by a commit now. What gives space back may use spare blocks. mu is held.
+func (f *FS) room(n int, frees bool) error {
+	for again := false; ; again = true {
+		need := uint64(f.t.dirty + f.owed + n)
+		if !frees {
+			need += spare
+		}
+		if need <= f.al.free() {
+			return nil
+		}
+		if again || f.change == f.done {
+			return errFull
+		}
+		if err := f.commit(); err != nil {
+			return err
+		}
+	}
+}
+
+// begin is what each change begins with: mu is taken, and there is room. Where e is 0 the caller unlocks.
+func (f *FS) begin(puts int, frees bool) (e core.Errno) {
+	f.mu.Lock()
+	if e = f.writable(); e == 0 {
+		e = errno(f.room(puts*f.t.height(), frees))
+	}
+	if e != 0 {
+		f.mu.Unlock()
+	}
+	return e
+}
+
+// soil notes that the record of an inode is to be written. mu is held.
+func (f *FS) soil(in *inode) {
+	if !f.dirty[in] {
+		f.dirty[in] = true
+		f.owed += perInode * f.t.height()
+	}
+	f.changed()
+}
+
+// must is for changes of the tree whose way was read before: they do not fail. If one does, what is in memory is not to be committed. mu is held.
+func (f *FS) must(err error) {
+	if err != nil {
+		f.fail(err)
+	}
+}
+
+func (f *FS) put(k, v []byte) { f.must(f.t.put(k, v)); f.changed() }
+func (f *FS) remove(k []byte) { f.must(f.t.remove(k)); f.changed() }
+
+// writes are what a commit writes.
+type writes struct {
+	at   []uint64
+	data [][]byte
+}
+
+func (w *writes) add(at uint64, b []byte) { w.at, w.data = append(w.at, at), append(w.data, b) }
+
+// run writes all, what lies in a row by one request, and several requests at a time.
+func (w *writes) run(dev block.Device) error {
+	const most, atOnce = 256, 16
+	order := make([]int, len(w.at))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(w.at[a], w.at[b]) })
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	turn := make(chan struct{}, atOnce)
+	for i := 0; i < len(order); {
+		n := 1
+		vec := [][]byte{w.data[order[i]]}
+		for i+n < len(order) && n < most && w.at[order[i+n]] == w.at[order[i]]+uint64(n) {
+			vec = append(vec, w.data[order[i+n]])
+			n++
+		}
+		off := int64(w.at[order[i]]) * BlockSize
+		i += n
+		turn <- struct{}{}
+		wg.Go(func() {
+			if err := dev.Write(vec, off); err != nil {
+				mu.Lock()
+				if first == nil {
+					first = err
+				}
+				mu.Unlock()
+			}
+			<-turn
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+// commit makes all changes durable. mu is held for writing.
+func (f *FS) commit() error {
+	switch {
+	case f.failed != nil:
+		return f.failed
+	case f.change == f.done:
+		return nil
+	}
+	if err := f.write(); err != nil {
+		return f.fail(err)
+	}
+	return nil
+}
+
+// write is a commit; FORMAT.md, "Commit".
+func (f *FS) write() error {
+	if f.mine {
+		if err := f.fence(); err != nil {
+			return err
+		}
+	}
+	gen := f.sb.gen + 1
+	var w writes
+	files := make([]*inode, 0, len(f.dirty))
+	for in := range f.dirty {
+		files = append(files, in)
+	}
+	slices.SortFunc(files, func(a, b *inode) int {
+		if c := bytes.Compare(a.home[:min(8, len(a.home))], b.home[:min(8, len(b.home))]); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.rec.ino, b.rec.ino)
+	})
+	var laid []laid
+	for _, in := range files {
+		if err := f.layDown(in, &w, &laid); err != nil {
+			return err
+		}
+	}
+	for _, in := range files {
+		if err := f.store(in); err != nil {
+			return err
+		}
+	}
+	if err := f.place(f.t.root, gen, &w); err != nil {
+		return err
+	}
+	freed := f.al.freedBits()
+	for g := range f.al.groups {
+		p := &f.al.groups[g]
+		if p.dirty {
+			w.add(uint64(g)*groupBlocks+bitmapAt+uint64(1-p.slot), f.al.bitmap(g, freed, gen, &f.sb.uuid))
+		}
+	}
+	if err := w.run(f.dev); err != nil {
+		return err
+	}
+	if err := f.dev.Flush(); err != nil {
+		return err
+	}
+	sb := f.sb
+	sb.gen, sb.used, sb.time = gen, f.al.used-f.al.nfreed, f.o.Now().UnixNano()
+	sb.root, sb.rootSum, sb.rootLevel = f.t.root.addr, f.t.root.sum, uint32(f.t.root.n.Load().level)
+	raw := sb.encode()
+	for _, at := range []uint64{gen & 1, sb.backup + gen&1} {
+		if err := f.dev.Write([][]byte{raw}, int64(at)*BlockSize); err != nil {
+			return err
+		}
+	}
+	if err := f.dev.Flush(); err != nil {
+		return err
+	}
+	f.sb, f.last, f.mine = sb, raw, true
+	for g := range f.al.groups {
+		if p := &f.al.groups[g]; p.dirty {
+			p.slot, p.dirty = 1-p.slot, false
+		}
+	}
+	freedNow := f.al.committed()
+	for _, s := range freedNow {
+		f.cache.drop(s)
+	}
+	for _, in := range files {
+		in.dirs = nil
+	}
+	for _, l := range laid {
+		f.cache.put(l.block, l.data, l.sum)
+	}
+	f.dirty = map[*inode]bool{}
+	f.pages, f.owed, f.done, f.t.dirty = 0, 0, f.change, 0
+	f.discard(freedNow)
+	if f.t.loads.Load() > maxNodes {
+		f.t.drop()
+	}
+	return nil
+}
+
+// maxNodes is about how many nodes of the tree stay in memory after a commit: some 16 MiB.
+const maxNodes = 4096
+
+// fence looks whether the volume is still ours.
+func (f *FS) fence() error {
+	b := make([]byte, 2*BlockSize)
+	if err := f.dev.Read([][]byte{b}, 0); err != nil {
+		return err
+	}
+	ours := f.sb.gen & 1
+	if s := decodeSuper(b[(1-ours)*BlockSize:][:BlockSize]); s != nil && s.gen > f.sb.gen {
+		return errForeign
+	}
+	if b = b[ours*BlockSize:][:BlockSize]; !bytes.Equal(b, f.last) {
+		if s := decodeSuper(b); s != nil && s.gen > f.sb.gen {
+			return errForeign
+		}
+		return errDamaged
+	}
+	return nil
+}
+
+// place gives the dirty nodes at and below r their places, and the blocks to write to w.
+func (f *FS) place(r *ref, gen uint64, w *writes) error {
+	n := r.n.Load()
+	if n == nil || !n.dirty {
+		return nil
+	}
+	for _, k := range n.kids {
+		if err := f.place(k, gen, w); err != nil {
+			return err
+		}
+	}
+	s := f.al.take(1)
+	if s.n == 0 {
+		return errFull
+	}
+	b := n.encode(gen, s.first, &f.sb.uuid)
+	r.addr, r.sum = s.first, seal(b)
+	n.dirty = false
+	w.add(s.first, b)
+	return nil
+}
+
+// discard tells the device of blocks that are free, where it wants to know. That it fails costs nothing.
+func (f *FS) discard(list []span) {
+	slices.SortFunc(list, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	for i := 0; i < len(list); {
+		s := list[i]
+		for i++; i < len(list) && list[i].first == s.first+s.n; i++ {
+			s.n += list[i].n
+		}
+		if f.dev.Info().Discard && s.n >= minDiscard {
+			f.dev.Discard(int64(s.first)*BlockSize, int64(s.n)*BlockSize)
+		}
+	}
+}
+
+// minDiscard is how many blocks in a row are worth a request.
+const minDiscard = 16
+
+// Close commits, marks the volume as unmounted and ends its use. The device stays open.
+func (f *FS) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.timer.Stop()
+	if f.ro || f.failed != nil {
+		f.closed = true
+		return f.failed
+	}
+	f.sb.owner = [16]byte{}
+	f.change++
+	err := f.commit()
+	f.closed = true
+	return err
+}
+
+// Statfs implements fs.FileSystem.
+func (f *FS) Statfs(s *core.Statfs) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	*s = core.Statfs{Type: magic, BlockSize: BlockSize, Blocks: f.sb.blocks, ReadOnly: f.ro, ID: le.Uint64(f.sb.uuid[:])}
+	if f.ro {
+		s.Free = f.sb.blocks - f.sb.used
+		return
+	}
+	// What waits for the next commit is as good as done.
+	taken := uint64(f.t.dirty+f.owed+spare) + f.al.used - f.al.nfreed
+	s.Free = f.al.blocks - min(taken, f.al.blocks)
+}
+
+// magic is f_type: "CFFS".
+const magic = 0x43464653
+
+// Root implements fs.FileSystem.
+func (f *FS) Root() core.Dir {
+	f.nmu.Lock()
+	defer f.nmu.Unlock()
+	in := f.nodes[rootIno]
+	in.refs++
+	return in.self.(core.Dir)
+}
+
+// Label and UUID are the volume's.
+func (f *FS) Label() string { return f.sb.labelText() }
+
+// UUID is the volume's.
+func (f *FS) UUID() [16]byte { return f.sb.uuid }

@@ -1,0 +1,224 @@
+package cffs
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"sort"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
+)
+
+// clock is a time that goes on by itself.
+func clock() func() time.Time {
+	t := time.Unix(1_700_000_000, 0)
+	return func() time.Time { t = t.Add(time.Millisecond); return t }
+}
+
+// manual mounts a volume that commits only when it is asked to.
+var manual = Options{Manual: true, Cache: 64 << 10}
+
+// formatted is a volume of so many blocks in memory.
+func formatted(t testing.TB, blocks int) *block.Memory {
+	t.Helper()
+	m := block.NewMemory(make([]byte, blocks*BlockSize))
+	if err := Format(m, FormatOptions{Label: "test", UUID: [16]byte{1, 2, 3, 15: 9}}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func mount(t testing.TB, d block.Device, o Options) *FS {
+	t.Helper()
+	f, err := Mount(d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// An op is one thing done to a tree of files.
+type op struct {
+	kind string
+	a, b string
+	off  int64
+	n    int
+	fill byte
+}
+
+func (o op) String() string {
+	return fmt.Sprintf("%s %s %s %d+%d", o.kind, o.a, o.b, o.off, o.n)
+}
+
+// do does it, and gives the error.
+func (o op) do(t *core.Tree) core.Errno {
+	root := t.Root()
+	defer root.Drop()
+	with := func(flags int, f func(p core.Place) core.Errno) core.Errno {
+		p, e := t.Open(root, o.a, flags, 0o644, 0)
+		if e != 0 {
+			return e
+		}
+		defer p.Drop()
+		return f(p)
+	}
+	file := func(flags int, f func(x core.File) core.Errno) core.Errno {
+		return with(flags, func(p core.Place) core.Errno {
+			x, ok := p.Node.(core.File)
+			if !ok {
+				return syscall.EINVAL
+			}
+			return f(x)
+		})
+	}
+	switch o.kind {
+	case "create":
+		return with(syscall.O_CREAT|syscall.O_EXCL|syscall.O_RDWR, func(core.Place) core.Errno { return 0 })
+	case "touch":
+		return with(syscall.O_CREAT|syscall.O_RDWR, func(core.Place) core.Errno { return 0 })
+	case "write", "append":
+		return file(syscall.O_RDWR|syscall.O_CREAT, func(x core.File) core.Errno {
+			off := o.off
+			if o.kind == "append" {
+				off = core.Append
+			}
+			n, _, e := x.WriteAt([]byte(strings.Repeat(string(rune('a'+o.fill%26)), o.n)), off)
+			if e == 0 && n != o.n {
+				return syscall.ENOSPC
+			}
+			return e
+		})
+	case "truncate":
+		return file(syscall.O_RDWR, func(x core.File) core.Errno { return x.Truncate(o.off) })
+	case "punch":
+		return file(syscall.O_RDWR, func(x core.File) core.Errno {
+			return x.(core.Allocator).Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
+		})
+	case "allocate":
+		return file(syscall.O_RDWR, func(x core.File) core.Errno { return x.(core.Allocator).Allocate(0, o.off, int64(o.n)) })
+	case "zero":
+		return file(syscall.O_RDWR, func(x core.File) core.Errno {
+			a := x.(core.Allocator)
+			e := a.Allocate(core.FallocZero, o.off, int64(o.n))
+			if e == syscall.EOPNOTSUPP { // memory has none: a hole, and the size
+				var at core.Attr
+				if x.Attr(&at); at.Size < o.off+int64(o.n) {
+					x.Truncate(o.off + int64(o.n))
+				}
+				e = a.Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
+			}
+			return e
+		})
+	case "fsync", "fdatasync":
+		return with(syscall.O_RDONLY, func(p core.Place) core.Errno {
+			switch x := p.Node.(type) {
+			case core.File:
+				return x.Sync(o.kind == "fdatasync")
+			case core.DirSyncer:
+				return x.SyncDir()
+			}
+			return 0
+		})
+	case "sync":
+		return t.Sync()
+	case "mkdir":
+		return t.Mkdir(root, o.a, 0o755)
+	case "rmdir":
+		return t.Rmdir(root, o.a)
+	case "unlink":
+		return t.Unlink(root, o.a)
+	case "rename":
+		return t.Rename(root, o.a, root, o.b, 0)
+	case "exchange":
+		return t.Rename(root, o.a, root, o.b, core.RenameExchange)
+	case "symlink":
+		return t.Symlink(strings.Repeat("x", o.n+1), root, o.a)
+	case "link":
+		p, e := t.Resolve(root, o.a, core.NoFollow)
+		if e != 0 {
+			return e
+		}
+		defer p.Drop()
+		return t.Link(p, root, o.b)
+	case "chmod":
+		return with(0x200000, func(p core.Place) core.Errno {
+			return p.Node.SetAttr(&core.Change{Set: core.SetMode | core.SetUID, Mode: uint32(o.n) & 0o777, UID: uint32(o.n)})
+		})
+	case "setxattr":
+		return file(syscall.O_RDWR, func(x core.File) core.Errno {
+			return x.(core.Attributes).SetXattr("user."+o.b, []byte(strings.Repeat("v", o.n)), 0)
+		})
+	case "rmxattr":
+		return file(syscall.O_RDWR, func(x core.File) core.Errno { return x.(core.Attributes).RemoveXattr("user." + o.b) })
+	}
+	panic(o.kind)
+}
+
+// syncs says whether all that was done before is durable after it.
+func (o op) syncs() bool { return o.kind == "fsync" || o.kind == "fdatasync" || o.kind == "sync" }
+
+// dump is all that can be seen of a tree, but for times, inode numbers and blocks.
+func dump(t *core.Tree) string {
+	root := t.Root()
+	defer root.Drop()
+	var lines []string
+	var walk func(path string, n core.Node)
+	walk = func(path string, n core.Node) {
+		var a core.Attr
+		n.Attr(&a)
+		line := fmt.Sprintf("%s mode %o nlink %d uid %d", path, a.Mode, a.Nlink, a.UID)
+		switch x := n.(type) {
+		case core.Dir:
+			var names []string
+			seen := map[string]bool{}
+			if e := x.ReadDir(0, func(en *core.Entry) bool {
+				if seen[en.Name] {
+					line += " twice:" + en.Name
+				}
+				seen[en.Name] = true
+				names = append(names, en.Name)
+				return true
+			}); e != 0 {
+				line += " readdir: " + e.Error()
+			}
+			for _, name := range names {
+				c, e := x.Lookup(name)
+				if e != 0 {
+					line += " lookup " + name + ": " + e.Error()
+					continue
+				}
+				walk(path+"/"+name, c)
+				c.Unref()
+			}
+		case core.File:
+			b := make([]byte, min(a.Size, 1<<24))
+			n, e := x.ReadAt(b, 0)
+			line += fmt.Sprintf(" size %d read %d %v %x", a.Size, n, e, sha256.Sum256(b))
+		case core.Link:
+			s, e := x.Target()
+			line += fmt.Sprintf(" to %s %v", s, e)
+		}
+		if x, ok := n.(core.Attributes); ok {
+			names, _ := x.Xattrs()
+			sort.Strings(names)
+			for _, name := range names {
+				v, e := x.Xattr(name)
+				line += fmt.Sprintf(" %s=%x %v", name, sha256.Sum256(v), e)
+			}
+		}
+		lines = append(lines, line)
+	}
+	walk("", root.Node)
+	sort.Strings(lines)
+	return strings.Join(lines, "\n")
+}
+
+// oracle is a tree in memory that holds what a fresh volume does.
+func oracle() *core.Tree { return core.NewTree("mem", mem.New(mem.Options{})) }
+
+func treeOf(f *FS) *core.Tree { return core.NewTree("cffs", f) }

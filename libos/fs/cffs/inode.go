@@ -1,0 +1,476 @@
+package cffs
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+)
+
+// An inode is what all nodes have. As it is, it is a named pipe, a socket or a device.
+type inode struct {
+	fs   *FS
+	self core.Node
+	refs int // under fs.nmu
+
+	// Under fs.mu:
+	rec    record
+	home   []byte          // key of the entry that holds the record; nil: it is on its own
+	parent *inode          // of a directory: where it is, with a reference
+	gone   bool            // it has no name
+	temp   bool            // and never had one: it may get one
+	dirs   map[uint64]page // dirty pages of a file, by number
+	ahead  uint64          // where reading in order would go on; a hint, under fs.nmu
+}
+
+// A page is one block of a file in memory. fresh: no extent covers it.
+type page struct {
+	data  []byte
+	fresh bool
+}
+
+// Dir, File and Link are the other kinds.
+type (
+	Dir  struct{ inode }
+	File struct{ inode }
+	Link struct{ inode }
+)
+
+var _ interface {
+	core.Dir
+	core.Temporary
+	core.DirSyncer
+	core.Attributes
+} = (*Dir)(nil)
+
+var _ interface {
+	core.File
+	core.Allocator
+	core.Sparse
+	core.Attributes
+} = (*File)(nil)
+
+// newInode makes the node of a record, without a reference.
+func (f *FS) newInode(rec record, home []byte) *inode {
+	var in *inode
+	switch rec.mode & syscall.S_IFMT {
+	case syscall.S_IFDIR:
+		d := &Dir{}
+		in, d.self = &d.inode, d
+	case syscall.S_IFREG:
+		d := &File{}
+		in, d.self = &d.inode, d
+	case syscall.S_IFLNK:
+		d := &Link{}
+		in, d.self = &d.inode, d
+	default:
+		in = &inode{}
+		in.self = in
+	}
+	in.fs, in.rec, in.home = f, rec, home
+	return in
+}
+
+// maxIdle is how many inodes without references are remembered.
+const maxIdle = 2048
+
+// inode gives the inode of an entry that was found at k in d, with a reference. mu is held, for reading at least.
+func (f *FS) inode(d *inode, k []byte, e *entry) (*inode, error) {
+	f.nmu.Lock()
+	in := f.nodes[e.ino]
+	if in != nil {
+		if in.isDir() != (e.kind == syscall.S_IFDIR) || in.isDir() && in.parent != d {
+			f.nmu.Unlock()
+			return nil, errDamaged // a directory in two places could be in itself
+		}
+		in.refs++
+	}
+	f.nmu.Unlock()
+	if in != nil {
+		return in, nil
+	}
+	rec, home := e.rec, slices.Clone(k)
+	if rec == nil {
+		v, err := f.t.get(key(e.ino, kindRecord))
+		if err != nil {
+			return nil, err
+		}
+		r, ok := decodeRecord(v)
+		if !ok {
+			return nil, errDamaged
+		}
+		rec, home = &r, nil
+	}
+	if rec.ino != e.ino || rec.mode&syscall.S_IFMT != e.kind || e.ino == rootIno || rec.ino >= f.sb.nextIno || rec.nlink == 0 {
+		return nil, errDamaged
+	}
+	in = f.newInode(*rec, home)
+	f.nmu.Lock()
+	defer f.nmu.Unlock()
+	if old := f.nodes[e.ino]; old != nil { // another reader was faster
+		if old.isDir() && old.parent != d {
+			return nil, errDamaged
+		}
+		old.refs++
+		return old, nil
+	}
+	in.refs = 1
+	f.add(in, d)
+	return in, nil
+}
+
+// add makes an inode known; of a directory d is where it is. nmu is held.
+func (f *FS) add(in *inode, d *inode) {
+	if len(f.nodes) > maxIdle {
+		n := 0
+		for ino, old := range f.nodes {
+			if n++; n > 64 {
+				break
+			}
+			if old.refs == 0 && !f.dirty[old] && !old.gone {
+				delete(f.nodes, ino)
+				if old.parent != nil {
+					old.parent.refs-- // it may be idle now
+				}
+			}
+		}
+	}
+	f.nodes[in.rec.ino] = in
+	if in.isDir() {
+		d.refs++
+		in.parent = d
+	}
+}
+
+func (in *inode) isDir() bool { return in.rec.mode&syscall.S_IFMT == syscall.S_IFDIR }
+
+// Ref implements fs.Node.
+func (in *inode) Ref() {
+	in.fs.nmu.Lock()
+	in.refs++
+	in.fs.nmu.Unlock()
+}
+
+// Unref implements fs.Node. Who drops the last reference to what has no name gives its blocks back.
+func (in *inode) Unref() {
+	f := in.fs
+	f.nmu.Lock()
+	in.refs--
+	last := in.refs == 0
+	f.nmu.Unlock()
+	if !last {
+		return
+	}
+	f.mu.RLock()
+	gone := in.gone
+	f.mu.RUnlock()
+	if gone {
+		f.mu.Lock()
+		f.reap(in)
+		f.mu.Unlock()
+	}
+}
+
+// reap ends an inode without names and references. mu is held.
+func (f *FS) reap(in *inode) {
+	f.nmu.Lock()
+	if in.refs != 0 || !in.gone || f.nodes[in.rec.ino] != in {
+		f.nmu.Unlock()
+		return
+	}
+	delete(f.nodes, in.rec.ino)
+	up := in.parent
+	if up != nil {
+		up.refs--
+		if up.refs > 0 || !up.gone {
+			up = nil
+		}
+	}
+	f.nmu.Unlock()
+	if f.writable() == 0 {
+		f.room(perName*f.t.height(), true) // where there is none, a commit has been made, which leaves enough
+		f.must(f.erase(in))
+	}
+	if up != nil {
+		f.reap(up)
+	}
+}
+
+// erase takes out all that the tree holds of an inode without a name. mu is held.
+func (f *FS) erase(in *inode) error {
+	f.pages -= len(in.dirs)
+	in.dirs = nil
+	delete(f.dirty, in)
+	if err := f.cut(in, 0, 1<<51); err != nil {
+		return err
+	}
+	for _, kind := range []byte{kindXattr, kindTarget, kindRecord} {
+		var keys [][]byte
+		if err := f.t.prefix(key(in.rec.ino, kind), func(k, _ []byte) bool {
+			keys = append(keys, k)
+			return true
+		}); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			f.remove(k)
+		}
+	}
+	f.remove(keyNumber(0, kindOrphan, in.rec.ino))
+	return nil
+}
+
+// dropOrphans ends what lost its last name before the volume was mounted. mu is held.
+func (f *FS) dropOrphans() error {
+	for {
+		var list []uint64
+		if err := f.t.prefix(key(0, kindOrphan), func(k, _ []byte) bool {
+			if len(k) == 17 {
+				list = append(list, be.Uint64(k[9:]))
+			}
+			return len(list) < 100
+		}); err != nil || len(list) == 0 || f.failed != nil {
+			return errors.Join(err, f.failed)
+		}
+		for _, ino := range list {
+			v, err := f.t.get(key(ino, kindRecord))
+			if err != nil {
+				return err
+			}
+			rec, ok := decodeRecord(v)
+			if !ok || rec.ino != ino || rec.nlink != 0 {
+				return errDamaged
+			}
+			if err := f.room(perName*f.t.height(), true); err != nil {
+				return err
+			}
+			if err := f.erase(f.newInode(rec, nil)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// store writes an inode's record to the tree. mu is held.
+func (f *FS) store(in *inode) error {
+	switch {
+	case in.home == nil:
+		return f.t.put(key(in.rec.ino, kindRecord), in.rec.encode(nil))
+	default:
+		v, err := f.t.get(in.home)
+		if err != nil {
+			return err
+		}
+		e, ok := decodeEntry(v)
+		if !ok || e.ino != in.rec.ino {
+			return errDamaged
+		}
+		e.rec = &in.rec
+		return f.t.put(in.home, e.encode())
+	}
+}
+
+// now is the time as inodes have it.
+func (f *FS) now() syscall.Timespec {
+	t := f.o.Now()
+	return syscall.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
+}
+
+// touch sets ctime, and mtime where the contents changed. mu is held.
+func (f *FS) touch(in *inode, contents bool) {
+	in.rec.ctime = f.now()
+	if contents {
+		in.rec.mtime = in.rec.ctime
+	}
+	f.soil(in)
+}
+
+// Attr implements fs.Node.
+func (in *inode) Attr(a *core.Attr) {
+	f := in.fs
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	r := &in.rec
+	*a = core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
+		Atime: r.atime, Mtime: r.mtime, Ctime: r.ctime, Btime: r.btime}
+	blocks := r.blocks
+	for _, p := range in.dirs {
+		if p.fresh {
+			blocks++
+		}
+	}
+	a.Blocks = int64(blocks * (BlockSize / 512))
+	if in.isDir() {
+		a.Size *= 20 // as memory has it: so much a name
+	}
+}
+
+// SetAttr implements fs.Node.
+func (in *inode) SetAttr(c *core.Change) core.Errno {
+	f := in.fs
+	if e := f.begin(perPut, false); e != 0 {
+		return e
+	}
+	defer f.mu.Unlock()
+	r := &in.rec
+	if c.Set&core.SetMode != 0 {
+		r.mode = r.mode&syscall.S_IFMT | c.Mode&0o7777
+	}
+	if c.Set&core.SetUID != 0 {
+		r.uid = c.UID
+	}
+	if c.Set&core.SetGID != 0 {
+		r.gid = c.GID
+	}
+	if c.Set&core.SetAtime != 0 {
+		r.atime = c.Atime
+	}
+	if c.Set&core.SetMtime != 0 {
+		r.mtime = c.Mtime
+	}
+	r.ctime = f.now()
+	f.soil(in)
+	return 0
+}
+
+// maxXattrs bounds the names and values of an inode.
+const maxXattrs = 64 << 10
+
+// xattrs gives the names, what they and their values take, and the value of one.
+func (in *inode) xattrs(of string) (names []string, size int, value []byte, err error) {
+	err = in.fs.t.prefix(key(in.rec.ino, kindXattr), func(k, v []byte) bool {
+		name := string(k[9 : len(k)-2])
+		if len(names) == 0 || names[len(names)-1] != name {
+			names = append(names, name)
+			size += len(name)
+		}
+		size += len(v)
+		if name == of {
+			value = append(value, v...)
+			if value == nil {
+				value = []byte{}
+			}
+		}
+		return true
+	})
+	return names, size, value, err
+}
+
+// Xattr implements fs.Attributes.
+func (in *inode) Xattr(name string) ([]byte, core.Errno) {
+	in.fs.mu.RLock()
+	defer in.fs.mu.RUnlock()
+	_, _, v, err := in.xattrs(name)
+	if err == nil && v == nil {
+		return nil, syscall.ENODATA
+	}
+	return v, errno(err)
+}
+
+// Xattrs implements fs.Attributes.
+func (in *inode) Xattrs() ([]string, core.Errno) {
+	in.fs.mu.RLock()
+	defer in.fs.mu.RUnlock()
+	names, _, _, err := in.xattrs("")
+	return names, errno(err)
+}
+
+// SetXattr implements fs.Attributes.
+func (in *inode) SetXattr(name string, value []byte, flags int) core.Errno {
+	f := in.fs
+	if len(name) > core.MaxName || name == "" || strings.Contains(name, "\x00") {
+		return syscall.ERANGE
+	}
+	if len(value) > maxXattrs {
+		return syscall.ENOSPC
+	}
+	if e := f.begin(perPut*(3+len(value)/chunkSize/2), false); e != 0 {
+		return e
+	}
+	defer f.mu.Unlock()
+	_, size, old, err := in.xattrs(name)
+	switch {
+	case err != nil:
+		return errno(err)
+	case old != nil && flags == core.XattrCreate:
+		return syscall.EEXIST
+	case old == nil && flags == core.XattrReplace:
+		return syscall.ENODATA
+	}
+	size += len(value) - len(old)
+	if old == nil {
+		size += len(name)
+	}
+	if size > maxXattrs {
+		return syscall.ENOSPC
+	}
+	in.dropXattr(name, len(old), old != nil)
+	value = slices.Clone(value)
+	for c := 0; ; c++ {
+		part := value[:min(len(value), chunkSize)]
+		f.put(xattrKey(in.rec.ino, name, byte(c)), part)
+		if value = value[len(part):]; len(value) == 0 {
+			break
+		}
+	}
+	f.touch(in, false)
+	return 0
+}
+
+// dropXattr takes the chunks of a value of n bytes out. mu is held.
+func (in *inode) dropXattr(name string, n int, have bool) {
+	if !have {
+		return
+	}
+	for c := 0; c == 0 || c*chunkSize < n; c++ {
+		in.fs.remove(xattrKey(in.rec.ino, name, byte(c)))
+	}
+}
+
+// RemoveXattr implements fs.Attributes.
+func (in *inode) RemoveXattr(name string) core.Errno {
+	f := in.fs
+	if e := f.begin(perName, true); e != 0 {
+		return e
+	}
+	defer f.mu.Unlock()
+	_, _, old, err := in.xattrs(name)
+	switch {
+	case err != nil:
+		return errno(err)
+	case old == nil:
+		return syscall.ENODATA
+	}
+	in.dropXattr(name, len(old), true)
+	f.touch(in, false)
+	return 0
+}
+
+// Target implements fs.Link.
+func (l *Link) Target() (string, core.Errno) {
+	f := l.fs
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if l.rec.target != "" {
+		return l.rec.target, 0
+	}
+	var b []byte
+	err := f.t.prefix(key(l.rec.ino, kindTarget), func(_, v []byte) bool {
+		b = append(b, v...)
+		return len(b) < core.MaxPath
+	})
+	if err == nil && (len(b) == 0 || uint64(len(b)) != l.rec.size) {
+		err = errDamaged
+	}
+	return string(b), errno(err)
+}
+
+// drawn fills b with what tells mounts apart.
+func drawn(b []byte) {
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
+}

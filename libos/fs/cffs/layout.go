@@ -1,0 +1,283 @@
+package cffs
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"syscall"
+)
+
+// The layout: FORMAT.md.
+
+const (
+	// BlockSize is the size of a block.
+	BlockSize = 4096
+
+	version     = 1
+	groupBlocks = 32512 // bits in a bitmap
+	bitmapAt    = 4     // first of a group's two slots
+	maxItem     = 1100
+	maxExtent   = 128 // blocks
+	chunkSize   = 700
+
+	bitmapMagic = 0x42464643
+	nodeMagic   = 0x45525443
+	superMagic  = "HTCFFS\r\n"
+
+	rootIno = 1
+
+	// minBlocks is the smallest volume: 2 MiB.
+	minBlocks = 512
+)
+
+// Kinds of keys.
+const (
+	kindRecord = iota
+	kindEntry
+	kindExtent
+	kindOrphan
+	kindXattr
+	kindTarget
+)
+
+var (
+	le         = binary.LittleEndian
+	be         = binary.BigEndian
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
+// seal puts the sum of a block into its first 4 bytes; sealed tells whether it is right.
+func seal(b []byte) uint32 {
+	s := sum(b[4:])
+	le.PutUint32(b, s)
+	return s
+}
+
+func sealed(b []byte) bool { return le.Uint32(b) == sum(b[4:]) }
+
+// A super is a superblock.
+type super struct {
+	uuid       [16]byte
+	label      [32]byte
+	gen        uint64
+	blocks     uint64
+	used       uint64
+	root       uint64
+	rootSum    uint32
+	rootLevel  uint32
+	nextIno    uint64
+	backup     uint64
+	owner      [16]byte
+	time       int64
+	readNeeds  uint64
+	writeNeeds uint64
+	mounts     uint64
+}
+
+func (s *super) encode() []byte {
+	b := make([]byte, BlockSize)
+	le.PutUint32(b[4:], version)
+	copy(b[8:], superMagic)
+	copy(b[16:], s.uuid[:])
+	copy(b[32:], s.label[:])
+	for i, v := range []uint64{s.gen, s.blocks, s.used, s.root} {
+		le.PutUint64(b[64+8*i:], v)
+	}
+	le.PutUint32(b[96:], s.rootSum)
+	le.PutUint32(b[100:], s.rootLevel)
+	le.PutUint64(b[104:], s.nextIno)
+	le.PutUint64(b[112:], s.backup)
+	copy(b[120:], s.owner[:])
+	for i, v := range []uint64{uint64(s.time), s.readNeeds, s.writeNeeds, s.mounts} {
+		le.PutUint64(b[136+8*i:], v)
+	}
+	seal(b)
+	return b
+}
+
+// decodeSuper reads one; nil where there is none.
+func decodeSuper(b []byte) *super {
+	if string(b[8:16]) != superMagic || !sealed(b) {
+		return nil
+	}
+	s := new(super)
+	copy(s.uuid[:], b[16:])
+	copy(s.label[:], b[32:])
+	s.gen, s.blocks, s.used, s.root = le.Uint64(b[64:]), le.Uint64(b[72:]), le.Uint64(b[80:]), le.Uint64(b[88:])
+	s.rootSum, s.rootLevel = le.Uint32(b[96:]), le.Uint32(b[100:])
+	s.nextIno, s.backup = le.Uint64(b[104:]), le.Uint64(b[112:])
+	copy(s.owner[:], b[120:])
+	s.time, s.readNeeds, s.writeNeeds, s.mounts = int64(le.Uint64(b[136:])), le.Uint64(b[144:]), le.Uint64(b[152:]), le.Uint64(b[160:])
+	if le.Uint32(b[4:]) != version {
+		s.readNeeds = 1 << 63
+	}
+	return s
+}
+
+// labelText is the label as it is shown.
+func (s *super) labelText() string {
+	n := 0
+	for n < len(s.label) && s.label[n] != 0 {
+		n++
+	}
+	return string(s.label[:n])
+}
+
+// Keys.
+
+func key(ino uint64, kind byte) []byte {
+	return append(be.AppendUint64(make([]byte, 0, 17), ino), kind)
+}
+
+func keyNumber(ino uint64, kind byte, n uint64) []byte { return be.AppendUint64(key(ino, kind), n) }
+
+func xattrKey(ino uint64, name string, chunk byte) []byte {
+	return append(append(key(ino, kindXattr), name...), 0, chunk)
+}
+
+// A record is an inode as it is stored.
+type record struct {
+	ino                        uint64
+	mode, nlink, uid, gid      uint32
+	rdev, size, blocks         uint64
+	mtime, ctime, atime, btime syscall.Timespec
+	target                     string // of a link, if it is short
+}
+
+const (
+	recordSize  = 104
+	shortTarget = 255
+)
+
+func (r *record) encode(b []byte) []byte {
+	b = le.AppendUint64(b, r.ino)
+	for _, v := range [...]uint32{r.mode, r.nlink, r.uid, r.gid} {
+		b = le.AppendUint32(b, v)
+	}
+	for _, v := range [...]uint64{r.rdev, r.size, r.blocks, uint64(r.mtime.Sec), uint64(r.ctime.Sec), uint64(r.atime.Sec), uint64(r.btime.Sec)} {
+		b = le.AppendUint64(b, v)
+	}
+	for _, v := range [...]int64{r.mtime.Nsec, r.ctime.Nsec, r.atime.Nsec, r.btime.Nsec} {
+		b = le.AppendUint32(b, uint32(v))
+	}
+	return append(le.AppendUint64(b, 0), r.target...)
+}
+
+// decodeRecord reads one, and says whether it makes sense.
+func decodeRecord(b []byte) (r record, ok bool) {
+	if len(b) < recordSize || len(b) > recordSize+shortTarget {
+		return r, false
+	}
+	u32 := func(i int) uint32 { return le.Uint32(b[i:]) }
+	u64 := func(i int) uint64 { return le.Uint64(b[i:]) }
+	at := func(i int) syscall.Timespec {
+		return syscall.Timespec{Sec: int64(u64(48 + 8*i)), Nsec: int64(u32(80 + 4*i))}
+	}
+	r = record{ino: u64(0), mode: u32(8), nlink: u32(12), uid: u32(16), gid: u32(20), rdev: u64(24), size: u64(32), blocks: u64(40),
+		mtime: at(0), ctime: at(1), atime: at(2), btime: at(3), target: string(b[recordSize:])}
+	switch r.mode & syscall.S_IFMT {
+	case syscall.S_IFDIR, syscall.S_IFREG, syscall.S_IFLNK, syscall.S_IFIFO, syscall.S_IFSOCK, syscall.S_IFCHR, syscall.S_IFBLK:
+	default:
+		return r, false
+	}
+	for _, t := range [...]syscall.Timespec{r.mtime, r.ctime, r.atime, r.btime} {
+		if t.Nsec >= 1e9 {
+			return r, false
+		}
+	}
+	return r, r.ino != 0 && r.mode>>16 == 0 && r.size>>63 == 0
+}
+
+// An entry is a name as it is stored: with its inode, or a reference to it.
+type entry struct {
+	name string
+	ino  uint64
+	kind uint32 // S_IFMT
+	rec  *record
+}
+
+const (
+	entryRecord    = 1
+	entryReference = 2
+)
+
+func (e *entry) encode() []byte {
+	b := make([]byte, 0, 2+len(e.name)+recordSize+shortTarget)
+	k := byte(entryReference)
+	if e.rec != nil {
+		k = entryRecord
+	}
+	b = append(append(b, k, byte(len(e.name))), e.name...)
+	if e.rec != nil {
+		return e.rec.encode(b)
+	}
+	return le.AppendUint32(le.AppendUint64(b, e.ino), e.kind)
+}
+
+func decodeEntry(b []byte) (e entry, ok bool) {
+	if len(b) < 2 || len(b) < 2+int(b[1]) || b[1] == 0 {
+		return e, false
+	}
+	e.name = string(b[2 : 2+int(b[1])])
+	rest := b[2+int(b[1]):]
+	switch b[0] {
+	case entryRecord:
+		r, ok := decodeRecord(rest)
+		e.rec, e.ino, e.kind = &r, r.ino, r.mode&syscall.S_IFMT
+		return e, ok
+	case entryReference:
+		if len(rest) != 12 {
+			return e, false
+		}
+		e.ino, e.kind = le.Uint64(rest), le.Uint32(rest[8:])
+		return e, e.ino != 0
+	}
+	return e, false
+}
+
+// cookieBase is the least cookie of a name: its sum, without the number that tells those of one sum apart.
+func cookieBase(uuid *[16]byte, name string) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for _, c := range uuid {
+		h = (h ^ uint64(c)) * prime
+	}
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * prime
+	}
+	return 1<<62 | h>>10<<8
+}
+
+// An extent is blocks of a file that lie in a row.
+type extent struct {
+	last  uint64 // the last block in the file
+	block uint64 // where the first one lies
+	sums  []uint32
+}
+
+func (x *extent) first() uint64 { return x.last + 1 - uint64(len(x.sums)) }
+
+func (x *extent) encode() []byte {
+	b := le.AppendUint64(make([]byte, 0, 8+4*len(x.sums)), x.block)
+	for _, s := range x.sums {
+		b = le.AppendUint32(b, s)
+	}
+	return b
+}
+
+func decodeExtent(k, v []byte) (x extent, ok bool) {
+	n := (len(v) - 8) / 4
+	if len(k) != 17 || n < 1 || n > maxExtent || len(v) != 8+4*n {
+		return x, false
+	}
+	x.last, x.block = be.Uint64(k[9:]), le.Uint64(v)
+	if x.last >= 1<<51 || x.last+1 < uint64(n) {
+		return x, false
+	}
+	x.sums = make([]uint32, n)
+	for i := range x.sums {
+		x.sums[i] = le.Uint32(v[8+4*i:])
+	}
+	return x, true
+}
