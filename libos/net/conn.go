@@ -172,6 +172,9 @@ func (c *Conn) tell(e tcp.Events) {
 	if e&tcp.Writable != 0 {
 		ev |= Writable
 	}
+	if e&tcp.Pressing != 0 {
+		ev |= Pressing
+	}
 	if e&tcp.PeerClosed != 0 {
 		ev |= Readable | EOF
 	}
@@ -217,6 +220,9 @@ func (c *Conn) TryRead(p []byte, peek bool) (int, error) {
 		return 0, nil
 	}
 	n, eof := c.c.Readable()
+	if u := c.c.Urgent(); u > 1 && len(p) >= u {
+		p = p[:u-1] // it stops before the last urgent byte, so that who looks for it finds it
+	}
 	switch {
 	case n > 0 && peek:
 		return c.c.Peek(p), nil
@@ -257,7 +263,12 @@ func (c *Conn) TryReadBuf(most int) (buf.Ref, error) {
 }
 
 // TryWrite copies p, or the part that there is room for, to be sent.
-func (c *Conn) TryWrite(p []byte) (int, error) {
+func (c *Conn) TryWrite(p []byte) (int, error) { return c.write(p, false) }
+
+// TryWriteUrgent is TryWrite of urgent data (RFC 9293, 3.8.5). The peer is told where what was taken ends.
+func (c *Conn) TryWriteUrgent(p []byte) (int, error) { return c.write(p, true) }
+
+func (c *Conn) write(p []byte, urgent bool) (int, error) {
 	c.mu.Lock()
 	defer c.done()
 	if e := c.unwritable(); e != 0 {
@@ -273,6 +284,9 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 	}
 	if n == 0 {
 		return 0, syscall.EAGAIN
+	}
+	if urgent {
+		c.c.Urge()
 	}
 	c.afterwards(now)
 	return n, nil
@@ -393,6 +407,9 @@ func (c *Conn) Ready() (ev Events) {
 	if n > 0 {
 		ev |= Readable
 	}
+	if c.c.Urgent() > 0 {
+		ev |= Pressing
+	}
 	if eof || c.hungUp {
 		ev |= Readable | EOF
 	}
@@ -418,6 +435,14 @@ func (c *Conn) Info() tcp.Info {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.c.Info()
+}
+
+// Urgent tells how many bytes are left to be read up to the last urgent one and with it, some of which may not have come; 0: none is urgent. Reading stops before
+// the last one, once.
+func (c *Conn) Urgent() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.c.Urgent()
 }
 
 // Queued is how many bytes could be read.

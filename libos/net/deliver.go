@@ -164,12 +164,18 @@ func (s *Stack) deliverTCP(now tick.Time, p *packet) {
 	t := tcp.Tuple{Local: netip.AddrPortFrom(p.dst, in.DstPort), Remote: netip.AddrPortFrom(p.src, in.SrcPort)}
 	o := s.outputs.Get().(*output)
 	defer s.outputs.Put(o)
-	if l := s.tcp.listener(k); l != nil && !p.group {
+	if p.group || p.src.IsMulticast() || p.src.IsUnspecified() || s.isBroadcast(p.src) {
+		// TCP is between two hosts: neither a connection nor an answer comes of this (RFC 9293, 3.9.2.3, MUST-57 and MUST-63).
+		s.Counters.TCPAddress.Add(1)
+		in.Release()
+		return
+	}
+	if l := s.tcp.listener(k); l != nil {
 		l.input(now, t, in, o)
 		return
 	}
 	s.Counters.TCPNoEndpoint.Add(1)
-	if !p.group && tcp.Refuse(in, &o.segment) {
+	if tcp.Refuse(in, &o.segment) {
 		s.answer(t, o)
 	}
 	in.Release()

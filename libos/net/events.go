@@ -10,6 +10,7 @@ const (
 	EOF                         // the other end, or this one, will send no more (read, and get 0)
 	HangUp                      // neither way is open
 	Failed                      // there is an error to be asked for
+	Pressing                    // there are urgent data, of TCP
 )
 
 // A Hook is told of an endpoint's events, under the endpoint's lock: it may wake somebody, not call back. It is told of each new occurrence, not only

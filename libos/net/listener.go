@@ -83,7 +83,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 		in.Release()
 		return
 	}
-	l.core.Config.MSS = l.s.mss(&via, &l.opts)
+	l.core.Config.MSS, l.core.Config.IPv6 = l.s.mss(&via, &l.opts), via.src.Is6()
 	core, answer := l.core.Input(now, t, in, &o.segment)
 	l.mu.Unlock()
 	if answer {

@@ -65,6 +65,7 @@ type Config struct {
 type Counters struct {
 	UDPNoEndpoint, UDPMalformed, UDPChecksum atomic.Uint64
 	TCPNoEndpoint, TCPMalformed, TCPChecksum atomic.Uint64
+	TCPAddress                               atomic.Uint64 // from or to many hosts
 	NoProtocol                               atomic.Uint64
 	LoopbackFull, NoMemory, NoRoute          atomic.Uint64
 }
@@ -165,7 +166,7 @@ func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 		c.RecvBuffer, c.RecvMax = o.RecvBuffer, o.RecvBuffer
 	}
 	if via != nil {
-		c.MSS = s.mss(via, o)
+		c.MSS, c.IPv6 = s.mss(via, o), via.src.Is6()
 		c.MaxSend = max(via.maxSend, c.MSS)
 		c.MaxPieces = via.maxPieces
 		via.set(o)

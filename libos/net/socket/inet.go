@@ -61,6 +61,9 @@ func events(ev inet.Events) (e posix.Events) {
 	if ev&inet.Readable != 0 {
 		e |= posix.In | posix.InN
 	}
+	if ev&inet.Pressing != 0 {
+		e |= posix.Pri
+	}
 	if ev&inet.Writable != 0 {
 		e |= posix.Out | posix.OutN
 	}

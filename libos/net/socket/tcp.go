@@ -184,19 +184,18 @@ func (t *tcpSocket) connection() *inet.Conn {
 
 // Send implements sock.Socket.
 func (t *tcpSocket) Send(p []byte, m *sock.Sending) (int, syscall.Errno) {
-	if m != nil {
-		if m.Flags&syscall.MSG_OOB != 0 {
-			return 0, syscall.EOPNOTSUPP
-		}
-		if len(m.Files) > 0 {
-			return 0, syscall.EINVAL
-		}
+	if m != nil && len(m.Files) > 0 {
+		return 0, syscall.EINVAL
 	}
 	c := t.connection()
 	if c == nil {
 		return 0, syscall.EPIPE
 	}
-	n, err := c.TryWrite(p)
+	write := c.TryWrite
+	if m != nil && m.Flags&syscall.MSG_OOB != 0 {
+		write = c.TryWriteUrgent
+	}
+	n, err := write(p)
 	return n, errno(err)
 }
 
@@ -214,7 +213,7 @@ func (t *tcpSocket) SendLoan(l posix.Loan) syscall.Errno {
 // Recv implements sock.Socket.
 func (t *tcpSocket) Recv(p []byte, m *sock.Receiving) (int, syscall.Errno) {
 	if m != nil && m.Flags&syscall.MSG_OOB != 0 {
-		return 0, syscall.EINVAL
+		return 0, syscall.EINVAL // urgent data are in their place in the stream, as with SO_OOBINLINE
 	}
 	c := t.connection()
 	if c == nil {
@@ -237,6 +236,12 @@ func (t *tcpSocket) Shutdown(how int) syscall.Errno {
 		return syscall.ENOTCONN
 	}
 	return errno(c.Shutdown(inet.Shut(how + 1))) // SHUT_RD, SHUT_WR and SHUT_RDWR are 0, 1 and 2
+}
+
+// AtMark is SIOCATMARK: whether the next byte to be read is the last urgent one.
+func (t *tcpSocket) AtMark() bool {
+	c := t.connection()
+	return c != nil && c.Urgent() == 1
 }
 
 // Queued is FIONREAD.

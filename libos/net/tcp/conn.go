@@ -40,10 +40,11 @@ var (
 
 // A Config is what a connection is made with. Fields can be changed later only where a Set method says so.
 type Config struct {
-	MSS         int // the payload that we take in one segment, by the interface's MTU; what we send is bound by the path's, see SetMSS
-	MaxSend     int // the payload of a segment that Next gives, at most; above MSS: a device cuts it
-	MaxPieces   int // Refs that a segment's payload may have
-	SendBuffer  int // bytes that Write takes ahead of the window, to begin with and at most
+	MSS         int  // the payload that we take in one segment, by the interface's MTU; what we send is bound by the path's, see SetMSS
+	IPv6        bool // of a peer that names no MSS
+	MaxSend     int  // the payload of a segment that Next gives, at most; above MSS: a device cuts it
+	MaxPieces   int  // Refs that a segment's payload may have
+	SendBuffer  int  // bytes that Write takes ahead of the window, to begin with and at most
 	SendMax     int
 	RecvBuffer  int // bytes that are taken and not read yet, to begin with and at most (it grows with the program's speed of reading)
 	RecvMax     int
@@ -52,7 +53,7 @@ type Config struct {
 	NoTimestamp bool          // do without RFC 7323's timestamps
 	FinTimeout  time.Duration // how long a closed connection waits for the peer's FIN
 	TimeWait    time.Duration // 2 MSL
-	SynRetries  int           // SYNs that go unanswered before the connection is given up
+	SynRetries  int           // SYNs that are sent again before the connection is given up: for 3 minutes at least (RFC 9293, 3.8.3, MUST-23), as the default does
 	Retries     int           // timeouts in a row before that, once it is established: R2 of RFC 9293, 3.8.3
 	Options     SocketOptions
 }
@@ -74,7 +75,7 @@ func Defaults() Config {
 	return Config{
 		MSS: 1460, MaxSend: 1460, MaxPieces: 16,
 		SendBuffer: 256 << 10, SendMax: 4 << 20, RecvBuffer: 128 << 10, RecvMax: 6 << 20,
-		Congestion: Cubic, FinTimeout: time.Minute, TimeWait: time.Minute, SynRetries: 6, Retries: 15,
+		Congestion: Cubic, FinTimeout: time.Minute, TimeWait: time.Minute, SynRetries: 7, Retries: 15,
 		Options: SocketOptions{KeepIdle: 2 * time.Hour, KeepEvery: 75 * time.Second, KeepCount: 9},
 	}
 }
@@ -88,6 +89,7 @@ const (
 	Readable                      // there are data, or the end of them, or an error
 	Writable                      // there is room in the send buffer again
 	PeerClosed                    // the peer will send no more
+	Pressing                      // there are urgent data on their way, or more of them than before
 	Ended                         // the connection is closed: Err tells why, nil after both sides have closed in order
 )
 
@@ -96,82 +98,86 @@ type Conn struct {
 	config           Config
 	SrcPort, DstPort uint16
 	state            State
+	events           Events
 	err              error
 	softErr          error
-	events           Events
 
 	// Sending (RFC 9293, 3.3.1; names as there).
 	iss      Seq
 	sndUna   Seq
 	sndNxt   Seq // behind the highest sent
-	sndWnd   int // scaled
 	sndWl1   Seq
 	sndWl2   Seq
+	sndUp    Seq
+	sndUrg   bool // up to sndUp it is urgent
+	sendFull bool // a writer found no room
+	finQueue bool // the program will send no more
+	finSent  bool
+	limited  bool // the congestion window was what held sending back
+	sndScale uint8
+	sndWnd   int // scaled
 	maxWnd   int // the largest window the peer ever offered
 	mss      int // of what we send, without options
 	peerMSS  int
 	pathMSS  int // 0: nobody has complained
 	out      buf.Queue
-	sendLim  int  // bytes that out may hold
-	sendFull bool // a writer found no room
-	finQueue bool // the program will send no more
-	limited  bool // the congestion window was what held sending back
+	sendLim  int // bytes that out may hold
 	board    scoreboard
 	rtt      rtt
 	cc       Congestion
 	rack     rack
 	rec      recovery
 	corkEnd  tick.Time
+	synAt    tick.Time // when the SYN was sent
 	lastSent tick.Time // data
 
 	// Receiving.
-	irs                Seq
-	rcvNxt             Seq
-	rcvAdv             Seq // the right edge that the peer was told
-	rcvScale, sndScale uint8
-	lastAcked          Seq // what the last segment we sent acknowledged
-	in                 buf.Queue
-	ooo                reassembly
-	readOff            bool // nobody will read: data are counted and dropped
-	orphan             bool // the program has closed: data reset the connection
-	peerFin            bool
-	finSeq             Seq // with peerFin: the FIN's
-	tune               tuning
+	irs       Seq
+	rcvNxt    Seq
+	rcvAdv    Seq // the right edge that the peer was told
+	lastAcked Seq // what the last segment we sent acknowledged
+	rcvUp     Seq
+	finSeq    Seq  // with peerFin: the FIN's
+	rcvUrg    bool // up to rcvUp it is urgent, until that has been read
+	peerFin   bool
+	readOff   bool // nobody will read: data are counted and dropped
+	orphan    bool // the program has closed: data reset the connection
+	rcvScale  uint8
+	in        buf.Queue
+	ooo       reassembly
+	tune      tuning
+	rcvMSS    int // the largest segment that came
 
 	// Options in force.
-	sackOK bool
-	tsOK   bool
-	tsOff  uint32 // what our timestamps begin with
-	tsLast uint32 // TS.Recent
-	tsAt   tick.Time
-	ecnOK  bool
-	ecnEcho,
-	ecnReduced bool // tell the peer of a mark; tell it that we have slowed down
-	ecnEnd Seq // one reaction to marks up to here
+	sackOK     bool
+	tsOK       bool
+	ecnOK      bool
+	ecnEcho    bool   // tell the peer of a mark
+	ecnReduced bool   // tell it that we have slowed down
+	ecnEnd     Seq    // one reaction to marks up to here
+	tsOff      uint32 // what our timestamps begin with
+	tsLast     uint32 // TS.Recent
+	tsAt       tick.Time
 
 	// What is to be sent besides data.
 	needSyn     bool
 	needRst     bool
-	rstSeq      Seq
 	ackNow      bool
-	ackLater    int       // bytes that came in since we acknowledged
-	pushed      bool      // the last of them ended with PSH
-	replies     bool      // the program answers what it reads: an acknowledgment will ride on that
-	cameAt      tick.Time // when data last came in
-	quick       int       // segments to be acknowledged at once: at the start the peer's window depends on it
-	dsack       Block
-	hasDSACK    bool
 	keepProbe   bool
 	windowProbe bool
 	tlpProbe    bool
-
-	synAt     tick.Time // when the SYN was sent
-	finSent   bool
-	tlpEnd    Seq // the tail loss probe that is out was sent when SND.NXT was this
-	tlpOut    bool
-	tlpAgain  bool // and was a retransmission
-	challenge tick.Time
-	rcvMSS    int // the largest segment that came
+	hasDSACK    bool
+	pushed      bool // the last data that came ended with PSH
+	replies     bool // the program answers what it reads: an acknowledgment will ride on that
+	tlpOut      bool
+	tlpAgain    bool // it was a retransmission
+	tlpEnd      Seq  // the tail loss probe that is out was sent when SND.NXT was this
+	rstSeq      Seq
+	dsack       Block
+	ackLater    int       // bytes that came in since we acknowledged
+	quick       int       // segments to be acknowledged at once: at the start the peer's window depends on it
+	cameAt      tick.Time // when data last came in
+	challenge   tick.Time // when an acknowledgment was last sent for what somebody may have made up
 
 	timers   timers
 	retries  int       // timeouts in a row
@@ -194,7 +200,7 @@ func newConn(now tick.Time, config Config, src, dst uint16, iss Seq, stamp uint3
 	c.sndWnd, c.maxWnd = 1, 1 // for the SYN
 	c.rack.fack = iss
 	c.sendLim = config.SendBuffer
-	c.peerMSS = defaultMSS
+	c.peerMSS = config.defaultMSS()
 	c.setMSS()
 	c.cc = config.Congestion()
 	c.rcvScale = scaleFor(config.RecvMax)
@@ -205,12 +211,20 @@ func newConn(now tick.Time, config Config, src, dst uint16, iss Seq, stamp uint3
 	return c
 }
 
-// defaultMSS is what a peer takes that says nothing (RFC 9293, 3.7.1, MUST-15), least what it is made to take at least if it says less: a peer that
+// defaultMSS is what a peer takes that says nothing (RFC 9293, 3.7.1, MUST-15), defaultMSS6 over IPv6, least what it is made to take at least if it says less: a peer that
 // wants tinier segments wants to hurt.
 const (
-	defaultMSS = 536
-	leastMSS   = 88
+	defaultMSS  = 536
+	defaultMSS6 = 1220
+	leastMSS    = 88
 )
+
+func (c *Config) defaultMSS() int {
+	if c.IPv6 {
+		return defaultMSS6
+	}
+	return defaultMSS
+}
 
 // timestampLen is what the timestamps take of each segment.
 const timestampLen = 12

@@ -53,6 +53,7 @@ func (c *Conn) inputSynSent(now tick.Time, s *Segment) {
 	// What the SYN brought with it.
 	s.Seq++
 	s.Flags &^= SYN
+	c.urgentIn(s)
 	c.payload(now, s)
 }
 
@@ -71,7 +72,7 @@ func (c *Conn) negotiate(now tick.Time, s *Segment) {
 	if c.sndScale = o.Scale; !o.HasScale {
 		c.rcvScale = 0
 	}
-	c.peerMSS = defaultMSS
+	c.peerMSS = c.config.defaultMSS()
 	if o.MSS != 0 {
 		c.peerMSS = int(o.MSS)
 	}
@@ -167,6 +168,7 @@ func (c *Conn) inputSynchronized(now tick.Time, s *Segment) {
 	if c.state == Closed {
 		return
 	}
+	c.urgentIn(s)
 	c.payload(now, s)
 }
 

@@ -101,6 +101,7 @@ func (c *Conn) head(now tick.Time, out *Segment, first Seq) {
 		out.Flags |= ECE
 	}
 	out.Window = c.window()
+	c.urgentOut(out)
 	c.ackNow, c.ackLater, c.timers.ack = false, 0, 0
 	c.lastAcked = c.rcvNxt
 }
@@ -173,6 +174,9 @@ func (c *Conn) resend(now tick.Time, out *Segment) bool {
 		n--
 	}
 	want := n
+	if out.Flags&URG != 0 {
+		n = min(n, mss) // the pointer counts from the segment: a device must not cut it
+	}
 	if n > mss {
 		n = min(n, room, c.config.MaxSend)
 		n -= n % mss
@@ -303,6 +307,9 @@ func (c *Conn) sendData(now tick.Time, out *Segment, n int, s recordState) bool 
 	all := c.unsent()
 	c.head(now, out, first)
 	mss := c.effective(out)
+	if out.Flags&URG != 0 {
+		n = min(n, mss) // the pointer counts from the segment: a device must not cut it
+	}
 	data := n
 	if c.finQueue && n == all {
 		data--

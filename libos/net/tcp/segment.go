@@ -63,6 +63,7 @@ type Segment struct {
 	Seq, Ack         Seq // Ack with the flag only
 	Flags            Flags
 	Window           uint16 // as in the header, unscaled
+	Urgent           uint16 // with URG: how far behind Seq the first byte is that is not urgent
 	Options          Options
 
 	Payload []buf.Ref
@@ -203,6 +204,7 @@ func Parse(b []byte, s *Segment) (n int, err error) {
 	s.Seq, s.Ack = Seq(be.Uint32(b[offSeq:])), Seq(be.Uint32(b[offAck:]))
 	s.Flags = Flags(b[offFlags])
 	s.Window = be.Uint16(b[offWindow:])
+	s.Urgent = be.Uint16(b[offUrgent:])
 	return n, s.Options.parse(b[HeaderSize:n])
 }
 
@@ -277,7 +279,8 @@ func (s *Segment) Marshal(b []byte) int {
 	b[offData] = byte(n/4) << 4
 	b[offFlags] = byte(s.Flags)
 	be.PutUint16(b[offWindow:], s.Window)
-	be.PutUint32(b[offChecksum:], 0) // and the urgent pointer
+	be.PutUint16(b[offChecksum:], 0)
+	be.PutUint16(b[offUrgent:], s.Urgent)
 	s.Options.marshal(b[HeaderSize:])
 	return n
 }

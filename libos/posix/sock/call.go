@@ -53,6 +53,13 @@ func (o *object) Call(f *posix.File, nr uintptr, a [6]uintptr) (r uintptr, e sys
 		}
 		return 0, o.Shutdown(how), true
 	case syscall.SYS_IOCTL:
+		if m, has := o.Socket.(interface{ AtMark() bool }); has && uint32(a[1]) == siocatmark {
+			n := int32(0)
+			if m.AtMark() {
+				n = 1
+			}
+			return 0, user.Put(a[2], &n), true
+		}
 		q, has := o.Socket.(interface{ Queued() int })
 		if !has || uint32(a[1]) != fionread {
 			return 0, 0, false
@@ -67,6 +74,9 @@ func (o *object) Call(f *posix.File, nr uintptr, a [6]uintptr) (r uintptr, e sys
 
 // fionread is ioctl's FIONREAD: how many bytes the next read would find, which a Socket tells that has a method Queued() int.
 const fionread = 0x541b
+
+// siocatmark is ioctl's SIOCATMARK: whether reading has come to urgent data, which a Socket tells that has a method AtMark() bool.
+const siocatmark = 0x8905
 
 // somaxconn is the longest backlog, as /proc/sys/net/core/somaxconn of Linux since 5.4.
 const somaxconn = 4096
