@@ -57,6 +57,28 @@ func (s *Stack) card(index int) *card {
 	return all[index]
 }
 
+// Enable6 gives an interface IPv6: its address for the link, and with auto those that routers offer, some seconds later.
+func (s *Stack) Enable6(i *ip.Interface, auto bool) {
+	s.host.Enable6(s.now(), i, auto)
+	s.armHost()
+}
+
+// AddAddress6 gives an interface an address of IPv6, once nobody else is found to have it.
+func (s *Stack) AddAddress6(i *ip.Interface, p netip.Prefix) {
+	s.host.AddAddress6(s.now(), i, p)
+	s.armHost()
+}
+
+// Changed has f called after addresses, or what routers tell, have changed. f must not wait, nor change anything itself.
+func (s *Stack) Changed(f func()) { s.told.Store(&f) }
+
+// changes is what the network layer calls.
+func (s *Stack) changes() {
+	if f := s.told.Load(); f != nil {
+		(*f)()
+	}
+}
+
 func (c *card) flush() {
 	c.stack.armHost() // somebody's address may have been asked for
 	for dirty := c.dirty.Swap(0); dirty != 0; dirty &= dirty - 1 {
@@ -157,7 +179,7 @@ func (s *Stack) Step() (next tick.Time) {
 func (s *Stack) transport(now tick.Time, p *ip.Packet) {
 	k := packets.Get().(*packet)
 	*k = packet{
-		proto: p.Protocol, src: p.Src, dst: p.Dst, index: p.Interface.Index, ttl: p.TTL, tos: p.TOS, verified: p.Verified, gso: p.SegmentSize,
+		proto: p.Protocol, src: zoned(p.Src, p.Interface.Index), dst: zoned(p.Dst, p.Interface.Index), index: p.Interface.Index, ttl: p.TTL, tos: p.TOS, verified: p.Verified, gso: p.SegmentSize,
 		group: p.Group, header: p.Header, body: p.Data, from: p,
 	}
 	s.deliver(now, k)
@@ -211,6 +233,14 @@ func errnoOfIP(err error) syscall.Errno {
 		}
 	}
 	return syscall.EIO
+}
+
+// zoned gives an address that is only of a link its interface's number as its zone.
+func zoned(a netip.Addr, index int) netip.Addr {
+	if a.Is6() && (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast()) && a.Zone() == "" {
+		return a.WithZone(strconv.Itoa(index))
+	}
+	return a
 }
 
 // zoneIndex is the interface that a zone names, by number.

@@ -15,7 +15,7 @@ import (
 func (s *Stack) deliver(now tick.Time, p *packet) {
 	raw := s.deliverRaw(p)
 	switch p.proto {
-	case wire.ICMP, wire.ICMPv6:
+	case wire.ICMP, wire.ICMPv6, wire.IGMP:
 		s.deliverICMP(now, p)
 	case protoUDP:
 		s.deliverUDP(now, p)

@@ -20,5 +20,5 @@
 // ports, timers and the loopback queue, under which no other is taken. Hooks run under an endpoint's. What is sent to ourselves is delivered by Stack.flush,
 // which is called without any.
 //
-// Not here yet: IPv6 beyond the loopback network (package ip has none); batches of datagrams (GSO) out; pacing.
+// Not here yet: batches of datagrams (GSO) out; pacing.
 package inet

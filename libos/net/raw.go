@@ -324,7 +324,7 @@ func (s *Stack) failRaw(e *ip.Error, hard bool) {
 		return // as Linux: what may pass is not told
 	}
 	for _, r := range s.raw.list(e.Protocol) {
-		if !r.ping && r.v6 == e.Remote.Addr().Is6() && r.Remote().Addr().WithZone("") == e.Remote.Addr() {
+		if !r.ping && r.v6 == e.Remote.Addr().Is6() && r.Remote().Addr().WithZone("") == e.Remote.Addr().WithZone("") {
 			r.fail(errnoOfIP(e.Err))
 		}
 	}

@@ -104,7 +104,8 @@ func (s *Stack) sendRaw(d *udpOut, o *rawOut, p []byte) syscall.Errno {
 	if o.header {
 		return s.sendHeader(&via, p)
 	}
-	via.ttl, via.tos = hopLimit(d.ttl), uint8(d.tos)
+	via.hops(d.ttl)
+	via.tos = uint8(d.tos)
 	group := dst.IsMulticast()
 	if group {
 		via.ttl = uint8(d.ttl)
@@ -235,7 +236,7 @@ func (s *Stack) sendHeader(via *path, p []byte) syscall.Errno {
 // deliverICMP has the network layer's own part done of a message of ICMP.
 func (s *Stack) deliverICMP(now tick.Time, p *packet) {
 	if p.from != nil {
-		if s.host.ICMP(now, p.from) == ip.Failure {
+		if s.host.Control(now, p.from) == ip.Failure {
 			s.failure(now, p.from)
 		}
 		return
@@ -246,7 +247,7 @@ func (s *Stack) deliverICMP(now tick.Time, p *packet) {
 	if p.src.Is6() {
 		echo, reply = wire.ICMP6Echo, wire.ICMP6EchoReply
 	}
-	if len(m) < wire.ICMPSize || m.Type() != echo || p.group {
+	if p.proto == wire.IGMP || len(m) < wire.ICMPSize || m.Type() != echo || p.group {
 		return
 	}
 	o := rawOut{protocol: p.proto, checksum: wire.ICMPChecksumOffset}

@@ -36,7 +36,9 @@ func (s *Stack) sendSegment(via *path, o *output) {
 	f.Body = append(f.Body[:0], seg.Payload...)
 	seg.Payload, seg.Size = seg.Payload[:0], 0
 	if seg.SegmentSize > 0 && f.Len() > n+seg.SegmentSize {
-		f.Kind, f.SegmentSize = link.GSOTCP4, uint16(seg.SegmentSize)
+		if f.Kind, f.SegmentSize = link.GSOTCP4, uint16(seg.SegmentSize); via.dst.Is6() {
+			f.Kind = link.GSOTCP6
+		}
 	}
 	s.output(via, f, ip.Out{Protocol: protoTCP, TOS: via.tos | ecn(seg), TTL: via.ttl, Checksum: tcp.ChecksumOffset, Pseudo: true})
 }
@@ -89,7 +91,8 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 	if e != 0 {
 		return e
 	}
-	via.ttl, via.tos = hopLimit(d.ttl), uint8(d.tos)
+	via.hops(d.ttl)
+	via.tos = uint8(d.tos)
 	via.steer(d.port, d.to.Port())
 	group := d.to.Addr().IsMulticast()
 	if group {
@@ -165,7 +168,8 @@ func (s *Stack) join(g *group) syscall.Errno {
 	if g.joined = s.iface(index); g.joined == nil {
 		return syscall.ENODEV
 	}
-	s.host.Join(g.joined, g.addr.WithZone(""))
+	s.host.Join(s.now(), g.joined, g.addr.WithZone(""))
+	s.armHost()
 	return 0
 }
 
@@ -178,7 +182,10 @@ func (s *Stack) iface(index int) *ip.Interface {
 	return all[index-1]
 }
 
-func (s *Stack) leave(g *group) { s.host.Leave(g.joined, g.addr.WithZone("")) }
+func (s *Stack) leave(g *group) {
+	s.host.Leave(s.now(), g.joined, g.addr.WithZone(""))
+	s.armHost()
+}
 
 // receivers gives those who receive what is sent to a group or to everybody.
 func (t *udpTable) receivers(src, dst netip.AddrPort, index int) []*UDP {

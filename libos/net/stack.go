@@ -37,6 +37,7 @@ type Stack struct {
 	cards    atomic.Pointer[[]*card] // by interface index
 	hostTick timer
 	driven   bool
+	told     atomic.Pointer[func()] // Changed
 
 	mu sync.Mutex // for changes of cards
 
@@ -112,6 +113,7 @@ func New(c Config) *Stack {
 	s.outputs.New = func() any { return new(output) }
 	s.hostTick.fire = s.tickHost
 	s.host = ip.New(s.small, func() uint64 { return uint64(random(1 << 62)) })
+	s.host.Changed(s.changes)
 	s.lo = s.host.Attach(loop.New(), true)
 	s.host.AddAddress(s.now(), s.lo, netip.PrefixFrom(loopbackOf(netip.IPv4Unspecified()), 8))
 	s.cards.Store(&[]*card{nil, nil}) // the loopback interface has none: see loopback
@@ -216,14 +218,13 @@ func (p *path) steer(local, remote uint16) {
 	p.ip.Queue = int((h ^ h>>16) % uint32(p.ip.Interface.Info.Queues))
 }
 
-func (p *path) set(o *TCPOptions) { p.ttl, p.tos = hopLimit(o.TTL), uint8(o.TOS) }
+func (p *path) set(o *TCPOptions) { p.hops(o.TTL); p.tos = uint8(o.TOS) }
 
-// hopLimit is a packet's where nothing else was asked for: RFC 1700's.
-func hopLimit(n int) uint8 {
-	if n <= 0 || n > 255 {
-		return 64
+// hops sets the hop limit of packets to n; 0: it stays what it is where nothing else was asked for.
+func (p *path) hops(n int) {
+	if n > 0 && n <= 255 {
+		p.ttl = uint8(n)
 	}
-	return uint8(n)
 }
 
 // loopbackMTU is that of Linux's lo.
@@ -279,10 +280,17 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 		return path{}, syscall.ENETUNREACH
 	}
 	v := path{src: p.Src, dst: dst, mtu: p.MTU, ttl: 64, ip: p}
+	if dst.Is6() {
+		v.ttl = uint8(p.Interface.HopLimit())
+		v.src = zoned(v.src, p.Interface.Index)
+	}
 	info := &p.Interface.Info
 	v.maxPieces = max(1, min(info.MaxBody, 64))
 	if info.Offloads&link.TxTSO4 != 0 && dst.Is4() {
 		v.maxSend = min(info.MaxSend, 65535) - wire.EthernetSize - 20 - tcp.MaxHeader
+	}
+	if info.Offloads&link.TxTSO6 != 0 && dst.Is6() {
+		v.maxSend = min(info.MaxSend, 65535) - wire.EthernetSize - 40 - tcp.MaxHeader
 	}
 	return v, 0
 }

@@ -10,6 +10,9 @@
 //
 // What strangers can fill is bounded: neighbours, frames that wait for one, fragments, path MTUs, and the rate of answers. Each drop is counted by its reason.
 //
-// Not here yet: IPv6 (Input drops it, counted), IGMP's reports (groups can be joined and are received where the network floods them), forwarding (nor will it be),
-// RFC 5227's probing before an address is used (it is announced and defended).
+// IPv6 has the headers of RFC 8200, ICMPv6 of RFC 4443, Neighbour Discovery of RFC 4861 with autoconfiguration by RFC 4862, name servers by RFC 8106, path MTUs by RFC 8201
+// and sources by RFC 6724; groups are told of by IGMPv3 and MLDv2 and their older versions.
+//
+// Not here yet: forwarding (nor will it be), sources of groups (RFC 4607), DHCPv6, privacy addresses (RFC 8981), RFC 5227's probing before an address of IPv4 is used (it is
+// announced and defended).
 package ip

@@ -34,9 +34,20 @@ type Host struct {
 	routes     []Route
 	pmtu       map[netip.Addr]pathMTU
 	fragments  reassembly
+	redirects  map[netip.Addr]redirect
 	answers    limiter // ICMP errors
 	echoes     limiter // ICMP echo replies
+	changed    func()
 	stats      [reasons]atomic.Uint64
+}
+
+// Changed has f called after addresses, or what routers tell (Learned), have changed, without a lock held. It is to be called before anything is attached.
+func (h *Host) Changed(f func()) { h.changed = f }
+
+func (h *Host) tell() {
+	if h.changed != nil {
+		h.changed()
+	}
 }
 
 // New makes a host that takes memory for its own packets from pool, whose blocks have 256 bytes at least. random is called for each packet that may be fragmented, and must be safe for
@@ -61,9 +72,11 @@ type Interface struct {
 
 	host      *Host
 	addresses []netip.Prefix // Host.mu; the slice is replaced, never changed
-	groups    map[netip.Addr]int
+	groups    map[netip.Addr]*membership
+	queriers  [2]querier // of IPv4 and IPv6
 	neighbour map[netip.Addr]*neighbour
 	out       []sender // a transmit queue each
+	six       six
 }
 
 // Attach makes an interface of a device. It has no address.
@@ -72,7 +85,7 @@ func (h *Host) Attach(d link.Device, loopback bool) *Interface {
 	defer h.mu.Unlock()
 	i := &Interface{
 		Index: len(h.interfaces) + 1, Device: d, Info: d.Info(), Loopback: loopback, host: h,
-		groups: make(map[netip.Addr]int), neighbour: make(map[netip.Addr]*neighbour),
+		groups: make(map[netip.Addr]*membership), neighbour: make(map[netip.Addr]*neighbour),
 	}
 	i.out = make([]sender, max(i.Info.Queues, 1))
 	h.interfaces = append(slices.Clip(h.interfaces), i)
@@ -106,6 +119,7 @@ func (h *Host) AddAddress(now tick.Time, i *Interface, p netip.Prefix) {
 	if p.Addr().Is4() && !i.Loopback {
 		h.announce(now, i, p.Addr())
 	}
+	h.tell()
 }
 
 // RemoveAddress takes it away again.
@@ -114,33 +128,20 @@ func (h *Host) RemoveAddress(i *Interface, p netip.Prefix) {
 	i.addresses = slices.DeleteFunc(slices.Clone(i.addresses), func(q netip.Prefix) bool { return p == q })
 	h.gen.Add(1)
 	h.mu.Unlock()
-}
-
-// Join makes an interface receive a multicast group's packets, as often as Leave is called for it.
-func (h *Host) Join(i *Interface, group netip.Addr) {
-	h.mu.Lock()
-	i.groups[group]++
-	h.mu.Unlock()
-}
-
-// Leave ends one Join.
-func (h *Host) Leave(i *Interface, group netip.Addr) {
-	h.mu.Lock()
-	if i.groups[group]--; i.groups[group] <= 0 {
-		delete(i.groups, group)
-	}
-	h.mu.Unlock()
+	h.tell()
 }
 
 // Joined tells whether an interface receives a group's packets.
 func (h *Host) Joined(i *Interface, group netip.Addr) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return i.groups[group.WithZone("")] > 0 || group == allHosts
+	group = group.WithZone("")
+	return i.in(group) || group == allHosts || group == allNodes
 }
 
-// Local tells whether an address is one of ours.
+// Local tells whether an address is one of ours; zones do not count.
 func (h *Host) Local(a netip.Addr) bool {
+	a = a.WithZone("")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.local(a) != nil

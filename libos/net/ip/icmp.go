@@ -32,8 +32,20 @@ type Error struct {
 	Type, Code    uint8
 }
 
-// ICMP does what an ICMP message asks of the host itself, or says what it tells of a packet of ours (Failure). The packet stays the caller's.
-func (h *Host) ICMP(now tick.Time, p *Packet) Verdict {
+// Control does what a message of ICMP, ICMPv6 or IGMP asks of the host itself, or says what it tells of a packet of ours (Failure). The packet stays the caller's.
+func (h *Host) Control(now tick.Time, p *Packet) Verdict {
+	switch p.Protocol {
+	case wire.ICMPv6:
+		if p.Src.Is6() {
+			return h.control6(now, p)
+		}
+		return Nothing
+	case wire.IGMP:
+		if !p.Src.Is4() || !h.inputIGMP(now, p) {
+			h.count(BadICMP)
+		}
+		return Nothing
+	}
 	if p.Size < wire.ICMPSize || !p.Verified && wire.Fold(wire.SumRefs(0, p.Data)) != 0xffff {
 		h.count(BadICMP)
 		return Nothing
@@ -65,14 +77,7 @@ func (h *Host) failure(now tick.Time, p *Packet, m wire.ICMPHeader) bool {
 		return false
 	}
 	e := Error{Protocol: x.Protocol(), From: p.Src, Type: m.Type(), Code: m.Code()}
-	var local, remote uint16
-	inner := x[x.HeaderLen():]
-	if e.Protocol == wire.TCP || e.Protocol == wire.UDP {
-		u := wire.UDPHeader(inner)
-		local, remote = u.SrcPort(), u.DstPort()
-		e.Seq = uint32(inner[4])<<24 | uint32(inner[5])<<16 | uint32(inner[6])<<8 | uint32(inner[7])
-	}
-	e.Local, e.Remote = netip.AddrPortFrom(src, local), netip.AddrPortFrom(dst, remote)
+	e.ends(src, dst, x[x.HeaderLen():])
 	switch m.Type() {
 	case wire.ICMPTimeExceeded:
 		e.Err = ErrTimeExceeded
@@ -104,7 +109,9 @@ func (h *Host) failure(now tick.Time, p *Packet, m wire.ICMPHeader) bool {
 }
 
 // ConfirmMTU takes a path MTU that ICMP told of and the transport believes.
-func (h *Host) ConfirmMTU(now tick.Time, e *Error) { h.learnMTU(now, e.Remote.Addr(), e.MTU) }
+func (h *Host) ConfirmMTU(now tick.Time, e *Error) {
+	h.learnMTU(now, e.Remote.Addr().WithZone(""), e.MTU)
+}
 
 // plateau guesses an MTU below a length, for routers before RFC 1191 (its section 7.1).
 func plateau(n int) int {
@@ -126,7 +133,11 @@ func (h *Host) echo(now tick.Time, p *Packet) {
 		return
 	}
 	m := wire.ICMPHeader(p.Data[0].Bytes())
-	f, ok := h.message(wire.ICMPEchoReply, 0, m.Rest())
+	reply := uint8(wire.ICMPEchoReply)
+	if p.Src.Is6() {
+		reply = wire.ICMP6EchoReply
+	}
+	f, ok := h.message(reply, 0, m.Rest())
 	if !ok {
 		return
 	}
@@ -148,19 +159,37 @@ func (h *Host) message(typ, code uint8, rest uint32) (f link.Frame, ok bool) {
 
 // answer sends an ICMP message to who sent a packet.
 func (h *Host) answer(now tick.Time, p *Packet, f *link.Frame, tos uint8) {
-	path, err := h.Path(now, p.Src, p.Dst, nil, 0)
+	from, by := p.Dst, (*Interface)(nil)
+	if p.Src.Is6() {
+		if by = p.Interface; p.Group {
+			from = netip.Addr{}
+		}
+	}
+	path, err := h.Path(now, p.Src, from, by, 0)
 	if err != nil {
 		f.Release()
 		return
 	}
-	if h.Output(now, &path, f, Out{Protocol: wire.ICMP, TOS: tos, Checksum: wire.ICMPChecksumOffset, Fragment: true}) == nil {
+	o := Out{Protocol: wire.ICMP, TOS: tos, Checksum: wire.ICMPChecksumOffset, Fragment: true}
+	if p.Src.Is6() {
+		o.Protocol, o.Pseudo = wire.ICMPv6, true
+	}
+	if h.Output(now, &path, f, o) == nil {
 		path.Flush()
 	}
 }
 
 // Unreachable tells a packet's sender that nobody here takes it: code is CodePort or CodeProtocol (RFC 1122, 3.2.2.1). p stays the caller's.
 func (h *Host) Unreachable(now tick.Time, p *Packet, code uint8) {
-	if p.Group || p.Src.IsUnspecified() || !p.Src.Is4() {
+	if p.Src.Is6() {
+		if code == wire.CodePort {
+			h.report6(now, p, wire.ICMP6Unreachable, wire.Code6Port, 0, false)
+		} else {
+			h.report6(now, p, wire.ICMP6Parameter, wire.Code6Next, uint32(p.named), false)
+		}
+		return
+	}
+	if p.Group || p.Src.IsUnspecified() {
 		return // RFC 1122, 3.2.2
 	}
 	h.mu.Lock()

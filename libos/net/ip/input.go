@@ -30,13 +30,17 @@ type Packet struct {
 	Data []buf.Ref // from the transport header on, which is in the first one
 	Size int       // bytes of Data
 
-	Header int // bytes of the IPv4 header, which lies before the data in the first block; 0: it does not
+	Header int // bytes of the network header, which lies before the data in the first block; 0: it does not
 
 	Verified    bool // the checksum needs no look
 	Kind        link.GSO
 	SegmentSize int // with Kind
 
 	Failure Error // with that verdict
+
+	named  int  // IPv6: offset of the field that names the protocol
+	alert  bool // IPv6: its hop-by-hop header wants routers to look at it (RFC 2711)
+	joined bool // IPv6: it had a fragment header
 }
 
 // Release gives the packet's data up; Data keeps its array.
@@ -67,6 +71,15 @@ func (h *Host) Input(now tick.Time, i *Interface, f *link.Frame, p *Packet) Verd
 	switch e.Type() {
 	case wire.TypeIPv4:
 		return h.inputV4(now, i, f, p)
+	case wire.TypeIPv6:
+		switch {
+		case !i.six.on():
+			h.count(UnknownType)
+		case e.Src() == i.Info.MAC:
+			h.count(Martian) // our own, come back: what looks for duplicates of our addresses must not find us
+		default:
+			return h.inputV6(now, i, f, p)
+		}
 	case wire.TypeARP:
 		if !i.Loopback {
 			h.inputARP(now, i, f)
@@ -115,7 +128,7 @@ func (h *Host) inputV4(now tick.Time, i *Interface, f *link.Frame, p *Packet) Ve
 	}
 	if fragment {
 		p.Verified = false
-		if !h.join(now, p, id, from, more) {
+		if _, whole := h.join(now, p, fragmentKey{p.Src, p.Dst, uint32(id), p.Protocol}, from, more, p.Protocol); !whole {
 			return Nothing
 		}
 	}
@@ -124,7 +137,7 @@ func (h *Host) inputV4(now tick.Time, i *Interface, f *link.Frame, p *Packet) Ve
 		h.count(Truncated)
 		return Nothing
 	}
-	if p.Data[0].Len() < min(contiguous, p.Size) && !h.pullUp(p) {
+	if p.Data[0].Len() < min(contiguous, p.Size) && !h.pullUp(p, min(contiguous, p.Size)) {
 		p.Release()
 		return Nothing
 	}
@@ -146,7 +159,7 @@ func (h *Host) admit(i *Interface, src, dst netip.Addr) (why Reason, group bool)
 	}
 	switch {
 	case dst.IsMulticast():
-		if i.groups[dst] == 0 && dst != allHosts {
+		if !i.in(dst) && dst != allHosts {
 			return NotForUs, false
 		}
 		return -1, true
@@ -221,11 +234,10 @@ func take(f *link.Frame, p *Packet, front, back int) (before bool) {
 	return false
 }
 
-// join puts a fragment to the others; true: p is the whole packet.
-func (h *Host) join(now tick.Time, p *Packet, id uint16, from int, more bool) bool {
+// join puts a fragment to the others; done: p is the whole packet, and next what its first fragment says that is in it.
+func (h *Host) join(now tick.Time, p *Packet, k fragmentKey, from int, more bool, named uint8) (next uint8, done bool) {
 	h.mu.Lock()
-	k := fragmentKey{p.Src, p.Dst, uint32(id), p.Protocol}
-	whole, done, why, ok := h.fragments.add(now, k, from, more, p.Data)
+	whole, next, done, why, ok := h.fragments.add(now, k, from, more, named, p.Data)
 	h.mu.Unlock()
 	if !ok {
 		h.count(why)
@@ -233,7 +245,7 @@ func (h *Host) join(now tick.Time, p *Packet, id uint16, from int, more bool) bo
 	if !done {
 		p.Data = p.Data[:0]
 		*p = Packet{Data: p.Data}
-		return false
+		return 0, false
 	}
 	h.count(Reassembled)
 	p.Header = 0 // it was a fragment's
@@ -242,19 +254,21 @@ func (h *Host) join(now tick.Time, p *Packet, id uint16, from int, more bool) bo
 	for i := range p.Data {
 		p.Size += p.Data[i].Len()
 	}
-	return true
+	return next, true
 }
 
-// pullUp copies the beginning of a packet into one piece.
-func (h *Host) pullUp(p *Packet) bool {
+// pullUp copies the first n bytes of a packet, which it has, into one piece.
+func (h *Host) pullUp(p *Packet, n int) bool {
 	r, ok := h.pool.Get()
 	if !ok {
 		h.count(NoMemory)
 		return false
 	}
-	n := min(contiguous, p.Size)
 	r.TrimFront(HeadRoom)
 	r.Truncate(n)
+	if p.Header > HeadRoom {
+		p.Header = 0
+	}
 	if p.Header > 0 {
 		was, now := p.Data[0], r
 		was.Truncate(0)

@@ -58,7 +58,7 @@ func settle(now tick.Time, nodes ...*node) {
 					var p Packet
 					switch v := n.Input(now, i, &f, &p); {
 					case v == Nothing:
-					case p.Protocol != wire.ICMP || n.ICMP(now, &p) == Failure || p.Data[0].Bytes()[0] == wire.ICMPEchoReply:
+					case p.Protocol != wire.ICMP && p.Protocol != wire.ICMPv6 && p.Protocol != wire.IGMP || n.Control(now, &p) == Failure || isReply(&p):
 						n.got = append(n.got, p)
 					default:
 						p.Release()
@@ -67,6 +67,12 @@ func settle(now tick.Time, nodes ...*node) {
 			}
 		}
 	}
+}
+
+// isReply tells whether it answers an echo request.
+func isReply(p *Packet) bool {
+	typ := p.Data[0].Bytes()[0]
+	return p.Protocol == wire.ICMP && typ == wire.ICMPEchoReply || p.Protocol == wire.ICMPv6 && typ == wire.ICMP6EchoReply
 }
 
 // clean asserts that no block is left.
@@ -372,7 +378,7 @@ func TestFragmentAttacks(t *testing.T) {
 	}
 	key := func(id int) fragmentKey { return fragmentKey{id: uint32(id)} }
 	add := func(id, from, n int, more bool) (bool, Reason, bool) {
-		whole, done, why, ok := a.add(1, key(id), from, more, piece(n))
+		whole, _, done, why, ok := a.add(1, key(id), from, more, 17, piece(n))
 		for i := range whole {
 			whole[i].Release()
 		}

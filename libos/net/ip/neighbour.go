@@ -24,7 +24,8 @@ type neighbourState uint8
 const (
 	incomplete neighbourState = iota
 	reachable
-	stale // to be asked again with the next packet, which still goes out
+	stale // not heard of for a while: the next packet still goes out
+	delay // one has: who answers it may be heard soon
 	probing
 )
 
@@ -41,6 +42,7 @@ const (
 	reachableTime = 30 * time.Second
 	requestEvery  = time.Second
 	maxRequests   = 3
+	delayFirst    = 5 * time.Second
 )
 
 // lookup gives the neighbour's entry, made if need be; nil: the table is full of neighbours in use. mu held.
@@ -86,17 +88,16 @@ func (h *Host) hop(now tick.Time, p *Path, f *link.Frame) (known, ask bool, to l
 	n.used = now
 	switch n.state {
 	case reachable:
-		if now.Sub(n.at) < reachableTime {
-			p.mac, p.known, p.fresh = n.mac, true, n.at.Add(reachableTime)
+		if now.Sub(n.at) < p.Interface.reachableTime(p.hop) {
+			p.mac, p.known, p.fresh = n.mac, true, n.at.Add(p.Interface.reachableTime(p.hop))
 			return true, false, to
 		}
-		n.state, n.asked = stale, 0
+		n.state = stale
 		fallthrough
 	case stale:
-		n.state, n.at, n.asked = probing, now, 1
-		p.mac, p.known, p.fresh = n.mac, true, now.Add(requestEvery)
-		return true, true, n.mac
-	case probing:
+		n.state, n.at, n.asked = delay, now, 0
+		fallthrough
+	case delay, probing:
 		p.mac, p.known, p.fresh = n.mac, true, now.Add(requestEvery)
 		return true, false, to
 	}
@@ -115,6 +116,25 @@ func (h *Host) hop(now tick.Time, p *Path, f *link.Frame) (known, ask bool, to l
 		return false, true, link.Broadcast
 	}
 	return false, false, to
+}
+
+// reachableTime is how long a neighbour is believed to be where it is; mu held.
+func (i *Interface) reachableTime(a netip.Addr) time.Duration {
+	if a.Is6() && i.six.reachable > 0 {
+		return i.six.reachable // what routers say
+	}
+	return reachableTime
+}
+
+// asks is when a neighbour's entry is to be looked at; 0: nothing is asked for.
+func (n *neighbour) asks() tick.Time {
+	switch {
+	case n.state == delay:
+		return n.at.Add(delayFirst)
+	case n.state == probing, n.state == incomplete && n.asked > 0:
+		return n.at.Add(requestEvery)
+	}
+	return 0
 }
 
 // heard notes a neighbour's address, if it is known or asked for, or if make is set, and gives the frames that waited for it. mu held.
@@ -191,11 +211,25 @@ func (h *Host) Announce(now tick.Time, i *Interface) {
 
 // announce tells the link that an address is ours.
 func (h *Host) announce(_ tick.Time, i *Interface, a netip.Addr) {
+	if a.Is6() { // RFC 4861, 7.2.6
+		m := neighborMessage(wire.NeighborAdvertisement, wire.NAOverride, a, wire.AppendLinkAddress(nil, wire.OptionTarget, i.Info.MAC))
+		h.sendAsk(ask{i: i, src: a, dst: allNodes, message: m, hops: 255})
+		return
+	}
 	h.sendARP(i, wire.ARPRequest, link.Broadcast, a, link.MAC{}, a)
 }
 
 // request asks for a neighbour, all stations or the one that it was.
 func (h *Host) request(i *Interface, to link.MAC, src, target netip.Addr) {
+	if target.Is6() {
+		dst := target
+		if to == link.Broadcast {
+			dst, to = wire.SolicitedNode(target), link.MAC{}
+		}
+		m := neighborMessage(wire.NeighborSolicitation, 0, target, wire.AppendLinkAddress(nil, wire.OptionSource, i.Info.MAC))
+		h.sendAsk(ask{i: i, src: src, dst: dst, to: to, message: m, hops: 255})
+		return
+	}
 	h.sendARP(i, wire.ARPRequest, to, src, link.MAC{}, target)
 }
 
@@ -225,52 +259,80 @@ func (h *Host) Deadline() tick.Time {
 	d := h.fragments.deadline()
 	for _, i := range h.interfaces {
 		for _, n := range i.neighbour {
-			if n.state == incomplete && n.asked > 0 || n.state == probing {
-				d = tick.Sooner(d, n.at.Add(requestEvery))
-			}
+			d = tick.Sooner(d, n.asks())
 		}
+		d = tick.Sooner(tick.Sooner(d, i.deadline6()), i.deadlineGroups())
 	}
 	return d
 }
 
-// Tick asks again for neighbours that have not answered, and gives up what has waited too long.
+// Tick asks again for neighbours that have not answered, gives up what has waited too long, and tells routers what they are to know.
 func (h *Host) Tick(now tick.Time) {
-	type ask struct {
-		i      *Interface
-		to     link.MAC
-		src, a netip.Addr
-	}
 	var asks []ask
+	changed := false
 	h.mu.Lock()
 	for n := h.fragments.expire(now); n > 0; n-- {
 		h.count(FragmentTimeout)
 	}
 	for _, i := range h.interfaces {
-		for a, n := range i.neighbour {
-			if n.state != incomplete && n.state != probing || n.asked == 0 || now.Sub(n.at) < requestEvery {
-				continue
-			}
-			if n.asked < maxRequests {
-				n.asked++
-				n.at = now
-				to := link.Broadcast
-				if n.state == probing && n.asked < maxRequests {
-					to = n.mac
-				}
-				asks = append(asks, ask{i, to, i.source(a, a), a})
-				continue
-			}
-			for k := range n.waiting {
-				n.waiting[k].frame.Release()
-				h.count(NeighbourFailed)
-			}
-			delete(i.neighbour, a)
-			h.gen.Add(1)
-		}
+		asks = h.tickNeighbours(now, i, asks)
+		var c bool
+		asks, c = h.tick6(now, i, asks)
+		asks = h.tickGroups(now, i, asks)
+		changed = changed || c
 	}
 	h.mu.Unlock()
 	for _, x := range asks {
-		h.request(x.i, x.to, x.src, x.a)
+		h.sendAsk(x)
+	}
+	if changed {
+		h.tell()
+	}
+}
+
+// tickNeighbours appends the questions that are due; mu held.
+func (h *Host) tickNeighbours(now tick.Time, i *Interface, asks []ask) []ask {
+	for a, n := range i.neighbour {
+		if !n.asks().Due(now) {
+			continue
+		}
+		if n.state == delay {
+			n.state, n.asked = probing, 0
+		}
+		if n.asked < maxRequests {
+			n.asked++
+			n.at = now
+			to := link.Broadcast
+			if n.state == probing && (a.Is6() || n.asked < maxRequests) {
+				to = n.mac
+			}
+			if src := i.source(a, a); src.IsValid() {
+				asks = append(asks, ask{i: i, to: to, src: src, target: a})
+			}
+			continue
+		}
+		for k := range n.waiting {
+			n.waiting[k].frame.Release()
+			h.count(NeighbourFailed)
+		}
+		h.unreachable(now, i, a)
+		delete(i.neighbour, a)
+		h.gen.Add(1)
+	}
+	return asks
+}
+
+// unreachable notes that a neighbour does not answer: another router may (RFC 4861, 7.3.3). mu held.
+func (h *Host) unreachable(now tick.Time, i *Interface, a netip.Addr) {
+	for k := range i.six.routers {
+		if i.six.routers[k].addr == a {
+			i.six.routers[k].failed = now
+		}
+	}
+	for dst, r := range h.redirects {
+		if r.by == i && r.hop == a {
+			delete(h.redirects, dst)
+		}
 	}
 }
 
@@ -288,7 +350,7 @@ func (h *Host) Neighbours() (list []Neighbour) {
 	defer h.mu.Unlock()
 	for _, i := range h.interfaces {
 		for a, n := range i.neighbour {
-			list = append(list, Neighbour{i, a, n.mac, [...]string{"incomplete", "reachable", "stale", "probe"}[n.state]})
+			list = append(list, Neighbour{i, a, n.mac, [...]string{"incomplete", "reachable", "stale", "delay", "probe"}[n.state]})
 		}
 	}
 	return list

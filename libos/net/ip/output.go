@@ -28,18 +28,25 @@ func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
 		return err
 	}
 	n := f.Len()
-	if f.Kind == link.NoGSO && n+wire.IPv4Size > p.MTU {
+	if f.Kind == link.NoGSO && n+p.header() > p.MTU {
 		if !o.Fragment {
 			f.Release()
 			return ErrTooLong
 		}
 		return h.outputFragments(now, p, f, o)
 	}
+	if p.Dst.Is6() {
+		h.checksum(p, f, o, n, p.Interface.Info.Offloads&link.TxChecksum != 0)
+		f.Head.Grow(wire.IPv6Size, 0)
+		wire.IPv6(f.Head.Bytes()).Set(wire.V6{Class: o.TOS, Len: n, Next: o.Protocol, HopLimit: ttl(p, o), Src: p.Src, Dst: p.Dst})
+		h.link(now, p, f)
+		return nil
+	}
 	flags := uint16(wire.DontFragment)
 	if o.Fragment {
 		flags = 0
 	}
-	h.checksum(p, f, o, n)
+	h.checksum(p, f, o, n, p.Interface.Info.Offloads&link.TxChecksum != 0)
 	f.Head.Grow(wire.IPv4Size, 0)
 	v := wire.V4{TOS: o.TOS, Len: n + wire.IPv4Size, Flags: flags, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
 	if flags == 0 {
@@ -83,15 +90,33 @@ func ttl(p *Path, o Out) uint8 {
 		return o.TTL
 	case p.Dst.IsMulticast():
 		return 1
+	case p.Dst.Is6():
+		return p.Interface.hopLimit()
 	}
 	return 64
+}
+
+// header is the length of a packet's network header.
+func (p *Path) header() int {
+	if p.Dst.Is6() {
+		return wire.IPv6Size
+	}
+	return wire.IPv4Size
+}
+
+// etherType is the one of a packet.
+func (p *Path) etherType() uint16 {
+	if p.Dst.Is6() {
+		return wire.TypeIPv6
+	}
+	return wire.TypeIPv4
 }
 
 // NextID numbers packets that may be cut (RFC 6864); guessing one helps to forge fragments, so they are not counted up by one.
 func (h *Host) NextID() uint16 { return uint16(h.ids.Add(1 + uint32(h.random()&15))) }
 
 // checksum fills the transport checksum in, or asks the device to.
-func (h *Host) checksum(p *Path, f *link.Frame, o Out, n int) {
+func (h *Host) checksum(p *Path, f *link.Frame, o Out, n int, device bool) {
 	if o.Checksum < 0 {
 		return
 	}
@@ -101,10 +126,10 @@ func (h *Host) checksum(p *Path, f *link.Frame, o Out, n int) {
 	if o.Pseudo {
 		sum = wire.PseudoSum(p.Src, p.Dst, o.Protocol, n)
 	}
-	if p.Interface.Info.Offloads&link.TxChecksum != 0 {
+	if device {
 		x := wire.Fold(sum)
 		field[0], field[1] = byte(x>>8), byte(x)
-		f.ChecksumStart = wire.EthernetSize + wire.IPv4Size
+		f.ChecksumStart = uint16(wire.EthernetSize + p.header())
 		f.ChecksumOffset = uint16(o.Checksum)
 		f.Verified = p.Interface.Loopback
 		return
@@ -116,7 +141,7 @@ func (h *Host) checksum(p *Path, f *link.Frame, o Out, n int) {
 		sum = wire.SumRefs(sum, f.Body)
 	}
 	x := ^wire.Fold(sum)
-	if x == 0 && o.Protocol == wire.UDP {
+	if x == 0 && (o.Protocol == wire.UDP || o.Protocol == wire.ICMPv6) {
 		x = 0xffff // 0 says that there is none (RFC 768)
 	}
 	field[0], field[1] = byte(x>>8), byte(x)
@@ -127,7 +152,7 @@ func (h *Host) link(now tick.Time, p *Path, f *link.Frame) {
 	i := p.Interface
 	h.count(PacketsOut)
 	f.Head.Grow(wire.EthernetSize, 0)
-	wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, wire.TypeIPv4)
+	wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, p.etherType())
 	if !p.known {
 		known, ask, to := h.hop(now, p, f)
 		if ask {
@@ -136,7 +161,7 @@ func (h *Host) link(now tick.Time, p *Path, f *link.Frame) {
 		if !known {
 			return
 		}
-		wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, wire.TypeIPv4)
+		wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, p.etherType())
 	}
 	i.send(p.Queue, f)
 }
@@ -151,18 +176,17 @@ func (h *Host) transmit(i *Interface, queue int, f *link.Frame, to link.MAC) {
 func (h *Host) outputFragments(now tick.Time, p *Path, f *link.Frame, o Out) error {
 	defer f.Release()
 	n := f.Len()
-	if n+wire.IPv4Size > 0xffff {
+	if n+wire.IPv4Size > 0xffff && p.Dst.Is4() || n > 0xffff {
 		return ErrTooLong
 	}
 	if o.Checksum >= 0 {
-		plain := *p
-		lo := *p.Interface
-		lo.Info.Offloads = 0
-		plain.Interface = &lo
-		h.checksum(&plain, f, o, n)
+		h.checksum(p, f, o, n, false)
 	}
-	id := h.NextID()
+	id := h.ids.Add(1 + uint32(h.random()&15))
 	most := (p.MTU - wire.IPv4Size) &^ 7
+	if p.Dst.Is6() {
+		most = (p.MTU - wire.IPv6Size - wire.Fragment6Size) &^ 7
+	}
 	all := append([]buf.Ref{f.Head}, f.Body...)
 	for off := 0; off < n; off += most {
 		size := min(most, n-off)
@@ -171,18 +195,32 @@ func (h *Host) outputFragments(now tick.Time, p *Path, f *link.Frame, o Out) err
 			h.count(NoMemory)
 			return ErrNoBuffers
 		}
-		r.TrimFront(HeadRoom - wire.IPv4Size)
-		r.Truncate(wire.IPv4Size)
-		v := wire.V4{TOS: o.TOS, Len: size + wire.IPv4Size, ID: id, Offset: off, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
-		if off+size < n {
-			v.Flags = wire.MoreFragments
-		}
-		wire.IPv4(r.Bytes()).Set(v)
+		fragmentHeader(&r, p, o, id, off, size, off+size < n)
 		piece := link.Frame{Head: r, Body: parts(nil, all, off, size)}
 		h.count(FragmentsOut)
 		h.link(now, p, &piece)
 	}
 	return nil
+}
+
+// fragmentHeader writes the header, or headers, of a fragment into a block.
+func fragmentHeader(r *buf.Ref, p *Path, o Out, id uint32, off, size int, more bool) {
+	if p.Dst.Is6() {
+		r.TrimFront(HeadRoom - wire.IPv6Size)
+		r.Truncate(wire.IPv6Size + wire.Fragment6Size)
+		wire.IPv6(r.Bytes()).Set(wire.V6{
+			Class: o.TOS, Len: size + wire.Fragment6Size, Next: wire.Fragment6, HopLimit: ttl(p, o), Src: p.Src, Dst: p.Dst,
+		})
+		wire.Fragment6Header(r.Bytes()[wire.IPv6Size:]).Set(o.Protocol, off, more, id)
+		return
+	}
+	r.TrimFront(HeadRoom - wire.IPv4Size)
+	r.Truncate(wire.IPv4Size)
+	v := wire.V4{TOS: o.TOS, Len: size + wire.IPv4Size, ID: uint16(id), Offset: off, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
+	if more {
+		v.Flags = wire.MoreFragments
+	}
+	wire.IPv4(r.Bytes()).Set(v)
 }
 
 // parts appends references to n bytes of refs from off on.

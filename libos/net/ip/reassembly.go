@@ -34,7 +34,8 @@ type datagram struct {
 	parts []fragment // ascending
 	total int        // length, once the last fragment is there; else 0
 	until tick.Time
-	bad   bool // fragments overlapped: what else comes of it is dropped until then
+	next  uint8 // what the first fragment says that is in it
+	bad   bool  // fragments overlapped: what else comes of it is dropped until then
 }
 
 type fragment struct {
@@ -78,17 +79,17 @@ func (a *reassembly) clear(g *datagram) {
 }
 
 // add takes a fragment's bytes over. done: refs are the whole packet's, in order. Otherwise why says what was dropped; ok: nothing was.
-func (a *reassembly) add(now tick.Time, k fragmentKey, from int, more bool, refs []buf.Ref) (whole []buf.Ref, done bool, why Reason, ok bool) {
+func (a *reassembly) add(now tick.Time, k fragmentKey, from int, more bool, next uint8, refs []buf.Ref) (whole []buf.Ref, _ uint8, done bool, why Reason, ok bool) {
 	n := 0
 	for i := range refs {
 		n += refs[i].Len()
 	}
 	to := from + n
-	refuse := func(why Reason) ([]buf.Ref, bool, Reason, bool) {
+	refuse := func(why Reason) ([]buf.Ref, uint8, bool, Reason, bool) {
 		for i := range refs {
 			refs[i].Release()
 		}
-		return nil, false, why, false
+		return nil, 0, false, why, false
 	}
 	if n == 0 || to > 0xffff || more && n%8 != 0 {
 		return refuse(BadFragment)
@@ -129,18 +130,21 @@ func (a *reassembly) add(now tick.Time, k fragmentKey, from int, more bool, refs
 	if !more {
 		g.total = to
 	}
+	if from == 0 {
+		g.next = next
+	}
 	if g.total == 0 {
-		return nil, false, 0, true
+		return nil, 0, false, 0, true
 	}
-	next := 0
+	end := 0
 	for _, p := range g.parts {
-		if p.from != next {
-			return nil, false, 0, true
+		if p.from != end {
+			return nil, 0, false, 0, true
 		}
-		next = p.to
+		end = p.to
 	}
-	if next != g.total {
-		return nil, false, 0, true
+	if end != g.total {
+		return nil, 0, false, 0, true
 	}
 	for _, p := range g.parts {
 		whole = append(whole, p.refs...)
@@ -149,5 +153,5 @@ func (a *reassembly) add(now tick.Time, k fragmentKey, from int, more bool, refs
 		}
 	}
 	delete(a.datagrams, k)
-	return whole, true, 0, true
+	return whole, g.next, true, 0, true
 }

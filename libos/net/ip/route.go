@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/libos/net/link"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
+	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
 // A Route tells by whom to reach a prefix.
@@ -70,6 +71,7 @@ type Path struct {
 
 // Path finds the way to dst, from src (the zero Addr: the best of ours) and by an interface (nil: any). The hash spreads flows over the interface's transmit queues.
 func (h *Host) Path(now tick.Time, dst, src netip.Addr, by *Interface, hash uint32) (Path, error) {
+	dst, src = dst.WithZone(""), src.WithZone("")
 	p := Path{Src: src, Dst: dst, bound: src.IsValid() && !src.IsUnspecified(), want: by}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,6 +98,9 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 	p.Interface, p.hop = by, hop
 	p.Queue %= len(by.out)
 	p.MTU = by.Info.MTU
+	if p.Dst.Is6() && by.six.mtu > 0 {
+		p.MTU = min(p.MTU, by.six.mtu) // what a router says (RFC 4861, 6.3.4)
+	}
 	if m, ok := h.pmtu[p.Dst]; ok && !by.Loopback {
 		if m.until > now {
 			p.MTU = min(p.MTU, m.mtu)
@@ -109,7 +114,7 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 		p.mac = by.Info.MAC
 	case p.Dst.IsMulticast():
 		p.known, p.group = true, true
-		p.mac = groupMAC(p.Dst)
+		p.mac = wire.GroupMAC(p.Dst)
 	case by.broadcast(p.Dst):
 		p.known, p.group = true, true
 		p.mac = link.Broadcast
@@ -141,6 +146,9 @@ func (h *Host) route(dst, src netip.Addr, bound bool, want *Interface) (*Interfa
 			return i, dst, nil
 		}
 		return nil, none, ErrNoRoute
+	}
+	if dst.Is6() {
+		return h.route6(dst, want)
 	}
 	best := -1
 	var by *Interface
@@ -182,7 +190,7 @@ func (h *Host) forGroup(dst, src netip.Addr, bound bool, want *Interface) *Inter
 		}
 	}
 	for _, i := range h.interfaces {
-		if !i.Loopback {
+		if !i.Loopback && (dst.Is4() || i.six.on()) {
 			return i
 		}
 	}
@@ -196,6 +204,9 @@ func (h *Host) forGroup(dst, src netip.Addr, bound bool, want *Interface) *Inter
 func (i *Interface) source(dst, hop netip.Addr) netip.Addr {
 	if i.Loopback && (dst.IsLoopback() || i.host.local(dst) != nil) {
 		return dst
+	}
+	if dst.Is6() {
+		return i.source6(dst)
 	}
 	var first netip.Addr
 	for _, p := range i.addresses {
@@ -213,12 +224,6 @@ func (i *Interface) source(dst, hop netip.Addr) netip.Addr {
 	return first
 }
 
-// groupMAC is the station address of an IPv4 multicast group (RFC 1112, 6.4).
-func groupMAC(a netip.Addr) link.MAC {
-	b := a.As4()
-	return link.MAC{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}
-}
-
 // pathMTU is what a router has told (RFC 1191).
 type pathMTU struct {
 	mtu   int
@@ -234,7 +239,9 @@ const (
 
 // learnMTU notes that a path takes packets of mtu bytes and returns whether that is news.
 func (h *Host) learnMTU(now tick.Time, dst netip.Addr, mtu int) bool {
-	mtu = max(mtu, leastMTU)
+	if dst.Is4() {
+		mtu = max(mtu, leastMTU)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if old, ok := h.pmtu[dst]; ok && old.until > now && old.mtu <= mtu {

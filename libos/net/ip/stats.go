@@ -14,6 +14,7 @@ const (
 	Martian      // a source or destination that cannot be on a wire (RFC 1812, 5.3.7)
 	SourceRouted // RFC 7126, 4.3 and 4.4
 	NotForUs
+	BadOption   // an option of IPv6 that is not to be skipped
 	BadFragment // offsets and lengths that make no packet
 	FragmentOverlap
 	FragmentTimeout
@@ -35,7 +36,7 @@ const (
 
 var reasonNames = [reasons]string{
 	"bad ethernet header", "unknown ethertype", "other station's frame", "bad ARP packet", "bad IP header", "truncated packet", "martian address",
-	"source routed", "not for us", "bad fragment", "overlapping fragment", "fragments timed out", "too many fragments", "reassembled", "bad ICMP message",
+	"source routed", "not for us", "unknown option", "bad fragment", "overlapping fragment", "fragments timed out", "too many fragments", "reassembled", "bad ICMP message",
 	"ICMP answers over the limit", "no memory", "neighbour does not answer", "too many neighbours", "transmit queue full", "too many pieces", "address conflict",
 	"packets in", "packets out", "fragments out",
 }

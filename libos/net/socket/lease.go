@@ -96,7 +96,7 @@ func (l *leasing) apply() {
 	if l.had.Address.IsValid() && (!ok || l.had.Address != got.Address) {
 		h.RemoveAddress(l.iface, l.had.Address)
 	}
-	h.RemoveRoutes(func(r ip.Route) bool { return r.Interface == l.iface })
+	h.RemoveRoutes(func(r ip.Route) bool { return r.Interface == l.iface && r.Prefix.Addr().Is4() })
 	if l.had = got; !ok {
 		println("libos/net: the DHCP lease of " + l.iface.Info.Name + " has ended")
 		learn(nil, nil)

@@ -3,6 +3,7 @@ package socket
 import (
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,27 +66,83 @@ func bringUp(s *inet.Stack) {
 		if i > 0 {
 			continue // a second card is the program's to use, by package inet
 		}
+		configured.Store(&nameSource{n.servers, n.search})
+		s.Changed(relearn)
+		relearn()
+		s.Enable6(iface, n.slaac)
+		static(s, iface, &n)
 		if n.dhcp {
 			lease(s, iface)
-		} else {
-			static(s, iface, &n)
 		}
 	}
 }
 
-// static gives an interface the address and the rest that n says.
+// static gives an interface the addresses and routes that n says.
 func static(s *inet.Stack, i *ip.Interface, n *network) {
 	h := s.Host()
-	h.AddAddress(tick.Time(posix.Uptime()), i, n.prefix)
-	if n.gateway.IsValid() {
-		h.AddRoute(ip.Route{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: n.gateway, Interface: i})
+	for _, p := range n.addresses {
+		if p.Addr().Is6() {
+			s.AddAddress6(i, p)
+		} else {
+			h.AddAddress(now(), i, p)
+		}
 	}
-	learn(n.servers, n.search)
+	for _, g := range n.gateways {
+		all := netip.IPv4Unspecified()
+		if g.Is6() {
+			all = netip.IPv6Unspecified()
+		}
+		h.AddRoute(ip.Route{Prefix: netip.PrefixFrom(all, 0), Gateway: g, Interface: i})
+	}
 }
 
-// learn notes name servers.
+// A nameSource is name servers and search domains from one source.
+type nameSource struct {
+	servers []netip.Addr
+	search  []string
+}
+
+// Where they come from, beside routers: the command line and a lease.
+var configured, leased atomic.Pointer[nameSource]
+
+// relearning keeps what is known in order: changes may come on several goroutines.
+var relearning sync.Mutex
+
+// relearn puts together what is known of name servers, and notes when that has changed.
+func relearn() {
+	relearning.Lock()
+	defer relearning.Unlock()
+	var r resolver
+	all := []*nameSource{configured.Load(), leased.Load()}
+	if s := theStack.Load(); s != nil {
+		servers, search := s.Host().Learned()
+		all = append(all, &nameSource{servers, search})
+	}
+	for _, x := range all {
+		if x == nil {
+			continue
+		}
+		r.servers = append(r.servers, x.servers...)
+		for _, d := range x.search {
+			if !slices.Contains(r.search, d) {
+				r.search = append(r.search, d)
+			}
+		}
+	}
+	old := known.Load()
+	if old != nil && slices.Equal(old.servers, r.servers) && slices.Equal(old.search, r.search) {
+		return
+	}
+	if r.changed = time.Now().Unix(); old != nil {
+		r.changed = max(r.changed, old.changed+1) // who looks at the time sees two changes within a second, too
+	}
+	known.Store(&r)
+}
+
+// learn notes what a lease says of name servers.
 func learn(servers []netip.Addr, search []string) {
-	known.Store(&resolver{servers: servers, search: search, changed: time.Now().Unix()})
+	leased.Store(&nameSource{servers, search})
+	relearn()
 }
 
 func init() {
@@ -102,6 +159,7 @@ func init() {
 // Scopes and flags of addresses: rtnetlink(7).
 const (
 	universeScope = 0
+	linkScope     = 253
 	hostScope     = 254
 	permanent     = 0x80
 )
@@ -129,7 +187,11 @@ func listInterfaces() []Interface {
 			x.Flags |= syscall.IFF_RUNNING
 		}
 		for _, p := range i.Addresses() {
-			x.IPs = append(x.IPs, InterfaceIP{IP: p.Addr().AsSlice(), Bits: p.Bits(), Scope: universeScope, Flags: permanent})
+			scope := uint8(universeScope)
+			if p.Addr().IsLinkLocalUnicast() {
+				scope = linkScope
+			}
+			x.IPs = append(x.IPs, InterfaceIP{IP: p.Addr().AsSlice(), Bits: p.Bits(), Scope: scope, Flags: permanent})
 		}
 		list = append(list, x)
 	}

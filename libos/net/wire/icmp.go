@@ -19,6 +19,21 @@ const (
 	ICMP6Echo         = 128
 	ICMP6EchoReply    = 129
 
+	// Codes of ICMPv6's Destination Unreachable (RFC 4443, 3.1) and Parameter Problem (RFC 4443, 3.4; RFC 7112).
+	Code6NoRoute    = 0
+	Code6Prohibited = 1
+	Code6Scope      = 2
+	Code6Address    = 3
+	Code6Port       = 4
+	Code6Policy     = 5
+	Code6Reject     = 6
+	Code6Field      = 0
+	Code6Next       = 1
+	Code6Option     = 2
+	Code6Incomplete = 3
+	Code6HopLimit   = 0
+	Code6Reassembly = 1
+
 	CodeNet         = 0
 	CodeHost        = 1
 	CodeProtocol    = 2

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -156,27 +157,48 @@ func CheckCPUs(n int) error {
 
 // CheckIP refuses what the image would refuse (libos/net/socket reads it there).
 func CheckIP(v string) error {
-	if v == "" || v == "dhcp" || v == "off" {
-		return nil
-	}
 	first, rest, _ := strings.Cut(v, ",")
-	p, err := netip.ParsePrefix(first)
-	if err != nil || !p.Addr().Is4() || p.Addr().IsUnspecified() {
-		return fmt.Errorf("ip %q: want dhcp, off, or an IPv4 address with its prefix, as 10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3", v)
+	var on []netip.Prefix
+	switch first {
+	case "", "dhcp", "off":
+	default:
+		p, ok := stationPrefix(first)
+		if !ok {
+			return fmt.Errorf("ip %q: want dhcp, off, or an address with its prefix, as 10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3 or fec0::15/64,gw=fec0::2", v)
+		}
+		on = append(on, p)
 	}
 	for rest != "" {
 		var word string
 		word, rest, _ = strings.Cut(rest, ",")
 		key, value, _ := strings.Cut(word, "=")
-		a, err := netip.ParseAddr(value)
-		switch {
-		case key == "search" && value != "" && !strings.ContainsAny(value, ` "`):
-		case (key == "gw" || key == "dns") && err == nil && a.Is4() && (key != "gw" || p.Contains(a)):
-		default:
-			return fmt.Errorf("ip: %q: want gw=ADDRESS (in the network %s), dns=ADDRESS or search=DOMAIN after the address", word, p.Masked())
+		ok := false
+		switch key {
+		case "addr":
+			var p netip.Prefix
+			p, ok = stationPrefix(value)
+			on = append(on, p)
+		case "gw", "dns":
+			a, err := netip.ParseAddr(value)
+			near := slices.ContainsFunc(on, func(p netip.Prefix) bool { return p.Contains(a) }) || a.Is6() && a.IsLinkLocalUnicast()
+			ok = err == nil && (key == "dns" || near)
+		case "search":
+			ok = value != "" && !strings.ContainsAny(value, ` "`)
+		case "slaac":
+			ok = value == "on" || value == "off"
+		}
+		if !ok {
+			return fmt.Errorf("ip: %q: want addr=ADDRESS/BITS, gw=ADDRESS (in a network that stands before: %v), dns=ADDRESS, search=DOMAIN or slaac=on|off behind what comes first", word, on)
 		}
 	}
 	return nil
+}
+
+// stationPrefix reads an address that a station can have, with its prefix.
+func stationPrefix(v string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(v)
+	a := p.Addr()
+	return p, err == nil && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && !a.Is4In6()
 }
 
 func oneOf(what, got string, allowed ...string) error {

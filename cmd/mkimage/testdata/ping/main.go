@@ -23,11 +23,25 @@ func main() {
 			plain(ip)
 			header(ip)
 		} else {
+			waitFor6(ip.IP)
 			library("udp6", "::", &net.UDPAddr{IP: ip.IP, Zone: ip.Zone})
 			library("ip6:ipv6-icmp", "::", ip)
 		}
 	}
 	fmt.Println("all is well")
+}
+
+// waitFor6 waits until a router has given this host an address that is good for more than the link: Linux, too, takes some seconds for it.
+func waitFor6(to net.IP) {
+	for start := time.Now(); !to.IsLoopback() && time.Since(start) < 10*time.Second; time.Sleep(50 * time.Millisecond) {
+		all, err := net.InterfaceAddrs()
+		check(err)
+		for _, a := range all {
+			if ip := a.(*net.IPNet).IP; ip.To4() == nil && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
+				return
+			}
+		}
+	}
 }
 
 func check(err error) {
