@@ -47,6 +47,15 @@ func TestDevices(t *testing.T) {
 		}
 		d.Close()
 	}
+	if file, err = OpenFile(name, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, readOnly := range []bool{false, true} {
+		if _, err := OpenFile(name, readOnly); !errors.Is(err, ErrInUse) {
+			t.Errorf("a file that is in use: %v", err)
+		}
+	}
+	file.Close()
 	if file, err = OpenFile(name, true); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ type HostFile struct {
 	info Info
 }
 
-// OpenFile opens a file as a device. A size that is not a multiple of 512 is rounded down.
+// OpenFile opens a file as a device, until Close for nobody else: one that a virtual machine uses is refused. A size that is not a multiple of 512 is rounded down.
 func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	mode := os.O_RDWR
 	if readOnly {
@@ -19,6 +19,10 @@ func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	}
 	f, err := os.OpenFile(name, mode, 0)
 	if err != nil {
+		return nil, err
+	}
+	if err := lock(f, !readOnly); err != nil {
+		f.Close()
 		return nil, err
 	}
 	size, err := f.Seek(0, io.SeekEnd) // what a disk's Stat does not tell

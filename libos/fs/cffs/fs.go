@@ -64,6 +64,7 @@ type FS struct {
 	timer  *time.Timer     // armed while there is something to commit
 	armed  bool
 	closed bool
+	clean  bool // it was unmounted when it was found
 
 	cache *cache
 
@@ -147,7 +148,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 	case sb.blocks < minBlocks || sb.used > sb.blocks || sb.backup+2 > sb.blocks || sb.backup < 6 || sb.backup+2 > groupBlocks || sb.root >= sb.blocks || sb.nextIno <= rootIno:
 		return refuse("its superblock makes no sense", nil)
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Cache / BlockSize)}
+	f := &FS{dev: dev, o: o, sb: *sb, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Cache / BlockSize)}
 	f.t = tree{root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
 	if _, err := f.t.load(f.t.root, int(sb.rootLevel)); err != nil {
 		return refuse("the root of its tree cannot be read", err)
@@ -669,3 +670,6 @@ func (f *FS) Label() string { return f.sb.labelText() }
 
 // UUID is the volume's.
 func (f *FS) UUID() [16]byte { return f.sb.uuid }
+
+// Clean says whether the volume had been unmounted when this mount found it.
+func (f *FS) Clean() bool { return f.clean }

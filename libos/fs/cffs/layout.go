@@ -3,6 +3,7 @@ package cffs
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 	"syscall"
 )
 
@@ -220,6 +221,9 @@ func decodeEntry(b []byte) (e entry, ok bool) {
 		return e, false
 	}
 	e.name = string(b[2 : 2+int(b[1])])
+	if e.name == "." || e.name == ".." || strings.ContainsAny(e.name, "/\x00") {
+		return e, false
+	}
 	rest := b[2+int(b[1]):]
 	switch b[0] {
 	case entryRecord:

@@ -83,7 +83,7 @@ flags; a flag wins.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.doctorCommand())
+	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.doctorCommand(), a.fsCommand())
 	return root
 }
 

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/volume"
+)
+
+func (a *app) fsCommand() *cobra.Command {
+	fs := &cobra.Command{
+		Use:   "fs",
+		Short: "Make, look at, change and check volumes in files of this machine",
+		Long: `A volume is what an image keeps files on: a file of this machine, given to it as a
+disk. A place in one is written FILE:/PATH. Nothing is mounted, and nobody needs
+to be root; a volume that a running image uses is refused.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("fs: no command %q; mkimage fs --help names them", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	fs.AddCommand(a.fsMake(), a.fsList(), a.fsTree(), a.fsCat(), a.fsCopy(), a.fsRemove(), a.fsInfo(), a.fsCheck(), a.fsResize())
+	return fs
+}
+
+// sub is a command of fs with so many arguments.
+func sub(use, short string, n int, run func(args []string) error) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short}
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("fs %s: want mkimage fs %s", cmd.Name(), use)
+		}
+		return nil
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error { return run(args) }
+	return cmd
+}
+
+// with opens the volume of FILE:/PATH, does f and closes it.
+func with(arg string, readOnly bool, f func(v *volume.Volume, path string) error) error {
+	file, path, _ := volume.Split(arg)
+	v, err := volume.Open(file, readOnly)
+	if err != nil {
+		return err
+	}
+	err = f(v, path)
+	if e := v.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (a *app) fsMake() *cobra.Command {
+	var size config.Size
+	var label string
+	var force bool
+	cmd := sub("mkfs FILE", "Make an empty volume", 1, func(args []string) error { return volume.Make(args[0], int64(size), label, force) })
+	cmd.Flags().Var(&size, "size", "make the file, or make it larger: `size`, as 64M")
+	cmd.Flags().StringVar(&label, "label", "", "the volume's `name`, at most 32 bytes")
+	cmd.Flags().BoolVar(&force, "force", false, "over what is there")
+	return cmd
+}
+
+func (a *app) fsList() *cobra.Command {
+	var long bool
+	cmd := sub("ls FILE[:/PATH]", "List a folder", 1, func(args []string) error {
+		return with(args[0], true, func(v *volume.Volume, path string) error { return v.List(a.stdout, path, long) })
+	})
+	cmd.Flags().BoolVarP(&long, "long", "l", false, "with modes, owners, sizes and times (UTC)")
+	return cmd
+}
+
+func (a *app) fsTree() *cobra.Command {
+	return sub("tree FILE[:/PATH]", "List all below a folder", 1, func(args []string) error {
+		return with(args[0], true, func(v *volume.Volume, path string) error { return v.Tree(a.stdout, path) })
+	})
+}
+
+func (a *app) fsCat() *cobra.Command {
+	return sub("cat FILE:/PATH", "Write a file's bytes", 1, func(args []string) error {
+		return with(args[0], true, func(v *volume.Volume, path string) error { return v.Cat(a.stdout, path) })
+	})
+}
+
+func (a *app) fsCopy() *cobra.Command {
+	var whole bool
+	cmd := sub("cp FROM TO", "Copy into a volume or out of one: one of the two is FILE:/PATH", 2, func(args []string) error {
+		_, _, from := volume.Split(args[0])
+		_, _, to := volume.Split(args[1])
+		switch {
+		case from == to:
+			return fmt.Errorf("fs cp: one of the two, and one only, is FILE:/PATH")
+		case from:
+			return with(args[0], true, func(v *volume.Volume, path string) error { return v.Out(path, args[1], whole) })
+		}
+		return with(args[1], false, func(v *volume.Volume, path string) error { return v.In(args[0], path, whole) })
+	})
+	cmd.Flags().BoolVarP(&whole, "recursive", "r", false, "folders with all that is in them")
+	return cmd
+}
+
+func (a *app) fsRemove() *cobra.Command {
+	var whole bool
+	cmd := sub("rm FILE:/PATH", "Remove a file", 1, func(args []string) error {
+		return with(args[0], false, func(v *volume.Volume, path string) error { return v.Remove(path, whole) })
+	})
+	cmd.Flags().BoolVarP(&whole, "recursive", "r", false, "folders with all that is in them")
+	return cmd
+}
+
+func (a *app) fsInfo() *cobra.Command {
+	return sub("info FILE", "Tell what a volume is", 1, func(args []string) error {
+		return with(args[0], true, func(v *volume.Volume, _ string) error { return v.Info(a.stdout) })
+	})
+}
+
+func (a *app) fsCheck() *cobra.Command {
+	var repair, quick bool
+	cmd := sub("check FILE", "Look at all of a volume and say what is wrong; exit status 1 if anything is", 1, func(args []string) error {
+		return volume.Check(a.stdout, args[0], !quick, repair)
+	})
+	cmd.Flags().BoolVar(&repair, "repair", false, "mend what can be mended without losing anything")
+	cmd.Flags().BoolVar(&quick, "quick", false, "without reading the data of files")
+	return cmd
+}
+
+func (a *app) fsResize() *cobra.Command {
+	var size config.Size
+	cmd := sub("resize --size SIZE FILE", "Make a volume larger", 1, func(args []string) error {
+		if size == 0 {
+			return fmt.Errorf("fs resize: say how large by --size")
+		}
+		return volume.Resize(args[0], int64(size))
+	})
+	cmd.Flags().Var(&size, "size", "its new `size`, as 1G")
+	return cmd
+}

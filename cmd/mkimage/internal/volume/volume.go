@@ -1,0 +1,479 @@
+//go:build linux
+
+package volume
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+)
+
+// Split cuts FILE:/PATH in two. inside says that there is a path.
+func Split(arg string) (file, in string, inside bool) {
+	i := strings.Index(arg, ":/")
+	if i <= 0 {
+		return arg, "/", false
+	}
+	return arg[:i], arg[i+1:], true
+}
+
+// A Volume is one that is open.
+type Volume struct {
+	dev  *block.HostFile
+	fs   *cffs.FS
+	tree *core.Tree
+	root core.Place
+}
+
+// Open opens the volume in a file.
+func Open(file string, readOnly bool) (*Volume, error) {
+	dev, err := block.OpenFile(file, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	f, err := cffs.Mount(dev, cffs.Options{ReadOnly: readOnly, Manual: true})
+	if err != nil {
+		dev.Close()
+		return nil, err
+	}
+	v := &Volume{dev: dev, fs: f, tree: core.NewTree("cffs", f)}
+	v.root = v.tree.Root()
+	return v, nil
+}
+
+// Close makes all durable and ends the use.
+func (v *Volume) Close() error {
+	return errors.Join(v.fs.Close(), v.dev.Close())
+}
+
+// at does f with what lies at a path; links are followed but for the last name, if follow is false.
+func (v *Volume) at(name string, follow bool, f func(p core.Place) error) error {
+	how := core.NoFollow
+	if follow {
+		how = 0
+	}
+	p, e := v.tree.Resolve(v.root, name, how)
+	if e != 0 {
+		return fail(name, e)
+	}
+	defer p.Drop()
+	return f(p)
+}
+
+func fail(name string, e core.Errno) error {
+	if e == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s in the volume: %w", name, e)
+}
+
+// An entry is a name that was found.
+type entry struct {
+	name string
+	node core.Node
+	attr core.Attr
+}
+
+// entries are a folder's, sorted. The caller drops them.
+func (v *Volume) entries(name string, d core.Dir) (list []entry, err error) {
+	var names []string
+	if e := d.ReadDir(0, func(e *core.Entry) bool { names = append(names, e.Name); return true }); e != 0 {
+		return nil, fail(name, e)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		c, e := d.Lookup(n)
+		if e != 0 {
+			err = errors.Join(err, fail(path.Join(name, n), e))
+			continue
+		}
+		x := entry{name: n, node: c}
+		c.Attr(&x.attr)
+		list = append(list, x)
+	}
+	return list, err
+}
+
+// mode writes a mode as ls does.
+func mode(m uint32) string {
+	const kinds = "?pc?d?b?-?l?s???"
+	b := []byte{kinds[m>>12&15]}
+	for i := 8; i >= 0; i-- {
+		c := byte('-')
+		if m>>i&1 != 0 {
+			c = "xwr"[i%3]
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+// show writes one line of List.
+func show(w io.Writer, long bool, x entry) {
+	name := x.name
+	if l, ok := x.node.(core.Link); ok && long {
+		to, _ := l.Target()
+		name += " -> " + to
+	}
+	if !long {
+		fmt.Fprintln(w, name)
+		return
+	}
+	t := time.Unix(x.attr.Mtime.Sec, x.attr.Mtime.Nsec).UTC().Format("2006-01-02 15:04:05")
+	fmt.Fprintf(w, "%s %3d %5d %5d %12d %s %s\n", mode(x.attr.Mode), x.attr.Nlink, x.attr.UID, x.attr.GID, x.attr.Size, t, name)
+}
+
+// List writes the names in a folder, or one file's.
+func (v *Volume) List(w io.Writer, name string, long bool) error {
+	return v.at(name, true, func(p core.Place) error {
+		d, ok := p.Node.(core.Dir)
+		if !ok {
+			show(w, long, entry{path.Base(name), p.Node, p.Attr()})
+			return nil
+		}
+		list, err := v.entries(name, d)
+		for _, x := range list {
+			show(w, long, x)
+			x.node.Unref()
+		}
+		return err
+	})
+}
+
+// Tree writes all names below a folder.
+func (v *Volume) Tree(w io.Writer, name string) error {
+	var walk func(name, indent string, d core.Dir) error
+	walk = func(name, indent string, d core.Dir) error {
+		list, err := v.entries(name, d)
+		for i, x := range list {
+			branch, more := "├── ", "│   "
+			if i == len(list)-1 {
+				branch, more = "└── ", "    "
+			}
+			end := ""
+			switch n := x.node.(type) {
+			case core.Dir:
+				end = "/"
+			case core.Link:
+				to, _ := n.Target()
+				end = " -> " + to
+			}
+			fmt.Fprintln(w, indent+branch+x.name+end)
+			if c, ok := x.node.(core.Dir); ok {
+				err = errors.Join(err, walk(path.Join(name, x.name), indent+more, c))
+			}
+			x.node.Unref()
+		}
+		return err
+	}
+	return v.at(name, true, func(p core.Place) error {
+		d, ok := p.Node.(core.Dir)
+		if !ok {
+			return fail(name, syscall.ENOTDIR)
+		}
+		fmt.Fprintln(w, name)
+		return walk(name, "", d)
+	})
+}
+
+// Cat writes a file's bytes.
+func (v *Volume) Cat(w io.Writer, name string) error {
+	return v.at(name, true, func(p core.Place) error {
+		f, ok := p.Node.(core.File)
+		if !ok {
+			return fail(name, kindError(p.Node))
+		}
+		return copyOut(w, name, f)
+	})
+}
+
+func kindError(n core.Node) core.Errno {
+	if _, dir := n.(core.Dir); dir {
+		return syscall.EISDIR
+	}
+	return syscall.EINVAL
+}
+
+func copyOut(w io.Writer, name string, f core.File) error {
+	b := make([]byte, 1<<20)
+	for off := int64(0); ; {
+		n, e := f.ReadAt(b, off)
+		if e != 0 {
+			return fail(name, e)
+		}
+		if n == 0 {
+			return nil
+		}
+		if _, err := w.Write(b[:n]); err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+}
+
+// Out copies from the volume to the host; folders with all that is in them, if whole.
+func (v *Volume) Out(name, host string, whole bool) error {
+	if info, err := os.Stat(host); err == nil && info.IsDir() && path.Clean(name) != "/" {
+		host = filepath.Join(host, path.Base(name))
+	}
+	return v.at(name, false, func(p core.Place) error { return v.out(name, p.Node, host, whole) })
+}
+
+func (v *Volume) out(name string, n core.Node, host string, whole bool) (err error) {
+	var a core.Attr
+	n.Attr(&a)
+	perm := os.FileMode(a.Mode & 0o777)
+	switch x := n.(type) {
+	case core.Dir:
+		if !whole {
+			return fmt.Errorf("%s in the volume is a folder: copy it by -r", name)
+		}
+		if err := os.Mkdir(host, perm|0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		list, err := v.entries(name, x)
+		for _, c := range list {
+			err = errors.Join(err, v.out(path.Join(name, c.name), c.node, filepath.Join(host, c.name), whole))
+			c.node.Unref()
+		}
+		return err
+	case core.Link:
+		to, e := x.Target()
+		if e != 0 {
+			return fail(name, e)
+		}
+		return os.Symlink(to, host)
+	case core.File:
+		f, err := os.OpenFile(host, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, perm|0o200)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(copyOut(f, name, x), f.Close()); err != nil {
+			return err
+		}
+		at := time.Unix(a.Mtime.Sec, a.Mtime.Nsec)
+		return errors.Join(os.Chmod(host, perm), os.Chtimes(host, at, at))
+	}
+	return fmt.Errorf("%s in the volume is neither file, folder nor link: it is left out", name)
+}
+
+// In copies from the host to the volume.
+func (v *Volume) In(host, name string, whole bool) error {
+	if p, e := v.tree.Resolve(v.root, name, 0); e == 0 {
+		_, dir := p.Node.(core.Dir)
+		p.Drop()
+		if dir {
+			name = path.Join(name, filepath.Base(filepath.Clean(host)))
+		}
+	}
+	return v.in(host, name, whole)
+}
+
+func (v *Volume) in(host, name string, whole bool) error {
+	info, err := os.Lstat(host)
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.IsDir():
+		if !whole {
+			return fmt.Errorf("%s is a folder: copy it by -r", host)
+		}
+		if e := v.tree.Mkdir(v.root, name, uint32(info.Mode().Perm())); e != 0 && e != syscall.EEXIST {
+			return fail(name, e)
+		}
+		list, err := os.ReadDir(host)
+		for _, c := range list {
+			err = errors.Join(err, v.in(filepath.Join(host, c.Name()), path.Join(name, c.Name()), whole))
+		}
+		return err
+	case info.Mode()&os.ModeSymlink != 0:
+		to, err := os.Readlink(host)
+		if err != nil {
+			return err
+		}
+		return fail(name, v.tree.Symlink(to, v.root, name))
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is neither file, folder nor link: it is left out", host)
+	}
+	f, err := os.Open(host)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p, e := v.tree.Open(v.root, name, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, uint32(info.Mode().Perm()), 0)
+	if e != 0 {
+		return fail(name, e)
+	}
+	defer p.Drop()
+	to, ok := p.Node.(core.File)
+	if !ok {
+		return fail(name, kindError(p.Node))
+	}
+	b := make([]byte, 1<<20)
+	for off := int64(0); ; {
+		n, err := f.Read(b)
+		for w := 0; w < n; {
+			k, _, e := to.WriteAt(b[w:n], off)
+			if e != 0 {
+				return fail(name, e)
+			}
+			w, off = w+k, off+int64(k)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t := info.ModTime()
+	at := syscall.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
+	return fail(name, to.SetAttr(&core.Change{Set: core.SetMode | core.SetMtime | core.SetAtime, Mode: uint32(info.Mode().Perm()), Mtime: at, Atime: at}))
+}
+
+// Remove removes a file, or a folder with all that is in it, if whole.
+func (v *Volume) Remove(name string, whole bool) error {
+	return v.at(name, false, func(p core.Place) error {
+		d, dir := p.Node.(core.Dir)
+		if !dir {
+			return fail(name, v.tree.Unlink(v.root, name))
+		}
+		if !whole {
+			return fmt.Errorf("%s in the volume is a folder: remove it by -r", name)
+		}
+		list, err := v.entries(name, d)
+		for _, c := range list {
+			c.node.Unref()
+			err = errors.Join(err, v.Remove(path.Join(name, c.name), true))
+		}
+		if path.Clean(name) == "/" || err != nil {
+			return err
+		}
+		return fail(name, v.tree.Rmdir(v.root, name))
+	})
+}
+
+// Make makes a volume in a file. size is that of a file that is made, or made larger; 0: it is there, and has its size.
+func Make(file string, size int64, label string, force bool) (err error) {
+	_, missing := os.Stat(file)
+	if size > 0 {
+		if err := grow(file, size, true); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil && errors.Is(missing, os.ErrNotExist) {
+				os.Remove(file)
+			}
+		}()
+	}
+	dev, err := block.OpenFile(file, false)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("no file %s: make one by --size", file)
+		}
+		return err
+	}
+	return errors.Join(cffs.Format(dev, cffs.FormatOptions{Label: label, Force: force}), dev.Close())
+}
+
+// grow makes a file larger, and one that is missing if create is set.
+func grow(file string, size int64, create bool) error {
+	flags := os.O_RDWR
+	if create {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(file, flags, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() && info.Size() < size {
+		return f.Truncate(size)
+	}
+	if info.Size() > size && info.Mode().IsRegular() && !create {
+		return fmt.Errorf("%s has %d bytes: a volume can be made larger, not smaller", file, info.Size())
+	}
+	return nil
+}
+
+// Resize makes a volume larger, and the file that it is in.
+func Resize(file string, size int64) error {
+	v, err := Open(file, true) // it must be one
+	if err != nil {
+		return err
+	}
+	if err := v.Close(); err != nil {
+		return err
+	}
+	if err := grow(file, size, false); err != nil {
+		return err
+	}
+	if v, err = Open(file, false); err != nil {
+		return err
+	}
+	return v.Close()
+}
+
+// Info tells what a volume is.
+func (v *Volume) Info(w io.Writer) error {
+	var s core.Statfs
+	v.fs.Statfs(&s)
+	id := v.fs.UUID()
+	h := hex.EncodeToString(id[:])
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "filesystem: cffs\nlabel: %s\nUUID: %s-%s-%s-%s-%s\nsize: %d bytes\nfree: %d bytes\nunmounted: %v\n",
+		v.fs.Label(), h[:8], h[8:12], h[12:16], h[16:20], h[20:], int64(s.Blocks)*s.BlockSize, int64(s.Free)*s.BlockSize, v.fs.Clean())
+	return b.Flush()
+}
+
+// ErrDamaged says that Check found something.
+var ErrDamaged = errors.New("the volume is damaged")
+
+// Check looks at all of a volume and says what is wrong. With repair it mends what can be mended without loss.
+func Check(w io.Writer, file string, data, repair bool) error {
+	dev, err := block.OpenFile(file, !repair)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	r, err := cffs.Check(dev, data)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintln(w, p)
+	}
+	if r.More > 0 {
+		fmt.Fprintf(w, "and %d more\n", r.More)
+	}
+	fmt.Fprintf(w, "%d files, %d folders, %d blocks in use, %d problems\n", r.Files, r.Dirs, r.Blocks, len(r.Problems)+r.More)
+	if len(r.Problems) == 0 {
+		return nil
+	}
+	if !repair {
+		return ErrDamaged
+	}
+	done, err := cffs.Repair(dev)
+	for _, d := range done {
+		fmt.Fprintln(w, d)
+	}
+	return err
+}

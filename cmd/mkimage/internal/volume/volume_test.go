@@ -1,0 +1,204 @@
+//go:build linux
+
+package volume
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+func opened(t *testing.T, file string, readOnly bool, f func(v *Volume)) {
+	t.Helper()
+	v, err := Open(file, readOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(v)
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRoundTrip copies a tree into a volume and out again; the host's diff compares.
+func TestRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	file, from, to := filepath.Join(dir, "v"), filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	if err := Make(file, 8<<20, "label", false); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"a": "text", "d/b": strings.Repeat("0123456789", 100_000), "d/e/empty": "", "d/\xff": "x"} {
+		name = filepath.Join(from, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o640)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("d/b", filepath.Join(from, "link")); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, file, false, func(v *Volume) {
+		if err := v.In(from, "/", false); err == nil {
+			t.Error("a folder was copied without being told to")
+		}
+		if err := v.In(from, "/to", true); err != nil {
+			t.Error(err)
+		}
+	})
+	opened(t, file, true, func(v *Volume) {
+		if err := v.Out("/to", dir, true); err != nil {
+			t.Error(err)
+		}
+		if out, err := exec.Command("diff", "-r", "--no-dereference", from, to).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		var b bytes.Buffer
+		if err := v.Cat(&b, "/to/link"); err != nil || b.Len() != 1_000_000 {
+			t.Error(b.Len(), err)
+		}
+		b.Reset()
+		if err := v.Tree(&b, "/"); err != nil || !strings.Contains(b.String(), "    ├── d/\n    │   ├── b\n") || !strings.Contains(b.String(), "link -> d/b") {
+			t.Errorf("%v\n%s", err, b.String())
+		}
+		b.Reset()
+		if err := v.List(&b, "/to", true); err != nil || !strings.Contains(b.String(), "-rw-r-----   1     0     0            4 ") {
+			t.Errorf("%v\n%s", err, b.String())
+		}
+		b.Reset()
+		if err := v.Info(&b); err != nil || !strings.Contains(b.String(), "label: label\n") || !strings.Contains(b.String(), "unmounted: true") {
+			t.Errorf("%v\n%s", err, b.String())
+		}
+		if err := v.Remove("/to/a", false); err == nil {
+			t.Error("a file was removed from a volume that is only read")
+		}
+		for _, err := range []error{v.Cat(&b, "/to"), v.Cat(&b, "/none"), v.List(&b, "/to/a/b", false), v.Out("/to", dir, false)} {
+			if err == nil {
+				t.Error("no error")
+			}
+		}
+	})
+	opened(t, file, false, func(v *Volume) {
+		if err := v.Remove("/to", false); err == nil {
+			t.Error("a folder was removed without being told to")
+		}
+		if err := v.Remove("/to", true); err != nil {
+			t.Error(err)
+		}
+		var b bytes.Buffer
+		if err := v.List(&b, "/", false); err != nil || b.Len() != 0 {
+			t.Error(b.String(), err)
+		}
+	})
+	var b bytes.Buffer
+	if err := Check(&b, file, true, false); err != nil || !strings.Contains(b.String(), "0 files, 1 folders") {
+		t.Error(b.String(), err)
+	}
+}
+
+// TestMakeAndResize makes volumes where there is something, or nothing, and makes one larger.
+func TestMakeAndResize(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "v")
+	if err := Make(file, 0, "", false); err == nil || !strings.Contains(err.Error(), "--size") {
+		t.Error(err)
+	}
+	if err := Make(file, 8192, "", false); err == nil || !strings.Contains(err.Error(), "too small") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a file was left behind")
+	}
+	if err := os.WriteFile(file, []byte(strings.Repeat("a user's", 1<<19)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(file, 0, "", false); err == nil || !strings.Contains(err.Error(), "not formatted") {
+		t.Error(err)
+	}
+	if b, _ := os.ReadFile(file); !strings.HasPrefix(string(b), "a user's") {
+		t.Error("it was written to")
+	}
+	if err := Make(file, 0, "", true); err != nil {
+		t.Error(err)
+	}
+	if err := Resize(file, 1<<20); err == nil || !strings.Contains(err.Error(), "not smaller") {
+		t.Error(err)
+	}
+	if err := Resize(file, 200<<20); err != nil {
+		t.Error(err)
+	}
+	var b bytes.Buffer
+	opened(t, file, true, func(v *Volume) { v.Info(&b) })
+	if !strings.Contains(b.String(), "size: 209715200 bytes") {
+		t.Error(b.String())
+	}
+	if err := Check(&b, file, true, false); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDamagedAndInUse checks a damaged volume, repairs what can be, and opens one that somebody uses.
+func TestDamagedAndInUse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "v")
+	if err := Make(file, 4<<20, "", false); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, file, false, func(v *Volume) {
+		if _, err := Open(file, true); !errors.Is(err, block.ErrInUse) {
+			t.Error(err)
+		}
+	})
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteAt(make([]byte, 4096), 0)
+	f.WriteAt(make([]byte, 4096), 4096)
+	f.Close()
+	var b bytes.Buffer
+	if err := Check(&b, file, true, false); !errors.Is(err, ErrDamaged) {
+		t.Error(b.String(), err)
+	}
+	if err := Check(&b, file, true, true); err != nil {
+		t.Error(b.String(), err)
+	}
+	if err := Check(&b, file, true, false); err != nil {
+		t.Error(b.String(), err)
+	}
+}
+
+// TestInUseByQEMU gives the file to a machine.
+func TestInUseByQEMU(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "v")
+	if err := Make(file, 4<<20, "", false); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-monitor", "stdio", "-drive", "if=none,id=d,format=raw,file="+file)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	out.Read(make([]byte, 1)) // its greeting: it has begun
+	for _, readOnly := range []bool{true, false} {
+		if v, err := Open(file, readOnly); !errors.Is(err, block.ErrInUse) {
+			t.Errorf("read-only %v: %v", readOnly, err)
+			if err == nil {
+				v.Close()
+			}
+		}
+	}
+	in.Write([]byte("quit\n"))
+}
