@@ -42,6 +42,8 @@ var imports = []struct {
 	{"exo/virtio/nic/cardtest", []string{"exo", "libos/net"}, "its judge is the device made of it, on a machine that only exo may simulate"},
 	{"libos", []string{"exo", "libos"}, "an app is built with exactly the versions that its own go.sum pins"},
 	{"libos/posix", []string{"exo", "libos/posix"}, "files and sockets register with it; it links neither"},
+	{"libos/posix/files", []string{"exo", "libos/posix", "libos/fs"}, "it serves the calls about files, over libos/fs"},
+	{"libos/posix/outbox", []string{"exo", "libos/posix", "libos/fs"}, "it is a filesystem"},
 	{"libos/net", []string{"exo", "libos", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6", "golang.org/x/net/bpf"}, "headers and socket options; apps that need them have the module already"},
 	{"samples", nil, "samples know nothing of Hardtack"},
 	{"samples/libos", []string{"exo", "libos"}, "these show what a program does with the libOS that is its own"},

@@ -19,6 +19,15 @@ func (t *Tree) last(at Place, path string) (w walker, d Dir, name string, e Errn
 	return w, d, name, 0
 }
 
+// Reach walks to the folder that the last name of path is in, and tells whether that can be done.
+func (t *Tree) Reach(at Place, path string) Errno {
+	w, _, _, e := t.last(at, path)
+	if e == 0 {
+		w.at.Drop()
+	}
+	return e
+}
+
 // ordinary tells names that can be made, removed and renamed.
 func ordinary(name string) bool { return name != "" && name != "." && name != ".." }
 
@@ -29,8 +38,11 @@ func (t *Tree) make(at Place, path string, folder bool, f func(m *Mount, d Dir, 
 		return e
 	}
 	defer w.at.Drop()
-	if !ordinary(name) {
+	switch {
+	case !ordinary(name):
 		return syscall.EEXIST
+	case len(name) > MaxName:
+		return tooLong(d)
 	}
 	m := w.at.Mount
 	if m.ReadOnly || w.slash && !folder {
@@ -96,6 +108,9 @@ func (t *Tree) Link(old Place, at Place, path string) Errno {
 			return syscall.EXDEV
 		}
 		if _, folder := old.Node.(Dir); folder {
+			if removed(d) {
+				return syscall.ENOENT
+			}
 			return syscall.EPERM
 		}
 		return d.Link(name, old.Node)
@@ -114,6 +129,8 @@ func (t *Tree) Unlink(at Place, path string) Errno {
 		return syscall.EISDIR
 	case w.at.Mount.ReadOnly:
 		return syscall.EROFS
+	case len(name) > MaxName:
+		return tooLong(d)
 	case !w.slash:
 		return d.Unlink(name)
 	}
@@ -144,6 +161,8 @@ func (t *Tree) Rmdir(at Place, path string) Errno {
 		return syscall.ENOTEMPTY
 	case w.at.Mount.ReadOnly:
 		return syscall.EROFS
+	case len(name) > MaxName:
+		return tooLong(d)
 	}
 	if e := w.at.mounted(d, name); e != 0 {
 		return e
@@ -167,11 +186,9 @@ func (p Place) mounted(d Dir, name string) Errno {
 	return 0
 }
 
-// Rename moves what oldPath names to newPath. EXDEV to another mount, EBUSY where something is mounted, and as Dir.Rename.
+// Rename moves what oldPath names to newPath. EXDEV to another mount, EBUSY where something is mounted, and as Dir.Rename. flags is 0,
+// RenameNoReplace or RenameExchange.
 func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, flags uint32) Errno {
-	if flags&^(RenameNoReplace|RenameExchange) != 0 || flags == RenameNoReplace|RenameExchange {
-		return syscall.EINVAL
-	}
 	from, fromDir, fromName, e := t.last(oldAt, oldPath)
 	if e != 0 {
 		return e
@@ -195,6 +212,15 @@ func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, 
 		return syscall.EBUSY
 	case m.ReadOnly:
 		return syscall.EROFS
+	case len(fromName) > MaxName:
+		return tooLong(fromDir)
+	case len(toName) > MaxName:
+		old, e := fromDir.Lookup(fromName)
+		if e == 0 {
+			old.Unref()
+			e = tooLong(toDir)
+		}
+		return e
 	}
 	if from.at.Node != to.at.Node {
 		m.rename.Lock()
@@ -232,7 +258,7 @@ func slashes(from *walker, fromDir Dir, fromName string, to *walker, toDir Dir, 
 	switch {
 	case missing == 0 && flags == RenameNoReplace:
 		return syscall.EEXIST
-	case missing != 0 && flags == RenameExchange:
+	case missing != 0 && (flags == RenameExchange || removed(toDir)):
 		return missing
 	}
 	if _, folder := next.(Dir); flags == RenameExchange && !folder && to.slash {

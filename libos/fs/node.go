@@ -250,3 +250,9 @@ type Opener interface {
 type DirSyncer interface {
 	SyncDir() Errno
 }
+
+// A Jumper is a Link that leads to a place, not along a path: those of /proc/self/fd.
+type Jumper interface {
+	// Jump gives the place, with a reference. ENOENT where it is gone.
+	Jump() (Place, Errno)
+}

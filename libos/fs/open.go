@@ -8,19 +8,32 @@ const (
 	anyWrite = syscall.O_WRONLY | syscall.O_RDWR
 )
 
+// OpenFlags holds the flags of open(2) to each other, and drops those that O_PATH makes meaningless. EINVAL.
+func OpenFlags(flags int) (int, Errno) {
+	switch {
+	case flags&oPath != 0:
+		flags &= oPath | syscall.O_DIRECTORY | syscall.O_NOFOLLOW | syscall.O_CLOEXEC
+	case flags&tmpfile != 0 && (flags&syscall.O_DIRECTORY == 0 || flags&anyWrite == 0 || flags&syscall.O_CREAT != 0),
+		flags&syscall.O_CREAT != 0 && flags&syscall.O_DIRECTORY != 0:
+		return 0, syscall.EINVAL
+	}
+	return flags, 0
+}
+
 // Open finds what path names, for open(2) with flags, and makes a file where O_CREAT asks for it: with mode, from which umask was taken. Truncation is done. What is in the
 // Place is then opened by whoever knows its kind. ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP for a symbolic link with O_NOFOLLOW, EROFS,
 // EOPNOTSUPP for O_TMPFILE where there is none.
 func (t *Tree) Open(at Place, path string, flags int, mode uint32, how How) (Place, Errno) {
-	if flags&oPath != 0 {
-		flags &= oPath | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
+	flags, e := OpenFlags(flags)
+	if e != 0 {
+		return Place{}, e
 	}
 	if flags&syscall.O_NOFOLLOW != 0 {
 		how |= NoFollow
 	}
 	switch {
 	case flags&tmpfile != 0:
-		return t.openTemp(at, path, flags, mode, how)
+		return t.openTemp(at, path, mode, how)
 	case flags&syscall.O_CREAT == 0:
 		p, e := t.Resolve(at, path, how)
 		if e == 0 {
@@ -29,15 +42,12 @@ func (t *Tree) Open(at Place, path string, flags int, mode uint32, how How) (Pla
 			}
 		}
 		return p, e
-	case flags&syscall.O_DIRECTORY != 0:
-		return Place{}, syscall.EINVAL
 	}
 	if flags&syscall.O_EXCL != 0 {
 		how |= NoFollow
 	}
 	w := walker{t: t, scope: at, how: how}
-	e := w.begin(path)
-	if e != 0 {
+	if e := w.begin(path); e != 0 {
 		return Place{}, e
 	}
 	made, e := w.make(flags, mode)
@@ -122,10 +132,7 @@ func (p Place) opened(flags int, made bool) Errno {
 }
 
 // openTemp is O_TMPFILE: path names the folder.
-func (t *Tree) openTemp(at Place, path string, flags int, mode uint32, how How) (Place, Errno) {
-	if flags&syscall.O_DIRECTORY == 0 || flags&anyWrite == 0 || flags&syscall.O_CREAT != 0 {
-		return Place{}, syscall.EINVAL
-	}
+func (t *Tree) openTemp(at Place, path string, mode uint32, how How) (Place, Errno) {
 	p, e := t.Resolve(at, path, how)
 	if e != 0 {
 		return p, e

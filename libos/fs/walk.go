@@ -15,6 +15,7 @@ const (
 	InRoot                     // that folder is the root, for "/" and ".." and links
 	NoSymlinks                 // no symbolic link is followed, the last name included: ELOOP
 	NoMounts                   // the walk may not change filesystems: EXDEV
+	NoMagic                    // no Jumper is followed: ELOOP
 )
 
 // Limits of Linux.
@@ -121,16 +122,13 @@ func (w *walker) toEnd() Errno {
 	return 0
 }
 
-// toLast walks up to the last name, which is "" where the path ends in a root. The walker is in a folder then.
+// toLast walks up to the last name, which is "" where the path ends in a root, and may be too long. The walker is in a folder then.
 func (w *walker) toLast() (name string, e Errno) {
 	for w.rest != "" {
 		name, last := w.name()
 		if last {
 			if _, ok := w.at.Node.(Dir); !ok {
 				return "", syscall.ENOTDIR
-			}
-			if len(name) > MaxName {
-				return "", syscall.ENAMETOOLONG
 			}
 			return name, 0
 		}
@@ -148,7 +146,7 @@ func (w *walker) step(name string, last bool) Errno {
 	case !ok:
 		return syscall.ENOTDIR
 	case len(name) > MaxName:
-		return syscall.ENAMETOOLONG
+		return tooLong(d)
 	case name == ".":
 		return 0
 	case name == "..":
@@ -170,6 +168,21 @@ func (w *walker) step(name string, last bool) Errno {
 		}
 	}
 	return w.enter(n)
+}
+
+// tooLong is what a name that is too long gives in d.
+func tooLong(d Dir) Errno {
+	if removed(d) {
+		return syscall.ENOENT // nothing is looked for any more
+	}
+	return syscall.ENAMETOOLONG
+}
+
+// removed tells folders that are held, but gone.
+func removed(d Dir) bool {
+	var a Attr
+	d.Attr(&a)
+	return a.Nlink == 0
 }
 
 // enter goes to a node of the folder that the walker is in, and to what is mounted there.
@@ -196,6 +209,9 @@ func (w *walker) through(l Link) Errno {
 	if w.links++; w.links > maxLinks || w.how&NoSymlinks != 0 {
 		return syscall.ELOOP
 	}
+	if j, ok := l.(Jumper); ok {
+		return w.jump(j)
+	}
 	target, e := l.Target()
 	if e != 0 {
 		return e
@@ -210,6 +226,22 @@ func (w *walker) through(l Link) Errno {
 	}
 	w.follow(target)
 	return 0
+}
+
+// jump goes to where a Jumper leads.
+func (w *walker) jump(j Jumper) Errno {
+	if w.how&NoMagic != 0 {
+		return syscall.ELOOP
+	}
+	if w.how&(Beneath|InRoot|NoMounts) != 0 {
+		return syscall.EXDEV
+	}
+	p, e := j.Jump()
+	if e == 0 {
+		w.at.Drop()
+		w.at = p
+	}
+	return e
 }
 
 // up goes to the parent of d, which is where the walker is.

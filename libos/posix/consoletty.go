@@ -1,6 +1,6 @@
 package posix
 
-// What libos/posix/linux needs for a terminal's ioctls. Not linked without it.
+// What libos/posix/linux needs for a terminal's ioctls, and libos/posix/files for /dev/tty. Not linked without them.
 
 // Translate says whether carriage returns that come in become newlines (ICRNL; so it is at first), and whether
 // newlines that go out get a carriage return before them (OPOST and ONLCR; so it is not).
@@ -17,3 +17,6 @@ func (c *Console) Buffered() int {
 	c.pump()
 	return len(c.pending)
 }
+
+// TheConsole is the one there is.
+func TheConsole() *Console { return &theConsole }

@@ -61,10 +61,7 @@ func pipe2(fds *[2]int32, flags int) syscall.Errno {
 	if flags&^(syscall.O_CLOEXEC|syscall.O_NONBLOCK) != 0 {
 		return syscall.EINVAL
 	}
-	p := &pipe{ring: make([]pipePage, pipePages), ino: atomic.AddUint64(&lastPipe, 1)}
-	for i := range p.ends {
-		p.ends[i].pipe, p.ends[i].other = p, &p.ends[1-i]
-	}
+	p := newPipe()
 	r, e := Install(&p.ends[0], flags|syscall.O_RDONLY)
 	if e != 0 {
 		return e
@@ -76,6 +73,14 @@ func pipe2(fds *[2]int32, flags int) syscall.Errno {
 	}
 	fds[0], fds[1] = int32(r), int32(w)
 	return 0
+}
+
+func newPipe() *pipe {
+	p := &pipe{ring: make([]pipePage, pipePages), ino: atomic.AddUint64(&lastPipe, 1)}
+	for i := range p.ends {
+		p.ends[i].pipe, p.ends[i].other = p, &p.ends[1-i]
+	}
+	return p
 }
 
 func (p *pipe) full() bool          { return p.head-p.tail >= uint(len(p.ring)) }

@@ -2,7 +2,7 @@ package posix
 
 import "syscall"
 
-// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ. Not linked without it.
+// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ, and libos/posix/files for pipes with names. Not linked without them.
 
 // Buffered is how many bytes are in the pipe.
 func (o *PipeEnd) Buffered() (n int) {
@@ -50,4 +50,20 @@ func (o *PipeEnd) Resize(size uint) (uint, syscall.Errno) {
 	p.ring, p.tail, p.head = ring, 0, used
 	p.ends[1].wake(Everything) // as Linux, which does not look whether there is more room
 	return pages * pageSize, 0
+}
+
+// NewPipe makes a pipe without descriptors: the end that is read, and the other.
+func NewPipe() (r, w *PipeEnd) {
+	p := newPipe()
+	return &p.ends[0], &p.ends[1]
+}
+
+// Shut closes an end, Reopen undoes that as long as the other is open.
+func (o *PipeEnd) Shut() { o.Release() }
+
+// Reopen opens a closed end again.
+func (o *PipeEnd) Reopen() {
+	o.mu.Lock()
+	o.closed = false
+	o.mu.Unlock()
 }

@@ -29,8 +29,12 @@ func RegisterFiles(s Server) (before Server) {
 // and Callers for bind, connect, sendmsg and the like. Without it: EAFNOSUPPORT.
 func RegisterSockets(domain int, s Server) { families[domain] = s }
 
-// Extend lets s serve the calls that this package does not know, and fcntl commands: see libos/posix/linux.
-func Extend(s Server) { more = s }
+// Extend lets s serve the calls that this package does not know, and fcntl commands: see libos/posix/linux. It returns who served them before, nil for
+// nobody: what s does not know it passes on.
+func Extend(s Server) (before Server) {
+	before, more = more, s
+	return before
+}
 
 // Tracer, where it is set, hears of every call.
 var Tracer func(nr uintptr, a [6]uintptr, r uintptr, e syscall.Errno)

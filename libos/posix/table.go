@@ -239,3 +239,19 @@ func InstallFile(f *File, cloexec bool) (int, syscall.Errno) {
 	defer table.mu.Unlock()
 	return table.alloc(0, f, cloexec)
 }
+
+// Descriptors are those that are open, in order.
+func Descriptors() func(yield func(fd int) bool) {
+	return func(yield func(int) bool) {
+		for fd, limit := 0, int(nofile()); fd < limit; fd++ {
+			g := table.group(fd, false)
+			if g == nil {
+				fd |= 63
+				continue
+			}
+			if g.file[fd&63].load() != nil && !yield(fd) {
+				return
+			}
+		}
+	}
+}

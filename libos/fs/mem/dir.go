@@ -18,10 +18,10 @@ type Dir struct {
 	gaps    int
 	cookie  uint64 // the last one given out
 	removed bool
-	seed    string // the folder of the seed that is not read yet; "" for none
+	seeds   []seedDir // what of seeds belongs here and is not read yet
 }
 
-// An entry is a name. inode is one of *Dir, *File, *Link, *node.
+// An entry is a name. inode is one of *Dir, *File, *Link, *Made, *node.
 type entry struct {
 	name   string
 	inode  core.Node
@@ -34,7 +34,7 @@ type entry struct {
 func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 	f := d.fs
 	f.names.RLock()
-	if d.seed != "" {
+	if d.seeds != nil {
 		f.names.RUnlock()
 		f.names.Lock()
 		e := d.grow()
@@ -68,7 +68,7 @@ func (d *Dir) Attr(a *core.Attr) {
 	n := len(d.byName)
 	d.fs.names.RUnlock()
 	d.node.Attr(a)
-	a.Size = int64(n) * perName
+	a.Size = int64(n+2) * perName // with "." and ".."
 }
 
 // change takes the lock for changing names of d, and sees to it that they are all known. Where e is 0 the caller unlocks.
@@ -173,6 +173,8 @@ func base(n core.Node) *node {
 	case *File:
 		return &n.node
 	case *Link:
+		return &n.node
+	case *Made:
 		return &n.node
 	case *node:
 		return n
@@ -289,5 +291,5 @@ func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 func (d *Dir) unread() bool {
 	d.fs.names.RLock()
 	defer d.fs.names.RUnlock()
-	return d.seed != ""
+	return d.seeds != nil
 }

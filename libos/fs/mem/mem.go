@@ -57,7 +57,7 @@ func New(o Options) *FS {
 	f.root.parent = f.root
 	f.root.nlink.Store(2)
 	if o.Seed != nil {
-		f.root.seed = "."
+		f.root.seeds = []seedDir{{o.Seed, "."}}
 	}
 	return f
 }

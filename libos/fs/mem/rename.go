@@ -21,7 +21,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 	}
 	a, b := d.byName[name], to.byName[newName]
 	switch {
-	case a == nil:
+	case a == nil || to.removed:
 		return syscall.ENOENT
 	case b != nil && flags == core.RenameNoReplace:
 		return syscall.EEXIST
@@ -36,8 +36,6 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		return syscall.ENOTEMPTY
 	case b != nil && a.inode == b.inode:
 		return 0
-	case to.removed:
-		return syscall.ENOENT
 	case flags == core.RenameExchange:
 		exchange(d, a, to, b)
 		return 0

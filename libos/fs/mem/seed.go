@@ -3,62 +3,88 @@ package mem
 import (
 	"io/fs"
 	"path"
+	"strings"
 	"sync"
 	"syscall"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 )
 
-// grow makes the names of a folder that comes from the seed, if it has not been done. fs.names is held for writing.
+// A seedDir is a folder of a seed.
+type seedDir struct {
+	fs   fs.FS
+	name string
+}
+
+// Plant puts the files of seed below the filesystem's root. Folders that are there already get its files, too; files that are there stay, but for
+// those that Provide made.
+func (f *FS) Plant(seed fs.FS) {
+	f.names.Lock()
+	f.root.seeds = append(f.root.seeds, seedDir{seed, "."})
+	f.names.Unlock()
+}
+
+// grow makes the names of a folder that come from seeds, if that has not been done. fs.names is held for writing.
 func (d *Dir) grow() core.Errno {
-	if d.seed == "" {
-		return 0
-	}
-	list, err := fs.ReadDir(d.fs.options.Seed, d.seed)
-	if err != nil {
-		return syscall.EIO
-	}
-	for _, e := range list {
-		info, err := e.Info()
+	for len(d.seeds) > 0 {
+		s := d.seeds[0]
+		list, err := fs.ReadDir(s.fs, s.name)
 		if err != nil {
 			return syscall.EIO
 		}
-		if d.byName[e.Name()] == nil {
-			d.sprout(e.Name(), info)
+		for _, e := range list {
+			info, err := e.Info()
+			if err != nil {
+				return syscall.EIO
+			}
+			if ok := d.sprout(s, e.Name(), info); !ok {
+				return syscall.EIO
+			}
 		}
+		d.seeds = d.seeds[1:]
 	}
-	d.seed = ""
+	d.seeds = nil
 	return 0
 }
 
-// sprout makes a node of a file of the seed.
-func (d *Dir) sprout(name string, info fs.FileInfo) {
+// sprout makes a node of a file of a seed.
+func (d *Dir) sprout(s seedDir, name string, info fs.FileInfo) bool {
+	from := seedDir{s.fs, path.Join(s.name, name)}
+	if have := d.byName[name]; have != nil {
+		if below, ok := have.inode.(*Dir); ok && info.IsDir() {
+			below.seeds = append(below.seeds, from)
+		}
+		if _, made := have.inode.(*Made); !made {
+			return true
+		}
+		d.take(have)
+		have.base.unlinked()
+	}
 	var inode core.Node
 	var b *node
-	file := path.Join(d.seed, name)
 	perm := uint32(info.Mode().Perm())
 	switch info.Mode().Type() {
 	case fs.ModeDir:
-		n := &Dir{parent: d, seed: file}
+		n := &Dir{parent: d, seeds: []seedDir{from}}
 		n.init(d.fs, syscall.S_IFDIR|perm, 0)
 		n.nlink.Store(2)
 		d.nlink.Add(1)
 		inode, b = n, &n.node
 	case fs.ModeSymlink:
-		target, err := fs.ReadLink(d.fs.options.Seed, file)
+		target, err := fs.ReadLink(from.fs, from.name)
 		if err != nil || len(target) == 0 || len(target) >= core.MaxPath {
-			return
+			return false
 		}
 		n := &Link{target: target}
 		n.init(d.fs, syscall.S_IFLNK|0o777, 0)
 		inode, b = n, &n.node
 	case 0:
 		n := newFile(d.fs, syscall.S_IFREG|perm)
-		n.size, n.seed = info.Size(), &seed{fs: d.fs.options.Seed, name: file}
+		n.size, n.seed = info.Size(), &seed{seedDir: from}
 		n.seeded = n.size
 		inode, b = n, &n.node
 	default:
-		return // no other kind has contents
+		return true // no other kind has contents
 	}
 	if t := info.ModTime(); !t.IsZero() {
 		ts := syscall.NsecToTimespec(t.UnixNano())
@@ -67,12 +93,12 @@ func (d *Dir) sprout(name string, info fs.FileInfo) {
 	b.refs.Store(0) // the name alone keeps it
 	d.fs.inodes.Add(1)
 	d.add(name, inode, b)
+	return true
 }
 
 // A seed is the contents that a file began with, read when they are first needed.
 type seed struct {
-	fs   fs.FS
-	name string
+	seedDir
 	once sync.Once
 	data []byte
 	err  error
@@ -98,3 +124,87 @@ func (s *seed) bytes() ([]byte, core.Errno) {
 	}
 	return s.data, 0
 }
+
+// A Made is a regular file whose contents are made when it is opened. It can be removed and replaced, but not written to.
+type Made struct {
+	node
+	contents func() []byte
+	changed  func() int64 // when, in seconds since 1970; nil: never
+}
+
+// Provide makes a Made file at a path like "etc/hosts", with the folders above it. Where there is a file already, nothing is done.
+func (f *FS) Provide(name string, contents func() []byte, changed func() int64) {
+	f.names.Lock()
+	defer f.names.Unlock()
+	d := f.root
+	for {
+		first, rest, more := strings.Cut(name, "/")
+		if d.grow() != 0 {
+			return
+		}
+		have := d.byName[first]
+		if !more {
+			if have == nil {
+				n := &Made{contents: contents, changed: changed}
+				n.init(f, syscall.S_IFREG|0o444, 0)
+				n.refs.Store(0)
+				f.inodes.Add(1)
+				d.add(first, n, &n.node)
+			}
+			return
+		}
+		if have == nil {
+			n := &Dir{parent: d}
+			n.init(f, rootMode, 0)
+			n.nlink.Store(2)
+			n.refs.Store(0)
+			d.nlink.Add(1)
+			f.inodes.Add(1)
+			d.add(first, n, &n.node)
+			have = d.byName[first]
+		}
+		next, ok := have.inode.(*Dir)
+		if !ok {
+			return
+		}
+		d, name = next, rest
+	}
+}
+
+// Attr implements fs.Node.
+func (m *Made) Attr(a *core.Attr) {
+	m.node.Attr(a)
+	a.Size = int64(len(m.contents()))
+	if m.changed != nil {
+		a.Mtime = syscall.Timespec{Sec: m.changed()}
+		a.Ctime = a.Mtime
+	}
+}
+
+// Open implements fs.Opener: a file of its own for each that opens it.
+func (m *Made) Open(flags int) (core.File, core.Errno) {
+	if flags&(syscall.O_WRONLY|syscall.O_RDWR|syscall.O_TRUNC) != 0 {
+		return nil, syscall.EROFS
+	}
+	data := m.contents()
+	n := &File{size: int64(len(data)), seeded: int64(len(data)), seed: &seed{data: data}}
+	n.seed.once.Do(func() {})
+	n.init(m.fs, syscall.S_IFREG|0o444, 0)
+	n.ino = m.ino
+	var a core.Attr
+	m.Attr(&a)
+	n.mtime, n.ctime = a.Mtime, a.Ctime
+	return n, 0
+}
+
+// ReadAt implements fs.File. It is Open that gives what is read.
+func (m *Made) ReadAt([]byte, int64) (int, core.Errno) { return -1, syscall.EINVAL }
+
+// WriteAt implements fs.File.
+func (m *Made) WriteAt([]byte, int64) (int, int64, core.Errno) { return -1, 0, syscall.EROFS }
+
+// Truncate implements fs.File.
+func (m *Made) Truncate(int64) core.Errno { return syscall.EROFS }
+
+// Sync implements fs.File.
+func (m *Made) Sync(bool) core.Errno { return 0 }

@@ -186,7 +186,12 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, getrusage(int(int32(a[0])), r)
 	case syscall.SYS_GETPRIORITY:
 		return 20, 0 // nice 0
-	case syscall.SYS_SETPRIORITY, syscall.SYS_SYNC, syscall.SYS_MLOCK, syscall.SYS_MUNLOCK, syscall.SYS_MLOCKALL, syscall.SYS_MUNLOCKALL:
+	case syscall.SYS_SYNC:
+		if before != nil {
+			before(nr, a)
+		}
+		return 0, 0
+	case syscall.SYS_SETPRIORITY, syscall.SYS_MLOCK, syscall.SYS_MUNLOCK, syscall.SYS_MLOCKALL, syscall.SYS_MUNLOCKALL:
 		return 0, 0
 	case syscall.SYS_PRCTL:
 		return 0, prctl(a[0], a[1])

@@ -86,6 +86,9 @@ func serveLegacy(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	case syscall.SYS_ARCH_PRCTL:
 		return posix.RawCall(nr, a)
 	}
+	if before != nil {
+		return before(nr, a)
+	}
 	return 0, syscall.ENOSYS
 }
 

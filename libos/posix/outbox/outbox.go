@@ -2,8 +2,7 @@
 // (ARCHITECTURE.md). mkimage links it where the go command would have a program leave files on the host: coverage data,
 // and the profiles of a test.
 //
-// The folder is flat and empty at boot. Files are kept in memory as well, for they are read back. Other paths go to
-// whoever served them before, and are ENOENT where nobody did.
+// The folder is flat and empty at boot. Files are kept in memory as well, for they are read back.
 package outbox
 
 import (
@@ -12,215 +11,160 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
 	"github.com/hardtack-os/hardtack/libos/posix"
-	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
+	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
 
 // Path is the folder.
 const Path = "/outbox"
 
-func init() { before = posix.RegisterFiles(serve) }
-
-var before posix.Server
+func init() {
+	root := files.Tree.Root()
+	defer root.Drop()
+	files.Tree.Mkdir(root, Path, 0o700)
+	files.Tree.Mount(Path, "outbox", newBox())
+}
 
 // control tells the host; tests listen here.
 var control = posix.Control
 
-// A box holds the files by name.
+// A box is the filesystem, of one folder. What the files and the folder are otherwise is package mem's: that it tells the host is
+// all that is added.
 type box struct {
-	mu    sync.Mutex
-	files map[string]*file
-	last  uint64 // inode number given out
+	*mem.FS
+	top *folder
 }
 
-// A file is what names and open descriptions share; the box's mu guards it.
+// A folder is the box's.
+type folder struct {
+	fs.Dir // of package mem
+	mu     sync.Mutex
+	files  map[fs.Node]*file // by package mem's; mu
+}
+
+// A file is a regular file.
 type file struct {
-	name string // as the host knows it; "" once it has none
-	ino  uint64
-	data []byte
-	time syscall.Timespec
+	fs.File // of package mem
+	in      *folder
+	name    string // as the host knows it; "" once it has none; in.mu
 }
 
-var theBox = box{files: map[string]*file{}}
+func newBox() *box {
+	b := &box{FS: mem.New(mem.Options{})}
+	b.top = &folder{Dir: b.FS.Root(), files: map[fs.Node]*file{}}
+	return b
+}
 
-// folderIno is the inode number of the folder itself.
-const folderIno = 1
+// Root implements fs.FileSystem.
+func (b *box) Root() fs.Dir {
+	b.top.Ref()
+	return b.top
+}
 
-// atRemovedir is unlinkat's flag for a folder, linux/fcntl.h.
-const atRemovedir = 0x200
+// Parent implements fs.Dir.
+func (d *folder) Parent() fs.Dir {
+	d.Ref()
+	return d
+}
 
-// serve serves the calls that name paths.
-func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
-	if nr == syscall.SYS_GETCWD {
-		if before != nil {
-			return before(nr, a)
-		}
-		return 0, syscall.ENOSYS
-	}
-	at := a[1] // behind a folder's descriptor, which an absolute path makes meaningless
-	if nr == syscall.SYS_CHDIR || nr == syscall.SYS_TRUNCATE || nr == syscall.SYS_STATFS {
-		at = a[0]
-	}
-	name, e := lookup(at)
-	if e == elsewhere && before != nil {
-		return before(nr, a)
-	}
+// Lookup implements fs.Dir.
+func (d *folder) Lookup(name string) (fs.Node, fs.Errno) {
+	n, e := d.Dir.Lookup(name)
 	if e != 0 {
-		return 0, e
+		return nil, e
 	}
-	b := &theBox
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch nr {
-	case syscall.SYS_OPENAT:
-		return b.open(name, int(a[2]))
-	case syscall.SYS_NEWFSTATAT:
-		st := user.At[syscall.Stat_t](a[2])
-		if st == nil {
-			return 0, syscall.EFAULT
-		}
-		return 0, b.stat(name, st)
-	case syscall.SYS_MKDIRAT:
-		if name == "" || b.files[name] != nil {
-			return 0, syscall.EEXIST
-		}
-		return 0, syscall.EPERM
-	case syscall.SYS_UNLINKAT:
-		return 0, b.remove(name, a[2]&atRemovedir != 0)
-	case syscall.SYS_RENAMEAT:
-		to, e := lookup(a[3])
-		if e != 0 {
-			return 0, e
-		}
-		return 0, b.rename(name, to)
-	case syscall.SYS_FACCESSAT:
-		if name != "" && b.files[name] == nil {
-			return 0, syscall.ENOENT
-		}
-		return 0, 0
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.files[n]
+	if f == nil { // removed since
+		n.Unref()
+		return nil, syscall.ENOENT
 	}
-	return 0, syscall.ENOSYS
+	return f, 0
 }
 
-// elsewhere is what lookup gives for a path outside: within, a name that nobody has is looked up later.
-const elsewhere = syscall.ENOENT
-
-// lookup gives the name in the folder that the path at p means, "" for the folder itself.
-func lookup(p uintptr) (string, syscall.Errno) {
-	path, e := user.String(p)
-	if e != 0 {
-		return "", e
-	}
-	rest, ok := strings.CutPrefix(path, Path)
-	if !ok || rest != "" && rest[0] != '/' {
-		return "", elsewhere
-	}
-	name := strings.Trim(rest, "/")
-	if strings.Contains(name, "/") {
-		return "", syscall.ENOENT
-	}
-	if name == "." || name == ".." {
-		return "", syscall.EPERM
-	}
-	if strings.ContainsAny(name, " \n") { // records have neither in a name
-		return "", syscall.EINVAL
-	}
-	return name, 0
-}
-
-func (b *box) open(name string, flags int) (uintptr, syscall.Errno) {
-	write := flags&syscall.O_ACCMODE != syscall.O_RDONLY
-	if name == "" {
-		if write || flags&syscall.O_CREAT != 0 {
-			return 0, syscall.EISDIR
-		}
-		return install(&folder{box: b}, flags)
-	}
-	f := b.files[name]
+// Create implements fs.Dir: regular files only. EINVAL for a name that a record cannot have.
+func (d *folder) Create(name string, mode uint32, _ uint64) (fs.Node, fs.Errno) {
 	switch {
-	case f == nil && flags&syscall.O_CREAT == 0:
-		return 0, syscall.ENOENT
-	case f != nil && flags&(syscall.O_CREAT|syscall.O_EXCL) == syscall.O_CREAT|syscall.O_EXCL:
-		return 0, syscall.EEXIST
-	case flags&syscall.O_DIRECTORY != 0:
-		return 0, syscall.ENOTDIR
-	case f == nil:
-		b.last++
-		f = &file{name: name, ino: folderIno + b.last, time: now()}
-		b.files[name] = f
-		control("file create " + name)
-	case write && flags&syscall.O_TRUNC != 0 && len(f.data) > 0:
-		f.truncate(0)
+	case mode&syscall.S_IFMT != syscall.S_IFREG:
+		return nil, syscall.EPERM
+	case strings.ContainsAny(name, " \n"):
+		return nil, syscall.EINVAL
 	}
-	return install(&opened{box: b, file: f}, flags)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, e := d.Dir.Create(name, mode, 0)
+	if e != 0 {
+		return nil, e
+	}
+	f := &file{File: n.(fs.File), in: d, name: strings.Clone(name)}
+	d.files[n] = f
+	control("file create " + name)
+	return f, 0
 }
 
-func install(o posix.Object, flags int) (uintptr, syscall.Errno) {
-	fd, e := posix.Install(o, flags)
-	return uintptr(fd), e
+// Symlink implements fs.Dir.
+func (d *folder) Symlink(string, string) (fs.Node, fs.Errno) { return nil, syscall.EPERM }
+
+// Link implements fs.Dir.
+func (d *folder) Link(string, fs.Node) fs.Errno { return syscall.EPERM }
+
+// Unlink implements fs.Dir.
+func (d *folder) Unlink(name string) fs.Errno {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.forget(name)
+	e := d.Dir.Unlink(name)
+	if e == 0 && f != nil {
+		control("file remove " + name)
+	}
+	return e
 }
 
-func (b *box) stat(name string, st *syscall.Stat_t) syscall.Errno {
-	*st = syscall.Stat_t{Nlink: 1, Blksize: 4096}
-	if name == "" {
-		statFolder(st)
+// forget takes a name from the file that has it. mu is held.
+func (d *folder) forget(name string) *file {
+	n, e := d.Dir.Lookup(name)
+	if e != 0 {
+		return nil
+	}
+	defer n.Unref()
+	f := d.files[n]
+	delete(d.files, n)
+	if f != nil {
+		f.name = ""
+	}
+	return f
+}
+
+// Rename implements fs.Dir.
+func (d *folder) Rename(name string, _ fs.Dir, to string, flags uint32) fs.Errno {
+	switch {
+	case flags == fs.RenameExchange:
+		return syscall.EINVAL
+	case strings.ContainsAny(to, " \n"):
+		return syscall.EINVAL
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, e := d.Dir.Lookup(name)
+	if e != 0 {
+		return e
+	}
+	defer n.Unref()
+	if name == to {
 		return 0
 	}
-	f := b.files[name]
-	if f == nil {
-		return syscall.ENOENT
+	if flags == 0 {
+		d.forget(to)
 	}
-	f.stat(st)
+	if e := d.Dir.Rename(name, d.Dir, to, flags); e != 0 {
+		return e
+	}
+	d.files[n].name = strings.Clone(to)
+	control("file rename " + name + " " + to)
 	return 0
-}
-
-func (b *box) remove(name string, folder bool) syscall.Errno {
-	f := b.files[name]
-	switch {
-	case name == "":
-		return syscall.EBUSY
-	case f == nil:
-		return syscall.ENOENT
-	case folder:
-		return syscall.ENOTDIR
-	}
-	delete(b.files, name)
-	f.name = ""
-	control("file remove " + name)
-	return 0
-}
-
-func (b *box) rename(from, to string) syscall.Errno {
-	f := b.files[from]
-	switch {
-	case from == "" || to == "":
-		return syscall.EBUSY
-	case f == nil:
-		return syscall.ENOENT
-	case from == to:
-		return 0
-	}
-	if old := b.files[to]; old != nil {
-		old.name = ""
-	}
-	delete(b.files, from)
-	f.name = to
-	b.files[to] = f
-	control("file rename " + from + " " + to)
-	return 0
-}
-
-func (f *file) stat(st *syscall.Stat_t) {
-	st.Mode = syscall.S_IFREG | 0o600
-	st.Ino = f.ino
-	st.Size = int64(len(f.data))
-	st.Blocks = (st.Size + 511) / 512
-	st.Atim, st.Mtim, st.Ctim = f.time, f.time, f.time
-}
-
-func statFolder(st *syscall.Stat_t) {
-	st.Mode = syscall.S_IFDIR | 0o700
-	st.Ino = folderIno
 }
 
 // maxRecord is the most bytes of a file that one record carries: the control port's lock is held meanwhile.
@@ -229,49 +173,32 @@ const maxRecord = 16 << 10
 // maxFile bounds a file, which is kept in memory.
 const maxFile = 1 << 31
 
-// write puts p at off and tells the host.
-func (f *file) write(p []byte, off int64) (int, syscall.Errno) {
+// WriteAt implements fs.File.
+func (f *file) WriteAt(p []byte, off int64) (int, int64, fs.Errno) {
 	if off > maxFile-int64(len(p)) {
-		return -1, syscall.EFBIG
+		return -1, off, syscall.EFBIG
 	}
-	end := off + int64(len(p))
-	if end > int64(len(f.data)) {
-		f.data = append(f.data, make([]byte, end-int64(len(f.data)))...)
-	}
-	copy(f.data[off:], p)
-	f.time = now()
-	for at := 0; at < len(p) && f.name != ""; at += maxRecord {
-		part := p[at:min(at+maxRecord, len(p))]
+	f.in.mu.Lock()
+	defer f.in.mu.Unlock()
+	n, off, e := f.File.WriteAt(p, off)
+	for at := 0; at < n && f.name != ""; at += maxRecord {
+		part := p[at:min(at+maxRecord, n)]
 		head := "file data " + f.name + " " + strconv.FormatInt(off+int64(at), 10) + " " + strconv.Itoa(len(part)) + "\n"
 		control(head + string(part))
 	}
-	return len(p), 0
+	return n, off, e
 }
 
-func (f *file) truncate(size int64) syscall.Errno {
-	if size < 0 {
-		return syscall.EINVAL
-	}
+// Truncate implements fs.File.
+func (f *file) Truncate(size int64) fs.Errno {
 	if size > maxFile {
 		return syscall.EFBIG
 	}
-	if size <= int64(len(f.data)) {
-		clear(f.data[size:])
-		f.data = f.data[:size]
-	} else {
-		f.data = append(f.data, make([]byte, size-int64(len(f.data)))...)
-	}
-	f.time = now()
-	if f.name != "" {
+	f.in.mu.Lock()
+	defer f.in.mu.Unlock()
+	e := f.File.Truncate(size)
+	if e == 0 && f.name != "" {
 		control("file size " + f.name + " " + strconv.FormatInt(size, 10))
 	}
-	return 0
-}
-
-func now() (ts syscall.Timespec) {
-	var tv syscall.Timeval
-	if syscall.Gettimeofday(&tv) == nil {
-		ts.Sec, ts.Nsec = tv.Sec, tv.Usec*1000
-	}
-	return ts
+	return e
 }

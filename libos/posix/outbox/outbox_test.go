@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,9 +15,26 @@ import (
 func listen(t *testing.T) *strings.Builder {
 	var log strings.Builder
 	control = func(s string) { log.WriteString(s + "\n") }
-	clear(theBox.files)
+	clearBox(t)
+	log.Reset()
 	t.Cleanup(func() { control = posix.Control })
 	return &log
+}
+
+// clearBox removes all files.
+func clearBox(t *testing.T) {
+	fd := open(t, Path, syscall.O_RDONLY)
+	buf := make([]byte, 8192)
+	n, e := posix.Serve(syscall.SYS_GETDENTS64, [6]uintptr{uintptr(fd), addr(&buf[0]), uintptr(len(buf))})
+	if e != 0 {
+		t.Fatal(e)
+	}
+	_, _, names := syscall.ParseDirent(buf[:n], -1, nil)
+	for _, name := range names {
+		if _, e := path(syscall.SYS_UNLINKAT, Path+"/"+name, 0); e != 0 {
+			t.Fatal(name, e)
+		}
+	}
 }
 
 func addr[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
@@ -129,14 +147,12 @@ func TestFolder(t *testing.T) {
 		}
 		_, _, names = syscall.ParseDirent(buf[:n], -1, names)
 	}
+	slices.Sort(names)
 	if len(names) != 40 || names[0] != "file00" || names[39] != "file39" {
 		t.Error(names)
 	}
 	if _, e := posix.Serve(syscall.SYS_GETDENTS64, [6]uintptr{uintptr(open(t, Path, 0)), addr(&buf[0]), 10}); e != syscall.EINVAL {
 		t.Error(e)
-	}
-	if r, e := posix.Serve(syscall.SYS_GETCWD, [6]uintptr{addr(&buf[0]), 10}); r != 2 || e != 0 || buf[0] != '/' {
-		t.Error(r, e)
 	}
 }
 
@@ -150,11 +166,9 @@ func TestRefused(t *testing.T) {
 		arg  uintptr
 		want syscall.Errno
 	}{
-		{syscall.SYS_OPENAT, "/etc/passwd", 0, syscall.ENOENT},
-		{syscall.SYS_OPENAT, "/outboxes", syscall.O_CREAT, syscall.ENOENT},
+		{syscall.SYS_OPENAT, "/outboxes", 0, syscall.ENOENT},
 		{syscall.SYS_OPENAT, Path + "/b", 0, syscall.ENOENT},
 		{syscall.SYS_OPENAT, Path + "/b/c", syscall.O_CREAT | 1, syscall.ENOENT},
-		{syscall.SYS_OPENAT, Path + "/..", syscall.O_CREAT | 1, syscall.EPERM},
 		{syscall.SYS_OPENAT, Path + "/x y", syscall.O_CREAT | 1, syscall.EINVAL},
 		{syscall.SYS_OPENAT, Path + "/x\nfile remove a", syscall.O_CREAT | 1, syscall.EINVAL},
 		{syscall.SYS_OPENAT, Path, 1, syscall.EISDIR},
@@ -163,10 +177,11 @@ func TestRefused(t *testing.T) {
 		{syscall.SYS_MKDIRAT, Path, 0, syscall.EEXIST},
 		{syscall.SYS_MKDIRAT, Path + "/d", 0, syscall.EPERM},
 		{syscall.SYS_UNLINKAT, Path + "/b", 0, syscall.ENOENT},
-		{syscall.SYS_UNLINKAT, Path + "/a", atRemovedir, syscall.ENOTDIR},
-		{syscall.SYS_UNLINKAT, Path, atRemovedir, syscall.EBUSY},
+		{syscall.SYS_UNLINKAT, Path + "/a", 0x200, syscall.ENOTDIR},
+		{syscall.SYS_UNLINKAT, Path, 0x200, syscall.EBUSY},
 		{syscall.SYS_NEWFSTATAT, Path + "/a", 0, syscall.EFAULT},
-		{syscall.SYS_READLINKAT, Path + "/a", 0, syscall.ENOSYS},
+		{syscall.SYS_SYMLINKAT, Path + "/l", 0, syscall.EFAULT},
+		{syscall.SYS_MKNODAT, Path + "/p", syscall.S_IFIFO, syscall.EPERM},
 	} {
 		if _, e := path(c.nr, c.path, c.arg); e != c.want {
 			t.Errorf("call %d of %q: %v, want %v", c.nr, c.path, e, c.want)

@@ -33,13 +33,13 @@ func (e *CommandError) Error() string {
 	return out + "\n" + e.Note
 }
 
-// compile links the program and returns its path.
-func (b *Builder) compile(ctx context.Context, c *Context, t *target, modules []string) (string, error) {
+// compile links the program, with further entries of the overlay, and returns its path.
+func (b *Builder) compile(ctx context.Context, c *Context, t *target, modules []string, extra map[string]string) (string, error) {
 	added, err := c.ImportsFile("main", modules)
 	if err != nil {
 		return "", err
 	}
-	overlay, err := c.WriteOverlay(map[string]string{filepath.Join(t.PkgDir, addedFile): added})
+	overlay, err := c.WriteOverlay(and(extra, filepath.Join(t.PkgDir, addedFile), added))
 	if err != nil {
 		return "", err
 	}

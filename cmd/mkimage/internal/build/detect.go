@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +18,7 @@ import (
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
 
-// Which programs make system calls themselves, use sockets or check certificates
+// Which programs make system calls themselves, use files or sockets or check certificates
 // is seen in their packages and sources. Looking costs as much as a build that finds nothing
 // to do, so the answer is remembered together with the program that it was true
 // of; as long as go build gives the same program, it holds.
@@ -33,6 +34,7 @@ type needs struct {
 	Linux   bool // it makes system calls itself
 	Sockets bool // it opens sockets, or links what may
 	Roots   bool // it checks certificates, or links what may
+	Files   bool // it names paths, or links what may
 }
 
 // modules are those that serve it. What is there already, or was decided by a
@@ -47,21 +49,49 @@ func (n needs) modules(all []string, s config.Settings) []string {
 	if s.Roots != config.None && n.Roots {
 		all = with(all, RootsModule)
 	}
+	// What programs ask of the network and of certificates has paths, too.
+	paths := n.Files || slices.Contains(all, SocketModule) || slices.Contains(all, RootsModule)
+	if s.FS == config.On || s.FS == config.Auto && paths || len(s.Files) > 0 {
+		all = with(all, FilesModule)
+	}
 	return all
+}
+
+// decided reports whether settings and modules leave nothing to look for.
+func decided(modules []string, s config.Settings) bool {
+	has := func(m string) bool { return slices.Contains(modules, m) }
+	return has(linuxModule) && (s.Sockets != config.Auto || has(SocketModule)) && (s.Roots == config.None || has(RootsModule)) &&
+		(s.FS != config.Auto || has(FilesModule) || len(s.Files) > 0)
 }
 
 // link links the program with the modules and those that it turns out to need. It
 // returns the modules linked.
 func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, s config.Settings) (elf string, linked []string, err error) {
+	places, err := config.Placements(s.Files)
+	if err != nil {
+		return "", nil, err
+	}
+	var files []File
+	for _, p := range places {
+		if files, err = AddTree(files, p.Host, p.Guest); err != nil {
+			return "", nil, fmt.Errorf("--files: %w", err)
+		}
+	}
 	compile := func(n needs) (string, error) {
 		linked = n.modules(modules, s)
 		if err := b.AddRoots(c, linked, s.Roots); err != nil {
 			return "", err
 		}
-		return b.compile(ctx, c, t, linked)
+		extra, err := c.archive(files)
+		if err != nil {
+			return "", err
+		}
+		if extra != nil {
+			linked = with(linked, imageModule)
+		}
+		return b.compile(ctx, c, t, linked, extra)
 	}
-	if slices.Contains(modules, linuxModule) && (s.Sockets != config.Auto || slices.Contains(modules, SocketModule)) &&
-		(s.Roots == config.None || slices.Contains(modules, RootsModule)) {
+	if decided(modules, s) {
 		elf, err = compile(needs{})
 		return elf, linked, err
 	}
@@ -91,7 +121,7 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 }
 
 func (b *Builder) answerFile(c *Context, t *target) string {
-	h := cache.NewHash("needs: linux, sockets, roots")
+	h := cache.NewHash("needs: linux, sockets, roots, files")
 	h.Add(c.Dir, c.GoCmd)
 	h.Add(c.Env...)
 	h.Add(c.Flags...)
@@ -146,6 +176,7 @@ func (b *Builder) looks(ctx context.Context, c *Context, args ...string) (n need
 			n.Roots = n.Roots || p.ImportPath == rootsPackage
 		case !ours:
 			n.Linux = n.Linux || packageMakesCalls(p)
+			n.Files = n.Files || packageNamesPaths(p)
 			n.Sockets = n.Sockets || packageOpensSockets(p)
 		}
 	}
@@ -159,6 +190,24 @@ func packageOpensSockets(p gotool.Package) bool {
 }
 
 var socketPattern = regexp.MustCompile(`\b(syscall|unix)\.Socket(pair)?\(`)
+
+// pathPackages have functions that take paths: an importer is looked at.
+var pathPackages = []string{
+	"archive/zip", "debug/elf", "go/parser", "html/template", "io/ioutil", "os", "os/exec", "os/user", "path/filepath", "syscall", "text/template", sysPackage,
+}
+
+// packageNamesPaths reports whether a package calls, or passes on, a function
+// that takes a path or asks for one.
+func packageNamesPaths(p gotool.Package) bool {
+	return slices.ContainsFunc(p.Imports, func(i string) bool { return slices.Contains(pathPackages, i) }) && anyFile(p.Dir, p.GoFiles, pathPattern.Match)
+}
+
+// pathPattern matches those functions. Methods count, too, where their name
+// says enough, as in template.New("x").ParseFiles.
+var pathPattern = regexp.MustCompile(`\b(?:os|ioutil|syscall|unix)\.(?:Chdir|Chmod|Chown|Chtimes|CopyFS|Create|CreateTemp|DirFS|Getwd|Lchown|Link|Linkat|Lstat|Mkdir|MkdirAll|MkdirTemp|Mkdirat|Mkfifo|Mknod|Mknodat|` +
+	`NewFile|Open|OpenFile|OpenInRoot|OpenRoot|Openat|Openat2|ReadDir|ReadFile|Readlink|Readlinkat|Remove|RemoveAll|Rename|Renameat|Renameat2|Rmdir|Stat|Statfs|Statx|Fstatat|Symlink|Symlinkat|TempDir|TempFile|` +
+	`Truncate|Unlink|Unlinkat|UtimesNanoAt|WriteFile)\b|\bfilepath\.(?:Abs|EvalSymlinks|Glob|Walk|WalkDir)\b|\.(?:ParseFiles|ParseGlob)\(|\bzip\.OpenReader\b|\belf\.Open\b|\bparser\.(?:ParseDir|ParseFile)\b|` +
+	`\bexec\.LookPath\b|\buser\.(?:Current|Lookup|LookupGroup)\w*\b`)
 
 // sysPackage is what nearly all programs that make system calls themselves use.
 const sysPackage = "golang.org/x/sys/unix"

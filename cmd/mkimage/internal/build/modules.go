@@ -25,6 +25,10 @@ const (
 	// SocketModule is for programs that use sockets.
 	SocketModule = inject.ModulePath + "/libos/net/socket"
 
+	// FilesModule is for programs that use files, imageModule has those that are put into the image.
+	FilesModule = inject.ModulePath + "/libos/posix/files"
+	imageModule = FilesModule + "/image"
+
 	// NTPModule is for --ntp.
 	NTPModule = inject.ModulePath + "/libos/net/ntp"
 
@@ -45,6 +49,9 @@ func Modules(s config.Settings) ([]string, error) {
 	vm, err := modulePath(frames)
 	if err != nil {
 		return nil, err
+	}
+	if len(s.Files) > 0 && s.FS == config.Off {
+		return nil, errors.New("--files wants a filesystem, and --fs off leaves it out")
 	}
 	modules := []string{posixModule, vm}
 	if s.TraceCalls || s.MissingCalls {
@@ -115,14 +122,10 @@ func schedPath(name string) (string, error) {
 func WithOutbox(modules []string) []string { return with(modules, outboxModule) }
 
 // ForTests adds what a package's test binary gets unasked: what a test will call
-// cannot be foreseen. Of the standard library's tests those of package net and
-// below get sockets; the others that use them are among the skips.
+// cannot be foreseen. Sockets are linked where package net is.
 func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, modules []string, s config.Settings) []string {
-	n := needs{Sockets: p.ImportPath == netPackage || strings.HasPrefix(p.ImportPath, netPackage+"/")}
-	if !p.Standard {
-		n = b.looks(ctx, c, "-test", p.ImportPath)
-	}
-	n.Linux = true
+	n := b.looks(ctx, c, "-test", p.ImportPath)
+	n.Linux, n.Files = true, true
 	return n.modules(modules, s)
 }
 

@@ -13,13 +13,21 @@ import (
 // a package's own tests must not import what imports the package.
 const addedTestFile = "zz_hardtack_test.go"
 
-// CompileTest links a package's test binary and returns its path.
-func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package, modules []string) (string, error) {
+// CompileTest links a package's test binary, with files to put into the image,
+// and returns its path.
+func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package, modules []string, files []File) (string, error) {
+	extra, err := c.archive(files)
+	if err != nil {
+		return "", err
+	}
+	if extra != nil {
+		modules = with(modules, imageModule)
+	}
 	added, err := c.ImportsFile(p.Name+"_test", modules)
 	if err != nil {
 		return "", err
 	}
-	overlay, err := c.WriteOverlay(map[string]string{filepath.Join(p.Dir, addedTestFile): added})
+	overlay, err := c.WriteOverlay(and(extra, filepath.Join(p.Dir, addedTestFile), added))
 	if err != nil {
 		return "", err
 	}

@@ -38,6 +38,8 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringVar(&s.Sched, "sched", "", "which goroutine runs next: go, stride, edf, lottery or an import path (default go)")
 	f.StringVar(&s.Sockets, "sockets", "", byDefault("link sockets: auto (if the program uses them), on or off", d.Sockets))
 	f.StringVar(&s.Roots, "roots", "", byDefault("certificate authorities: auto (this machine's, if the program checks certificates), none or a PEM file", d.Roots))
+	f.StringVar(&s.FS, "fs", "", byDefault("link files: auto (if the program uses them), on or off", d.FS))
+	f.StringArrayVar(&s.Files, "files", nil, "put a folder or file into the image: FOLDER[:/PATH] (may be repeated)")
 	f.StringVar(&s.Net, "net", "", "the machine's network card: user, none or tap=NAME (default user, for programs that use sockets)")
 	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringVar(&s.IP, "ip", "", "set up the image's first network card: dhcp, off, or ADDRESS/BITS, of IPv4 or IPv6; behind it ,addr=ADDRESS/BITS ,gw=ADDRESS ,dns=ADDRESS ,search=DOMAIN ,slaac=on|off (default dhcp)")

@@ -127,6 +127,8 @@ func (s *shared) buildOnly() (names []string) {
 	given("--sched", s.Sched != "")
 	given("--sockets", s.Sockets != "")
 	given("--roots", s.Roots != "")
+	given("--fs", s.FS != "")
+	given("--files", s.Files != nil)
 	for _, f := range s.Go {
 		name, _, _ := strings.Cut(f, "=")
 		given(name, true)

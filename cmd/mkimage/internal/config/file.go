@@ -32,6 +32,8 @@ type file struct {
 	Sched        string            `toml:"sched"`
 	Sockets      string            `toml:"sockets"`
 	Roots        string            `toml:"roots"`
+	FS           string            `toml:"fs"`
+	Files        []string          `toml:"files"`
 	IP           string            `toml:"ip"`
 	Net          string            `toml:"net"`
 	Publish      []string          `toml:"publish"`
@@ -54,6 +56,8 @@ var wants = map[string]string{
 	"sched":         `a string, as "stride"`,
 	"sockets":       `a string: "auto", "on" or "off"`,
 	"roots":         `a string: "auto", "none" or a PEM file`,
+	"fs":            `a string: "auto", "on" or "off"`,
+	"files":         `a list of strings, as ["static:/srv/www"]`,
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
 	"net":           `a string: "user", "none" or "tap=NAME"`,
 	"publish":       `a list of strings, as ["8080:80"]`,
@@ -81,6 +85,11 @@ func Load(dir string) (Settings, error) {
 	if s.RootsFile() && !filepath.IsAbs(s.Roots) {
 		s.Roots = filepath.Join(dir, s.Roots)
 	}
+	for i, f := range s.Files {
+		if !filepath.IsAbs(f) {
+			s.Files[i] = filepath.Join(dir, f)
+		}
+	}
 	return s, nil
 }
 
@@ -99,7 +108,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, IP: f.IP, Net: f.Net, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, IP: f.IP, Net: f.Net, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -109,6 +118,8 @@ func parse(data []byte) (Settings, error) {
 		{"cpus", f.cpus(&s)},
 		{"machine", Settings{Machine: f.Machine}.Check()},
 		{"sockets", Settings{Sockets: f.Sockets}.Check()},
+		{"fs", Settings{FS: f.FS}.Check()},
+		{"files", Settings{Files: f.Files}.Check()},
 		{"ip", CheckIP(f.IP)},
 		{"net", CheckNet(f.Net)},
 		{"publish", Settings{Publish: f.Publish}.Check()},

@@ -26,6 +26,8 @@ type Settings struct {
 	VM      string   // frame allocator, as "buddy" or an import path
 	Sockets string   // whether sockets are linked: Auto, On or Off
 	Roots   string   // certificate authorities: Auto, None or a PEM file
+	FS      string   // whether files are linked: Auto, On or Off
+	Files   []string // folders and files to put into the image, as "FOLDER" or "FOLDER:/PATH"
 	Net     string   // the machine's network card: "user", "none" or "tap=NAME"; "" is user for programs that use sockets
 	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
 	IP      string   // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
@@ -46,9 +48,10 @@ var Defaults = Settings{
 	Accel:   "auto",
 	Sockets: Auto,
 	Roots:   Auto,
+	FS:      Auto,
 }
 
-// Values of Settings.Sockets and Settings.Roots.
+// Values of Settings.Sockets, Settings.FS and Settings.Roots.
 const (
 	Auto = "auto" // if the program uses them
 	On   = "on"
@@ -90,6 +93,12 @@ func (s Settings) Or(t Settings) Settings {
 	}
 	if s.Roots == "" {
 		s.Roots = t.Roots
+	}
+	if s.FS == "" {
+		s.FS = t.FS
+	}
+	if s.Files == nil {
+		s.Files = t.Files
 	}
 	if s.IP == "" {
 		s.IP = t.IP
@@ -142,6 +151,12 @@ func (s Settings) Check() error {
 		}
 	}
 	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {
+		return err
+	}
+	if err := oneOf("value of fs", s.FS, Auto, On, Off); err != nil {
+		return err
+	}
+	if _, err := Placements(s.Files); err != nil {
 		return err
 	}
 	return oneOf("accelerator", s.Accel, "auto", "tcg", "kvm")

@@ -18,8 +18,7 @@ type testPackage struct {
 	ctx *build.Context
 }
 
-// folder is where go test would run the binary. Once an image can hold files,
-// what lies there becomes its working directory.
+// folder is where go test would run the binary: its current folder in the image, too.
 func (p *testPackage) folder() string { return p.Dir }
 
 func (p *testPackage) hasTests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }

@@ -237,7 +237,11 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if r.wanted(p.ctx) {
 		modules = build.WithOutbox(modules)
 	}
-	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules)
+	files, err := r.testFiles(p, settings)
+	if err != nil {
+		return nil, err
+	}
+	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules, files)
 	if err != nil {
 		return nil, err
 	}
@@ -249,9 +253,10 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	var baked, line cmdline.Line
 	baked.Add("name", path.Base(p.ImportPath)+".test")
 	args := append(r.outputArgs(p.ctx), r.args.binary(skip, r.JSON)...)
-	line.Program(args, settings.Env)
+	env := append([]string{"PWD=" + filepath.ToSlash(p.folder())}, settings.Env...) // where a test runs
+	line.Program(args, env)
 	if len(line.String()) > qemu.MaxAppend || r.Output != "" {
-		baked.Program(args, settings.Env)
+		baked.Program(args, env)
 		line = cmdline.Line{}
 	}
 	if settings.TraceCalls {

@@ -1,0 +1,148 @@
+package build
+
+import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"compress/flate"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// imageArchive is the file of imageModule that an archive takes the place of.
+const imageArchive = "libos/posix/files/image/files.zip"
+
+// A File is one of the host's that goes into an image.
+type File struct {
+	Host  string // path
+	Guest string // path in the image, without a slash in front
+	Info  fs.FileInfo
+}
+
+// AddTree adds a file, or a folder with all that is in it, to a list. guest is
+// the path in the image. What is neither file, folder nor symbolic link is
+// refused.
+func AddTree(list []File, host, guest string) ([]File, error) {
+	root, err := os.Stat(host)
+	if err != nil {
+		return nil, err
+	}
+	if !root.IsDir() {
+		if guest == "/" {
+			guest = path.Join("/", filepath.Base(host))
+		}
+		return addFile(list, host, guest, root)
+	}
+	err = filepath.WalkDir(host, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(host, name)
+		if err != nil {
+			return err
+		}
+		if rel == "." {
+			info = root // through a link
+		}
+		list, err = addFile(list, name, path.Join(guest, filepath.ToSlash(rel)), info)
+		return err
+	})
+	return list, err
+}
+
+func addFile(list []File, host, guest string, info fs.FileInfo) ([]File, error) {
+	if t := info.Mode().Type(); t != 0 && t != fs.ModeDir && t != fs.ModeSymlink {
+		return nil, fmt.Errorf("%s is neither a file nor a folder nor a symbolic link", host)
+	}
+	if guest = strings.Trim(guest, "/"); guest == "" {
+		return list, nil
+	}
+	return append(list, File{host, guest, info}), nil
+}
+
+// archive writes files for imageModule and returns its entry for the overlay;
+// nil where there are none. The last one of a path wins.
+func (c *Context) archive(files []File) (map[string]string, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	last := map[string]File{}
+	for _, f := range files {
+		last[f.Guest] = f
+	}
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, f := range slices.SortedFunc(maps.Values(last), func(a, b File) int { return cmp.Compare(a.Guest, b.Guest) }) {
+		if err := pack(w, f); err != nil {
+			return nil, fmt.Errorf("files for the image: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	laid, err := c.store("files.zip", out.Bytes())
+	return map[string]string{filepath.Join(c.Ours, filepath.FromSlash(imageArchive)): laid}, err
+}
+
+// worth is what compression must leave, in percent, to be worth the unpacking.
+const worth = 90
+
+// pack writes one file.
+func pack(w *zip.Writer, f File) error {
+	h := &zip.FileHeader{Name: f.Guest, Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
+	h.SetMode(f.Info.Mode())
+	var data []byte
+	var err error
+	switch f.Info.Mode().Type() {
+	case fs.ModeDir:
+		h.Name += "/"
+	case fs.ModeSymlink:
+		var target string
+		target, err = os.Readlink(f.Host)
+		data = []byte(filepath.ToSlash(target))
+	default:
+		data, err = os.ReadFile(f.Host)
+	}
+	if err != nil {
+		return err
+	}
+	h.CRC32, h.UncompressedSize64 = crc32.ChecksumIEEE(data), uint64(len(data))
+	var small bytes.Buffer
+	z, err := flate.NewWriter(&small, flate.DefaultCompression)
+	if err != nil {
+		return err
+	}
+	z.Write(data)
+	z.Close() // into memory: no errors
+	if small.Len()*100 < len(data)*worth {
+		h.Method, data = zip.Deflate, small.Bytes()
+	}
+	h.CompressedSize64 = uint64(len(data))
+	raw, err := w.CreateRaw(h)
+	if err == nil {
+		_, err = raw.Write(data)
+	}
+	return err
+}
+
+// and is a map with one more entry.
+func and(m map[string]string, key, value string) map[string]string {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[key] = value
+	return m
+}

@@ -1,0 +1,67 @@
+package testrun
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+)
+
+// testFiles are the files that a test finds in its image, at the paths that they have on the host: what lies in the package's folder, the testdata there and
+// in the folders above it, up to the module, and for the standard library what else of a Go root tests read. Nothing else of the host is there.
+func (r *Runner) testFiles(p *testPackage, settings config.Settings) ([]build.File, error) {
+	if settings.FS == config.Off {
+		return nil, nil
+	}
+	places, err := config.Placements(settings.Files)
+	if err != nil {
+		return nil, err
+	}
+	var files []build.File
+	for _, pl := range places {
+		if files, err = build.AddTree(files, pl.Host, pl.Guest); err != nil {
+			return nil, err
+		}
+	}
+	top := p.folder()
+	switch {
+	case p.Standard:
+		top = filepath.Dir(strings.TrimSuffix(top, filepath.FromSlash(p.ImportPath))) // the Go root
+		for _, name := range []string{"VERSION", "lib/time/zoneinfo.zip"} {
+			if files, err = addExisting(files, filepath.Join(top, filepath.FromSlash(name))); err != nil {
+				return nil, err
+			}
+		}
+	case p.Module != nil && p.Module.Dir != "":
+		top = p.Module.Dir
+	}
+	own, err := os.ReadDir(p.folder())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range own {
+		if e.Type().IsRegular() {
+			if files, err = addExisting(files, filepath.Join(p.folder(), e.Name())); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for dir := p.folder(); ; dir = filepath.Dir(dir) {
+		if files, err = addExisting(files, filepath.Join(dir, "testdata")); err != nil {
+			return nil, err
+		}
+		if dir == top || dir == filepath.Dir(dir) {
+			return files, nil
+		}
+	}
+}
+
+// addExisting adds a file or folder of the host, if it is there, at its own path.
+func addExisting(files []build.File, name string) ([]build.File, error) {
+	if _, err := os.Stat(name); err != nil {
+		return files, nil
+	}
+	return build.AddTree(files, name, "/"+strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(name, filepath.VolumeName(name))), "/"))
+}

@@ -1,0 +1,23 @@
+// Package files serves the system calls that are about files, over libos/fs: those that name paths, and those on what they open. mkimage links it into
+// programs that use files (--fs).
+//
+// At the root is a filesystem in memory that may take half of the machine's memory, with what mkimage --files put into the image (package image below), /etc, /tmp, and mounts of
+// their own for /dev and /proc. What the program changes there is gone when the image ends.
+//
+// There is one user, root, who may do everything: permissions are kept and told, and looked at only by access(2).
+//
+// # Not as on Linux
+//
+//   - fcntl's record locks (F_SETLK) belong to a process, of which there is one: they are always granted. Those of descriptions (F_OFD_SETLK) are EINVAL.
+//     flock(2) is as it should be.
+//   - Access times do not change by reading.
+//   - The current folder of a program is "/", or what PWD says where that is a folder.
+//   - inotify, chroot, mount, quotas, leases and handles are not there.
+//
+// # Files
+//
+//	call.go      numbers to functions, and their arguments
+//	tree.go      what there is at boot; the current folder
+//	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
+//	proc.go      /proc
+package files

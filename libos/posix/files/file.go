@@ -1,0 +1,312 @@
+package files
+
+import (
+	"sync"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
+)
+
+// A file is an open description of a regular file.
+type file struct {
+	at
+	data fs.File // the node, or what its Open gave
+
+	mu  sync.Mutex
+	off int64
+}
+
+const (
+	oPath  = 0x200000
+	oSync  = 0x101000 // O_DSYNC and more
+	oDsync = 0x1000
+
+	seekData = 3
+	seekHole = 4
+)
+
+// Read implements posix.Object.
+func (o *file) Read(_ *posix.File, p []byte) (int, syscall.Errno) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, e := o.data.ReadAt(p, o.off)
+	o.off += int64(max(n, 0))
+	return n, e
+}
+
+// Pread implements posix.Positioned.
+func (o *file) Pread(_ *posix.File, p []byte, off int64) (int, syscall.Errno) {
+	return o.data.ReadAt(p, off)
+}
+
+// Write implements posix.Object.
+func (o *file) Write(f *posix.File, p []byte) (int, syscall.Errno) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, at, e := o.write(f, p, o.off)
+	if n > 0 {
+		o.off = at + int64(n)
+	}
+	return n, e
+}
+
+// Pwrite implements posix.Positioned. With O_APPEND it appends, whatever off is, as Linux does.
+func (o *file) Pwrite(f *posix.File, p []byte, off int64) (int, syscall.Errno) {
+	n, _, e := o.write(f, p, off)
+	return n, e
+}
+
+func (o *file) write(f *posix.File, p []byte, off int64) (n int, at int64, e syscall.Errno) {
+	if f.Flags()&syscall.O_APPEND != 0 {
+		off = fs.Append
+	}
+	n, at, e = o.data.WriteAt(p, off)
+	if e == 0 && f.Flags()&oDsync != 0 {
+		if e = o.data.Sync(f.Flags()&oSync != oSync); e != 0 {
+			n = -1
+		}
+	}
+	return n, at, e
+}
+
+// Seek implements posix.Positioned.
+func (o *file) Seek(_ *posix.File, off int64, whence int) (int64, syscall.Errno) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch whence {
+	case 0:
+	case 1:
+		if off == 0 {
+			return o.off, 0
+		}
+		off += o.off
+	case 2:
+		off += o.size()
+	case seekData, seekHole:
+		var e syscall.Errno
+		if off, e = o.region(off, whence == seekHole); e != 0 {
+			return -1, e
+		}
+	default:
+		return -1, syscall.EINVAL
+	}
+	if off < 0 {
+		return -1, syscall.EINVAL
+	}
+	o.off = off
+	return off, 0
+}
+
+func (o *file) size() int64 {
+	var a fs.Attr
+	o.data.Attr(&a)
+	return a.Size
+}
+
+// region is SEEK_DATA and SEEK_HOLE. A file that does not know its holes has none.
+func (o *file) region(off int64, hole bool) (int64, syscall.Errno) {
+	size := o.size()
+	if off < 0 || off >= size {
+		return -1, syscall.ENXIO
+	}
+	if s, ok := o.data.(fs.Sparse); ok {
+		return s.SeekData(off, hole)
+	}
+	if hole {
+		return size, 0
+	}
+	return off, 0
+}
+
+// Stat implements posix.Object.
+func (o *file) Stat(st *syscall.Stat_t) {
+	var a fs.Attr
+	o.data.Attr(&a)
+	a.Dev = o.p.Mount.Dev
+	fill(st, &a)
+}
+
+// Release implements posix.Object.
+func (o *file) Release() {
+	if o.data != o.p.Node {
+		o.data.Unref()
+	}
+	o.at.Release()
+}
+
+// Lend implements posix.Lender.
+func (o *file) Lend(_ *posix.File, off int64, n int) (posix.Loan, syscall.Errno) {
+	l, ok := o.data.(fs.Lender)
+	if !ok {
+		return posix.Loan{}, syscall.EINVAL
+	}
+	loan, e := l.Lend(off, n)
+	return posix.Loan(loan), e
+}
+
+// Call implements posix.Caller.
+func (o *file) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.Errno, bool) {
+	switch nr {
+	case syscall.SYS_FTRUNCATE:
+		if f.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY || int64(a[1]) < 0 {
+			return 0, syscall.EINVAL, true
+		}
+		return 0, o.data.Truncate(int64(a[1])), true
+	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
+		return 0, o.data.Sync(nr == syscall.SYS_FDATASYNC), true
+	case syscall.SYS_FALLOCATE:
+		return 0, o.allocate(f, a), true
+	case syscall.SYS_IOCTL:
+		const fionread = 0x541b
+		if uint32(a[1]) != fionread {
+			break
+		}
+		o.mu.Lock()
+		left := int32(o.size() - o.off)
+		o.mu.Unlock()
+		return 0, user.Put(a[2], &left), true
+	}
+	return o.call(f, nr, a)
+}
+
+// allocate is fallocate(2).
+func (o *file) allocate(f *posix.File, a [6]uintptr) syscall.Errno {
+	e := allocateArgs(f, a)
+	al, ok := o.data.(fs.Allocator)
+	mode, off, n := uint32(a[1]), int64(a[2]), int64(a[3])
+	switch {
+	case e != 0:
+		return e
+	case off+n < 0:
+		return syscall.EFBIG
+	case !ok:
+		return syscall.EOPNOTSUPP
+	}
+	return al.Allocate(mode, off, n)
+}
+
+// allocateArgs holds fallocate's arguments to each other and to how the file is open.
+func allocateArgs(f *posix.File, a [6]uintptr) syscall.Errno {
+	const known = fs.FallocKeepSize | fs.FallocPunchHole | fs.FallocCollapse | fs.FallocZero | fs.FallocInsert
+	mode, off, n := uint32(a[1]), int64(a[2]), int64(a[3])
+	switch {
+	case off < 0 || n <= 0:
+		return syscall.EINVAL
+	case mode&^known != 0 || mode&fs.FallocPunchHole != 0 && mode&fs.FallocKeepSize == 0:
+		return syscall.EOPNOTSUPP
+	case f.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY:
+		return syscall.EBADF
+	}
+	return 0
+}
+
+// cannotAllocate is fallocate(2) on what is no file: e.
+func cannotAllocate(f *posix.File, a [6]uintptr, e syscall.Errno) (uintptr, syscall.Errno, bool) {
+	if bad := allocateArgs(f, a); bad != 0 {
+		e = bad
+	}
+	return 0, e, true
+}
+
+// get is posix.Get, but for descriptors that are only places.
+func get(fd uintptr) *posix.File {
+	f := posix.Get(posix.FD(fd))
+	if f != nil {
+		if _, only := f.Object().(*pathOnly); only {
+			f.Put()
+			return nil
+		}
+	}
+	return f
+}
+
+// regular is the file that a description is of. EISDIR, EINVAL.
+func regular(f *posix.File) (*file, syscall.Errno) {
+	switch o := f.Object().(type) {
+	case *file:
+		return o, 0
+	case *dir:
+		return nil, syscall.EISDIR
+	}
+	return nil, syscall.EINVAL
+}
+
+// copyRange is copy_file_range(2): through memory, for there is no filesystem yet that could share blocks.
+func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
+	in := get(a[0])
+	if in == nil {
+		return 0, syscall.EBADF
+	}
+	defer in.Put()
+	out := get(a[2])
+	if out == nil {
+		return 0, syscall.EBADF
+	}
+	defer out.Put()
+	src, e := regular(in)
+	dst, e2 := regular(out)
+	if e2 == syscall.EISDIR || e == 0 {
+		e = e2
+	}
+	if e != 0 {
+		return 0, e
+	}
+	from, to := &src.off, &dst.off
+	if a[1] != 0 {
+		if from = user.At[int64](a[1]); from == nil {
+			return 0, syscall.EFAULT
+		}
+	} else {
+		src.mu.Lock()
+		defer src.mu.Unlock()
+	}
+	if a[3] != 0 {
+		if to = user.At[int64](a[3]); to == nil {
+			return 0, syscall.EFAULT
+		}
+	} else if a[1] != 0 || src != dst {
+		dst.mu.Lock()
+		defer dst.mu.Unlock()
+	}
+	count := int64(min(a[4], 1<<30))
+	start, end := *from, *to
+	switch {
+	case in.Flags()&syscall.O_ACCMODE == syscall.O_WRONLY || out.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY,
+		out.Flags()&syscall.O_APPEND != 0:
+		return 0, syscall.EBADF
+	case uint32(a[5]) != 0:
+		return 0, syscall.EINVAL
+	case uint64(start)+uint64(count) < uint64(start) || uint64(end)+uint64(count) < uint64(end):
+		return 0, syscall.EOVERFLOW
+	case start < 0 || end < 0:
+		return 0, syscall.EINVAL
+	case start+count < 0 || end+count < 0:
+		return 0, syscall.EOVERFLOW
+	}
+	count = min(count, max(src.size()-start, 0))
+	if src.p == dst.p && start < end+count && end < start+count {
+		return 0, syscall.EINVAL
+	}
+	buf := make([]byte, min(count, 64<<10))
+	done := int64(0)
+	for done < count {
+		n, err := src.data.ReadAt(buf[:min(int64(len(buf)), count-done)], start+done)
+		if n <= 0 {
+			e = err
+			break
+		}
+		w, _, err := dst.write(out, buf[:n], end+done)
+		done += int64(max(w, 0))
+		if w < n {
+			e = err
+			break
+		}
+	}
+	if done == 0 {
+		return 0, e
+	}
+	*from, *to = start+done, end+done
+	return uintptr(done), 0
+}

@@ -1,0 +1,538 @@
+package files
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+	"unsafe"
+
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/memfile"
+)
+
+// sys makes a call of ours. Strings are paths, pointers and slices addresses.
+func sys(nr uintptr, args ...any) (uintptr, syscall.Errno) {
+	var a [6]uintptr
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			b := append([]byte(v), 0)
+			a[i] = uintptr(unsafe.Pointer(&b[0]))
+			defer runtime.KeepAlive(b)
+		case []byte:
+			a[i] = uintptr(unsafe.Pointer(unsafe.SliceData(v)))
+			defer runtime.KeepAlive(v)
+		case *syscall.Stat_t:
+			a[i] = uintptr(unsafe.Pointer(v))
+		case *statxBuf:
+			a[i] = uintptr(unsafe.Pointer(v))
+		case *syscall.Statfs_t:
+			a[i] = uintptr(unsafe.Pointer(v))
+		case int:
+			a[i] = uintptr(v)
+		case uintptr:
+			a[i] = v
+		default:
+			panic(fmt.Sprintf("%T", arg))
+		}
+	}
+	return posix.Serve(nr, a)
+}
+
+// openPath opens a path and closes it when the test ends.
+func openPath(t *testing.T, path string, flags int) int {
+	t.Helper()
+	fd, e := sys(syscall.SYS_OPENAT, atCWD, path, flags, 0o644)
+	if e != 0 {
+		t.Fatalf("open %s: %v", path, e)
+	}
+	t.Cleanup(func() { posix.Close(int(fd)) })
+	return int(fd)
+}
+
+// content reads a file.
+func content(t *testing.T, path string) string {
+	t.Helper()
+	fd := openPath(t, path, syscall.O_RDONLY)
+	var all []byte
+	buf := make([]byte, 1000)
+	for {
+		n, e := posix.Read(fd, buf)
+		if e != 0 {
+			t.Fatalf("read %s: %v", path, e)
+		}
+		if n == 0 {
+			return string(all)
+		}
+		all = append(all, buf[:n]...)
+	}
+}
+
+// fresh makes a folder for a test.
+func fresh(t *testing.T) string {
+	t.Helper()
+	dir := "/tmp/" + strings.ReplaceAll(t.Name(), "/", "_")
+	if _, e := sys(syscall.SYS_MKDIRAT, atCWD, dir, 0o755); e != 0 {
+		t.Fatal(e)
+	}
+	return dir
+}
+
+func TestFifo(t *testing.T) {
+	dir := fresh(t)
+	name := dir + "/p"
+	if _, e := sys(syscall.SYS_MKNODAT, atCWD, name, syscall.S_IFIFO|0o644, 0); e != 0 {
+		t.Fatal(e)
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, name, syscall.O_WRONLY|syscall.O_NONBLOCK, 0); e != syscall.ENXIO {
+		t.Error(e)
+	}
+	for range 3 { // each time a new pipe
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			w, e := sys(syscall.SYS_OPENAT, atCWD, name, syscall.O_WRONLY, 0)
+			if e != 0 {
+				t.Error(e)
+			}
+			posix.Write(int(w), []byte("hello"))
+			posix.Close(int(w))
+		})
+		r, e := sys(syscall.SYS_OPENAT, atCWD, name, syscall.O_RDONLY, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		buf := make([]byte, 10)
+		if n, e := posix.Read(int(r), buf); n != 5 || e != 0 {
+			t.Error(n, e)
+		}
+		wg.Wait()
+		if n, e := posix.Read(int(r), buf); n != 0 || e != 0 {
+			t.Error("not the end:", n, e)
+		}
+		w := openPath(t, name, syscall.O_WRONLY) // a writer comes back
+		posix.Write(w, []byte("more"))
+		if n, e := posix.Read(int(r), buf); n != 4 || e != 0 {
+			t.Error(n, e)
+		}
+		posix.Write(w, []byte("lost"))
+		posix.Close(int(r))
+		if _, e := posix.Write(w, []byte("x")); e != syscall.EPIPE {
+			t.Error(e)
+		}
+		posix.Close(w)
+	}
+	both := openPath(t, name, syscall.O_RDWR)
+	posix.Write(both, []byte("self"))
+	buf := make([]byte, 10)
+	if n, e := posix.Read(both, buf); n != 4 || e != 0 || string(buf[:4]) != "self" {
+		t.Error(n, e, string(buf[:4]))
+	}
+	var st syscall.Stat_t
+	if posix.Fstat(both, &st); st.Mode != syscall.S_IFIFO|0o644 {
+		t.Errorf("%o", st.Mode)
+	}
+	posix.Close(both)
+	if n := len(fifos.of); n != 0 {
+		t.Errorf("%d pipes are kept", n)
+	}
+}
+
+func TestDevices(t *testing.T) {
+	buf := bytes.Repeat([]byte{7}, 64)
+	for _, c := range []struct {
+		name        string
+		read, write int
+		e           syscall.Errno
+	}{
+		{"null", 0, 64, 0}, {"zero", 64, 64, 0}, {"full", 64, -1, syscall.ENOSPC}, {"random", 64, 64, 0}, {"urandom", 64, 64, 0},
+	} {
+		fd := openPath(t, "/dev/"+c.name, syscall.O_RDWR)
+		if n, e := posix.Write(fd, buf); n != c.write || e != c.e {
+			t.Errorf("write %s: %d, %v", c.name, n, e)
+		}
+		b := bytes.Clone(buf)
+		if n, e := posix.Read(fd, b); n != c.read || e != 0 {
+			t.Errorf("read %s: %d, %v", c.name, n, e)
+		}
+		if zeroes := c.name == "zero" || c.name == "full"; zeroes != bytes.Equal(b, make([]byte, 64)) {
+			t.Errorf("%s has %x", c.name, b)
+		}
+		var st syscall.Stat_t
+		if posix.Fstat(fd, &st); st.Mode != syscall.S_IFCHR|0o666 || st.Rdev == 0 {
+			t.Errorf("%s: %+v", c.name, st)
+		}
+	}
+	// What Linux numbers so.
+	var host, ours syscall.Stat_t
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+		if err := syscall.Stat("/dev/"+name, &host); err != nil {
+			t.Error(err)
+		}
+		if _, e := sys(sysStat, atCWD, "/dev/"+name, &ours, 0); e != 0 || ours.Rdev != host.Rdev {
+			t.Errorf("%s: %x, the host says %x: %v", name, ours.Rdev, host.Rdev, e)
+		}
+	}
+	tty := openPath(t, "/dev/tty", syscall.O_RDWR)
+	if posix.Fstat(tty, &ours); ours.Mode&syscall.S_IFMT != syscall.S_IFCHR {
+		t.Errorf("%+v", ours)
+	}
+	if _, e := sys(syscall.SYS_MKNODAT, atCWD, "/dev/what", syscall.S_IFCHR, 0x7777); e != 0 {
+		t.Error(e)
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, "/dev/what", 0, 0); e != syscall.ENXIO {
+		t.Error(e)
+	}
+}
+
+// TestDescriptors opens what is open by /proc/self/fd.
+func TestDescriptors(t *testing.T) {
+	dir := fresh(t)
+	fd := openPath(t, dir+"/f", syscall.O_RDWR|syscall.O_CREAT)
+	posix.Write(fd, []byte("text"))
+	sys(syscall.SYS_UNLINKAT, atCWD, dir+"/f", 0)
+	if got := content(t, fmt.Sprintf("/proc/self/fd/%d", fd)); got != "text" {
+		t.Errorf("%q", got)
+	}
+	var fds [2]int32
+	posix.Pipe2(&fds, 0)
+	w := openPath(t, fmt.Sprintf("/dev/fd/%d", fds[1]), syscall.O_WRONLY)
+	posix.Write(w, []byte("pipe"))
+	buf := make([]byte, 300)
+	if n, e := posix.Read(int(fds[0]), buf); n != 4 || e != 0 {
+		t.Error(n, e)
+	}
+	n, e := sys(syscall.SYS_READLINKAT, atCWD, fmt.Sprintf("/proc/self/fd/%d", fds[0]), buf, len(buf))
+	if e != 0 || !strings.HasPrefix(string(buf[:n]), "pipe:[") {
+		t.Errorf("%q %v", buf[:n], e)
+	}
+	posix.Close(int(fds[0]))
+	posix.Close(int(fds[1]))
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, fmt.Sprintf("/proc/self/fd/%d", fds[0]), 0, 0); e != syscall.ENOENT {
+		t.Error(e)
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, "/dev/stdout", syscall.O_WRONLY, 0); e != 0 {
+		t.Error(e)
+	}
+}
+
+func TestProc(t *testing.T) {
+	for path, want := range map[string]string{
+		"/proc/cpuinfo": "processor\t: 0\n", "/proc/meminfo": "MemTotal:", "/proc/uptime": ".", "/proc/stat": "cpu0 ", "/proc/mounts": "proc /proc proc rw 0 0\n",
+		"/proc/self/status": "Threads:", "/proc/self/stat": "1 (", "/proc/self/limits": "Max open files", "/proc/self/mountinfo": " /proc ", "/proc/1/cmdline": "\x00",
+		"/proc/sys/kernel/hostname": "hardtack\n", "/proc/sys/kernel/random/uuid": "-4", "/proc/sys/fs/nr_open": "1048576\n", "/proc/version": "Linux version ",
+	} {
+		if got := content(t, path); !strings.Contains(got, want) {
+			t.Errorf("%s: %q lacks %q", path, got, want)
+		}
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, "/proc/uptime", syscall.O_WRONLY, 0); e != syscall.EACCES {
+		t.Error(e)
+	}
+	if _, e := sys(syscall.SYS_MKDIRAT, atCWD, "/proc/x", 0); e != syscall.EPERM {
+		t.Error(e)
+	}
+	if boot := content(t, "/proc/sys/kernel/random/boot_id"); boot != content(t, "/proc/sys/kernel/random/boot_id") {
+		t.Error("two boots")
+	}
+}
+
+// TestProvided reads what other parts of the libOS have to say, made anew for each that opens it.
+func TestProvided(t *testing.T) {
+	text, when := "one", int64(77)
+	memfile.Provide("/etc/x.conf", memfile.File{Contents: func() []byte { return []byte(text) }, Changed: func() int64 { return when }})
+	fd := openPath(t, "/etc/x.conf", syscall.O_RDONLY)
+	text = "other"
+	buf := make([]byte, 10)
+	if n, e := posix.Read(fd, buf); string(buf[:n]) != "one" || e != 0 {
+		t.Errorf("%q %v", buf[:n], e)
+	}
+	if got := content(t, "/etc/x.conf"); got != "other" {
+		t.Errorf("%q", got)
+	}
+	var st, open syscall.Stat_t
+	sys(sysStat, atCWD, "/etc/x.conf", &st, 0)
+	posix.Fstat(fd, &open)
+	if st.Mtim.Sec != 77 || st.Size != 5 || open.Ino != st.Ino || open.Size != 3 {
+		t.Errorf("%+v, %+v", st, open)
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, "/etc/x.conf", syscall.O_RDWR, 0); e != syscall.EROFS {
+		t.Error(e)
+	}
+	mine := openPath(t, "/etc/x.new", syscall.O_RDWR|syscall.O_CREAT)
+	posix.Write(mine, []byte("mine"))
+	if _, e := sys(syscall.SYS_RENAMEAT, atCWD, "/etc/x.new", atCWD, "/etc/x.conf"); e != 0 || content(t, "/etc/x.conf") != "mine" {
+		t.Error(e)
+	}
+}
+
+// TestPlanted has files of the image beside those that are there.
+func TestPlanted(t *testing.T) {
+	Plant(fstest.MapFS{"etc/hostname": {Data: []byte("mine\n")}, "srv/www/index.html": {Data: []byte("<html>")}, "tmp/seed": {Data: []byte("x"), Mode: 0o600}})
+	if got := content(t, "/etc/hostname"); got != "mine\n" {
+		t.Errorf("%q", got)
+	}
+	if got := content(t, "/srv/www/index.html"); got != "<html>" {
+		t.Errorf("%q", got)
+	}
+	if !strings.Contains(content(t, "/etc/passwd"), "root") {
+		t.Error("the other files went")
+	}
+	fd := openPath(t, "/srv/www/index.html", syscall.O_WRONLY|syscall.O_APPEND)
+	posix.Write(fd, []byte("!"))
+	if got := content(t, "/srv/www/index.html"); got != "<html>!" {
+		t.Errorf("%q", got)
+	}
+	var st syscall.Stat_t
+	if sys(sysStat, atCWD, "/tmp", &st, 0); st.Mode&0o7777 != 0o1777 {
+		t.Errorf("/tmp is %o", st.Mode)
+	}
+}
+
+// TestFlock lets two descriptions compete, and one wait.
+func TestFlock(t *testing.T) {
+	dir := fresh(t)
+	a, b := openPath(t, dir+"/f", syscall.O_RDWR|syscall.O_CREAT), openPath(t, dir+"/f", syscall.O_RDWR)
+	lock := func(fd, how int) syscall.Errno {
+		_, e := sys(syscall.SYS_FLOCK, fd, how)
+		return e
+	}
+	if e := lock(a, syscall.LOCK_EX); e != 0 {
+		t.Fatal(e)
+	}
+	if e := lock(b, syscall.LOCK_SH|syscall.LOCK_NB); e != syscall.EWOULDBLOCK {
+		t.Error(e)
+	}
+	if e := lock(b, 16); e != syscall.EINVAL {
+		t.Error(e)
+	}
+	got := make(chan syscall.Errno)
+	go func() { got <- lock(b, syscall.LOCK_EX) }()
+	select {
+	case e := <-got:
+		t.Fatal("two have it:", e)
+	case <-time.After(20 * time.Millisecond):
+	}
+	posix.Close(a)
+	if e := <-got; e != 0 {
+		t.Error(e)
+	}
+	c := openPath(t, dir+"/f", syscall.O_RDWR)
+	lock(b, syscall.LOCK_SH)
+	if e := lock(c, syscall.LOCK_SH|syscall.LOCK_NB); e != 0 {
+		t.Error(e)
+	}
+	lock(b, syscall.LOCK_UN)
+	posix.Close(c)
+	locks.Lock()
+	defer locks.Unlock()
+	if len(locks.of) != 0 {
+		t.Error("locks are kept")
+	}
+}
+
+func TestXattr(t *testing.T) {
+	dir := fresh(t)
+	openPath(t, dir+"/f", syscall.O_CREAT)
+	buf := make([]byte, 100)
+	set := func(name, value string, flags int) syscall.Errno {
+		_, e := sys(syscall.SYS_SETXATTR, dir+"/f", name, []byte(value), len(value), flags)
+		return e
+	}
+	for i, c := range []struct {
+		name  string
+		flags int
+		want  syscall.Errno
+	}{{"user.a", 0, 0}, {"user.a", 1, syscall.EEXIST}, {"user.b", 2, syscall.ENODATA}, {"user.b", 1, 0}, {"other.a", 0, syscall.EOPNOTSUPP}, {"user.", 0, syscall.EINVAL}, {"", 0, syscall.ERANGE}} {
+		if e := set(c.name, fmt.Sprint("value", i), c.flags); e != c.want {
+			t.Errorf("%q: %v", c.name, e)
+		}
+	}
+	if n, e := sys(syscall.SYS_GETXATTR, dir+"/f", "user.a", buf, len(buf)); string(buf[:n]) != "value0" || e != 0 {
+		t.Errorf("%q %v", buf[:n], e)
+	}
+	if _, e := sys(syscall.SYS_GETXATTR, dir+"/f", "user.a", buf, 3); e != syscall.ERANGE {
+		t.Error(e)
+	}
+	if n, e := sys(syscall.SYS_LISTXATTR, dir+"/f", buf, len(buf)); string(buf[:n]) != "user.a\x00user.b\x00" || e != 0 {
+		t.Errorf("%q %v", buf[:n], e)
+	}
+	if _, e := sys(syscall.SYS_REMOVEXATTR, dir+"/f", "user.a"); e != 0 {
+		t.Error(e)
+	}
+	if _, e := sys(syscall.SYS_LGETXATTR, dir+"/f", "user.a", buf, len(buf)); e != syscall.ENODATA {
+		t.Error(e)
+	}
+	if e := set("user.big", strings.Repeat("x", 64<<10+1), 0); e != syscall.E2BIG {
+		t.Error(e)
+	}
+}
+
+func TestStatx(t *testing.T) {
+	dir := fresh(t)
+	fd := openPath(t, dir+"/f", syscall.O_CREAT|syscall.O_RDWR)
+	posix.Write(fd, []byte("12345"))
+	var x statxBuf
+	var st syscall.Stat_t
+	if _, e := sys(sysStatx, fd, "", atEmptyPath, 0xfff, &x); e != 0 {
+		t.Fatal(e)
+	}
+	posix.Fstat(fd, &st)
+	if unsafe.Sizeof(x) != 256 || x.size != 5 || uint32(x.mode) != st.Mode || x.ino != st.Ino || x.mtime.nsec != uint32(st.Mtim.Nsec) || x.mask&0x800 == 0 || uint64(x.devMinor) != st.Dev {
+		t.Errorf("%+v, %+v", x, st)
+	}
+	var s syscall.Statfs_t
+	if _, e := sys(syscall.SYS_STATFS, dir, &s); e != 0 || s.Type != 0x01021994 || s.Bfree == 0 || s.Namelen != 255 {
+		t.Errorf("%+v %v", s, e)
+	}
+}
+
+// TestLend has a file's bytes lent to whoever sends them.
+func TestLend(t *testing.T) {
+	dir := fresh(t)
+	fd := openPath(t, dir+"/f", syscall.O_CREAT|syscall.O_RDWR)
+	posix.Write(fd, bytes.Repeat([]byte("0123456789"), 1000))
+	f := posix.Get(fd)
+	defer f.Put()
+	l, ok := f.Object().(posix.Lender)
+	if !ok {
+		t.Fatal("no lender")
+	}
+	loan, e := l.Lend(f, 4091, 10000)
+	if e != 0 || string(loan.Bytes) != "12345" {
+		t.Errorf("%q %v", loan.Bytes, e)
+	}
+	posix.Pwrite(fd, []byte("xxxxxxxxxx"), 4090)
+	if string(loan.Bytes) != "12345" {
+		t.Error("a loan changed")
+	}
+	loan.Return()
+}
+
+// TestOpenat2 holds the walk to a folder.
+func TestOpenat2(t *testing.T) {
+	dir := fresh(t)
+	sys(syscall.SYS_SYMLINKAT, "/etc/passwd", atCWD, dir+"/out")
+	sys(syscall.SYS_SYMLINKAT, "/proc/self/fd/0", atCWD, dir+"/magic")
+	root := openPath(t, dir, syscall.O_RDONLY)
+	how := func(flags, mode, resolve uint64) []byte {
+		p := &[3]uint64{flags, mode, resolve}
+		return unsafe.Slice((*byte)(unsafe.Pointer(p)), 24)
+	}
+	for _, c := range []struct {
+		path    string
+		flags   uint64
+		resolve uint64
+		want    syscall.Errno
+	}{
+		{"out", 0, 0, 0}, {"out", 0, resolveBeneath, syscall.EXDEV}, {"out", 0, resolveInRoot, syscall.ENOENT}, {"out", 0, resolveNoLinks, syscall.ELOOP},
+		{"../x", 0, resolveBeneath, syscall.EXDEV}, {"magic", 0, resolveNoMagic, syscall.ELOOP}, {"x", 0, 0x80, syscall.EINVAL},
+		{"/etc/passwd", 0, resolveBeneath, syscall.EXDEV}, {"made", syscall.O_CREAT | syscall.O_RDWR, resolveBeneath, 0}, {"/made", 0, resolveInRoot, 0},
+	} {
+		mode := uint64(0)
+		if c.flags&syscall.O_CREAT != 0 {
+			mode = 0o600
+		}
+		fd, e := sys(sysOpenat2, root, c.path, how(c.flags, mode, c.resolve), 24)
+		if e != c.want {
+			t.Errorf("%s, %#x: %v, want %v", c.path, c.resolve, e, c.want)
+		}
+		if e == 0 {
+			posix.Close(int(fd))
+		}
+	}
+	if _, e := sys(sysOpenat2, root, "x", how(0, 0, 0), 8); e != syscall.EINVAL {
+		t.Error(e)
+	}
+}
+
+// TestBadAddresses gives calls addresses that are none.
+func TestBadAddresses(t *testing.T) {
+	for _, nr := range []uintptr{syscall.SYS_OPENAT, sysStat, syscall.SYS_READLINKAT, syscall.SYS_MKDIRAT, syscall.SYS_UNLINKAT, syscall.SYS_FCHMODAT, sysFaccessat2} {
+		if _, e := sys(nr, atCWD, 8, 8, 8); e != syscall.EFAULT && e != syscall.EINVAL {
+			t.Errorf("call %d: %v", nr, e)
+		}
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, strings.Repeat("a/", 3000), 0, 0); e != syscall.ENAMETOOLONG {
+		t.Error(e)
+	}
+}
+
+// TestAppendIsAtomic has several write to one file at once.
+func TestAppendIsAtomic(t *testing.T) {
+	dir := fresh(t)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			fd := openPath(t, dir+"/log", syscall.O_WRONLY|syscall.O_CREAT|syscall.O_APPEND)
+			line := bytes.Repeat([]byte{byte('a' + i)}, 99)
+			for range 100 {
+				if n, e := posix.Write(fd, append(line, '\n')); n != 100 || e != 0 {
+					t.Error(n, e)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	lines := strings.Split(strings.TrimSuffix(content(t, dir+"/log"), "\n"), "\n")
+	if len(lines) != 800 {
+		t.Fatal(len(lines))
+	}
+	for _, l := range lines {
+		if l != strings.Repeat(l[:1], 99) {
+			t.Fatalf("torn: %q", l)
+		}
+	}
+}
+
+// TestAtOnce makes, lists, moves and removes at once; nothing is left, nothing deadlocks.
+func TestAtOnce(t *testing.T) {
+	dir := fresh(t)
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			for j := range 200 {
+				a, b := fmt.Sprintf("%s/%d", dir, (i+j)%5), fmt.Sprintf("%s/%d", dir, (i*j)%5)
+				switch j % 6 {
+				case 0:
+					sys(syscall.SYS_MKDIRAT, atCWD, a, 0o755)
+				case 1:
+					if fd, e := sys(syscall.SYS_OPENAT, atCWD, a+"/f", syscall.O_CREAT|syscall.O_RDWR, 0o644); e == 0 {
+						posix.Write(int(fd), []byte("x"))
+						posix.Close(int(fd))
+					}
+				case 2:
+					sys(syscall.SYS_RENAMEAT, atCWD, a, atCWD, b)
+				case 3:
+					sys(syscall.SYS_RENAMEAT, atCWD, a+"/f", atCWD, b+"/g")
+				case 4:
+					sys(syscall.SYS_UNLINKAT, atCWD, b+"/f", 0)
+				case 5:
+					sys(syscall.SYS_UNLINKAT, atCWD, b, atRemovedir)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	// A folder that is listed is whole: each name can be looked up.
+	fd := openPath(t, dir, syscall.O_RDONLY)
+	buf := make([]byte, 4096)
+	n, e := sys(syscall.SYS_GETDENTS64, fd, buf, len(buf))
+	if e != 0 {
+		t.Fatal(e)
+	}
+	_, _, names := syscall.ParseDirent(buf[:n], -1, nil)
+	slices.Sort(names)
+	for _, name := range names {
+		var st syscall.Stat_t
+		if _, e := sys(sysStat, fd, name, &st, 0); e != 0 {
+			t.Error(name, e)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package files
+
+import (
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
+)
+
+const (
+	oTmpfile = 0x410000
+	oLarge   = 0x8000 // O_LARGEFILE, which a 64-bit kernel sets itself
+)
+
+// An objectNode is a Node that makes its Object itself.
+type objectNode interface {
+	open(flags int) (posix.Object, syscall.Errno)
+}
+
+// open is openat(2).
+func open(fd, path uintptr, flags int, mode uint32, how fs.How) (n uintptr, e syscall.Errno) {
+	if flags&(syscall.O_CREAT|oTmpfile&^syscall.O_DIRECTORY) == 0 {
+		mode = 0
+	}
+	mode &^= posix.Mask()
+	flags, e = fs.OpenFlags(flags)
+	if e != 0 {
+		return 0, e
+	}
+	e = withName(fd, path, func(at fs.Place, name string) syscall.Errno {
+		p, e := Tree.Open(at, name, flags, mode&0o7777, how)
+		if e != 0 {
+			return e
+		}
+		n, e = install(p, flags)
+		return e
+	})
+	return n, e
+}
+
+// install opens a descriptor for what is at p, whose reference it takes over.
+func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
+	keep := flags &^ (oTmpfile &^ syscall.O_DIRECTORY)
+	if flags&oPath != 0 {
+		fd, e := posix.Install(&pathOnly{at{p: p}}, keep)
+		return uintptr(fd), e
+	}
+	o, f, e := object(p, flags)
+	if e != 0 {
+		return 0, e
+	}
+	if f != nil { // open already: another descriptor of the same
+		fd, e := posix.InstallFile(f, flags&syscall.O_CLOEXEC != 0)
+		if e != 0 {
+			f.Put()
+		}
+		return uintptr(fd), e
+	}
+	fd, e := posix.Install(o, keep|oLarge)
+	return uintptr(fd), e
+}
+
+// object makes the Object for what is at p, or gives a description that there is. It takes over p's reference.
+func object(p fs.Place, flags int) (posix.Object, *posix.File, syscall.Errno) {
+	switch n := p.Node.(type) {
+	case *descriptor:
+		defer p.Drop()
+		f := posix.Get(n.fd)
+		if f == nil {
+			return nil, nil, syscall.ENXIO
+		}
+		return nil, f, 0
+	case fs.Dir:
+		return &dir{at: at{p: p}, d: n}, nil, 0
+	case fs.File:
+		o := &file{at: at{p: p}, data: n}
+		if m, ok := n.(fs.Opener); ok {
+			var e syscall.Errno
+			if o.data, e = m.Open(flags); e != 0 {
+				p.Drop()
+				return nil, nil, e
+			}
+		}
+		return o, nil, 0
+	}
+	a := p.Attr()
+	var o posix.Object
+	e := syscall.ENXIO
+	switch a.Type() {
+	case syscall.S_IFIFO:
+		o, e = openFifo(p, flags)
+	case syscall.S_IFCHR:
+		o, e = openDevice(p, a.Rdev)
+	}
+	if e != 0 {
+		p.Drop()
+	}
+	return o, nil, e
+}
+
+// openat2 is openat2(2).
+func openat2(a [6]uintptr) (uintptr, syscall.Errno) {
+	var how struct{ flags, mode, resolve uint64 }
+	if a[3] < openHowSize {
+		return 0, syscall.EINVAL
+	}
+	if a[3] > 4096 {
+		return 0, syscall.E2BIG
+	}
+	if e := user.Take(&how, a[2]); e != 0 {
+		return 0, e
+	}
+	rest, e := user.Bytes(a[2]+openHowSize, a[3]-openHowSize)
+	if e != 0 {
+		return 0, e
+	}
+	for _, b := range rest {
+		if b != 0 {
+			return 0, syscall.E2BIG
+		}
+	}
+	creates := how.flags&(syscall.O_CREAT|oTmpfile&^syscall.O_DIRECTORY) != 0
+	switch {
+	case how.flags&^openat2KnownFlag != 0, how.resolve&^resolveKnown != 0, how.mode&^0o7777 != 0, how.mode != 0 && !creates,
+		how.resolve&(resolveBeneath|resolveInRoot) == resolveBeneath|resolveInRoot:
+		return 0, syscall.EINVAL
+	}
+	if how.flags&oPath != 0 && how.flags&^(oPath|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC) != 0 {
+		return 0, syscall.EINVAL
+	}
+	var h fs.How
+	for _, r := range []struct {
+		bit uint64
+		how fs.How
+	}{{resolveNoXdev, fs.NoMounts}, {resolveNoLinks, fs.NoSymlinks}, {resolveNoMagic, fs.NoMagic}, {resolveBeneath, fs.Beneath}, {resolveInRoot, fs.InRoot}} {
+		if how.resolve&r.bit != 0 {
+			h |= r.how
+		}
+	}
+	// Where an absolute path is confined to the folder, the folder counts.
+	if how.resolve&(resolveBeneath|resolveInRoot) != 0 {
+		path, e := user.String(a[1])
+		if e != 0 {
+			return 0, e
+		}
+		if path == "" {
+			return 0, syscall.ENOENT
+		}
+		at, e := start(a[0], ".")
+		if e != 0 {
+			return 0, e
+		}
+		defer at.Drop()
+		p, e := Tree.Open(at, path, int(how.flags), uint32(how.mode)&^posix.Mask(), h)
+		if e != 0 {
+			return 0, e
+		}
+		return install(p, int(how.flags))
+	}
+	return open(a[0], a[1], int(how.flags), uint32(how.mode), h)
+}

@@ -1,0 +1,320 @@
+package files
+
+import (
+	"encoding/hex"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/proc"
+	"github.com/hardtack-os/hardtack/libos/posix"
+)
+
+// newProc makes /proc: proc(5), as much of it as programs look at.
+func newProc() fs.FileSystem {
+	const magic = 0x9fa0
+	fd := &proc.Folder{More: descriptors}
+	self := proc.Dir("1",
+		proc.Make("cmdline", func() []byte { return zeroEnded(os.Args) }),
+		proc.Make("comm", func() []byte { return []byte(comm() + "\n") }),
+		proc.Make("environ", func() []byte { return zeroEnded(os.Environ()) }),
+		proc.Make("stat", procStat), proc.Make("statm", procStatm), proc.Make("status", procStatus),
+		proc.Make("limits", procLimits), proc.Make("mounts", procMounts), proc.Make("mountinfo", procMountinfo),
+		proc.Text("cgroup", "0::/\n"), proc.Text("maps", ""), proc.Text("oom_score_adj", "0\n"),
+		proc.Symlink("exe", executable),
+		proc.Magic("cwd", pathOf(here), func() (fs.Place, fs.Errno) { return here(), 0 }),
+		proc.Magic("root", func() string { return "/" }, func() (fs.Place, fs.Errno) { return Tree.Root(), 0 }),
+		proc.Named{Name: "fd", Node: fd, Type: syscall.S_IFDIR},
+	)
+	return proc.New(magic, &proc.Folder{Names: []proc.Named{
+		self,
+		proc.Symlink("self", func() string { return "1" }),
+		proc.Symlink("mounts", func() string { return "self/mounts" }),
+		proc.Make("cpuinfo", procCPUs), proc.Make("meminfo", procMemory), proc.Make("stat", procSystem),
+		proc.Make("uptime", func() []byte { return []byte(seconds(posix.Uptime()) + " " + seconds(idle()) + "\n") }),
+		proc.Make("loadavg", func() []byte { return []byte("0.00 0.00 0.00 1/1 1\n") }),
+		proc.Make("version", func() []byte {
+			return []byte(uname(0) + " version " + uname(2) + " (" + runtime.Version() + ") " + uname(3) + "\n")
+		}),
+		proc.Text("filesystems", "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n"),
+		proc.Make("cmdline", func() []byte { return []byte(strings.Join(os.Args, " ") + "\n") }),
+		proc.Dir("sys",
+			proc.Dir("kernel",
+				proc.Make("hostname", func() []byte { return []byte(uname(1) + "\n") }),
+				proc.Make("osrelease", func() []byte { return []byte(uname(2) + "\n") }),
+				proc.Make("ostype", func() []byte { return []byte(uname(0) + "\n") }),
+				proc.Make("version", func() []byte { return []byte(uname(3) + "\n") }),
+				proc.Text("domainname", "(none)\n"), proc.Text("pid_max", "32768\n"), proc.Text("threads-max", "16384\n"), proc.Text("cap_last_cap", "40\n"),
+				proc.Dir("random",
+					proc.Make("boot_id", func() []byte { return []byte(bootID() + "\n") }),
+					proc.Make("uuid", func() []byte { return []byte(uuid() + "\n") }),
+					proc.Text("entropy_avail", "256\n"), proc.Text("poolsize", "256\n")),
+			),
+			proc.Dir("vm", proc.Text("overcommit_memory", "0\n"), proc.Text("max_map_count", "65530\n"), proc.Text("swappiness", "0\n")),
+			proc.Dir("fs", proc.Text("file-max", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("nr_open", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("pipe-max-size", "1048576\n")),
+			proc.Dir("net", proc.Dir("core", proc.Text("somaxconn", "4096\n"))),
+		),
+	}})
+}
+
+func zeroEnded(list []string) []byte {
+	var b []byte
+	for _, s := range list {
+		b = append(append(b, s...), 0)
+	}
+	return b
+}
+
+// executable is what the program was started as: there is no file of it.
+func executable() string {
+	if len(os.Args) == 0 {
+		return "/"
+	}
+	return "/" + strings.TrimLeft(os.Args[0], "/")
+}
+
+// comm is the program's name, 15 bytes at most.
+func comm() string {
+	name := executable()
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	return name[:min(len(name), 15)]
+}
+
+func uname(i int) string {
+	var u posix.Utsname
+	posix.Uname(&u)
+	s, _, _ := strings.Cut(string(u[i][:]), "\x00")
+	return s
+}
+
+func pathOf(place func() fs.Place) func() string {
+	return func() string {
+		p := place()
+		defer p.Drop()
+		path, _ := Tree.PathTo(p)
+		return path
+	}
+}
+
+// seconds writes nanoseconds with two places.
+func seconds(ns int64) string {
+	cs := ns / 1e7
+	return strconv.FormatInt(cs/100, 10) + "." + string([]byte{byte('0' + cs/10%10), byte('0' + cs%10)})
+}
+
+// idle is for how long CPUs have had nothing to run, all together.
+func idle() int64 { return max(posix.Uptime()*int64(runtime.NumCPU())-posix.CPUTime(), 0) }
+
+func kilobytes(b uint64) string { return strconv.FormatUint(b/1024, 10) }
+
+func procCPUs() []byte {
+	var b strings.Builder
+	for i := range runtime.NumCPU() {
+		n := strconv.Itoa(i)
+		b.WriteString("processor\t: " + n + "\nvendor_id\t: unknown\nmodel name\t: " + runtime.GOARCH + "\nphysical id\t: 0\ncore id\t\t: " + n +
+			"\ncpu cores\t: " + strconv.Itoa(runtime.NumCPU()) + "\n\n")
+	}
+	return []byte(b.String())
+}
+
+func procMemory() []byte {
+	total, free := posix.Memory()
+	var b strings.Builder
+	for _, l := range []struct {
+		name  string
+		bytes uint64
+	}{{"MemTotal", total}, {"MemFree", free}, {"MemAvailable", free}, {"Buffers", 0}, {"Cached", 0}, {"SwapCached", 0}, {"Active", total - free}, {"Inactive", 0}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Shmem", 0}, {"Slab", 0}} {
+		n := kilobytes(l.bytes)
+		b.WriteString(l.name + ":" + strings.Repeat(" ", max(1, 24-len(l.name)-1-len(n))) + n + " kB\n")
+	}
+	return []byte(b.String())
+}
+
+// ticks is a time in hundredths of a second.
+func ticks(ns int64) string { return strconv.FormatInt(ns/1e7, 10) }
+
+func procSystem() []byte {
+	n := runtime.NumCPU()
+	line := func(name string, busy, idle int64) string {
+		return name + " " + ticks(busy) + " 0 0 " + ticks(idle) + " 0 0 0 0 0 0\n"
+	}
+	busy := posix.CPUTime()
+	s := line("cpu ", busy, idle())
+	for i := range n {
+		s += line("cpu"+strconv.Itoa(i), busy/int64(n), idle()/int64(n))
+	}
+	boot := (clock() - posix.Uptime()) / 1e9
+	return []byte(s + "intr 0\nctxt 0\nbtime " + strconv.FormatInt(boot, 10) + "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n")
+}
+
+func procStat() []byte {
+	total, free := posix.Memory()
+	used := total - free
+	f := []string{"1", "(" + comm() + ")", "R", "0", "1", "1", "0", "-1", "0", "0", "0", "0", "0", ticks(posix.CPUTime()), "0", "0", "0", "20", "0",
+		strconv.Itoa(runtime.NumCPU()), "0", "0", strconv.FormatUint(used, 10), strconv.FormatUint(used/4096, 10), strconv.FormatUint(1<<64-1, 10)}
+	for len(f) < 52 {
+		f = append(f, "0")
+	}
+	return []byte(strings.Join(f, " ") + "\n")
+}
+
+func procStatm() []byte {
+	total, free := posix.Memory()
+	n := strconv.FormatUint((total-free)/4096, 10)
+	return []byte(n + " " + n + " 0 0 0 " + n + " 0\n")
+}
+
+func procStatus() []byte {
+	total, free := posix.Memory()
+	used := kilobytes(total - free)
+	return []byte("Name:\t" + comm() + "\nUmask:\t0" + strconv.FormatUint(uint64(posix.Mask()), 8) + "\nState:\tR (running)\nTgid:\t1\nNgid:\t0\nPid:\t1\nPPid:\t0\nTracerPid:\t0\n" +
+		"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nVmPeak:\t" + used + " kB\nVmSize:\t" + used + " kB\nVmHWM:\t" + used + " kB\nVmRSS:\t" + used + " kB\nThreads:\t" +
+		strconv.Itoa(runtime.NumCPU()) + "\nCpus_allowed:\t" + strconv.FormatUint(uint64(1)<<min(runtime.NumCPU(), 63)-1, 16) + "\nCpus_allowed_list:\t0-" + strconv.Itoa(runtime.NumCPU()-1) + "\n")
+}
+
+func procLimits() []byte {
+	var b strings.Builder
+	row := func(cells ...string) {
+		for i, width := range []int{26, 21, 21, 10} {
+			b.WriteString(cells[i] + strings.Repeat(" ", max(0, width-len(cells[i]))))
+		}
+		b.WriteByte('\n')
+	}
+	row("Limit", "Soft Limit", "Hard Limit", "Units")
+	for i, l := range [][2]string{{"Max cpu time", "seconds"}, {"Max file size", "bytes"}, {"Max data size", "bytes"}, {"Max stack size", "bytes"}, {"Max core file size", "bytes"},
+		{"Max resident set", "bytes"}, {"Max processes", "processes"}, {"Max open files", "files"}, {"Max locked memory", "bytes"}, {"Max address space", "bytes"}} {
+		var r syscall.Rlimit
+		posix.Prlimit(0, i, nil, &r)
+		row(l[0], limit(r.Cur), limit(r.Max), l[1])
+	}
+	return []byte(b.String())
+}
+
+func limit(n uint64) string {
+	if n == ^uint64(0) {
+		return "unlimited"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// escaped writes a path as /proc/mounts does.
+func escaped(path string) string {
+	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(path)
+}
+
+func access0(m *fs.Mount) string {
+	if m.ReadOnly {
+		return "ro"
+	}
+	return "rw"
+}
+
+func procMounts() []byte {
+	var b strings.Builder
+	for _, m := range Tree.Mounts() {
+		b.WriteString(m.Type + " " + escaped(m.Path) + " " + m.Type + " " + access0(m) + " 0 0\n")
+	}
+	return []byte(b.String())
+}
+
+func procMountinfo() []byte {
+	var b strings.Builder
+	parent := "1"
+	for i, m := range Tree.Mounts() {
+		b.WriteString(strconv.Itoa(20+i) + " " + parent + " 0:" + strconv.FormatUint(m.Dev, 10) + " / " + escaped(m.Path) + " " + access0(m) + " - " + m.Type + " " + m.Type + " " + access0(m) + "\n")
+		parent = "20" // mounts of mounts are told as if they were the root's
+	}
+	return []byte(b.String())
+}
+
+// uuid is a random one, RFC 9562.
+func uuid() string {
+	var b [16]byte
+	posix.Getrandom(b[:], 0)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+var bootID = sync.OnceValue(uuid)
+
+// clock is the time of day, in nanoseconds since 1970.
+func clock() int64 { return time.Now().UnixNano() }
+
+// A descriptor is the node that an entry of /proc/self/fd leads to, where what is open is not in the tree: to open it is to have another descriptor of the same
+// description. (On Linux it would be another description.)
+type descriptor struct {
+	fs.Node
+	fd int
+}
+
+// Attr implements fs.Node.
+func (d *descriptor) Attr(a *fs.Attr) {
+	var st syscall.Stat_t
+	posix.Fstat(d.fd, &st)
+	*a = fs.Attr{Ino: st.Ino, Mode: st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Rdev: st.Rdev, Size: st.Size, Blksize: st.Blksize}
+}
+
+// SetAttr implements fs.Node.
+func (d *descriptor) SetAttr(*fs.Change) fs.Errno { return 0 }
+
+// Ref implements fs.Node.
+func (d *descriptor) Ref() {}
+
+// Unref implements fs.Node.
+func (d *descriptor) Unref() {}
+
+// descriptors are the entries of /proc/self/fd.
+func descriptors() (list []proc.Named) {
+	for fd := range posix.Descriptors() {
+		list = append(list, proc.Magic(strconv.Itoa(fd), func() string { return describe(fd) }, func() (fs.Place, fs.Errno) {
+			f := posix.Get(fd)
+			if f == nil {
+				return fs.Place{}, syscall.ENOENT
+			}
+			defer f.Put()
+			if o, ok := f.Object().(located); ok {
+				return o.place().Again(), 0
+			}
+			root := Tree.Root()
+			root.Drop()
+			return fs.Place{Mount: root.Mount, Node: &descriptor{fd: fd}}, 0
+		}))
+	}
+	return list
+}
+
+// describe is what readlink says of a descriptor.
+func describe(fd int) string {
+	f := posix.Get(fd)
+	if f == nil {
+		return ""
+	}
+	defer f.Put()
+	if o, ok := f.Object().(located); ok {
+		p := *o.place()
+		if _, folder := p.Node.(fs.Dir); folder {
+			if path, e := Tree.PathTo(p); e == 0 {
+				return path
+			}
+		}
+		return "/" // a file's names are not kept
+	}
+	var st syscall.Stat_t
+	posix.Fstat(fd, &st)
+	kind := "anon_inode"
+	switch st.Mode & syscall.S_IFMT {
+	case syscall.S_IFIFO:
+		kind = "pipe"
+	case syscall.S_IFSOCK:
+		kind = "socket"
+	case syscall.S_IFCHR:
+		return "/dev/console"
+	}
+	return kind + ":[" + strconv.FormatUint(st.Ino, 10) + "]"
+}

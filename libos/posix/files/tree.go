@@ -1,0 +1,83 @@
+package files
+
+import (
+	iofs "io/fs"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
+	"github.com/hardtack-os/hardtack/libos/posix"
+)
+
+// Root is the filesystem at "/".
+var Root = mem.New(limits())
+
+// Tree is what all paths are about. A program's own module mounts into it.
+var Tree = fs.NewTree("tmpfs", Root)
+
+// limits are half of the memory, and an inode for each 8 KiB of that: an inode with its name takes less than one.
+func limits() mem.Options {
+	total, _ := posix.Memory()
+	return mem.Options{Limit: int64(total / 2), Inodes: int64(total / 16384)}
+}
+
+// cwd is the current folder.
+var cwd struct {
+	sync.Mutex
+	fs.Place
+}
+
+func init() {
+	before = posix.RegisterFiles(serve)
+	beforeMore = posix.Extend(serveMore)
+	cwd.Place = Tree.Root()
+	for _, dir := range []struct {
+		path string
+		mode uint32
+	}{{"/dev", 0o755}, {"/etc", 0o755}, {"/proc", 0o555}, {"/root", 0o700}, {"/run", 0o755}, {"/tmp", 0o1777}, {"/var", 0o755}, {"/var/tmp", 0o1777}} {
+		Tree.Mkdir(cwd.Place, dir.path, dir.mode)
+	}
+	Tree.Mount("/dev", "devtmpfs", devices())
+	Tree.Mount("/proc", "proc", newProc())
+	etc()
+	goTo(os.Getenv("PWD"))
+}
+
+// goTo makes an absolute path the current folder, where it leads to one. It is called again when there are more files.
+func goTo(path string) {
+	if path == "" || path[0] != '/' {
+		return
+	}
+	if p, e := Tree.Resolve(cwd.Place, path, 0); e == 0 {
+		setCwd(p)
+	}
+}
+
+// Plant puts files below the root: see mem.FS.Plant. It is for init functions.
+func Plant(seed iofs.FS) {
+	Root.Plant(seed)
+	goTo(os.Getenv("PWD"))
+}
+
+// here is the current folder, with a reference.
+func here() fs.Place {
+	cwd.Lock()
+	defer cwd.Unlock()
+	return cwd.Again()
+}
+
+// setCwd makes p the current folder, and takes over its reference. ENOTDIR.
+func setCwd(p fs.Place) syscall.Errno {
+	if _, ok := p.Node.(fs.Dir); !ok {
+		p.Drop()
+		return syscall.ENOTDIR
+	}
+	cwd.Lock()
+	old := cwd.Place
+	cwd.Place = p
+	cwd.Unlock()
+	old.Drop()
+	return 0
+}
