@@ -280,6 +280,7 @@ const loopbackProgram = `package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -296,6 +297,25 @@ func check(ok bool, what ...any) {
 		fmt.Println(what...)
 		os.Exit(1)
 	}
+}
+
+var served net.Conn // by a web server
+
+// copied checks that no more than so many bytes that were written to a connection were copied, as the stack counts them.
+func copied(c net.Conn, most int) {
+	dump, err := os.ReadFile("/proc/net/dump")
+	check(err == nil, err)
+	for line := range strings.Lines(string(dump)) {
+		f := strings.Fields(line)
+		if len(f) < 6 || f[3] != c.LocalAddr().String() || f[4] != c.RemoteAddr().String() {
+			continue
+		}
+		var in, out int
+		_, err := fmt.Sscanf(f[len(f)-1], "%d/%d", &in, &out)
+		check(err == nil && out <= most, "copied:", line)
+		return
+	}
+	check(false, "no line for", c.LocalAddr(), c.RemoteAddr(), string(dump))
 }
 
 // relay has bytes copied by io.Copy in ways for which package net asks the kernel (splice, sendfile): from one connection to another, and from a file.
@@ -331,7 +351,23 @@ func relay() {
 		check(err == nil, err)
 		n, err := io.Copy(c, f)
 		check(int(n) == len(hosts) && err == nil, "file:", n, err)
+		copied(c, 0)
 	})
+	const roots = "/etc/ssl/certs/ca-certificates.crt"
+	large, err := os.ReadFile(roots)
+	check(err == nil && len(large) > 50_000, len(large), err)
+	web := &http.Server{
+		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, roots) }),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { served = c; return ctx },
+	}
+	wl, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err == nil, err)
+	go web.Serve(wl)
+	r, err := http.Get("http://" + wl.Addr().String())
+	check(err == nil, err)
+	got, err := io.ReadAll(r.Body)
+	check(err == nil && bytes.Equal(got, large), "web:", len(got), err)
+	copied(served, 1000) // the response's head
 	for _, x := range []struct {
 		addr string
 		want []byte

@@ -197,6 +197,7 @@ func (c *Conn) leave() {
 		return
 	}
 	c.gone = true
+	c.s.ended.add(c.c)
 	c.s.tcp.remove(c)
 	c.s.timers.stop(&c.timer)
 	if c.hold != nil {

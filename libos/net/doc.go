@@ -14,6 +14,10 @@
 // What a program writes is copied once into blocks that packets refer to until they are acknowledged, or not at all with [Conn.TryWriteBuf]; what it reads is copied once
 // out of the blocks that it came in, or not at all with [Conn.TryReadBuf]. Everything else passes references. [Conn.Info] counts copied bytes.
 //
+// # Looking at it
+//
+// [Stack.Dump] writes what netstat would, [Stack.Dropped] what was dropped and why, [Conn.Info] all of one connection.
+//
 // # Locks
 //
 // In this order: an endpoint's mutex (of two, never both); a listener's, after that of one of its connections; the network layer's and the devices'; those of tables,

@@ -84,7 +84,10 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 		return
 	}
 	l.core.Config.MSS, l.core.Config.IPv6 = l.s.mss(&via, &l.opts), via.src.Is6()
+	dropped, bad := l.core.Dropped, l.core.BadCookies
 	core, answer := l.core.Input(now, t, in, &o.segment)
+	l.s.Counters.TCPBacklog.Add(l.core.Dropped - dropped)
+	l.s.Counters.TCPCookie.Add(l.core.BadCookies - bad)
 	l.mu.Unlock()
 	if answer {
 		l.s.answer(t, o)

@@ -41,6 +41,7 @@ type Stack struct {
 
 	mu sync.Mutex // for changes of cards
 
+	ended    ended
 	Counters Counters
 }
 
@@ -67,6 +68,8 @@ type Counters struct {
 	UDPNoEndpoint, UDPMalformed, UDPChecksum atomic.Uint64
 	TCPNoEndpoint, TCPMalformed, TCPChecksum atomic.Uint64
 	TCPAddress                               atomic.Uint64 // from or to many hosts
+	TCPBacklog                               atomic.Uint64 // SYNs to programs that do not keep up
+	TCPCookie                                atomic.Uint64 // acknowledgments of what nobody has sent
 	NoProtocol                               atomic.Uint64
 	LoopbackFull, NoMemory, NoRoute          atomic.Uint64
 }

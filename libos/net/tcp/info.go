@@ -20,8 +20,33 @@ type Stats struct {
 	OldTimestamps           uint64
 	Unacceptable            uint64
 	NoMemory                uint64 // segments dropped because the data held on to too much
+	Holes                   uint64 // segments dropped because they would have made one hole too many
 
 	keepProbes int // since the peer was last heard
+}
+
+// Add adds another connection's counts.
+func (s *Stats) Add(o *Stats) {
+	s.SegmentsIn += o.SegmentsIn
+	s.SegmentsOut += o.SegmentsOut
+	s.BytesIn += o.BytesIn
+	s.BytesOut += o.BytesOut
+	s.CopiedIn += o.CopiedIn
+	s.CopiedOut += o.CopiedOut
+	s.Resent += o.Resent
+	s.Losses += o.Losses
+	s.Timeouts += o.Timeouts
+	s.TailProbes += o.TailProbes
+	s.WindowProbes += o.WindowProbes
+	s.Challenges += o.Challenges
+	s.Marks += o.Marks
+	s.DSACKs += o.DSACKs
+	s.Duplicates += o.Duplicates
+	s.OutOfOrder += o.OutOfOrder
+	s.OldTimestamps += o.OldTimestamps
+	s.Unacceptable += o.Unacceptable
+	s.NoMemory += o.NoMemory
+	s.Holes += o.Holes
 }
 
 // Info is what TCP_INFO tells.

@@ -115,6 +115,7 @@ func (c *Conn) inputSynchronized(now tick.Time, s *Segment) {
 	}
 	if c.tsOK && s.Flags&RST == 0 {
 		if !o.HasTimestamps {
+			c.stats.Unacceptable++
 			return // RFC 7323, 3.2
 		}
 		const outdated = 24 * 24 * time.Hour // by then the clock may have gone round (5.5)
@@ -142,6 +143,7 @@ func (c *Conn) inputSynchronized(now tick.Time, s *Segment) {
 		return
 	}
 	if s.Flags&ACK == 0 {
+		c.stats.Unacceptable++
 		return
 	}
 	if c.state == SynReceived {
@@ -521,6 +523,11 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 	c.rcvMSS = max(c.rcvMSS, min(max(s.SegmentSize, min(s.Size, c.config.MSS)), c.config.MSS))
 	if s.Seq != c.rcvNxt {
 		c.stats.OutOfOrder++
+		if c.ooo.full(s) {
+			c.stats.Holes++
+			c.ackNow = true
+			return
+		}
 		if b, dup := c.ooo.add(s); dup {
 			c.duplicate(b)
 		}

@@ -28,7 +28,20 @@ func (a *reassembly) held() (n int) {
 	return n
 }
 
-// add takes a segment's payload over. duplicate is a part of it that was there already, for a DSACK (RFC 2883, 4.2).
+// full tells whether a segment would make one hole too many.
+func (a *reassembly) full(s *Segment) bool {
+	if len(a.runs) < maxHoles {
+		return false
+	}
+	for i := range a.runs {
+		if r := &a.runs[i]; s.Seq.LessEq(r.end) && r.first.LessEq(s.Seq.Add(s.Size)) {
+			return false
+		}
+	}
+	return true
+}
+
+// add takes a segment's payload over. duplicate is a part of it that was there already, for a DSACK (RFC 2883, 4.2). The segment does not make it full.
 func (a *reassembly) add(s *Segment) (duplicate Block, dup bool) {
 	first, end := s.Seq, s.Seq.Add(s.Size)
 	i := 0
@@ -42,9 +55,6 @@ func (a *reassembly) add(s *Segment) (duplicate Block, dup bool) {
 		}
 	}
 	if i == len(a.runs) || end.Less(a.runs[i].first) {
-		if len(a.runs) >= maxHoles {
-			return duplicate, dup
-		}
 		a.insert(i, first)
 	}
 	r := &a.runs[i]

@@ -428,8 +428,15 @@ func TestHolesAreBounded(t *testing.T) {
 		r, _ := pool.Get()
 		r.Truncate(1)
 		s := Segment{Seq: Seq(2 * i), Payload: []buf.Ref{r}, Size: 1}
-		a.add(&s)
+		if full := a.full(&s); full != (i >= maxHoles) {
+			t.Fatalf("after %d holes it is full: %v", i, full)
+		} else if !full {
+			a.add(&s)
+		}
 		s.release()
+	}
+	if s := (Segment{Seq: 1, Size: 1}); a.full(&s) {
+		t.Error("what fills a hole has no room")
 	}
 	if len(a.runs) != maxHoles || pool.Stats().InUse != maxHoles {
 		t.Errorf("%d runs, %d blocks", len(a.runs), pool.Stats().InUse)
