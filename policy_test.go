@@ -57,7 +57,7 @@ var imports = []struct {
 	{"ci/image/guest/balloon", []string{"libos/vm"}, "it is what is judged: a program with a cache that can be asked back"},
 	{"ci/bench/guest/balloon", []string{"libos/vm/balloon"}, "it is what is measured: a program that gives memory back"},
 	{"ci/bench/guest/faults", []string{"exo"}, "it is what is measured: a program on exo's page tables"},
-	{"ci/peer", []string{"ci/peer", "internal/netns", "libos/net", "gvisor.dev/gvisor"}, "it is a judge: stacks of others, in a module of its own"},
+	{"ci/peer", []string{"ci/peer", "internal/netns", "libos/net", "gvisor.dev/gvisor", "github.com/google/gopacket"}, "it is a judge: stacks of others, and packets that others make, in a module of its own"},
 	{"ci/peer/capi", []string{"libos/net", "libos/posix/sock"}, "it hands the stack's sockets to C, with the addresses that C has"},
 	{"ci", []string{"ci", "boot", "internal"}, "the bench and the image tests judge from outside: they share no code with the tool they judge"},
 }

@@ -3,6 +3,7 @@ module github.com/hardtack-os/hardtack/ci/peer
 go 1.26.3
 
 require (
+	github.com/google/gopacket v1.1.19
 	github.com/hardtack-os/hardtack v0.0.0
 	gvisor.dev/gvisor v0.0.0-20260905035102-160fafc42237
 )

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/ip"
+	"github.com/hardtack-os/hardtack/libos/net/link"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
 )
 
@@ -54,6 +55,14 @@ func (s *Stack) Dropped() (list []Drop) {
 		{"tcp: backlog full", &c.TCPBacklog}, {"tcp: no such cookie", &c.TCPCookie},
 	} {
 		list = append(list, Drop{x.why, x.n.Load()})
+	}
+	for _, c := range *s.cards.Load() {
+		if c == nil {
+			continue
+		}
+		if d, ok := c.iface.Device.(link.Counting); ok {
+			d.Dropped(func(why string, n uint64) { list = append(list, Drop{c.iface.Info.Name + ": " + why, n}) })
+		}
 	}
 	s.ended.Lock()
 	all := s.ended.Stats

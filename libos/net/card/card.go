@@ -48,6 +48,20 @@ type Counters struct {
 	Refused    atomic.Uint64 // commands that the card did not carry out
 }
 
+// Dropped implements link.Counting.
+func (c *Card) Dropped(f func(why string, n uint64)) {
+	n := &c.Count
+	for _, x := range []struct {
+		why string
+		n   *atomic.Uint64
+	}{
+		{"frames of impossible length", &n.BadLength}, {"frames of impossible buffers", &n.BadBuffers}, {"frames with a senseless header", &n.BadHeader},
+		{"no block to receive into", &n.NoBlocks}, {"no memory to send", &n.NoMemory},
+	} {
+		f(x.why, x.n.Load())
+	}
+}
+
 // A Card is a virtio network card as a device.
 type Card struct {
 	nic   *nic.NIC

@@ -145,3 +145,9 @@ type Changing interface {
 	// Announced says that addresses were announced (gratuitous ARP), after Announce.
 	Announced()
 }
+
+// A Counting device counts what it drops.
+type Counting interface {
+	// Dropped calls f for each reason for which it drops frames, with how many it has dropped.
+	Dropped(f func(why string, n uint64))
+}

@@ -3,6 +3,7 @@ package files
 import (
 	"strings"
 
+	"github.com/hardtack-os/hardtack/libos/fs/proc"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
 )
 
@@ -18,7 +19,15 @@ func etc() {
 	} {
 		Root.Provide("etc/"+name, func() []byte { return []byte(text) }, nil)
 	}
-	memfile.To(func(name string, f memfile.File) { Root.Provide(strings.TrimPrefix(name, "/"), f.Contents, f.Changed) })
+	memfile.To(func(name string, f memfile.File) {
+		if file, ok := strings.CutPrefix(name, "/proc/net/"); ok {
+			network.Lock()
+			network.files = append(network.files, proc.Make(file, f.Contents))
+			network.Unlock()
+			return
+		}
+		Root.Provide(strings.TrimPrefix(name, "/"), f.Contents, f.Changed)
+	})
 }
 
 // mimeTypes are those of files that one serves, by RFCs 4337, 6713, 7158, 7763, 8081, 9239, 9512, 9649 and IANA's list.

@@ -272,6 +272,17 @@ func TestProvided(t *testing.T) {
 	}
 }
 
+// TestProvidedInProc: what is provided below /proc/net is there, for /proc is a filesystem of its own.
+func TestProvidedInProc(t *testing.T) {
+	n := 0
+	memfile.Provide("/proc/net/counted", memfile.File{Contents: func() []byte { n++; return []byte{byte('0' + n)} }, Changed: func() int64 { return 1 }})
+	for _, want := range []string{"1", "2"} {
+		if got := content(t, "/proc/net/counted"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestPlanted has files of the image beside those that are there.
 func TestPlanted(t *testing.T) {
 	Plant(fstest.MapFS{"etc/hostname": {Data: []byte("mine\n")}, "srv/www/index.html": {Data: []byte("<html>")}, "tmp/seed": {Data: []byte("x"), Mode: 0o600}})

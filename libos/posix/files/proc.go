@@ -59,7 +59,20 @@ func newProc() fs.FileSystem {
 			proc.Dir("fs", proc.Text("file-max", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("nr_open", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("pipe-max-size", "1048576\n")),
 			proc.Dir("net", proc.Dir("core", proc.Text("somaxconn", "4096\n"))),
 		),
+		proc.Named{Name: "net", Node: &proc.Folder{More: networkFiles}, Type: syscall.S_IFDIR},
 	}})
+}
+
+// network are the files in /proc/net: what the network has provided, if there is one.
+var network struct {
+	sync.Mutex
+	files []proc.Named
+}
+
+func networkFiles() []proc.Named {
+	network.Lock()
+	defer network.Unlock()
+	return network.files[:len(network.files):len(network.files)]
 }
 
 func zeroEnded(list []string) []byte {
