@@ -90,7 +90,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 	l.s.Counters.TCPCookie.Add(l.core.BadCookies - bad)
 	l.mu.Unlock()
 	if answer {
-		l.s.answer(t, o)
+		l.s.sendSegment(&via, o)
 		return
 	}
 	if core == nil {
