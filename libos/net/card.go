@@ -191,18 +191,26 @@ func (s *Stack) transport(now tick.Time, p *ip.Packet) {
 // failure tells the endpoint whose packet did not arrive.
 func (s *Stack) failure(now tick.Time, p *ip.Packet) {
 	e := &p.Failure
-	hard := e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
-	s.failRaw(e, hard)
+	index := 0
+	if p.Interface != nil {
+		index = p.Interface.Index
+	}
+	s.failRaw(now, e, index)
 	switch e.Protocol {
 	case protoUDP:
 		u := s.udp.find(e.Remote, e.Local)
 		if u == nil {
 			return
 		}
+		t, hard := troubleOf(e, index, udpHeader)
 		if e.Err == ip.ErrMTU {
-			s.host.ConfirmMTU(now, e)
+			d := u.Options().Discover
+			if d != DiscoverOmit && d != DiscoverInterface {
+				s.host.ConfirmMTU(now, e)
+			}
+			hard = d != DiscoverDont
 		}
-		u.fail(errnoOfIP(e.Err))
+		u.trouble(t, hard)
 	case protoTCP:
 		c := s.tcp.get(key(tcp.Tuple{Local: e.Local, Remote: e.Remote}))
 		if c == nil || !c.sent(tcp.Seq(e.Seq)) {
@@ -213,6 +221,7 @@ func (s *Stack) failure(now tick.Time, p *ip.Packet) {
 			c.setMTU(e.MTU)
 			return
 		}
+		hard := e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
 		c.fail(errnoOfIP(e.Err), hard)
 	}
 }

@@ -3,9 +3,9 @@ package inet
 import (
 	"net/netip"
 	"sync"
-	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
+	"github.com/hardtack-os/hardtack/libos/net/ip"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
 	"github.com/hardtack-os/hardtack/libos/net/wire"
@@ -76,7 +76,7 @@ func (s *Stack) deliverUDP(now tick.Time, p *packet) {
 		all := s.udp.receivers(src, dst, p.index)
 		p.body[0].TrimFront(udpHeader)
 		for _, u := range all {
-			u.deliver(d, clone(p.body))
+			u.deliverAll(d, p.gso, clone(p.body))
 		}
 		return
 	}
@@ -86,27 +86,52 @@ func (s *Stack) deliverUDP(now tick.Time, p *packet) {
 		if p.from != nil {
 			s.host.Unreachable(now, p.from, wire.CodePort)
 		} else if u := s.udp.find(dst, src); u != nil {
-			u.fail(syscall.ECONNREFUSED) // ourselves: no need of ICMP
+			s.refuse(u, p, length) // ourselves: no need of ICMP
 		}
 		return
 	}
 	p.body[0].TrimFront(udpHeader)
-	if p.gso == 0 {
-		u.deliver(d, p.body)
+	u.deliverAll(d, p.gso, p.body)
+}
+
+// deliverAll gives an endpoint a datagram, or with gso several of so many bytes each that the device has joined.
+func (u *UDP) deliverAll(d datagram, gso int, body []buf.Ref) {
+	if gso > 0 && d.n > gso && u.Options().Join {
+		d.seg, gso = gso, 0
+	}
+	if gso == 0 || d.n <= gso {
+		u.deliver(d, body)
 		return
 	}
-	var q buf.Queue // several datagrams that the device has joined
-	for i := range p.body {
-		q.Append(p.body[i])
-		p.body[i] = buf.Ref{}
+	var q buf.Queue
+	for i := range body {
+		q.Append(body[i])
+		body[i] = buf.Ref{}
 	}
 	var part []buf.Ref
 	for q.Len() > 0 {
-		d.n = min(q.Len(), p.gso)
+		d.n = min(q.Len(), gso)
 		part, _ = q.View(part[:0], 0, d.n, q.Pieces())
 		q.Discard(d.n)
 		u.deliver(d, part)
 	}
+}
+
+// refuse tells an endpoint of ours that nobody of ours takes its datagram, of n bytes with its header.
+func (s *Stack) refuse(u *UDP, p *packet, n int) {
+	e := ip.Error{
+		Err: ip.ErrPortUnreachable, Protocol: protoUDP, From: p.dst, Type: wire.ICMPUnreachable, Code: wire.CodePort,
+		Local: netip.AddrPortFrom(p.src, 0), Remote: netip.AddrPortFrom(p.dst, wire.UDPHeader(p.body[0].Bytes()).DstPort()),
+	}
+	if p.src.Is6() {
+		e.Type, e.Code = wire.ICMP6Unreachable, wire.Code6Port
+	}
+	var quote [548]byte // what is left of RFC 1812's 576 bytes, 4.3.2.3
+	e.Quoted = quote[:0]
+	for i := range p.body {
+		e.Quoted = append(e.Quoted, p.body[i].Bytes()[:min(p.body[i].Len(), len(quote)-len(e.Quoted))]...)
+	}
+	u.trouble(troubleOf(&e, loopbackIndex, udpHeader))
 }
 
 // clone gives further references.

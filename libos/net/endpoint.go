@@ -16,23 +16,24 @@ type Endpoint struct {
 	v6   bool // it was made for IPv6: a UDP speaks IPv4 too, unless Only6
 	hook Hook
 
-	mu      sync.Mutex
-	only6   bool
-	local   netip.AddrPort
-	remote  netip.AddrPort // valid: connected
-	err     syscall.Errno  // of a message that was sent, from ICMP; for a connected endpoint
-	shut    Shut
-	closed  bool
-	opts    UDPOptions
-	groups  []group
-	bytes   buf.Queue // of all messages
-	rx      fifo.Queue[datagram]
-	limit   int // bytes of memory that what was received may hold on to
-	Dropped uint64
+	mu       sync.Mutex
+	only6    bool
+	local    netip.AddrPort
+	remote   netip.AddrPort // valid: connected
+	err      syscall.Errno  // of a message that was sent: SO_ERROR
+	troubles []Trouble      // with RecvErr
+	shut     Shut
+	closed   bool
+	opts     UDPOptions
+	groups   []group
+	bytes    buf.Queue // of all messages
+	rx       fifo.Queue[datagram]
+	limit    int // bytes of memory that what was received may hold on to
+	Dropped  uint64
 }
 
 func newEndpoint(s *Stack, v6 bool, h Hook) Endpoint {
-	return Endpoint{s: s, v6: v6, hook: h, limit: 208 << 10, opts: UDPOptions{MulticastTTL: -1}}
+	return Endpoint{s: s, v6: v6, hook: h, limit: 208 << 10, opts: UDPOptions{MulticastTTL: -1, Discover: DiscoverWant}}
 }
 
 // Shut says which ways of an endpoint were shut.
@@ -53,6 +54,10 @@ type UDPOptions struct {
 	OnlyMine       bool // multicasts only of groups that it has joined itself (IP_MULTICAST_ALL off)
 	TOS            int
 	Broadcast      bool
+	RecvErr        bool // errors are queued with what they are about: IP_RECVERR
+	Discover       Discovery
+	Segment        int  // UDP_SEGMENT: what is sent is cut into datagrams of so many bytes; 0: it is one
+	Join           bool // UDP_GRO: datagrams that have come joined are received in one piece
 	ReuseAddr      bool
 	ReusePort      bool
 }
@@ -60,6 +65,7 @@ type UDPOptions struct {
 // A datagram is what there is of one beside its bytes.
 type datagram struct {
 	n    int
+	seg  int // it is several, of so many bytes each; 0: it is one
 	from netip.AddrPort
 	info Info
 }
@@ -69,6 +75,7 @@ type Info struct {
 	To        netip.Addr // whom it was sent to
 	Interface int
 	TTL, TOS  uint8
+	Segment   int // sent: as UDPOptions.Segment, for this message
 }
 
 // A group is a multicast group and the interface that it is listened to on, 0: any.
@@ -112,9 +119,10 @@ func (u *Endpoint) SetLimit(n int) {
 
 // A Datagram is what TryRecv says of one.
 type Datagram struct {
-	Size int // of all of it
-	From netip.AddrPort
-	Info Info
+	Size    int // of all of it
+	Segment int // not 0: it is several datagrams, of so many bytes each but the last
+	From    netip.AddrPort
+	Info    Info
 }
 
 // TryRecv receives a datagram into p, as much of it as there is room for; peek leaves it.
@@ -129,7 +137,7 @@ func (u *Endpoint) TryRecv(p []byte, peek bool) (n int, d Datagram, err error) {
 		return 0, d, syscall.EAGAIN
 	}
 	r := u.rx.At(0)
-	d = Datagram{Size: r.n, From: r.from, Info: r.info}
+	d = Datagram{Size: r.n, Segment: r.seg, From: r.from, Info: r.info}
 	n = min(len(p), r.n)
 	u.bytes.CopyAt(p[:n], 0)
 	if !peek {
@@ -188,7 +196,7 @@ func (u *Endpoint) ready() Events {
 	if u.shut == ShutReceive|ShutSend {
 		ev |= HangUp
 	}
-	if u.err != 0 {
+	if u.err != 0 || len(u.troubles) > 0 {
 		ev |= Failed
 	}
 	return ev
@@ -255,16 +263,6 @@ func (u *Endpoint) deliver(d datagram, refs []buf.Ref) {
 	u.happened(Readable)
 }
 
-// fail tells of an ICMP error.
-func (u *Endpoint) fail(e syscall.Errno) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.remote.IsValid() && !u.closed {
-		u.err = e
-		u.happened(Failed)
-	}
-}
-
 // hears tells whether it receives what came for a group on an interface, which somebody of this host has joined; mu is held.
 func (u *Endpoint) hears(a netip.Addr, index int) bool {
 	for _, g := range u.groups {
@@ -279,7 +277,7 @@ func (u *Endpoint) hears(a netip.Addr, index int) bool {
 func (u *Endpoint) drop() {
 	u.mu.Lock()
 	groups := u.groups
-	u.closed, u.groups = true, nil
+	u.closed, u.groups, u.troubles = true, nil, nil
 	u.bytes.Clear()
 	u.rx.All()
 	u.mu.Unlock()

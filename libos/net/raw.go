@@ -8,6 +8,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/ip"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
 	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
@@ -318,15 +319,23 @@ func (r *Raw) receive(p *packet) bool {
 	return true
 }
 
-// failRaw tells the endpoints that are connected to where a packet did not arrive.
-func (s *Stack) failRaw(e *ip.Error, hard bool) {
-	if !hard {
-		return // as Linux: what may pass is not told
-	}
+// failRaw tells the endpoints whose packet did not arrive: raw ones of the protocol that are connected to where it went, or queue errors, and the ping endpoint that sent it.
+func (s *Stack) failRaw(now tick.Time, e *ip.Error, index int) {
 	for _, r := range s.raw.list(e.Protocol) {
-		if !r.ping && r.v6 == e.Remote.Addr().Is6() && r.Remote().Addr().WithZone("") == e.Remote.Addr().WithZone("") {
-			r.fail(errnoOfIP(e.Err))
+		to := r.Remote().Addr().WithZone("")
+		switch {
+		case r.v6 != e.Remote.Addr().Is6() || to.IsValid() && to != e.Remote.Addr():
+			continue
+		case r.ping && r.id != e.Local.Port():
+			continue
 		}
+		t, hard := troubleOf(e, index, 0)
+		t.To = netip.AddrPortFrom(t.To.Addr(), 0)
+		if e.Err == ip.ErrMTU {
+			s.host.ConfirmMTU(now, e)
+			hard = r.Options().Discover != DiscoverDont
+		}
+		r.trouble(t, hard)
 	}
 }
 

@@ -37,7 +37,7 @@ func (r *Raw) TrySend(p []byte, to netip.AddrPort, with *Info) (int, error) {
 			return 0, e
 		}
 	}
-	d := udpOut{to: to, src: r.bound, ttl: r.opts.TTL, tos: r.opts.TOS, broadcast: r.opts.Broadcast}
+	d := udpOut{to: to, src: r.bound, ttl: r.opts.TTL, tos: r.opts.TOS, broadcast: r.opts.Broadcast, discover: r.opts.Discover}
 	if a := to.Addr(); a.IsUnspecified() {
 		d.to = netip.AddrPortFrom(loopbackOf(a), 0)
 	}
@@ -125,10 +125,13 @@ func (s *Stack) sendRaw(d *udpOut, o *rawOut, p []byte) syscall.Errno {
 		s.sum(&via, o, r)
 	}
 	k := packet{proto: o.protocol, src: via.src, dst: dst, ttl: via.ttl, tos: via.tos}
-	return s.emit(&via, k, &out.frame, d.loop, ip.Out{Protocol: o.protocol, TOS: via.tos, TTL: via.ttl, Checksum: -1, Fragment: true})
+	e = s.emit(&via, k, &out.frame, d.loop, d.discover.out(ip.Out{Protocol: o.protocol, TOS: via.tos, TTL: via.ttl, Checksum: -1}))
+	s.flush()
+	return e
 }
 
-// emit sends a packet, to ourselves or by a card, or both: k without its bytes, which are those of f.Body, and how the network layer is to send it. It takes the bytes over.
+// emit sends a packet, to ourselves or by a card, or both: k without its bytes, which are those of f.Body, and how the network layer is to send it. It takes the bytes over. The caller
+// flushes.
 func (s *Stack) emit(via *path, k packet, f *link.Frame, loop bool, o ip.Out) (e syscall.Errno) {
 	group := k.dst.IsMulticast()
 	switch {
@@ -151,7 +154,6 @@ func (s *Stack) emit(via *path, k packet, f *link.Frame, loop bool, o ip.Out) (e
 		f.Body = append(f.Body[:0], f.Body[1:]...)
 		e = s.output(via, f, o)
 	}
-	s.flush()
 	return e
 }
 

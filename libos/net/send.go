@@ -75,7 +75,10 @@ const (
 	maxDatagram6 = 65535 - udpHeader
 )
 
-// sendUDP sends a datagram; no endpoint's lock is held.
+// maxSegments is how many datagrams one message is cut into at most: UDP_MAX_SEGMENTS of Linux.
+const maxSegments = 128
+
+// sendUDP sends a datagram, or as many as d.segment makes of p; no endpoint's lock is held.
 func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 	limit := maxDatagram6
 	if d.to.Addr().Is4() {
@@ -93,11 +96,36 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 	}
 	via.hops(d.ttl)
 	via.tos = uint8(d.tos)
-	via.steer(d.port, d.to.Port())
-	group := d.to.Addr().IsMulticast()
-	if group {
+	if d.to.Addr().IsMulticast() {
 		via.ttl = uint8(d.ttl)
 	}
+	via.steer(d.port, d.to.Port())
+	if d.segment > 0 && len(p) > d.segment {
+		if d.segment+via.headers()-tcp.HeaderSize+udpHeader > via.mtu || len(p) > d.segment*maxSegments {
+			return syscall.EINVAL
+		}
+		if whole := !d.to.Addr().IsMulticast() && (via.local || via.ip.Interface.Info.Offloads&link.TxUSO != 0); !whole {
+			for len(p) > 0 && e == 0 {
+				n := min(len(p), d.segment)
+				e = s.sendDatagram(&via, d, p[:n], 0)
+				p = p[n:]
+			}
+			s.flush()
+			return e
+		}
+		e = s.sendDatagram(&via, d, p, d.segment)
+	} else {
+		e = s.sendDatagram(&via, d, p, 0)
+	}
+	s.flush()
+	if e == syscall.EMSGSIZE {
+		d.mtu = via.mtu
+	}
+	return e
+}
+
+// sendDatagram sends one datagram, or with segment several that the device, or the receiving endpoint, takes apart.
+func (s *Stack) sendDatagram(via *path, d *udpOut, p []byte, segment int) syscall.Errno {
 	o := s.outputs.Get().(*output)
 	defer s.outputs.Put(o)
 	f := &o.frame
@@ -106,8 +134,13 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 		s.Counters.NoMemory.Add(1)
 		return syscall.ENOBUFS
 	}
-	k := packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, verified: true}
-	return s.emit(&via, k, f, d.loop, ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true, Fragment: true})
+	if segment > 0 {
+		f.Kind, f.SegmentSize = link.GSOUDP, uint16(segment)
+	}
+	k := packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, verified: true, gso: segment}
+	e := s.emit(via, k, f, d.loop, d.discover.out(ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true}))
+	f.Kind, f.SegmentSize = link.NoGSO, 0
+	return e
 }
 
 // datagram makes UDP's header and the copy of the program's bytes behind it, in one block if they fit.

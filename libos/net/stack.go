@@ -259,6 +259,9 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	if index == 0 {
 		index = zoneIndex(dst)
 	}
+	if dst.IsMulticast() && dst.Is6() && index == loopbackIndex {
+		return path{}, syscall.ENETUNREACH // as Linux, whose loopback interface has no route for groups of IPv6
+	}
 	if s.isLocal(dst) || dst.IsMulticast() && index == loopbackIndex {
 		if !src.IsValid() {
 			if src = dst; dst.IsMulticast() || dst.Is4() && dst.IsLoopback() {

@@ -139,11 +139,16 @@ func (u *UDP) TrySend(p []byte, to netip.AddrPort, with *Info) (int, error) {
 			return 0, e
 		}
 	}
-	d := udpOut{to: to, port: u.hold.port, src: u.boundAddr(), ttl: u.opts.TTL, tos: u.opts.TOS, broadcast: u.opts.Broadcast}
+	d := udpOut{to: to, port: u.hold.port, src: u.boundAddr(), ttl: u.opts.TTL, tos: u.opts.TOS, broadcast: u.opts.Broadcast, discover: u.opts.Discover, segment: u.opts.Segment}
+	queue := u.opts.RecvErr
 	d.group(&u.opts)
 	u.mu.Unlock()
 	d.with(with)
 	if e := u.s.sendUDP(&d, p); e != 0 {
+		if queue && e == syscall.EMSGSIZE && d.mtu > 0 {
+			u.trouble(Trouble{Errno: e, Origin: FromLocal, MTU: d.mtu, To: to, Payload: p}, false)
+			u.TakeError() // the call itself tells it
+		}
 		return 0, e
 	}
 	return len(p), nil
@@ -157,6 +162,10 @@ type udpOut struct {
 	index           int
 	ttl, tos        int
 	broadcast, loop bool
+	discover        Discovery
+	segment         int // bytes of each datagram; 0: it is one
+
+	mtu int // set with EMSGSIZE: what the path takes
 }
 
 // group takes what is special about a multicast from the options.
@@ -186,6 +195,9 @@ func (d *udpOut) with(i *Info) {
 	}
 	if i.TOS != 0 {
 		d.tos = int(i.TOS)
+	}
+	if i.Segment != 0 {
+		d.segment = i.Segment
 	}
 }
 

@@ -30,6 +30,7 @@ type Error struct {
 	Seq           uint32         // TCP: its sequence number, to be checked against what was sent
 	From          netip.Addr     // who tells
 	Type, Code    uint8
+	Quoted        []byte // of the packet, from its transport header on; as long as the Packet that tells of it is not released
 }
 
 // Control does what a message of ICMP, ICMPv6 or IGMP asks of the host itself, or says what it tells of a packet of ours (Failure). The packet stays the caller's.
@@ -203,11 +204,12 @@ func (h *Host) Unreachable(now tick.Time, p *Packet, code uint8) {
 	if !ok {
 		return
 	}
-	// The header as it came, but for what nobody needs, and eight bytes (RFC 792).
-	n := min(p.Data[0].Len(), 8)
+	// The header as it came, but for what nobody needs, and as much as 576 bytes have room for (RFC 1812, 4.3.2.3).
+	const most = 576 - 2*wire.IPv4Size - wire.ICMPSize
+	n := min(p.Size, most, f.Head.Back()-wire.IPv4Size)
 	f.Head.Grow(0, wire.IPv4Size+n)
 	quote := f.Head.Bytes()[wire.ICMPSize:]
 	wire.IPv4(quote).Set(wire.V4{TOS: p.TOS, Len: wire.IPv4Size + p.Size, TTL: max(p.TTL, 1), Protocol: p.Protocol, Src: p.Src, Dst: p.Dst})
-	copy(quote[wire.IPv4Size:], p.Data[0].Bytes()[:n])
+	copyRefs(quote[wire.IPv4Size:], p.Data)
 	h.answer(now, p, &f, 0xc0) // internetwork control (RFC 1812, 4.3.2.5)
 }

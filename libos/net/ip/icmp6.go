@@ -153,6 +153,7 @@ func copyRefs(dst []byte, refs []buf.Ref) (n int) {
 
 // ends fills in whose packet an error is about, as far as its transport header tells.
 func (e *Error) ends(src, dst netip.Addr, inner []byte) {
+	e.Quoted = inner
 	var local, remote uint16
 	switch {
 	case len(inner) < 8:

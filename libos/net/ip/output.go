@@ -18,6 +18,9 @@ type Out struct {
 	Checksum int   // where in the transport header the checksum is; below 0: it has none, or has it already
 	Pseudo   bool  // the checksum covers the pseudo header
 	Fragment bool  // it may be cut if it is too long; else that is an error
+	AnyMTU   bool  // what is known of the path's MTU does not count, but for the interface's own
+
+	DontFragment bool // no router may cut it; so it is without Fragment, too
 }
 
 // Output sends a packet: f.Head is the transport header, with HeadRoom bytes before it, f.Body the payload. It takes them over, whatever it returns. With f.Kind the
@@ -28,7 +31,11 @@ func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
 		return err
 	}
 	n := f.Len()
-	if f.Kind == link.NoGSO && n+p.header() > p.MTU {
+	mtu := p.MTU
+	if o.AnyMTU {
+		mtu = p.Interface.Info.MTU
+	}
+	if f.Kind == link.NoGSO && n+p.header() > mtu {
 		if !o.Fragment {
 			f.Release()
 			return ErrTooLong
@@ -43,7 +50,7 @@ func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
 		return nil
 	}
 	flags := uint16(wire.DontFragment)
-	if o.Fragment {
+	if o.Fragment && !o.DontFragment {
 		flags = 0
 	}
 	h.checksum(p, f, o, n, p.Interface.Info.Offloads&link.TxChecksum != 0)

@@ -31,6 +31,8 @@ type endpoint interface {
 	Shutdown(inet.Shut) error
 	Ready() inet.Events
 	TakeError() syscall.Errno
+	TryRecvError(p []byte) (int, inet.Trouble, error)
+	PathMTU() (int, error)
 	Options() inet.UDPOptions
 	SetOptions(func(*inet.UDPOptions))
 	SetLimit(int)
@@ -150,6 +152,8 @@ func withControl(b []byte) (*inet.Info, syscall.Errno) {
 			i.TTL = uint8(binary.NativeEndian.Uint32(data))
 		case level == syscall.IPPROTO_IP && typ == syscall.IP_TOS && len(data) >= 1, level == syscall.IPPROTO_IPV6 && typ == syscall.IPV6_TCLASS && len(data) >= 1:
 			i.TOS = data[0]
+		case level == solUDP && typ == udpSegment && len(data) >= 2:
+			i.Segment = int(binary.NativeEndian.Uint16(data))
 		default:
 			return nil, syscall.EINVAL
 		}
@@ -160,6 +164,9 @@ func withControl(b []byte) (*inet.Info, syscall.Errno) {
 
 // Recv implements sock.Socket.
 func (s *messages) Recv(p []byte, m *sock.Receiving) (int, syscall.Errno) {
+	if m != nil && m.Flags&syscall.MSG_ERRQUEUE != 0 {
+		return s.recvError(p, m)
+	}
 	n, d, err := s.e.TryRecv(p, m != nil && m.Flags&syscall.MSG_PEEK != 0)
 	if err != nil || m == nil {
 		return n, errno(err)
@@ -171,10 +178,27 @@ func (s *messages) Recv(p []byte, m *sock.Receiving) (int, syscall.Errno) {
 			n = d.Size
 		}
 	}
+	if d.Segment > 0 {
+		m.AddControl(solUDP, udpGRO, sock.AppendInt(nil, d.Segment))
+	}
 	if tells := s.tells.Load(); tells != 0 {
 		s.control(m, &d.Info, tells)
 	}
 	return n, 0
+}
+
+// ownAddress is the address of ours that a message of IPv4 came to: the interface's, where it was for many (in_pktinfo's ipi_spec_dst).
+func ownAddress(i *inet.Info) netip.Addr {
+	all := stack().Host().Interfaces()
+	if stack().Host().Local(i.To) || i.Interface < 1 || i.Interface > len(all) {
+		return i.To
+	}
+	for _, p := range all[i.Interface-1].Addresses() {
+		if p.Addr().Is4() {
+			return p.Addr()
+		}
+	}
+	return i.To
 }
 
 // control adds the control messages that were asked for. A socket of AF_INET6 tells of IPv4 in IPv6's messages, with mapped addresses.
@@ -182,8 +206,8 @@ func (s *messages) control(m *sock.Receiving, i *inet.Info, tells uint32) {
 	word := func(level, typ int, v uint32) { m.AddControl(level, typ, binary.NativeEndian.AppendUint32(nil, v)) }
 	if tells&tellInfo4 != 0 && i.To.Is4() {
 		b := binary.NativeEndian.AppendUint32(nil, uint32(i.Interface))
-		to := i.To.As4()
-		b = append(append(b, to[:]...), to[:]...)
+		to, own := i.To.As4(), ownAddress(i).As4()
+		b = append(append(b, own[:]...), to[:]...)
 		m.AddControl(syscall.IPPROTO_IP, syscall.IP_PKTINFO, b)
 	}
 	if tells&tellInfo6 != 0 {
@@ -219,6 +243,9 @@ const (
 	ipv6Class        = 67
 	ipMulticastAll   = 49
 	ipv6MulticastAll = 29
+	ipMTU            = 14
+	mcastJoinGroup   = 42
+	mcastLeaveGroup  = 45
 )
 
 // tellBit is the bit of an option that asks for a control message; 0: it is another one.
@@ -288,6 +315,22 @@ func (s *messages) SetOption(level, name int, v []byte) syscall.Errno {
 		return set(func(o *inet.UDPOptions) { o.MulticastIndex = n })
 	case !six && name == syscall.IP_TOS, six && name == ipv6Class:
 		return set(func(o *inet.UDPOptions) { o.TOS = n & 0xff })
+	case !six && name == syscall.IP_RECVERR, six && name == syscall.IPV6_RECVERR:
+		return set(func(o *inet.UDPOptions) { o.RecvErr = n != 0 })
+	case !six && name == syscall.IP_MTU_DISCOVER, six && name == syscall.IPV6_MTU_DISCOVER:
+		if n < 0 || n > int(inet.DiscoverOmit) {
+			return syscall.EINVAL
+		}
+		return set(func(o *inet.UDPOptions) { o.Discover = inet.Discovery(n) })
+	case six && name == ipv6DontFrag:
+		return set(func(o *inet.UDPOptions) {
+			switch {
+			case n != 0:
+				o.Discover = inet.DiscoverDo
+			case o.Discover == inet.DiscoverDo:
+				o.Discover = inet.DiscoverWant
+			}
+		})
 	case !six && name == ipMulticastAll, six && name == ipv6MulticastAll:
 		return set(func(o *inet.UDPOptions) { o.OnlyMine = n == 0 })
 	case harmless(level, name):
@@ -323,7 +366,8 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		index := 0
 		if len(v) >= 12 {
 			index = int(binary.NativeEndian.Uint32(v[8:]))
-		} else if ip := netip.AddrFrom4([4]byte(v[4:8])); !ip.IsUnspecified() {
+		}
+		if ip := netip.AddrFrom4([4]byte(v[4:8])); index == 0 && !ip.IsUnspecified() {
 			if index = indexOf(ip); index == 0 {
 				return true, syscall.ENODEV
 			}
@@ -335,7 +379,10 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		case len(v) >= 12:
 			index = int(binary.NativeEndian.Uint32(v[8:]))
 		case len(v) >= 4:
-			ip := netip.AddrFrom4([4]byte(v[len(v)&4:][:4])) // in_addr, or ip_mreq's second field
+			if len(v) >= 8 {
+				v = v[4:] // ip_mreq's second field; else it is an in_addr
+			}
+			ip := netip.AddrFrom4([4]byte(v[:4]))
 			if index = indexOf(ip); index == 0 && !ip.IsUnspecified() {
 				return true, syscall.EADDRNOTAVAIL
 			}
@@ -344,6 +391,23 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		}
 		s.e.SetOptions(func(o *inet.UDPOptions) { o.MulticastIndex = index })
 		return true, 0
+	case name == mcastJoinGroup || name == mcastLeaveGroup:
+		// struct group_req: the interface's number, a struct sockaddr_storage at 8.
+		if len(v) < 8+sock.MaxAddr {
+			return true, syscall.EINVAL
+		}
+		var a sock.Addr
+		var to netip.AddrPort
+		var e syscall.Errno
+		if a.Set(v[8 : 8+sock.MaxAddr]); four {
+			to, e = a.Inet4()
+		} else {
+			to, e = a.Inet6()
+		}
+		if e != 0 {
+			return true, syscall.EADDRNOTAVAIL
+		}
+		return true, s.member(to.Addr(), int(binary.NativeEndian.Uint32(v)), name == mcastJoinGroup)
 	case !four && (name == syscall.IPV6_JOIN_GROUP || name == syscall.IPV6_LEAVE_GROUP):
 		if len(v) < syscall.SizeofIPv6Mreq {
 			return true, syscall.EINVAL
@@ -405,6 +469,18 @@ func (s *messages) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		return sock.AppendInt(v, o.MulticastIndex), 0
 	case !six && name == syscall.IP_TOS, six && name == ipv6Class:
 		return sock.AppendInt(v, o.TOS), 0
+	case !six && name == syscall.IP_RECVERR, six && name == syscall.IPV6_RECVERR:
+		return sock.AppendBool(v, o.RecvErr), 0
+	case !six && name == syscall.IP_MTU_DISCOVER, six && name == syscall.IPV6_MTU_DISCOVER:
+		return sock.AppendInt(v, int(o.Discover)), 0
+	case six && name == ipv6DontFrag:
+		return sock.AppendBool(v, o.Discover == inet.DiscoverDo), 0
+	case !six && name == ipMTU, six && name == syscall.IPV6_MTU:
+		n, err := s.e.PathMTU()
+		if err != nil {
+			return nil, errno(err)
+		}
+		return sock.AppendInt(v, n), 0
 	case !six && name == ipMulticastAll, six && name == ipv6MulticastAll:
 		return sock.AppendBool(v, !o.OnlyMine), 0
 	}

@@ -45,7 +45,7 @@ func (o *object) Write(f *posix.File, p []byte) (int, syscall.Errno) {
 func (o *object) recv(f *posix.File, p []byte, m *Receiving) (int, syscall.Errno) {
 	n, e := o.Recv(p, m)
 	waitall := m != nil && m.Flags&syscall.MSG_WAITALL != 0 && m.Flags&syscall.MSG_PEEK == 0 && o.kind == syscall.SOCK_STREAM
-	if e != syscall.EAGAIN && !(waitall && e == 0 && n > 0 && n < len(p)) || f.Nonblock() || m != nil && m.Flags&syscall.MSG_DONTWAIT != 0 {
+	if e != syscall.EAGAIN && !(waitall && e == 0 && n > 0 && n < len(p)) || f.Nonblock() || m != nil && m.Flags&(syscall.MSG_DONTWAIT|syscall.MSG_ERRQUEUE) != 0 {
 		if e != 0 {
 			n = -1
 		}

@@ -1,0 +1,180 @@
+package socket
+
+import (
+	"bytes"
+	"encoding/binary"
+	"syscall"
+	"testing"
+)
+
+// TestUDPAgainstLinux: what UDP sockets say of errors, of MTUs and of datagrams that are cut and joined, and multicasts, judged by the host's kernel.
+func TestUDPAgainstLinux(t *testing.T) {
+	const four, six, dgram = syscall.AF_INET, syscall.AF_INET6, syscall.SOCK_DGRAM
+	const ip, ip6 = syscall.IPPROTO_IP, syscall.IPPROTO_IPV6
+	mreq := func(group, iface [4]byte) []byte { return append(append([]byte(nil), group[:]...), iface[:]...) }
+	group := [4]byte{239, 1, 2, 3}
+	local := [4]byte{127, 0, 0, 1}
+	for name, s := range map[string]script{
+		"errors of a connected socket": func(r *recorder) {
+			s := r.socket(four, dgram, 0)
+			r.connect(s, "127.0.0.1:9")
+			r.send(s, "", []byte("lost"), nil)
+			r.get(s, syscall.SOL_SOCKET, syscall.SO_ERROR, 4)
+			r.get(s, syscall.SOL_SOCKET, syscall.SO_ERROR, 4)
+			r.send(s, "", []byte("lost"), nil)
+			r.recv(s, 100, 0)
+			r.recv(s, 100, syscall.MSG_ERRQUEUE)
+		},
+		"the queue of errors": func(r *recorder) {
+			for _, f := range []int{four, six} {
+				to, level, name := "127.0.0.1:9", ip, syscall.IP_RECVERR
+				if f == six {
+					to, level, name = "[::1]:9", ip6, syscall.IPV6_RECVERR
+				}
+				s := r.socket(f, dgram, 0)
+				r.get(s, level, name, 4)
+				r.set(s, level, name, word(1))
+				r.get(s, level, name, 4)
+				r.send(s, to, []byte("one"), nil)
+				r.send(s, to, []byte("two"), nil)
+				r.recv(s, 100, syscall.MSG_ERRQUEUE)
+				r.recv(s, 100, syscall.MSG_ERRQUEUE)
+				r.send(s, to, bytes.Repeat([]byte("long"), 100), nil)
+				r.recv(s, 100, syscall.MSG_ERRQUEUE)
+				r.recv(s, 100, 0)
+				r.set(s, level, name, word(0))
+				r.send(s, to, []byte("three"), nil)
+				r.recv(s, 100, syscall.MSG_ERRQUEUE)
+				r.recv(s, 100, 0)
+			}
+		},
+		"mtu": func(r *recorder) {
+			s, v := r.socket(four, dgram, 0), r.socket(six, dgram, 0)
+			r.get(s, ip, syscall.IP_MTU_DISCOVER, 4)
+			r.get(v, ip6, syscall.IPV6_MTU_DISCOVER, 4)
+			for _, n := range []int{0, 1, 2, 3, 4, 5, 6, -1} {
+				r.set(s, ip, syscall.IP_MTU_DISCOVER, word(n))
+				r.set(v, ip6, syscall.IPV6_MTU_DISCOVER, word(n))
+			}
+			r.get(s, ip, syscall.IP_MTU_DISCOVER, 4)
+			r.get(s, ip, ipMTU, 4)
+			r.connect(s, "127.0.0.1:9")
+			r.get(s, ip, ipMTU, 4)
+			r.get(v, ip6, syscall.IPV6_MTU, 4)
+		},
+		"cut and joined": func(r *recorder) {
+			s, to, all := r.socket(four, dgram, 0), r.socket(four, dgram, 0), r.socket(four, dgram, 0)
+			r.bind(to, "127.0.0.1:4002")
+			r.bind(all, "127.0.0.1:4003")
+			r.bind(s, "127.0.0.1:4001")
+			r.get(s, solUDP, udpSegment, 4)
+			r.set(s, solUDP, udpSegment, word(-1))
+			r.set(s, solUDP, udpSegment, word(70000))
+			r.set(s, solUDP, udpSegment, word(10))
+			r.get(s, solUDP, udpSegment, 4)
+			r.get(all, solUDP, udpGRO, 4)
+			r.set(all, solUDP, udpGRO, word(1))
+			r.get(all, solUDP, udpGRO, 4)
+			text := []byte("0123456789abcdefghijABCDE")
+			for _, n := range []int{25, 20, 10, 5} {
+				r.send(s, "127.0.0.1:4002", text[:n], nil)
+				for range 4 {
+					r.recv(to, 100, 0)
+				}
+				r.send(s, "127.0.0.1:4003", text[:n], nil)
+				r.recv(all, 100, 0)
+				r.recv(all, 100, 0)
+			}
+			r.send(s, "127.0.0.1:4002", text, control(solUDP, udpSegment, binary.NativeEndian.AppendUint16(nil, 20)...))
+			r.recv(to, 100, 0)
+			r.recv(to, 100, 0)
+			r.recv(to, 100, 0)
+			r.set(s, solUDP, udpSegment, word(1))
+			r.send(s, "127.0.0.1:4002", bytes.Repeat([]byte("x"), 300), nil)
+			r.recv(to, 100, 0)
+		},
+		"multicasts": func(r *recorder) {
+			s, a, b, other := r.socket(four, dgram, 0), r.socket(four, dgram, 0), r.socket(four, dgram, 0), r.socket(four, dgram, 0)
+			for _, x := range []int{a, b} {
+				r.set(x, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, word(1))
+				r.bind(x, "0.0.0.0:4004")
+			}
+			r.bind(other, "0.0.0.0:4005")
+			r.bind(s, "127.0.0.1:4006")
+			r.set(s, ip, syscall.IP_MULTICAST_IF, local[:])
+			r.send(s, "239.1.2.3:4004", []byte("to nobody"), nil)
+			r.recv(a, 100, 0)
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq([4]byte{10, 0, 0, 1}, local))
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, [4]byte{9, 9, 9, 9}))
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, group[:])
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
+			r.send(s, "239.1.2.3:4004", []byte("to both"), nil)
+			r.recv(a, 100, 0)
+			r.recv(b, 100, 0)
+			r.recv(other, 100, 0)
+			r.get(b, ip, ipMulticastAll, 4)
+			r.set(b, ip, ipMulticastAll, word(0))
+			r.set(a, ip, syscall.IP_PKTINFO, word(1))
+			r.set(a, ip, syscall.IP_RECVTTL, word(1))
+			r.send(s, "239.1.2.3:4004", []byte("to the member"), nil)
+			r.recv(a, 100, 0)
+			r.recv(b, 100, 0)
+			r.get(s, ip, syscall.IP_MULTICAST_TTL, 4)
+			r.get(s, ip, syscall.IP_MULTICAST_LOOP, 4)
+			r.set(s, ip, syscall.IP_MULTICAST_TTL, word(7))
+			r.send(s, "239.1.2.3:4004", []byte("further"), nil)
+			r.recv(a, 100, 0)
+			r.set(a, ip, syscall.IP_DROP_MEMBERSHIP, mreq([4]byte{239, 9, 9, 9}, local))
+			r.set(a, ip, syscall.IP_DROP_MEMBERSHIP, mreq(group, local))
+			r.send(s, "239.1.2.3:4004", []byte("to nobody"), nil)
+			r.recv(a, 100, 0)
+			// MCAST_JOIN_GROUP: struct group_req.
+			req := make([]byte, 136)
+			binary.NativeEndian.PutUint32(req, 1)
+			binary.NativeEndian.PutUint16(req[8:], four)
+			copy(req[12:], group[:])
+			r.set(a, ip, 42, req)
+			r.set(a, ip, 42, req[:100])
+			r.send(s, "239.1.2.3:4004", []byte("by the newer call"), nil)
+			r.recv(a, 100, 0)
+			r.set(a, ip, 45, req)
+			r.set(a, ip, 45, req)
+		},
+		"multicasts of six": func(r *recorder) {
+			s, a := r.socket(six, dgram, 0), r.socket(six, dgram, 0)
+			r.bind(a, "[::]:4004")
+			r.bind(s, "[::1]:4006")
+			r.set(s, ip6, syscall.IPV6_MULTICAST_IF, word(1))
+			r.get(s, ip6, syscall.IPV6_MULTICAST_IF, 4)
+			req := make([]byte, 20)
+			req[0], req[1], req[15] = 0xff, 0x12, 0x77
+			binary.NativeEndian.PutUint32(req[16:], 77)
+			r.set(a, ip6, syscall.IPV6_JOIN_GROUP, req)
+			binary.NativeEndian.PutUint32(req[16:], 1)
+			r.set(a, ip6, syscall.IPV6_JOIN_GROUP, req)
+			r.set(a, ip6, syscall.IPV6_JOIN_GROUP, req)
+			r.set(a, ip6, syscall.IPV6_RECVPKTINFO, word(1))
+			r.set(a, ip6, syscall.IPV6_RECVHOPLIMIT, word(1))
+			r.send(s, "[ff12::77%1]:4004", []byte("here"), nil)
+			r.recv(a, 100, 0)
+			r.set(s, ip6, syscall.IPV6_MULTICAST_LOOP, word(0))
+			r.send(s, "[ff12::77%1]:4004", []byte("not looped"), nil)
+			r.recv(a, 100, 0)
+			r.set(s, ip6, syscall.IPV6_MULTICAST_LOOP, word(1))
+			greq := make([]byte, 136)
+			binary.NativeEndian.PutUint32(greq, 1)
+			binary.NativeEndian.PutUint16(greq[8:], six)
+			copy(greq[16:], req[:16])
+			greq[16+15] = 0x78
+			r.set(a, ip6, 42, greq)
+			r.send(s, "[ff12::78%1]:4004", []byte("by the newer call"), nil)
+			r.recv(a, 100, 0)
+			r.set(a, ip6, 45, greq)
+			r.set(a, ip6, syscall.IPV6_LEAVE_GROUP, req)
+			r.set(a, ip6, syscall.IPV6_LEAVE_GROUP, req)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { compare(t, s) })
+	}
+}
