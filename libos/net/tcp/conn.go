@@ -49,7 +49,7 @@ type Config struct {
 	RecvBuffer  int // bytes that are taken and not read yet, to begin with and at most (it grows with the program's speed of reading)
 	RecvMax     int
 	Congestion  func() Congestion
-	ECN         bool          // ask for it
+	ECN         bool          // ask for it; a peer that asks is told yes anyway
 	NoTimestamp bool          // do without RFC 7323's timestamps
 	FinTimeout  time.Duration // how long a closed connection waits for the peer's FIN
 	TimeWait    time.Duration // 2 MSL

@@ -274,10 +274,11 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 			sample = -1
 		}
 	}
-	news := 0
+	news, stamped := 0, echo
+	echo = 0 // a segment that acknowledges selectively echoes what came before the hole (RFC 7323, 4.3): it says nothing of what came behind it
 	dsack := c.selective(s, &news, arrived)
-	if sample < 0 && progress && echo > 0 {
-		sample = echo
+	if sample < 0 && progress && stamped > 0 {
+		sample = stamped
 	}
 	if sample >= 0 {
 		c.rtt.sample(time.Duration(now), sample)
@@ -535,6 +536,9 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 		return
 	}
 	if s.Size > 0 {
+		if c.tsOK && s.Options.TSEcr != 0 && s.Size >= c.rcvMSS {
+			c.tune.sample(time.Duration(int32(c.stamp(now)-s.Options.TSEcr)) * time.Millisecond)
+		}
 		n := s.Size
 		c.rcvNxt = c.rcvNxt.Add(n)
 		c.stats.BytesIn += uint64(n)
@@ -573,7 +577,7 @@ const (
 func (c *Conn) delayAck(now tick.Time, n int) {
 	c.ackLater += n
 	switch {
-	case c.ackLater >= min(2*c.rcvMSS, ackBytes) || c.config.Options.QuickAck:
+	case c.ackLater >= min(2*max(c.rcvMSS, min(c.mss, defaultMSS)), ackBytes) || c.config.Options.QuickAck:
 		c.ackNow = true
 	case c.quick > 0:
 		c.quick--

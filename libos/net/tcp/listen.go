@@ -67,7 +67,7 @@ func (l *Listener) Input(now tick.Time, t Tuple, s, reply *Segment) (c *Conn, an
 func (l *Listener) accept(now tick.Time, t Tuple, s *Segment, iss Seq) *Conn {
 	c := newConn(now, l.Config, t.Local.Port(), t.Remote.Port(), iss, l.Secret.Stamp(t))
 	c.negotiate(now, s)
-	c.ecnOK = l.Config.ECN && s.Flags.Has(ECE|CWR)
+	c.ecnOK = s.Flags.Has(ECE | CWR) // who is asked says yes, as Linux does (tcp_ecn of 2)
 	c.state = SynReceived
 	c.needSyn = true
 	return c

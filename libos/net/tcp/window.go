@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"time"
+
 	"github.com/hardtack-os/hardtack/libos/net/tick"
 )
 
@@ -18,6 +20,18 @@ type tuning struct {
 	size  int // of the buffer
 	read  int // in this round trip
 	since tick.Time
+	rtt   time.Duration // as who only receives can know it: from an acknowledgment to the data that answer it
+}
+
+// sample takes in such a time. The least counts, for the sender may have had nothing to send; if the path has become longer that shows after a while.
+func (t *tuning) sample(d time.Duration) {
+	switch {
+	case d <= 0:
+	case t.rtt == 0 || d < t.rtt:
+		t.rtt = d
+	default:
+		t.rtt += (d - t.rtt) / 8
+	}
 }
 
 func (t *tuning) init(size int) { t.size = size }
@@ -25,7 +39,7 @@ func (t *tuning) init(size int) { t.size = size }
 func (c *Conn) tuneBuffer(now tick.Time, n int) {
 	t := &c.tune
 	t.read += n
-	if now.Sub(t.since) < c.rtt.srtt {
+	if now.Sub(t.since) < max(t.rtt, c.rtt.srtt) {
 		return
 	}
 	if want := 2 * t.read; t.since != 0 && want > t.size {
