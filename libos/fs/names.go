@@ -71,6 +71,16 @@ func (t *Tree) Mknod(at Place, path string, mode uint32, rdev uint64) Errno {
 	return t.make(at, path, false, func(_ *Mount, d Dir, name string) Errno { return create(d, name, mode, rdev) })
 }
 
+// Bind makes a socket's node, and gives it. EEXIST.
+func (t *Tree) Bind(at Place, path string, mode uint32) (p Place, e Errno) {
+	e = t.make(at, path, false, func(m *Mount, d Dir, name string) Errno {
+		n, e := d.Create(name, syscall.S_IFSOCK|mode&0o7777, 0)
+		p = Place{m, n}
+		return e
+	})
+	return p, e
+}
+
 func create(d Dir, name string, mode uint32, rdev uint64) Errno {
 	n, e := d.Create(name, mode, rdev)
 	if e == 0 {

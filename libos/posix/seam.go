@@ -43,3 +43,18 @@ var Tracer func(nr uintptr, a [6]uintptr, r uintptr, e syscall.Errno)
 func traced(nr uintptr, n int, e syscall.Errno, a1, a2, a3 uintptr) {
 	Tracer(nr, [6]uintptr{a1, a2, a3}, uintptr(n), e)
 }
+
+// A SocketNamer makes the files that sockets of AF_UNIX have as names: libos/posix/files is one.
+type SocketNamer interface {
+	// Bind makes a file at path, which means s from then on. EADDRINUSE where there is something.
+	Bind(path string, s any) syscall.Errno
+
+	// Find gives what Bind was given for the file at path. ECONNREFUSED where it is no socket's, or its socket was closed.
+	Find(path string) (any, syscall.Errno)
+
+	// Unbind says that s is closed. Its file stays.
+	Unbind(s any)
+}
+
+// SocketNames is set where paths are served. Without it names that are paths are no files.
+var SocketNames SocketNamer

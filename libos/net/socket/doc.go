@@ -7,8 +7,8 @@
 // SCM_RIGHTS, SO_PASSCRED and SO_PEERCRED (process 1, user 0: there is no other), pairs. Bytes lie in a ring that the receiving socket has
 // and the sender's SO_SNDBUF limits: a write copies once into it, a read once out of it, and nothing is allocated once it has grown.
 //
-// A path as a name works between sockets, but makes no file: there is nothing for os.Stat or os.Chmod to see, permissions are not looked at, and the
-// name ends with its socket. On Linux it stays until it is unlinked; here a second Listen on the path of a closed socket just works.
+// A path as a name is a file where libos/posix/files is linked, and stays until it is unlinked. Without it a path works between sockets, but there is nothing for
+// os.Stat to see, and the name ends with its socket.
 //
 // Not here: MSG_OOB, SO_PEEK_OFF, SO_PASSSEC, SO_PEERPIDFD; collecting sockets that are only held by each other's unread SCM_RIGHTS messages.
 //

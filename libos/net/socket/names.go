@@ -5,9 +5,11 @@ import (
 	"path"
 	"sync"
 	"syscall"
+
+	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
-// names are the sockets that have a name.
+// names are the sockets that have a name, but for those whose names are files (posix.SocketNames).
 var names = nameTable{of: map[nameKey]*unix{}}
 
 // A nameKey is what a name is found by: a path, cleaned, or an abstract name, which begins with a NUL. Each type of socket has abstract names of its
@@ -31,8 +33,14 @@ func key(name string, kind int) nameKey {
 	return nameKey{path.Join("/", name), 0}
 }
 
+// isFile tells names that are files: paths, where somebody serves them.
+func isFile(name string) bool { return name[0] != 0 && posix.SocketNames != nil }
+
 // claim gives name to u: EADDRINUSE if another has it.
 func (t *nameTable) claim(name string, u *unix) syscall.Errno {
+	if isFile(name) {
+		return posix.SocketNames.Bind(name, u)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := key(name, u.kind)
@@ -61,6 +69,13 @@ func (t *nameTable) claimAny(u *unix) (string, syscall.Errno) {
 
 // find gives the socket of a name. Nobody has it: ENOENT for a path, ECONNREFUSED for an abstract name.
 func (t *nameTable) find(name string, kind int) (*unix, syscall.Errno) {
+	if isFile(name) {
+		s, e := posix.SocketNames.Find(name)
+		if e != 0 {
+			return nil, e
+		}
+		return s.(*unix), 0
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch u := t.of[key(name, kind)]; {
@@ -74,6 +89,10 @@ func (t *nameTable) find(name string, kind int) (*unix, syscall.Errno) {
 
 // free gives a name of u up.
 func (t *nameTable) free(name string, u *unix) {
+	if isFile(name) {
+		posix.SocketNames.Unbind(u)
+		return
+	}
 	t.mu.Lock()
 	delete(t.of, key(name, u.kind))
 	t.mu.Unlock()

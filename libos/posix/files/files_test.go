@@ -306,6 +306,43 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+// TestSocketNames has a socket's name be a file that outlives it.
+func TestSocketNames(t *testing.T) {
+	dir := fresh(t)
+	type socket struct{ _ int }
+	a, b := &socket{}, &socket{}
+	if e := posix.SocketNames.Bind(dir+"/s", a); e != 0 {
+		t.Fatal(e)
+	}
+	if e := posix.SocketNames.Bind(dir+"/s", b); e != syscall.EADDRINUSE {
+		t.Error(e)
+	}
+	if s, e := posix.SocketNames.Find(dir + "/s"); s != a || e != 0 {
+		t.Error(s, e)
+	}
+	var st syscall.Stat_t
+	if sys(sysStat, atCWD, dir+"/s", &st, 0); st.Mode != syscall.S_IFSOCK|0o755 {
+		t.Errorf("%o", st.Mode)
+	}
+	if _, e := sys(syscall.SYS_OPENAT, atCWD, dir+"/s", 0, 0); e != syscall.ENXIO {
+		t.Error(e)
+	}
+	sys(syscall.SYS_RENAMEAT, atCWD, dir+"/s", atCWD, dir+"/t")
+	if s, e := posix.SocketNames.Find(dir + "/t"); s != a || e != 0 {
+		t.Error(s, e)
+	}
+	posix.SocketNames.Unbind(a)
+	if _, e := posix.SocketNames.Find(dir + "/t"); e != syscall.ECONNREFUSED {
+		t.Error(e)
+	}
+	if _, e := posix.SocketNames.Find(dir + "/s"); e != syscall.ENOENT {
+		t.Error(e)
+	}
+	if e := posix.SocketNames.Bind(dir+"/t", b); e != syscall.EADDRINUSE {
+		t.Error(e)
+	}
+}
+
 // TestFlock lets two descriptions compete, and one wait.
 func TestFlock(t *testing.T) {
 	dir := fresh(t)

@@ -58,7 +58,7 @@ func judge(dir string) int {
 	must(syscall.Chroot(dir))
 	must(syscall.Chdir("/"))
 	syscall.Umask(0o22)
-	for _, d := range []string{"dev", "etc", "proc", "root", "run", "tmp", "var"} {
+	for _, d := range []string{"dev", "etc", "proc", "root", "run", "tmp", "usr", "var"} {
 		must(os.Mkdir(d, 0o755))
 	}
 	n := rounds

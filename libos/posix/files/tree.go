@@ -32,11 +32,12 @@ var cwd struct {
 func init() {
 	before = posix.RegisterFiles(serve)
 	beforeMore = posix.Extend(serveMore)
+	posix.SocketNames = &sockets
 	cwd.Place = Tree.Root()
 	for _, dir := range []struct {
 		path string
 		mode uint32
-	}{{"/dev", 0o755}, {"/etc", 0o755}, {"/proc", 0o555}, {"/root", 0o700}, {"/run", 0o755}, {"/tmp", 0o1777}, {"/var", 0o755}, {"/var/tmp", 0o1777}} {
+	}{{"/dev", 0o755}, {"/etc", 0o755}, {"/proc", 0o555}, {"/root", 0o700}, {"/run", 0o755}, {"/tmp", 0o1777}, {"/usr", 0o755}, {"/usr/bin", 0o755}, {"/var", 0o755}, {"/var/tmp", 0o1777}} {
 		Tree.Mkdir(cwd.Place, dir.path, dir.mode)
 	}
 	Tree.Mount("/dev", "devtmpfs", devices())

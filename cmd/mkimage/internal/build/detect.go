@@ -169,6 +169,7 @@ func (b *Builder) looks(ctx context.Context, c *Context, args ...string) (n need
 		return n
 	}
 	for _, p := range pkgs {
+		p.ImportPath, _, _ = strings.Cut(p.ImportPath, " ") // "net [os.test]": net as a test has it
 		ours := p.ImportPath == inject.ModulePath || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/exo") || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/libos")
 		switch {
 		case p.Standard:

@@ -62,6 +62,15 @@ func AddTree(list []File, host, guest string) ([]File, error) {
 	return list, err
 }
 
+// AddFolder adds a folder without what is in it.
+func AddFolder(list []File, host, guest string) ([]File, error) {
+	info, err := os.Stat(host)
+	if err != nil {
+		return nil, err
+	}
+	return addFile(list, host, guest, info)
+}
+
 func addFile(list []File, host, guest string, info fs.FileInfo) ([]File, error) {
 	if t := info.Mode().Type(); t != 0 && t != fs.ModeDir && t != fs.ModeSymlink {
 		return nil, fmt.Errorf("%s is neither a file nor a folder nor a symbolic link", host)

@@ -9,7 +9,7 @@ import (
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 )
 
-// testFiles are the files that a test finds in its image, at the paths that they have on the host: what lies in the package's folder, the testdata there and
+// testFiles are the files that a test finds in its image, at the paths that they have on the host: what lies in the package's folder (other folders there are empty), the testdata there and
 // in the folders above it, up to the module, and for the standard library what else of a Go root tests read. Nothing else of the host is there.
 func (r *Runner) testFiles(p *testPackage, settings config.Settings) ([]build.File, error) {
 	if settings.FS == config.Off {
@@ -42,10 +42,14 @@ func (r *Runner) testFiles(p *testPackage, settings config.Settings) ([]build.Fi
 		return nil, err
 	}
 	for _, e := range own {
-		if e.Type().IsRegular() {
-			if files, err = addExisting(files, filepath.Join(p.folder(), e.Name())); err != nil {
-				return nil, err
-			}
+		name := filepath.Join(p.folder(), e.Name())
+		if e.IsDir() {
+			files, err = build.AddFolder(files, name, inImage(name))
+		} else if e.Type().IsRegular() {
+			files, err = addExisting(files, name)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	for dir := p.folder(); ; dir = filepath.Dir(dir) {
@@ -58,10 +62,15 @@ func (r *Runner) testFiles(p *testPackage, settings config.Settings) ([]build.Fi
 	}
 }
 
+// inImage is the path that a path of the host has in the image: the same.
+func inImage(name string) string {
+	return "/" + strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(name, filepath.VolumeName(name))), "/")
+}
+
 // addExisting adds a file or folder of the host, if it is there, at its own path.
 func addExisting(files []build.File, name string) ([]build.File, error) {
 	if _, err := os.Stat(name); err != nil {
 		return files, nil
 	}
-	return build.AddTree(files, name, "/"+strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(name, filepath.VolumeName(name))), "/"))
+	return build.AddTree(files, name, inImage(name))
 }
