@@ -19,6 +19,9 @@ type Virtio struct {
 	lost [][][]byte // under mu: memory that a disk which did not stop may still write to
 }
 
+// maxSectors is how many of a disk's sectors are used, whatever it says of itself: as many as an offset can reach.
+const maxSectors = (1<<63 - 1) / blk.SectorSize
+
 // OpenVirtio takes a virtio disk, all of it.
 func OpenVirtio(p virtio.Place) (*Virtio, error) {
 	d, err := blk.Open(p, blk.Options{})
@@ -26,7 +29,7 @@ func OpenVirtio(p virtio.Place) (*Virtio, error) {
 		return nil, err
 	}
 	in := d.Info()
-	v := &Virtio{d: d, info: Info{Name: in.Name, ID: in.Serial, Size: int64(in.Sectors) * blk.SectorSize &^ int64(in.BlockSize-1), BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
+	v := &Virtio{d: d, info: Info{Name: in.Name, ID: in.Serial, Size: int64(min(in.Sectors, maxSectors)) * blk.SectorSize &^ int64(in.BlockSize-1), BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
 	rights := exo.Read
 	if !in.ReadOnly {
 		rights |= exo.Write
@@ -76,7 +79,7 @@ func (v *Virtio) transfer(op blk.Op, vec [][]byte, off int64) error {
 			runs = append(runs, x)
 		}
 	}
-	var all batch
+	all := batch{v: v, vec: vec}
 	for len(runs) > 0 {
 		n, size := 0, uintptr(0)
 		fits, fit := 0, uintptr(0) // the most that is whole blocks
@@ -92,40 +95,37 @@ func (v *Virtio) transfer(op blk.Op, vec [][]byte, off int64) error {
 		}
 		r := &blk.Request{Op: op, Extent: v.whole, Sector: flow.Block(off / blk.SectorSize), Memory: runs[:fits]}
 		if err := all.start(v.d, r); err != nil {
-			v.keep(err, vec)
 			all.wait()
 			return err
 		}
 		runs, off = runs[fits:], off+int64(fit)
 	}
-	err := all.wait()
-	v.keep(err, vec)
-	return err
-}
-
-// keep holds on to memory that may still be written to, for ever.
-func (v *Virtio) keep(err error, vec [][]byte) {
-	if gone, ok := err.(*blk.GoneError); ok && gone.Held {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.lost = append(v.lost, vec)
-	}
+	return all.wait()
 }
 
 // A batch is requests that are waited for together.
 type batch struct {
-	wg  sync.WaitGroup
-	mu  sync.Mutex
-	err error // under mu: the first one
+	v    *Virtio
+	vec  [][]byte // the memory of all of them
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	err  error // under mu: the first one
+	held bool  // under mu: of one, whichever, the disk did not let go
 }
 
-func (b *batch) start(d *blk.Disk, r *blk.Request) error {
+// A starter is a *blk.Disk.
+type starter interface{ Start(*blk.Request) error }
+
+func (b *batch) start(d starter, r *blk.Request) error {
 	b.wg.Add(1)
 	r.Done = func(r *blk.Request) {
 		if r.Err != nil {
 			b.mu.Lock()
 			if b.err == nil {
 				b.err = r.Err
+			}
+			if gone, ok := r.Err.(*blk.GoneError); ok && gone.Held {
+				b.held = true
 			}
 			b.mu.Unlock()
 		}
@@ -138,10 +138,16 @@ func (b *batch) start(d *blk.Disk, r *blk.Request) error {
 	return err
 }
 
+// wait returns when all that was started has ended. Memory that may still be written to is held on to, for ever.
 func (b *batch) wait() error {
 	b.wg.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.held && b.vec != nil {
+		b.v.mu.Lock()
+		defer b.v.mu.Unlock()
+		b.v.lost = append(b.v.lost, b.vec)
+	}
 	return b.err
 }
 

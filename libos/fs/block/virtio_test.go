@@ -1,0 +1,57 @@
+package block
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/hardtack-os/hardtack/exo/virtio/blk"
+)
+
+// ends is a disk whose requests end as they are told to, once it has refused one.
+type ends struct {
+	errs []error // nil: refused
+	on   []*blk.Request
+}
+
+var errRefused = errors.New("refused")
+
+func (e *ends) Start(r *blk.Request) error {
+	n := len(e.on)
+	e.on = append(e.on, r)
+	if e.errs[n] != nil {
+		return nil
+	}
+	for i, r := range e.on[:n] {
+		r.Err = e.errs[i]
+		r.Done(r)
+	}
+	return errRefused
+}
+
+// TestHeldMemory gives pieces of one transfer to a disk that does not stop: the memory is kept out of use, whichever of the requests says so, and whatever ended first.
+func TestHeldMemory(t *testing.T) {
+	failed, held := &blk.IOError{}, &blk.GoneError{Held: true}
+	for _, c := range []struct {
+		errs []error
+		kept int
+	}{
+		{[]error{held, nil}, 1},
+		{[]error{failed, held, nil}, 1},
+		{[]error{held, held, nil}, 1},
+		{[]error{failed, &blk.GoneError{}, nil}, 0},
+		{[]error{nil}, 0},
+	} {
+		v := &Virtio{}
+		all := batch{v: v, vec: [][]byte{make([]byte, 512)}}
+		d := &ends{errs: c.errs}
+		for i := range c.errs {
+			if err := all.start(d, &blk.Request{}); (err != nil) != (i == len(c.errs)-1) {
+				t.Fatal(i, err)
+			}
+		}
+		all.wait()
+		if len(v.lost) != c.kept {
+			t.Errorf("%v: %d kept", c.errs, len(v.lost))
+		}
+	}
+}
