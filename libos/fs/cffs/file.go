@@ -14,7 +14,8 @@ func (f *FS) extentAt(ino, i uint64) (x *extent, err error) {
 	err = f.t.scan(from, func(k, v []byte) bool {
 		if len(k) == 17 && string(k[:9]) == string(from[:9]) {
 			e, ok := decodeExtent(k, v)
-			bad = !ok || e.block >= f.sb.blocks || uint64(len(e.sums)) > f.sb.blocks-e.block
+			end := usable(f.sb.blocks)
+			bad = !ok || e.block >= end || uint64(len(e.sums)) > end-e.block
 			x = &e
 		}
 		return false
@@ -135,22 +136,29 @@ func (f *FS) block(in *inode, x *extent, i, want uint64) ([]byte, error) {
 			n = k
 		}
 	}
-	slab := make([]byte, n*BlockSize)
-	if err := f.dev.Read([][]byte{slab}, int64(at)*BlockSize); err != nil {
+	vec := make([][]byte, n)
+	for k := range vec { // each on its own: one that stays in the cache keeps no other
+		vec[k] = make([]byte, BlockSize)
+	}
+	err := f.dev.Read(vec, int64(at)*BlockSize)
+	if err != nil && n > 1 { // it may be what nobody asked for that cannot be read
+		n, vec = 1, [][]byte{make([]byte, BlockSize)}
+		err = f.dev.Read(vec, int64(at)*BlockSize)
+	}
+	if err != nil {
 		return nil, err
 	}
 	f.nmu.Lock()
 	in.ahead = min(i+n, x.last+1)
 	f.nmu.Unlock()
-	for k := range n {
-		b := slab[k*BlockSize : (k+1)*BlockSize : (k+1)*BlockSize]
+	for k, b := range vec {
 		s := sum(b)
 		if k == 0 && s != right {
 			return nil, errDamaged
 		}
-		f.cache.put(at+k, b, s)
+		f.cache.put(at+uint64(k), b, s)
 	}
-	return slab[:BlockSize:BlockSize], nil
+	return vec[0], nil
 }
 
 // read fills p from off on; all of it is inside the file. It tells how far it came. mu is held, for reading at least.

@@ -34,7 +34,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	if o.Random == nil {
 		o.Random = drawn
 	}
-	n := uint64(in.Size / BlockSize)
+	n := blocksOf(dev)
 	if n < minBlocks {
 		return errors.New("cffs: " + in.Name + ": too small for a volume, which has at least " + strconv.Itoa(minBlocks*BlockSize) + " bytes")
 	}

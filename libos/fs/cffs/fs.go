@@ -9,7 +9,7 @@
 //   - A full volume gives ENOSPC before anything was changed; removing and truncating have room that nothing else takes.
 //   - After a write or a flush failed nothing is written any more: what was not durable by then gives EIO to those who ask for it, and is seen until the volume is mounted again.
 //
-// It keeps few things simple rather than fast: a commit stops all others for as long as it takes; there is no limit to how many blocks of the tree are in memory between two commits.
+// It keeps few things simple rather than fast: a commit stops all others for as long as it takes; there is no limit to how many clean blocks of the tree are in memory between two commits.
 //
 // Not here: quotas, compression, snapshots, reflinks; FALLOC_FL_COLLAPSE_RANGE and INSERT_RANGE. Space that Allocate sets aside is filled with zeroes, for a block that is overwritten is
 // written elsewhere.
@@ -105,6 +105,10 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		return f, nil
 	}
 	if err := f.take(); err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.closed = true // what take changed is not committed later
+		f.timer.Stop()
 		return nil, &MountError{dev.Info().Name, "it cannot be made ready for writing", err}
 	}
 	return f, nil
@@ -136,6 +140,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if err != nil {
 		return refuse("it cannot be read", err)
 	}
+	n := blocksOf(dev)
 	switch {
 	case sb == nil && in.Size < minBlocks*BlockSize:
 		return refuse("it has "+strconv.FormatInt(in.Size, 10)+" bytes: too small for a volume, and none is on it", nil)
@@ -143,9 +148,9 @@ func open(dev block.Device, o Options) (*FS, error) {
 		return refuse("there is no cffs volume on it; found "+foreign(dev), nil)
 	case sb.readNeeds != 0:
 		return refuse("its volume has a format that is not known here", nil)
-	case sb.blocks > uint64(in.Size/BlockSize):
-		return refuse("its volume has "+strconv.FormatUint(sb.blocks, 10)+" blocks, and the device only "+strconv.FormatInt(in.Size/BlockSize, 10)+": it is cut short", nil)
-	case sb.blocks < minBlocks || sb.used > sb.blocks || sb.backup+2 > sb.blocks || sb.backup < 6 || sb.backup+2 > groupBlocks || sb.root >= sb.blocks || sb.nextIno <= rootIno:
+	case sb.blocks > n:
+		return refuse("its volume has "+strconv.FormatUint(sb.blocks, 10)+" blocks, and the device only "+strconv.FormatUint(n, 10)+": it is cut short", nil)
+	case !sb.sound():
 		return refuse("its superblock makes no sense", nil)
 	}
 	f := &FS{dev: dev, o: o, sb: *sb, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Cache / BlockSize)}
@@ -167,9 +172,14 @@ func open(dev block.Device, o Options) (*FS, error) {
 	return f, nil
 }
 
+// blocksOf is how many blocks of a device a volume can have.
+func blocksOf(dev block.Device) uint64 {
+	return min(uint64(max(dev.Info().Size, 0)/BlockSize), maxBlocks)
+}
+
 // readSuper finds the superblock that counts. sb is nil where there is none.
 func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
-	size := uint64(dev.Info().Size / BlockSize)
+	size := blocksOf(dev)
 	look := func(at uint64) {
 		if at >= size {
 			return
@@ -189,6 +199,16 @@ func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
 		for _, at := range []uint64{groupBlocks - 2, groupBlocks - 1, size - 2, size - 1} {
 			look(at)
 		}
+	} else if sb.sound() {
+		// What is there may be the commit before the last: the last one's block may be the one that is damaged.
+		main, mainRaw := sb, raw
+		for i := range uint64(2) {
+			if look(main.backup + i); sb.uuid != main.uuid { // of a volume that was there before
+				sb, raw = main, mainRaw
+			} else {
+				main, mainRaw = sb, raw
+			}
+		}
 	}
 	if sb != nil {
 		return sb, raw, nil
@@ -198,10 +218,15 @@ func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
 
 // foreign says what else is on a device, for messages.
 func foreign(dev block.Device) string {
-	b := make([]byte, 2*BlockSize)
-	if dev.Info().Size < int64(len(b)) || dev.Read([][]byte{b}, 0) != nil {
+	b := make([]byte, min(foreignBytes, dev.Info().Size&^(BlockSize-1)))
+	if len(b) < 2*BlockSize || dev.Read([][]byte{b}, 0) != nil {
 		return "nothing that can be read"
 	}
+	// Where Format puts other things than superblocks: a volume that was not made to its end is none.
+	if len(b) >= 7*BlockSize && le.Uint32(b[bitmapAt*BlockSize+4:]) == bitmapMagic {
+		clear(b[bitmapAt*BlockSize : 7*BlockSize])
+	}
+	at := func(off int, s string) bool { return len(b) >= off+len(s) && string(b[off:off+len(s)]) == s }
 	switch {
 	case le.Uint16(b[1024+56:]) == 0xef53:
 		return "an ext2, ext3 or ext4 filesystem"
@@ -217,6 +242,10 @@ func foreign(dev block.Device) string {
 		return "a qcow2 image: give it to the virtual machine as such"
 	case string(b[8:16]) == superMagic || string(b[BlockSize+8:BlockSize+16]) == superMagic:
 		return "a cffs volume whose superblocks are damaged"
+	case at(0x10040, "_BHRfS_M"):
+		return "a btrfs filesystem"
+	case at(0x8001, "CD001"), at(0x8001, "BEA01"):
+		return "an ISO 9660 or UDF filesystem"
 	case b[510] == 0x55 && b[511] == 0xaa:
 		return "a boot sector or partition table"
 	case len(bytes.Trim(b, "\x00")) == 0:
@@ -225,6 +254,9 @@ func foreign(dev block.Device) string {
 	return "bytes of another kind"
 }
 
+// foreignBytes is how much of a device is looked at: some filesystems leave its first 64 KiB alone, one begins with two empty blocks.
+const foreignBytes = 128 << 10
+
 // take makes a volume the mounter's: bitmaps are read, inodes that were left without a name go, and an owner is written.
 func (f *FS) take() error {
 	f.mu.Lock()
@@ -232,11 +264,10 @@ func (f *FS) take() error {
 	if err := f.readBitmaps(); err != nil {
 		return err
 	}
-	if n := uint64(f.dev.Info().Size / BlockSize); n > f.sb.blocks {
+	if n := blocksOf(f.dev); n > f.sb.blocks {
 		f.al.grow(n, f.sb.backup)
 		f.sb.blocks = n
 	}
-	f.t.cap = f.sb.blocks
 	f.o.Random(f.sb.owner[:])
 	f.sb.mounts++
 	f.change++ // so that there is something to commit
@@ -288,7 +319,7 @@ func (f *FS) readBitmaps() error {
 
 // readNode reads a block of the tree.
 func (f *FS) readNode(r *ref) ([]byte, error) {
-	if r.addr == 0 || r.addr >= f.sb.blocks {
+	if r.addr == 0 || r.addr >= usable(f.sb.blocks) {
 		return nil, errDamaged
 	}
 	b := make([]byte, BlockSize)
@@ -369,6 +400,11 @@ const (
 
 // room sees to it that the next commit has blocks for what it has to write and n more, if need be by a commit now. What gives space back may use spare blocks. mu is held.
 func (f *FS) room(n int, frees bool) error {
+	if f.t.dirty > maxNodes { // what waits in memory is bounded, too
+		if err := f.commit(); err != nil {
+			return err
+		}
+	}
 	for again := false; ; again = true {
 		need := uint64(f.t.dirty + f.owed + n)
 		if !frees {
@@ -559,7 +595,7 @@ func (f *FS) write() error {
 	return nil
 }
 
-// maxNodes is about how many nodes of the tree stay in memory after a commit: some 16 MiB.
+// maxNodes is about how many nodes of the tree stay in memory after a commit, and how many changed ones wait for one: some 16 MiB.
 const maxNodes = 4096
 
 // fence looks whether the volume is still ours.
@@ -665,11 +701,19 @@ func (f *FS) Root() core.Dir {
 	return in.self.(core.Dir)
 }
 
-// Label and UUID are the volume's.
-func (f *FS) Label() string { return f.sb.labelText() }
+// Label is the volume's.
+func (f *FS) Label() string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.sb.labelText()
+}
 
 // UUID is the volume's.
-func (f *FS) UUID() [16]byte { return f.sb.uuid }
+func (f *FS) UUID() [16]byte {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.sb.uuid
+}
 
 // Clean says whether the volume had been unmounted when this mount found it.
 func (f *FS) Clean() bool { return f.clean }

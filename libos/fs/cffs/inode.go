@@ -341,7 +341,11 @@ const maxXattrs = 64 << 10
 
 // xattrs gives the names, what they and their values take, and the value of one.
 func (in *inode) xattrs(of string) (names []string, size int, value []byte, err error) {
+	bad := false
 	err = in.fs.t.prefix(key(in.rec.ino, kindXattr), func(k, v []byte) bool {
+		if bad = len(k) < 12 || k[len(k)-2] != 0; bad {
+			return false
+		}
 		name := string(k[9 : len(k)-2])
 		if len(names) == 0 || names[len(names)-1] != name {
 			names = append(names, name)
@@ -356,6 +360,9 @@ func (in *inode) xattrs(of string) (names []string, size int, value []byte, err 
 		}
 		return true
 	})
+	if bad {
+		err = errDamaged
+	}
 	return names, size, value, err
 }
 

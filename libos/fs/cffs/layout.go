@@ -17,7 +17,8 @@ const (
 	groupBlocks = 32512 // bits in a bitmap
 	bitmapAt    = 4     // first of a group's two slots
 	maxItem     = 1100
-	maxExtent   = 128 // blocks
+	maxKey      = 8 + 1 + 255 + 2 // an attribute's
+	maxExtent   = 128             // blocks
 	chunkSize   = 700
 
 	bitmapMagic = 0x42464643
@@ -28,6 +29,9 @@ const (
 
 	// minBlocks is the smallest volume: 2 MiB.
 	minBlocks = 512
+
+	// maxBlocks is the largest: 16 TiB. The bitmaps of all its groups are in memory.
+	maxBlocks = 1 << 32
 )
 
 // Kinds of keys.
@@ -114,6 +118,11 @@ func decodeSuper(b []byte) *super {
 		s.readNeeds = 1 << 63
 	}
 	return s
+}
+
+// sound says whether what a superblock tells can be.
+func (s *super) sound() bool {
+	return s.blocks >= minBlocks && s.blocks <= maxBlocks && s.used <= s.blocks && s.backup >= 6 && s.backup <= min(s.blocks, groupBlocks)-2 && s.root < s.blocks && s.nextIno > rootIno
 }
 
 // labelText is the label as it is shown.

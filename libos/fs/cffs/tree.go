@@ -42,7 +42,6 @@ type tree struct {
 	read  func(r *ref) ([]byte, error) // gives the block that r names, whose sum is right
 	freed func(addr uint64)            // is told of blocks that the next commit does not need
 	uuid  *[16]byte
-	cap   uint64       // blocks of the volume
 	loads atomic.Int64 // nodes in memory, about
 }
 
@@ -94,7 +93,7 @@ func decodeNode(b []byte, addr uint64, uuid *[16]byte) *node {
 			vl = int(le.Uint16(h))
 		}
 		k, v := take(kl), take(vl)
-		if k == nil || v == nil || kl < 9 && (i > 0 || n.level == 0) || i > 0 && bytes.Compare(n.keys[i-1], k) >= 0 && (i > 1 || n.level == 0) {
+		if k == nil || v == nil || n.level == 0 && 4+kl+vl > maxItem || n.level > 0 && kl > maxKey || kl < 9 && (i > 0 || n.level == 0) || i > 0 && bytes.Compare(n.keys[i-1], k) >= 0 && (i > 1 || n.level == 0) {
 			return nil
 		}
 		n.keys = append(n.keys, k)
