@@ -81,6 +81,7 @@ var light = []string{"exo", "libos/posix"}
 var unsafeFiles = map[string]string{
 	"exo/machine_hardtack.go":                     "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"exo/pages_hardtack.go":                       "what the bottom half pushes: declarations only, kept beside their hosted twins",
+	"libos/fs/volumes/machine_hardtack.go":        "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"libos/posix/machine_hardtack.go":             "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"ci/bench/linuxguest/tsc_amd64.go":            "one instruction, in the assembly file beside it",
 	"ci/bench/stepcount/stepcount_linux_amd64.go": "ptrace(2) takes addresses",

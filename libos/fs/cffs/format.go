@@ -19,7 +19,10 @@ type FormatOptions struct {
 }
 
 // NotEmptyError says that a device holds something, so that it is not formatted unless told to.
-type NotEmptyError struct{ Device, Found string }
+type NotEmptyError struct {
+	Device, Found string
+	Volume        bool // it is a volume of ours
+}
 
 func (e *NotEmptyError) Error() string {
 	return "cffs: " + e.Device + ": not formatted, for it holds " + e.Found
@@ -47,10 +50,10 @@ func Format(dev block.Device, o FormatOptions) error {
 	if sb, _, err := readSuper(dev); err != nil {
 		return err
 	} else if sb != nil && !o.Force {
-		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(sb.labelText())}
+		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(sb.labelText()), true}
 	}
 	if what := foreign(dev); !o.Force && what != "zeroes: it is not formatted" {
-		return &NotEmptyError{in.Name, what}
+		return &NotEmptyError{in.Name, what, false}
 	}
 	sb := super{uuid: o.UUID, gen: 1, blocks: n, nextIno: rootIno + 1, backup: groupBlocks - 2, time: o.Now().UnixNano()}
 	if n < groupBlocks {
@@ -92,4 +95,13 @@ func Format(dev block.Device, o FormatOptions) error {
 	w.add(1, sb.encode())
 	w.add(sb.backup+1, sb.encode())
 	return errors.Join(w.run(dev), dev.Flush())
+}
+
+// Identify tells the label and the UUID of the volume on dev; ok is false if there is none.
+func Identify(dev block.Device) (label string, uuid [16]byte, ok bool) {
+	sb, _, _ := readSuper(dev)
+	if sb == nil {
+		return "", uuid, false
+	}
+	return sb.labelText(), sb.uuid, true
 }

@@ -86,6 +86,9 @@ func (p *Program) Recipe(args, env []string) Recipe {
 	if len(p.Settings.NTP) > 0 {
 		line.Add("ntp", strings.Join(p.Settings.NTP, ","))
 	}
+	if word, err := p.Settings.DisksWord(); err == nil && word != "" { // Check has looked at it
+		line.Add("disks", word)
+	}
 	line.Program(args, env)
 	return Recipe{
 		Memory:  p.Settings.Memory,

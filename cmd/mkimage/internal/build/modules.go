@@ -29,6 +29,9 @@ const (
 	FilesModule = inject.ModulePath + "/libos/posix/files"
 	imageModule = FilesModule + "/image"
 
+	// VolumesModule is for --disk and --mount.
+	VolumesModule = inject.ModulePath + "/libos/fs/volumes"
+
 	// NTPModule is for --ntp.
 	NTPModule = inject.ModulePath + "/libos/net/ntp"
 
@@ -54,6 +57,12 @@ func Modules(s config.Settings) ([]string, error) {
 		return nil, errors.New("--files wants a filesystem, and --fs off leaves it out")
 	}
 	modules := []string{posixModule, vm}
+	if len(s.Disks)+len(s.Mounts) > 0 {
+		if s.FS == config.Off {
+			return nil, errors.New("--disk and --mount want a filesystem, and --fs off leaves it out")
+		}
+		modules = append(modules, FilesModule, VolumesModule)
+	}
 	if s.TraceCalls || s.MissingCalls {
 		modules = append(modules, traceModule)
 	}

@@ -106,6 +106,16 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 		}
 		line.Add("ntp", strings.Join(s.NTP, ","))
 	}
+	if len(s.Disks)+len(s.Mounts) > 0 {
+		if !slices.Contains(modules, build.VolumesModule) {
+			return fmt.Errorf("%s was built without volumes: build it with --disk or --mount", name)
+		}
+		word, err := s.DisksWord()
+		if err != nil {
+			return err
+		}
+		line.Add("disks", word)
+	}
 	trace(&line, settings)
 	if n := len(line.String()); n > qemu.MaxAppend {
 		return fmt.Errorf("arguments and environment of %d bytes are too long for the command line of a built image (%d bytes); build them in with mkimage build", n, qemu.MaxAppend)

@@ -34,6 +34,8 @@ type file struct {
 	Roots        string            `toml:"roots"`
 	FS           string            `toml:"fs"`
 	Files        []string          `toml:"files"`
+	Disks        []string          `toml:"disks"`
+	Mounts       []string          `toml:"mounts"`
 	IP           string            `toml:"ip"`
 	Net          string            `toml:"net"`
 	Publish      []string          `toml:"publish"`
@@ -58,6 +60,8 @@ var wants = map[string]string{
 	"roots":         `a string: "auto", "none" or a PEM file`,
 	"fs":            `a string: "auto", "on" or "off"`,
 	"files":         `a list of strings, as ["static:/srv/www"]`,
+	"disks":         `a list of strings, as ["data.img:/data"]`,
+	"mounts":        `a list of strings, as ["label=data:/data"]`,
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
 	"net":           `a string: "user", "none" or "tap=NAME"`,
 	"publish":       `a list of strings, as ["8080:80"]`,
@@ -90,6 +94,11 @@ func Load(dir string) (Settings, error) {
 			s.Files[i] = filepath.Join(dir, f)
 		}
 	}
+	for i, d := range s.Disks {
+		if !filepath.IsAbs(d) {
+			s.Disks[i] = filepath.Join(dir, d)
+		}
+	}
 	return s, nil
 }
 
@@ -108,7 +117,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, IP: f.IP, Net: f.Net, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, IP: f.IP, Net: f.Net, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -120,6 +129,8 @@ func parse(data []byte) (Settings, error) {
 		{"sockets", Settings{Sockets: f.Sockets}.Check()},
 		{"fs", Settings{FS: f.FS}.Check()},
 		{"files", Settings{Files: f.Files}.Check()},
+		{"disks", Settings{Disks: f.Disks, Mounts: f.Mounts}.Check()},
+		{"mounts", Settings{Mounts: f.Mounts}.Check()},
 		{"ip", CheckIP(f.IP)},
 		{"net", CheckNet(f.Net)},
 		{"publish", Settings{Publish: f.Publish}.Check()},

@@ -28,11 +28,15 @@ type Settings struct {
 	Roots   string   // certificate authorities: Auto, None or a PEM file
 	FS      string   // whether files are linked: Auto, On or Off
 	Files   []string // folders and files to put into the image, as "FOLDER" or "FOLDER:/PATH"
+	Disks   []string // files of the host that are the machine's disks, as "FILE:/PATH"
+	Mounts  []string // volumes that are found by their names, as "label=data:/data"
 	Net     string   // the machine's network card: "user", "none" or "tap=NAME"; "" is user for programs that use sockets
 	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
 	IP      string   // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
 
 	NTP []string // time servers that set the clock, as names or addresses, with a port if it is another than NTP's
+
+	Ephemeral bool // what is written to disks is forgotten
 
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
@@ -100,6 +104,13 @@ func (s Settings) Or(t Settings) Settings {
 	if s.Files == nil {
 		s.Files = t.Files
 	}
+	if s.Disks == nil {
+		s.Disks = t.Disks
+	}
+	if s.Mounts == nil {
+		s.Mounts = t.Mounts
+	}
+	s.Ephemeral = s.Ephemeral || t.Ephemeral
 	if s.IP == "" {
 		s.IP = t.IP
 	}
@@ -157,6 +168,12 @@ func (s Settings) Check() error {
 		return err
 	}
 	if _, err := Placements(s.Files); err != nil {
+		return err
+	}
+	if _, err := s.DiskList(); err != nil {
+		return err
+	}
+	if err := checkMounts(s.Mounts); err != nil {
 		return err
 	}
 	return oneOf("accelerator", s.Accel, "auto", "tcg", "kvm")

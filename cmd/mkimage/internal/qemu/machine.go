@@ -10,18 +10,20 @@ import (
 
 // A Machine is what an image runs on.
 type Machine struct {
-	QEMU    string // path of the program
-	Image   string
-	Append  string // command line for the image, besides what Start adds
-	Type    string // microvm, q35 or pc
-	Memory  int64  // bytes
-	CPUs    int
-	Accel   string // auto, tcg or kvm
-	Balloon bool   // give it a virtio memory balloon
-	Net     string // config's: user, none, tap=NAME; "": no card
-	Ports   []config.Port
-	Pcap    string // file that takes what goes over the card; "": none
-	GDB     int    // TCP port on which to wait for a debugger, 0 for none
+	QEMU      string // path of the program
+	Image     string
+	Append    string // command line for the image, besides what Start adds
+	Type      string // microvm, q35 or pc
+	Memory    int64  // bytes
+	CPUs      int
+	Accel     string // auto, tcg or kvm
+	Balloon   bool   // give it a virtio memory balloon
+	Disks     []config.Disk
+	Ephemeral bool   // what is written to them is forgotten
+	Net       string // config's: user, none, tap=NAME; "": no card
+	Ports     []config.Port
+	Pcap      string // file that takes what goes over the card; "": none
+	GDB       int    // TCP port on which to wait for a debugger, 0 for none
 }
 
 // I/O ports of QEMU's ISA test devices, told to the image on its command line.
@@ -81,7 +83,23 @@ func (m *Machine) typeArgs() []string {
 	if m.Balloon {
 		a = append(a, "-device", "virtio-balloon-"+bus)
 	}
+	a = append(a, m.diskArgs(bus)...)
 	return append(a, m.netArgs(bus)...)
+}
+
+// diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so.
+func (m *Machine) diskArgs(bus string) (a []string) {
+	for i, d := range m.Disks {
+		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,file=%s", i, escape(d.File))
+		if d.ReadOnly {
+			drive += ",readonly=on"
+		}
+		if m.Ephemeral && !d.ReadOnly {
+			drive += ",snapshot=on"
+		}
+		a = append(a, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, config.DiskSerial(i)))
+	}
+	return a
 }
 
 // netArgs gives the machine its network card.

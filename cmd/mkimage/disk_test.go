@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var kills = flag.Int("kills", 4, "how often TestKilled kills a machine")
+
+// TestVolumes gives images disks, whole and broken ones, and boots them again.
+func TestVolumes(t *testing.T) {
+	t.Parallel()
+	dir := app(t, program("fmt os", `
+	for _, name := range os.Args[1:] {
+		b, err := os.ReadFile(name)
+		fmt.Printf("%s: %q %v\n", name, b, err)
+		if err := os.WriteFile(name, append(b, 'x'), 0o644); err != nil {
+			fmt.Println(err)
+		}
+	}`))
+	v, w := filepath.Join(dir, "v.img"), filepath.Join(dir, "w.img")
+	var c call
+	c.mkimage(t, "fs", "mkfs", "--size", "16M", "--label", "mine", v)
+	c.want(t, 0, "")
+
+	// What was written without a sync is there when the program ended by itself; an image that is built anew finds it.
+	c.mkimage(t, "run", "--disk", v, dir, "--", "/data/f")
+	c.want(t, 0, `/data/f: "" open /data/f: no such file or directory`)
+	c.mkimage(t, "run", "--disk", v, "--cpus", "2", "--env", "A=B", dir, "--", "/data/f")
+	c.want(t, 0, `/data/f: "x" <nil>`)
+	c.mkimage(t, "fs", "cat", v+":/f")
+	c.want(t, 0, "xx")
+
+	// By label, on another bus; a second disk that is formatted first; nothing is kept of it.
+	if err := os.WriteFile(w, make([]byte, 8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.mkimage(t, "run", "--machine", "q35", "--disk", v, "--disk", w+":/w/w,format", "--mount", "label=mine:/m", "--ephemeral", dir, "--", "/m/f", "/w/w/g")
+	c.want(t, 0, `/m/f: "xx" <nil>`, `/w/w/g: "" open /w/w/g: no such file or directory`)
+	c.mkimage(t, "fs", "cat", v+":/f")
+	c.want(t, 0, "xx")
+	c.mkimage(t, "fs", "info", w)
+	c.want(t, 1, "it is not formatted")
+	c.mkimage(t, "run", "--disk", w+":/w,format", dir, "--", "/w/g")
+	c.want(t, 0, `/w/g: "" open`)
+	c.mkimage(t, "run", "--disk", w+":/w,ro", dir, "--", "/w/g")
+	c.want(t, 0, `/w/g: "x" <nil>`, "read-only file system")
+	c.mkimage(t, "fs", "check", w)
+	c.want(t, 0, "1 files, 1 folders", "0 problems")
+
+	// A built image has its volumes as the machine that runs it has disks.
+	image := filepath.Join(dir, "i.elf")
+	c.mkimage(t, "build", "-o", image, "--mount", "label=mine:/m", dir)
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--disk", v+":/d", image, "--", "/d/f")
+	c.want(t, 0, `/d/f: "xx" <nil>`)
+
+	// Disks that cannot be mounted.
+	foreign := make([]byte, 4<<20)
+	copy(foreign[512:], "EFI PART")
+	if err := os.WriteFile(w, foreign, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.mkimage(t, "run", "--disk", w+":/w,format", dir, "--", "/w/g")
+	c.want(t, 0, "/w is not mounted", "GPT partition table", "open /w/g: input/output error")
+	c.mkimage(t, "run", "--disk", v, "--mount", "label=other:/o", dir, "--", "/o/g")
+	c.want(t, 0, `no disk has label other; disk 0:`, `label "mine"`, "open /o/g: input/output error")
+	if b, err := os.ReadFile(w); err != nil || string(b) != string(foreign) {
+		t.Error("a foreign disk was written to", err)
+	}
+	c.mkimage(t, "run", "--disk", filepath.Join(dir, "none.img"), dir)
+	c.want(t, 1, "mkimage fs mkfs")
+	c.mkimage(t, "run", "--disk", v, "--disk", w, dir)
+	c.want(t, 1, "two disks are to be at /data")
+	c.mkimage(t, "run", "--disk", v+":/", dir)
+	c.want(t, 1, "the root cannot be a volume")
+	c.mkimage(t, "run", "--disk", v, "--mount", "name=x:/y", dir)
+	c.want(t, 1, "want WHICH:/PATH")
+}
+
+// writer appends to a log, and replaces a file, each with fsync, and says which number is durable.
+const writer = `
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	log, err := os.ReadFile("/data/log")
+	if err != nil && !os.IsNotExist(err) {
+		panic(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(log)) {
+		if v, err := strconv.Atoi(strings.TrimSpace(line)); err != nil || v != n || !strings.HasSuffix(line, "\n") {
+			panic(fmt.Sprintf("line %d is %q", n, line))
+		}
+		n++
+	}
+	replaced, _ := os.ReadFile("/data/replaced")
+	last := -1
+	if len(replaced) > 0 {
+		last, err = strconv.Atoi(strings.TrimSpace(string(replaced)))
+		must(err)
+		if len(replaced) != 6000 {
+			panic(len(replaced))
+		}
+	}
+	fmt.Println("found", n-1, last)
+	f, err := os.OpenFile("/data/log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	must(err)
+	for {
+		_, err = fmt.Fprintln(f, n)
+		must(err)
+		must(f.Sync())
+		t, err := os.Create("/data/new")
+		must(err)
+		_, err = fmt.Fprintf(t, "%6000d", n)
+		must(err)
+		must(t.Sync())
+		must(t.Close())
+		must(os.Rename("/data/new", "/data/replaced"))
+		d, err := os.Open("/data")
+		must(err)
+		must(d.Sync())
+		must(d.Close())
+		fmt.Println("durable", n)
+		n++
+	}`
+
+// TestKilled kills a machine at random moments while a program writes: what the program said to be durable is there when it boots again.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	dir := app(t, program("fmt os strconv strings", writer))
+	v, image := filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
+	var c call
+	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)
+	c.want(t, 0, "")
+	c.mkimage(t, "build", "-o", image, "--mount", "0:/data", dir)
+	c.want(t, 0, "")
+	said := regexp.MustCompile(`^(found|durable) (-?\d+)(?: (-?\d+))?$`)
+	least, total := -1, 0
+	for round := range *kills + 1 {
+		cmd := exec.Command("qemu-system-x86_64", "-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on", "-global", "virtio-mmio.force-legacy=false", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+			"-accel", "tcg", "-cpu", "max", "-m", "128M", "-serial", "stdio", "-drive", "if=none,id=d,format=raw,file="+v, "-device", "virtio-blk-device,drive=d", "-kernel", image)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		guard := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+		var kill *time.Timer
+		found := false
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			m := said.FindStringSubmatch(strings.TrimSpace(lines.Text()))
+			if m == nil {
+				if s := lines.Text(); strings.Contains(s, "panic") || strings.Contains(s, "libos/fs") {
+					t.Error(s)
+				}
+				continue
+			}
+			n, _ := strconv.Atoi(m[2])
+			if m[1] == "durable" {
+				least, total = n, total+1
+				continue
+			}
+			last, _ := strconv.Atoi(m[3])
+			if found = true; n < least || last < least {
+				t.Errorf("round %d: %d was durable, and %d and %d are there", round, least, n, last)
+			}
+			kill = time.AfterFunc(time.Duration(rand.IntN(int(2*time.Second))), func() { cmd.Process.Kill() })
+		}
+		cmd.Wait()
+		guard.Stop()
+		if kill != nil {
+			kill.Stop()
+		}
+		if !found {
+			t.Fatalf("round %d: the program did not come so far as to look", round)
+		}
+		c.mkimage(t, "fs", "check", v)
+		c.want(t, 0, "0 problems")
+		if t.Failed() {
+			break
+		}
+	}
+	t.Logf("%d rounds, %d times durable", *kills+1, total)
+	if total == 0 {
+		t.Error("nothing was ever durable")
+	}
+}

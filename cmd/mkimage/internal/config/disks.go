@@ -1,0 +1,103 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// A Disk is a file of the host that the machine has as a disk.
+type Disk struct {
+	File     string
+	Path     string // where its volume is mounted; "" for nowhere
+	Format   bool   // put a volume on it if it is empty
+	ReadOnly bool
+}
+
+// DataPath is where the volume of a disk is mounted if nothing says where.
+const DataPath = "/data"
+
+// MaxDisks is how many disks a machine may have: microvm has eight places for virtio devices, some of which are in use.
+const MaxDisks = 5
+
+// Disks reads Settings.Disks: FILE[:/PATH][,format][,ro]. Without a path the volume is at DataPath, if the settings mount none by their names.
+func (s Settings) DiskList() (list []Disk, err error) {
+	at := map[string]bool{}
+	for _, v := range s.Disks {
+		d := Disk{File: v}
+		for {
+			rest, isFormat := strings.CutSuffix(d.File, ",format")
+			rest, isRO := strings.CutSuffix(rest, ",ro")
+			if d.File = rest; !isFormat && !isRO {
+				break
+			}
+			d.Format, d.ReadOnly = d.Format || isFormat, d.ReadOnly || isRO
+		}
+		if i := strings.LastIndex(d.File, ":/"); i > 1 { // C:/x is a path of Windows
+			d.File, d.Path = d.File[:i], path.Clean(d.File[i+1:])
+		} else if len(s.Mounts) == 0 {
+			d.Path = DataPath
+		}
+		if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
+			return nil, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format or ,ro behind it if need be; the root cannot be a volume", v)
+		}
+		if d.Path != "" && at[d.Path] {
+			return nil, fmt.Errorf("disk %q: two disks are to be at %s: say where by FILE:/PATH", v, d.Path)
+		}
+		at[d.Path] = true
+		list = append(list, d)
+	}
+	if len(list) > MaxDisks {
+		return nil, fmt.Errorf("%d disks: a machine has at most %d", len(list), MaxDisks)
+	}
+	return list, nil
+}
+
+// checkMounts refuses what the image would refuse (libos/fs/volumes reads it there).
+func checkMounts(list []string) error {
+	for _, v := range list {
+		rest, flags, _ := strings.Cut(v, ",")
+		ok := true
+		for _, f := range strings.Split(flags, ",") {
+			ok = ok && (f == "" || f == "format" || f == "ro")
+		}
+		which, where, found := strings.Cut(rest, ":/")
+		by, name, named := strings.Cut(which, "=")
+		if _, err := strconv.ParseUint(which, 10, 16); !named {
+			ok = ok && err == nil
+		} else {
+			ok = ok && (by == "serial" || by == "label" || by == "uuid") && name != ""
+		}
+		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
+			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format or ,ro behind it if need be; WHICH is label=, uuid= or serial=NAME, or a disk's number", v)
+		}
+	}
+	return nil
+}
+
+// DisksWord is the image's setting of that name: what is mounted where.
+func (s Settings) DisksWord() (string, error) {
+	disks, err := s.DiskList()
+	if err != nil {
+		return "", err
+	}
+	words := append([]string(nil), s.Mounts...)
+	for i, d := range disks {
+		if d.Path == "" {
+			continue
+		}
+		w := "serial=" + DiskSerial(i) + ":" + d.Path
+		if d.Format {
+			w += ",format"
+		}
+		if d.ReadOnly {
+			w += ",ro"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, ";"), nil
+}
+
+// DiskSerial is the serial number of a machine's disk.
+func DiskSerial(i int) string { return "disk" + strconv.Itoa(i) }

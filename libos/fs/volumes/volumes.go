@@ -1,0 +1,239 @@
+// Package volumes mounts the volumes of an image's disks when it starts, before main. mkimage links it into images with --disk or --mount, whose word
+// on the command line it reads:
+//
+//	disks=WHICH:/PATH[,format][,ro];...
+//
+// WHICH is serial=NAME, label=NAME, uuid=UUID, or the number of a disk, from 0 on, in the order in which they are found. The volume is mounted at PATH, whose folders are made. With format a disk that
+// holds nothing but zeroes at its beginning gets an empty volume first; with ro nothing is written.
+//
+// What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
+// memory for its volume.
+//
+// Volumes are unmounted when the program ends by itself: main returns, or os.Exit. By a panic, a signal that nobody handles or the loss of power what was not synced in the last seconds is lost (cffs.Interval).
+package volumes
+
+import (
+	"encoding/hex"
+	"errors"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/virtio/blk"
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/files"
+)
+
+func init() {
+	word, _ := exo.Setting("disks")
+	list, err := parse(word)
+	if err != nil {
+		tell(err)
+		return
+	}
+	if len(list) == 0 {
+		return
+	}
+	disks := find()
+	for _, w := range list {
+		f, err := disks.mount(w)
+		if err != nil {
+			tell(errors.New(w.path + " is not mounted: " + err.Error()))
+			at(w.path, broken{})
+			continue
+		}
+		at(w.path, f)
+		atExit(func() {
+			if err := f.Close(); err != nil {
+				tell(err)
+			}
+		})
+	}
+	for _, d := range disks {
+		if !d.used {
+			d.Close()
+		}
+	}
+}
+
+func tell(err error) { println("libos/fs/volumes:", err.Error()) }
+
+// A want is a volume that is to be mounted.
+type want struct {
+	by, which string // by: "serial", "label", "uuid"; "" for a number
+	path      string
+	format    bool
+	readOnly  bool
+}
+
+// parse reads the word's value.
+func parse(word string) (list []want, err error) {
+	for _, v := range strings.Split(word, ";") {
+		if v == "" {
+			continue
+		}
+		w, ok := parseOne(v)
+		if !ok {
+			return nil, errors.New("disks=" + v + ": want WHICH:/PATH, with ,format or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID or a number")
+		}
+		for _, o := range list {
+			if o.path == w.path {
+				return nil, errors.New("disks=: two volumes are to be at " + w.path)
+			}
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+func parseOne(v string) (w want, ok bool) {
+	v, flags, _ := strings.Cut(v, ",")
+	for _, f := range strings.Split(flags, ",") {
+		switch f {
+		case "":
+		case "format":
+			w.format = true
+		case "ro":
+			w.readOnly = true
+		default:
+			return w, false
+		}
+	}
+	i := strings.Index(v, ":/")
+	if i <= 0 {
+		return w, false
+	}
+	w.path = path.Clean(v[i+1:])
+	by, which, named := strings.Cut(v[:i], "=")
+	if !named {
+		_, err := strconv.ParseUint(by, 10, 16)
+		w.which = by
+		return w, err == nil && w.path != "/"
+	}
+	w.by, w.which = by, which
+	return w, (by == "serial" || by == "label" || by == "uuid") && which != "" && w.path != "/"
+}
+
+// A disk is one that was found.
+type disk struct {
+	*block.Virtio
+	label, uuid string // of the volume on it, if there is one
+	used        bool
+}
+
+type disks []*disk
+
+// find opens all disks of the machine.
+func find() (list disks) {
+	for _, p := range blk.Places() {
+		v, err := block.OpenVirtio(p)
+		if err != nil {
+			tell(err)
+			continue
+		}
+		d := &disk{Virtio: v}
+		if label, uuid, ok := cffs.Identify(v); ok {
+			d.label, d.uuid = label, hex.EncodeToString(uuid[:])
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// mount finds the disk that w is about and mounts the volume on it.
+func (list disks) mount(w want) (*cffs.FS, error) {
+	var d *disk
+	names := ""
+	for i, x := range list {
+		is := false
+		switch w.by {
+		case "serial":
+			is = x.Info().ID == w.which
+		case "label":
+			is = x.uuid != "" && x.label == w.which
+		case "uuid":
+			is = x.uuid != "" && strings.EqualFold(x.uuid, strings.ReplaceAll(w.which, "-", ""))
+		default:
+			is = strconv.Itoa(i) == w.which
+		}
+		if is && d != nil {
+			return nil, errors.New("two disks have " + w.by + " " + w.which)
+		}
+		if is {
+			d = x
+		}
+		names += "; disk " + strconv.Itoa(i) + ": " + x.Info().Name + ", serial " + strconv.Quote(x.Info().ID) + ", label " + strconv.Quote(x.label)
+	}
+	switch {
+	case d == nil && len(list) == 0:
+		return nil, errors.New("the machine has no disk")
+	case d == nil:
+		return nil, errors.New("no disk has " + strings.TrimSpace(w.by+" "+w.which) + names)
+	case d.used:
+		return nil, errors.New(d.Info().Name + " is mounted already")
+	}
+	d.used = true
+	if w.format && !w.readOnly {
+		var full *cffs.NotEmptyError
+		err := cffs.Format(d, cffs.FormatOptions{Label: labelFor(w)})
+		if err != nil && !(errors.As(err, &full) && full.Volume) {
+			return nil, err
+		}
+	}
+	memory, _ := posix.Memory()
+	return cffs.Mount(d, cffs.Options{
+		ReadOnly: w.readOnly,
+		Cache:    int(memory / 8),
+		Dirty:    int(min(memory/16, 64<<20)),
+		Log:      func(s string) { println("libos/fs/volumes:", s) },
+	})
+}
+
+// labelFor is what a new volume is called.
+func labelFor(w want) string {
+	if w.by == "label" {
+		return w.which
+	}
+	return ""
+}
+
+// at mounts f at a path, and makes its folders.
+func at(where string, f fs.FileSystem) {
+	root := files.Tree.Root()
+	defer root.Drop()
+	for i := 1; i <= len(where); i++ {
+		if i == len(where) || where[i] == '/' {
+			files.Tree.Mkdir(root, where[:i], 0o755) // one that is there is as good
+		}
+	}
+	if _, e := files.Tree.Mount(where, "cffs", f); e != 0 {
+		tell(errors.New(where + ": " + e.Error()))
+	}
+}
+
+// broken is what is mounted where no volume could be: a folder that gives EIO.
+type broken struct{}
+
+func (b broken) Root() fs.Dir                    { return b }
+func (broken) Statfs(s *fs.Statfs)               { *s = fs.Statfs{BlockSize: cffs.BlockSize, ReadOnly: false} }
+func (broken) Sync() fs.Errno                    { return syscall.EIO }
+func (broken) Attr(a *fs.Attr)                   { *a = fs.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0o755, Nlink: 2} }
+func (broken) SetAttr(*fs.Change) fs.Errno       { return syscall.EIO }
+func (broken) Ref()                              {}
+func (broken) Unref()                            {}
+func (b broken) Parent() fs.Dir                  { return b }
+func (broken) Lookup(string) (fs.Node, fs.Errno) { return nil, syscall.EIO }
+func (broken) Create(string, uint32, uint64) (fs.Node, fs.Errno) {
+	return nil, syscall.EIO
+}
+func (broken) Symlink(string, string) (fs.Node, fs.Errno)     { return nil, syscall.EIO }
+func (broken) Link(string, fs.Node) fs.Errno                  { return syscall.EIO }
+func (broken) Unlink(string) fs.Errno                         { return syscall.EIO }
+func (broken) Rmdir(string) fs.Errno                          { return syscall.EIO }
+func (broken) Rename(string, fs.Dir, string, uint32) fs.Errno { return syscall.EIO }
+func (broken) ReadDir(uint64, func(*fs.Entry) bool) fs.Errno  { return syscall.EIO }

@@ -1,0 +1,19 @@
+package volumes
+
+import "testing"
+
+func TestParse(t *testing.T) {
+	list, err := parse("serial=disk0:/data;label=my data:/a/b/,format;2:/c,ro,format;uuid=01-02:/d")
+	if err != nil || len(list) != 4 || list[0] != (want{by: "serial", which: "disk0", path: "/data"}) || list[1] != (want{by: "label", which: "my data", path: "/a/b", format: true}) ||
+		list[2] != (want{which: "2", path: "/c", format: true, readOnly: true}) || list[3] != (want{by: "uuid", which: "01-02", path: "/d"}) {
+		t.Errorf("%+v %v", list, err)
+	}
+	for _, bad := range []string{"x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
+		if list, err := parse(bad); err == nil {
+			t.Errorf("%q: %+v", bad, list)
+		}
+	}
+	if list, err := parse(""); err != nil || list != nil {
+		t.Error(list, err)
+	}
+}

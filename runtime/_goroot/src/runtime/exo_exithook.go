@@ -1,0 +1,11 @@
+package runtime
+
+import (
+	"internal/runtime/exithook"
+	_ "unsafe"
+)
+
+// What is to happen before the image ends by itself: volumes are unmounted. Go's own hooks run it, on the goroutine that ends the program, and it may park.
+
+//go:linkname exoAtExit github.com/hardtack-os/hardtack/libos/fs/volumes.atExit
+func exoAtExit(f func()) { exithook.Add(exithook.Hook{F: f, RunOnFailure: true}) }
