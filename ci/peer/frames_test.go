@@ -359,6 +359,14 @@ func TestFrames(t *testing.T) {
 			t.Errorf("%s: %q counts %d, and %d before", x.name, x.counter, after, before)
 		}
 	}
+	// The card was told which groups to hear: what is for others does not come to be counted.
+	before := g.counters()["ip: not for us"]
+	elsewhere := ip(func(ip *layers.IPv4) { ip.DstIP = net.IP{239, 1, 2, 3} })
+	g.raw(spoil(bytes.Clone(elsewhere), 0, 1, 0, 0x5e, 1, 2, 3))
+	g.raw(spoil(bytes.Clone(elsewhere), 0, 1, 0, 0x5e, 0, 0, 1)) // by the address of all hosts
+	if after := g.counters()["ip: not for us"]; after != before+1 {
+		t.Errorf("of two packets to a group that nobody is in, one by an address that the card hears, %d came through", after-before)
+	}
 	bystander.say("after the malformed ones")
 
 	// RFC 5961: a reset or SYN that an attacker can guess does not end a connection, and is answered by an ACK, twice a second at most.

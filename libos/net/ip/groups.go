@@ -3,8 +3,10 @@ package ip
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/hardtack-os/hardtack/libos/net/link"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
 	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
@@ -58,9 +60,27 @@ func (h *Host) join1(i *Interface, group netip.Addr, now tick.Time) {
 		m = new(membership)
 		i.groups[group] = m
 	}
-	if m.count++; m.count == 1 && i.reports(group) {
-		m.left, m.change = robustness, now
+	if m.count++; m.count == 1 {
+		i.hear()
+		if i.reports(group) {
+			m.left, m.change = robustness, now
+		}
 	}
+}
+
+// hear tells the device which groups' frames are wanted, if it can be told; mu held.
+func (i *Interface) hear() {
+	d, ok := i.Device.(link.Listening)
+	if !ok {
+		return
+	}
+	all := []link.MAC{wire.GroupMAC(allHosts), wire.GroupMAC(allNodes)}
+	for g, m := range i.groups {
+		if mac := wire.GroupMAC(g); m.count > 0 && !slices.Contains(all, mac) { // several groups may have one address
+			all = append(all, mac)
+		}
+	}
+	d.Hear(all)
 }
 
 // leave1 is Leave with mu held.
@@ -72,6 +92,7 @@ func (h *Host) leave1(i *Interface, group netip.Addr, now tick.Time) {
 	if m.count--; m.count > 0 {
 		return
 	}
+	i.hear()
 	if !i.reports(group) {
 		delete(i.groups, group)
 		return

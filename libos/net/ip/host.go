@@ -88,6 +88,7 @@ func (h *Host) Attach(d link.Device, loopback bool) *Interface {
 		groups: make(map[netip.Addr]*membership), neighbour: make(map[netip.Addr]*neighbour),
 	}
 	i.out = make([]sender, max(i.Info.Queues, 1))
+	i.hear()
 	h.interfaces = append(slices.Clip(h.interfaces), i)
 	return i
 }
