@@ -226,13 +226,26 @@ func (h *Host) query(now tick.Time, i *Interface, six bool, version int, group n
 		}
 		q.until = now.Add(olderQuerier)
 	}
-	at := now.Add(1 + h.within(min(delay, maxDelay)))
-	if group.IsUnspecified() {
-		if q.answer == 0 || at < q.answer {
-			q.answer = at
+	if group.IsUnspecified() && q.version != 0 { // each group has a time of its own, and is silent if somebody else answers first (RFC 2236, 3)
+		for g := range i.groups {
+			if g.Is6() == six {
+				h.queryGroup(now, i, g, delay)
+			}
 		}
 		return
 	}
+	if !group.IsUnspecified() {
+		h.queryGroup(now, i, group, delay)
+		return
+	}
+	if at := now.Add(1 + h.within(min(delay, maxDelay))); q.answer == 0 || at < q.answer {
+		q.answer = at
+	}
+}
+
+// queryGroup is query for a group; mu held.
+func (h *Host) queryGroup(now tick.Time, i *Interface, group netip.Addr, delay time.Duration) {
+	at := now.Add(1 + h.within(min(delay, maxDelay)))
 	if m := i.groups[group]; m != nil && m.count > 0 && i.reports(group) && (m.answer == 0 || at < m.answer) {
 		m.answer = at
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
@@ -92,6 +93,30 @@ func FuzzChecks(f *testing.F) {
 		if p := ARP(b); p.Check() {
 			p.Sender()
 			p.Target()
+		}
+		if x := IPv6(b); x.Check() {
+			_, _, _, _ = x.Src(), x.Dst(), x.TrafficClass(), x.PayloadLen()
+		}
+		seen := 0
+		if Options(b, func(at int, typ uint8, data []byte) bool {
+			seen += 2 + len(data)
+			return typ != 255
+		}) && seen > len(b) {
+			t.Errorf("options of %d bytes in %d", seen, len(b))
+		}
+		seen = 0
+		if NDOptions(b, func(typ uint8, o []byte) {
+			seen += len(o)
+			LinkAddress(o)
+			ParsePrefix(o)
+			if servers, _, ok := ParseRDNSS(o); ok && len(servers)*16 > len(o) {
+				t.Error("more name servers than there is room for")
+			}
+			if domains, _, _ := ParseDNSSL(o); len(strings.Join(domains, "")) > len(o) {
+				t.Error("more domains than there is room for")
+			}
+		}) && seen != len(b) {
+			t.Errorf("Neighbour Discovery's options of %d bytes in %d", seen, len(b))
 		}
 	})
 }
