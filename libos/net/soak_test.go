@@ -68,7 +68,7 @@ func TestSoak(t *testing.T) {
 		}
 	})
 	// A stall is a request that takes this long: a segment that is lost four times in a row, which one in 10^8 is, waits 200+400+800+1600 ms.
-	const stall = 20 * time.Second
+	const stall, slow = 20 * time.Second, 3 * time.Second
 	end := time.Now().Add(soakFor(t))
 	var requests, moved, worst atomic.Int64
 	var clients sync.WaitGroup
@@ -94,6 +94,9 @@ func TestSoak(t *testing.T) {
 				}
 				requests.Add(1)
 				moved.Add(int64(size))
+				if d := time.Since(began); d > slow {
+					t.Logf("request %d of %d bytes took %v: %+v", n, size, d.Round(time.Millisecond), c.Info())
+				}
 				for d := int64(time.Since(began)); ; {
 					if w := worst.Load(); d <= w || worst.CompareAndSwap(w, d) {
 						break

@@ -82,9 +82,16 @@ func (c *Conn) negotiate(now tick.Time, s *Segment) {
 
 // nowEstablished ends the handshake.
 func (c *Conn) nowEstablished(now tick.Time, s *Segment) {
-	if c.retries == 0 {
+	echo := time.Duration(0) // each SYN has its own timestamp
+	if c.tsOK && s.Options.TSEcr != 0 {
+		echo = time.Duration(int32(c.stamp(now)-s.Options.TSEcr)) * time.Millisecond
+	}
+	switch {
+	case c.retries == 0:
 		c.rtt.sample(time.Duration(now), now.Sub(c.synAt))
-	} else {
+	case echo > 0:
+		c.rtt.sample(time.Duration(now), echo)
+	default:
 		// RFC 6298, 5.7, and RFC 6928, 2: a SYN was lost, so begin carefully.
 		c.rtt.rto, c.rtt.backoff = 3*time.Second, 0
 	}
@@ -195,6 +202,9 @@ func (c *Conn) rejected(now tick.Time, s *Segment) {
 	}
 	if c.state == SynReceived && s.Flags&SYN != 0 && s.Seq == c.irs {
 		c.needSyn = true // our SYN was lost
+		if c.tsOK && s.Options.HasTimestamps {
+			c.tsLast, c.tsAt = s.Options.TSVal, now
+		}
 		return
 	}
 	if c.state == TimeWait && s.Flags&FIN != 0 {

@@ -347,6 +347,26 @@ func TestNoSampleOfWaiting(t *testing.T) {
 	}
 }
 
+// TestLostSYN: with timestamps the round trip is known although the first SYN was lost; without, the first timeout is 3 seconds (RFC 6298, 5.7).
+func TestLostSYN(t *testing.T) {
+	for _, stamps := range []bool{true, false} {
+		for end := range 2 {
+			cfg := testConfig()
+			cfg.NoTimestamp = !stamps
+			w := newWorld(t, 1, cfg, cfg)
+			w.ends[0].closeAt, w.ends[1].closeAt = -1, -1
+			n := 0
+			w.wire.drop = func(to int, s *Segment) bool { n++; return n == 1+end } // its SYN
+			w.run(time.Minute, func() bool {
+				return w.ends[1].c != nil && w.ends[0].c.state == Established && w.ends[1].c.state == Established
+			})
+			if rto := w.ends[end].c.rtt.timeout(); stamps && rto > time.Second || !stamps && rto != 3*time.Second {
+				t.Errorf("stamps %v, end %d: the timeout is %v", stamps, end, rto)
+			}
+		}
+	}
+}
+
 // TestMemoryIsShort: a pool without memory makes writers wait, not fail, and each gets a little through.
 func TestMemoryIsShort(t *testing.T) {
 	w := established(t, nil)
