@@ -7,6 +7,7 @@ package exo
 type CPU struct {
 	n    int
 	apic uint32
+	mask threshold
 	b    Binding
 }
 
@@ -33,7 +34,10 @@ func (c *CPU) ready() error {
 	return nil
 }
 
-func (c *CPU) unbind() { theWorld.routes.move(c) }
+func (c *CPU) unbind() {
+	theWorld.routes.move(c)
+	c.mask.end(c.n)
+}
 
 // Number is the CPU's place in 0..CPUs()-1.
 func (c *CPU) Number() int { return c.n }

@@ -79,9 +79,11 @@
 //	NewPredicate            words of held Frames      Range, Empty                  a copy; allocates           no
 //	Predicate.Wait          -                         Busy; Err of the Frames       a comparison a term         yes
 //	Predicate.Set, Poke     -                         panic (index)                 a store; a look at each     no
+//	Vector.Attach, Detach   Frames, MMIO of each step Range, Empty, Exhausted       a copy; then: compare, act  no
 //	BindLine                Bind                      Held, Range, Machine          first: reads the MADT       no
 //	Line.Bind, Mask         a Vector (and a CPU)      Range                         4 register stores           no
 //	BindCPU                 Bind                      Held, Range                   log r                       no
+//	CPU.Hold, Send          Send: a Vector            Range, Exhausted              an interrupt to that CPU    no
 //	TakeTimer, Timer.Wait   as TakeVector             Exhausted, Busy               as Vector                   Wait
 //	BindFunction            Bind, Read                Held, Machine                 2 config reads              no
 //	Function.BAR, PortBAR   -                         Held, Machine                 10 config accesses          no
@@ -123,6 +125,12 @@
 //
 // An interrupt's handler counts and wakes the goroutine in Vector.Wait; it knows no device. Wired lines are therefore
 // programmed as edges, and a holder serves its device until it is quiet after Bind and after each Wait (ioapic.go says why).
+//
+// A vector can do something itself, at once (Vector.Attach): steps that count, store the time, read and write registers of a device, into and from what was bound. They are
+// checked when they are attached, and compared with what has ended when they are done. They run on the kernel side, beside goroutines, the
+// scheduler and the collector, which cannot hold them back. A vector's number says its priority class; CPU.Hold holds back the classes below, so that
+// the highest make a stage that runs while others are masked. Protected by Go types when attached; by hardware, the APIC's task priority, when held back.
+//
 // Shared PCI pins are not offered: a function needs MSI or MSI-X. A vector that ends masks what was bound to it, and a CPU that ends leaves its
 // interrupts to the boot CPU. A vector's next holder may see one interrupt that was on its way: each wait may be for nothing.
 //

@@ -100,6 +100,7 @@ func (f *Frames) ready() error {
 
 func (f *Frames) unbind() {
 	atomic.StoreUintptr(&f.size, 0)
+	awaitStages()
 	unmapFrames(f.base, f.n)
 	hwPoke() // predicates about it end
 }

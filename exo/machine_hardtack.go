@@ -26,6 +26,18 @@ func hwMemory(i int) (base, size uint64, kind uint32, ok bool)
 func hwCPUs() int
 func hwAPICID(cpu int) uint32
 
+// hwAttach makes n actions what the kernel side does when a vector fires; false: there is no memory. hwDetach takes them away, and returns when no CPU does them.
+// hwStagesDone returns when all that any CPU does of such has ended.
+//
+//go:noescape
+func hwAttach(v int, steps *Action, n int) bool
+func hwDetach(v int)
+func hwStagesDone()
+
+// hwThreshold has a CPU hold back interrupts up to a class; false: there is no memory, or no vector for it. hwSend sends a vector to a CPU.
+func hwThreshold(cpu, class int) bool
+func hwSend(v int, apic uint32)
+
 // hwFrames takes n contiguous zeroed frames aligned to align bytes and gives their physical address, 0 if there are none.
 func hwFrames(n, align uintptr) uintptr
 func hwFreeFrames(phys, n uintptr)

@@ -105,6 +105,9 @@ func hwCountFrames() (free, total uintptr) {
 	return host.CountFrames()
 }
 
+func hwStagesDone()                   {}
+func hwThreshold(cpu, class int) bool { return true }
+
 func hwFreeFrames(phys, n uintptr) { host.FreeFrames(phys, n) }
 
 func hwVectorAlloc() int {

@@ -24,6 +24,11 @@ type memory struct{ p unsafe.Pointer }
 
 func memoryOf(b []byte) memory { return memory{unsafe.Pointer(unsafe.SliceData(b))} }
 
+func (m memory) address() uintptr { return uintptr(m.p) }
+
+// addressOfUintptr is where the number is that the kernel side compares with 0.
+func addressOfUintptr(a *atomic.Uintptr) *uintptr { return (*uintptr)(unsafe.Pointer(a)) }
+
 // word is the 32-bit word at off, which is aligned and inside.
 func (m memory) word(off uintptr) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Add(m.p, off)) }
 

@@ -67,6 +67,7 @@ func (m *MMIO) ready() error {
 func (m *MMIO) unbind() {
 	m.readable.Store(0)
 	m.writable.Store(0)
+	awaitStages()
 }
 
 // memoryRAM is the kind of usable memory in the PVH and E820 maps (PVH start info, hvm_memmap_table_entry; ACPI 6.5, 15.1).

@@ -9,6 +9,7 @@ import "sync/atomic"
 type Vector struct {
 	state atomic.Uint32 // the IDT vector, with inWait; 0 once the binding has ended
 	left  chan struct{} // from a goroutine that the end found in Wait
+	stage stage
 	b     Binding
 }
 
@@ -62,6 +63,7 @@ func (v *Vector) ready() error {
 func (v *Vector) unbind() {
 	old := v.state.Swap(0)
 	theWorld.routes.end(v)
+	v.stage.end(int(v.b.lo))
 	if old&inWait != 0 {
 		hwWakeVector(int(old &^ inWait))
 		<-v.left

@@ -170,5 +170,7 @@ func exoQuietVector(vec uintptr) {
 		exoVectorPost(vec)
 		return
 	}
-	exoPowerButton(vec)
+	if f := exo.cold.stage; f == 0 || exoAt(f, vec, 0, 0) == 0 {
+		exoPowerButton(vec)
+	}
 }

@@ -63,6 +63,8 @@ type exoCold struct {
 	fired  [4]uint64      // vectors that fired since netpoll last looked; atomic
 	unback [96]uintptr    // entries of pages that are unmapped and not yet free; region lock
 	fault  uintptr        // PC of exoOpFault, once a range has a handler
+	stage  uintptr        // PC of exoOpStage, once a vector has a program; atomic
+	stages uintptr        // its exoStages; atomic
 }
 
 var exo = exoState{magic: exoMagic}
