@@ -121,7 +121,7 @@ func (f *FS) block(in *inode, x *extent, i, want uint64) ([]byte, error) {
 	}
 	n := min(want, x.last-i+1)
 	f.nmu.Lock()
-	inOrder := in.ahead == i
+	inOrder := in.ahead == i && i > 0 // the first block alone says nothing
 	f.nmu.Unlock()
 	if inOrder {
 		n = min(max(n, aheadInOrder), x.last-i+1)
