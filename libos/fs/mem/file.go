@@ -7,6 +7,9 @@ import (
 	core "github.com/hardtack-os/hardtack/libos/fs"
 )
 
+// pagesOf is how many pages so many bytes begin.
+func pagesOf(size int64) int64 { return size/pageSize + min(size%pageSize, 1) }
+
 // A File is a regular file. Its bytes are in pages, those that were never written to are nil: a hole, or what the seed has there.
 type File struct {
 	node
@@ -155,7 +158,7 @@ func (f *File) Truncate(size int64) core.Errno {
 		if e := f.zeroEnd(size); e != 0 {
 			return e
 		}
-		f.discard((size+pageSize-1)/pageSize, 1<<62)
+		f.discard(pagesOf(size), 1<<62)
 		f.seeded = min(f.seeded, size)
 	}
 	f.size = size
@@ -192,12 +195,15 @@ func (f *File) Allocate(mode uint32, off, n int64) core.Errno {
 	end := off + n
 	switch mode {
 	case core.FallocPunchHole | core.FallocKeepSize:
-		return f.punch(off, min(end, (f.size+pageSize-1)/pageSize*pageSize))
+		if whole := pagesOf(f.size); whole <= core.MaxSize/pageSize { // what is behind the end may go, too
+			end = min(end, whole*pageSize)
+		}
+		return f.punch(off, end)
 	case 0, core.FallocKeepSize:
 	default:
 		return syscall.EOPNOTSUPP
 	}
-	first, last := off/pageSize, (end+pageSize-1)/pageSize
+	first, last := off/pageSize, pagesOf(end)
 	missing := last - first - f.pages.count(first, last)
 	if e := f.fs.takePages(missing); e != 0 {
 		return e
@@ -225,7 +231,7 @@ func (f *File) punch(off, end int64) core.Errno {
 		}
 	}
 	for off < end {
-		stop := min(end, off/pageSize*pageSize+pageSize)
+		stop := off + min(end-off, pageSize-off%pageSize)
 		if stop-off == pageSize {
 			stop = end / pageSize * pageSize
 			f.discard(off/pageSize, stop/pageSize)
@@ -301,7 +307,7 @@ func (f *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 		if e != 0 {
 			return core.Loan{}, e
 		}
-		end := min(off+left, f.seeded, int64(len(data)), min(f.pages.next(i), f.size/pageSize+1)*pageSize)
+		end := min(off+left, f.seeded, int64(len(data)), min(f.pages.next(i), f.seeded/pageSize+1)*pageSize)
 		if end > off {
 			return core.Loan{Bytes: data[off:end]}, 0
 		}

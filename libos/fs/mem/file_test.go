@@ -217,3 +217,47 @@ func TestSeed(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// TestGreatestOffsets does to a file of nearly the greatest size what rounds offsets up.
+func TestGreatestOffsets(t *testing.T) {
+	m := New(Options{Seed: fstest.MapFS{"f": {Data: []byte("seeded")}}, Limit: 1 << 20})
+	n, e := m.root.Lookup("f")
+	if e != 0 {
+		t.Fatal(e)
+	}
+	f := n.(*File)
+	if e := f.Truncate(core.MaxSize); e != 0 {
+		t.Fatal(e)
+	}
+	if l, e := f.Lend(0, 6); e != 0 || string(l.Bytes) != "seeded" {
+		t.Errorf("lent %q, %v", l.Bytes, e)
+	}
+	const last = core.MaxSize - 100
+	for _, at := range []int64{pageSize, last} {
+		if n, _, e := f.WriteAt([]byte("kept"), at); n != 4 || e != 0 {
+			t.Fatal(n, e)
+		}
+	}
+	pages := m.pages.Load()
+	if e := f.Allocate(0, core.MaxSize-10, 10); e != 0 || m.pages.Load() != pages {
+		t.Errorf("allocated what is there: %v, %d pages and then %d", e, pages, m.pages.Load())
+	}
+	if e := f.Allocate(0, 0, core.MaxSize); e != syscall.ENOSPC || m.pages.Load() != pages {
+		t.Errorf("allocated everything: %v, %d pages and then %d", e, pages, m.pages.Load())
+	}
+	if e := f.Truncate(core.MaxSize - 5); e != 0 {
+		t.Fatal(e)
+	}
+	b := make([]byte, 4)
+	for _, at := range []int64{pageSize, last} {
+		if n, e := f.ReadAt(b, at); n != 4 || e != 0 || string(b) != "kept" {
+			t.Errorf("at %d: %q, %v", at, b[:max(n, 0)], e)
+		}
+	}
+	if e := f.Allocate(core.FallocPunchHole|core.FallocKeepSize, last, 4); e != 0 {
+		t.Fatal(e)
+	}
+	if n, e := f.ReadAt(b, last); n != 4 || e != 0 || string(b) != "\x00\x00\x00\x00" {
+		t.Errorf("in the hole: %q, %v", b[:max(n, 0)], e)
+	}
+}
