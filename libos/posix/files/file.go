@@ -233,6 +233,9 @@ func regular(f *posix.File) (*file, syscall.Errno) {
 	return nil, syscall.EINVAL
 }
 
+// copying is held by who takes the locks of two descriptions: two that copy to each other would take them in turn.
+var copying sync.Mutex
+
 // copyRange is copy_file_range(2): through memory, for there is no filesystem yet that could share blocks.
 func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
 	in := get(a[0])
@@ -258,18 +261,22 @@ func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
 		if from = user.At[int64](a[1]); from == nil {
 			return 0, syscall.EFAULT
 		}
-	} else {
-		src.mu.Lock()
-		defer src.mu.Unlock()
 	}
 	if a[3] != 0 {
 		if to = user.At[int64](a[3]); to == nil {
 			return 0, syscall.EFAULT
 		}
-	} else if a[1] != 0 || src != dst {
+	}
+	copying.Lock()
+	if a[1] == 0 {
+		src.mu.Lock()
+		defer src.mu.Unlock()
+	}
+	if a[3] == 0 && (a[1] != 0 || src != dst) {
 		dst.mu.Lock()
 		defer dst.mu.Unlock()
 	}
+	copying.Unlock()
 	count := int64(min(a[4], 1<<30))
 	start, end := *from, *to
 	switch {

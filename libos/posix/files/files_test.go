@@ -584,3 +584,28 @@ func TestAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestCopiesToEachOther has two goroutines copy between two descriptions, each in the other's direction, by the positions of both.
+func TestCopiesToEachOther(t *testing.T) {
+	dir := fresh(t)
+	a, b := openPath(t, dir+"/a", syscall.O_CREAT|syscall.O_RDWR), openPath(t, dir+"/b", syscall.O_CREAT|syscall.O_RDWR)
+	posix.Pwrite(a, make([]byte, 1000), 0)
+	posix.Pwrite(b, make([]byte, 1000), 0)
+	done := make(chan bool)
+	for _, x := range [][2]int{{a, b}, {b, a}} {
+		go func() {
+			for range 20_000 {
+				sys(sysCopyFileRange, x[0], 0, x[1], 0, 10, 0)
+				sys(syscall.SYS_LSEEK, x[0], 0, 0)
+			}
+			done <- true
+		}()
+	}
+	for range 2 {
+		select {
+		case <-done:
+		case <-time.After(time.Minute):
+			t.Fatal("they wait for each other")
+		}
+	}
+}
