@@ -27,6 +27,8 @@ type Virtio struct {
 
 	LieNeedsReset bool // says DEVICE_NEEDS_RESET once it runs
 
+	LieGeneration bool // says that the configuration changes all the time
+
 	m     *Machine
 	raise func(queue int) // interrupts, for a queue; below 0 for a change of the configuration
 
@@ -40,6 +42,7 @@ type Virtio struct {
 	isr      uint32
 	config   []byte
 	tables   int // chains that came in tables
+	asked    int // for the generation
 }
 
 // Tables is how many chains came in tables of their own.
@@ -151,6 +154,14 @@ func (d *Virtio) reported() uint64 {
 		return uint64(d.status) | 64
 	}
 	return uint64(d.status)
+}
+
+// generation is that of the configuration. The lock is held.
+func (d *Virtio) generation() uint64 {
+	if d.LieGeneration {
+		d.asked++
+	}
+	return uint64(d.asked & 0xff)
 }
 
 func (d *Virtio) offered() uint32 {

@@ -37,6 +37,8 @@ func (r *virtioMMIO) Load(off uintptr, width int) uint64 {
 		return uint64(d.isr)
 	case 0x70:
 		return d.reported()
+	case 0xfc:
+		return d.generation()
 	}
 	if off >= 0x100 {
 		return d.loadConfig(off-0x100, width)

@@ -70,6 +70,8 @@ func (d *virtioPCI) Load(off uintptr, width int) uint64 {
 		return 1
 	case 0x14:
 		return d.reported()
+	case 0x15:
+		return d.generation()
 	case 0x16:
 		return uint64(d.sel)
 	case 0x18:

@@ -165,7 +165,8 @@ func (d *Disk) open() (err error) {
 func (d *Disk) configure() (queues int) {
 	in, f := &d.info, d.dev.Features()
 	in.Name = d.dev.Name()
-	for { // a 64-bit field is read between two equal generations (2.5.2)
+	const tries = 100
+	for range tries { // a 64-bit field is read between two equal generations (2.5.2); one that never stands still is what it is
 		g := d.dev.Generation()
 		in.Sectors = uint64(d.dev.Config32(cfgCapacity)) | uint64(d.dev.Config32(cfgCapacity+4))<<32
 		if g == d.dev.Generation() {

@@ -528,3 +528,22 @@ func FuzzLies(f *testing.F) {
 		}
 	})
 }
+
+// TestRestlessConfiguration opens a disk that says its configuration changes all the time: Open returns.
+func TestRestlessConfiguration(t *testing.T) {
+	each(t, 64, everything, func(t *testing.T, m *sim.Machine, v *sim.Virtio, _ *model) {
+		v.LieGeneration = true
+		opened := make(chan bool, 1)
+		go func() {
+			if d, err := blk.Open(blk.Places()[0], blk.Options{}); err == nil {
+				d.Close()
+			}
+			opened <- true
+		}()
+		select {
+		case <-opened:
+		case <-time.After(30 * time.Second):
+			t.Fatal("it does not return")
+		}
+	})
+}
