@@ -112,6 +112,7 @@
 //	pages of one's own hardware: an access does what the entry says. Go types: only a range's holder writes its entries, with frames that it holds
 //	fault upcalls      hardware: the fault. Go types: the handler is the range's
 //	wakeup predicates  Go types
+//	CPU time           Go types: names of a space that the dispatcher made (libos/sched/quantum). Hardware: the timer that ends a slice
 //	interrupts         Go types: who waits. Hardware: what raises a vector is masked when it ends
 //
 // Device pages are mapped for the whole program, and code that reaches for them without a capability must use package unsafe. The processor

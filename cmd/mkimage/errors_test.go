@@ -66,7 +66,7 @@ func TestBadInput(t *testing.T) {
 		{"build --module libos/nope ./ok", "unknown libOS module"},
 		{"build --env X ./ok", "want NAME=VALUE"},
 		{"build --roots nowhere.pem ./ok", "roots: want auto, none or a PEM file"},
-		{"build --sched fair ./ok", `unknown scheduler "fair": have go, edf, lottery, stride, or name a package by its import path`},
+		{"build --sched fair ./ok", `unknown scheduler "fair": have go, edf, lottery, quantum, stride, or name a package by its import path`},
 		{"build --sched stride --module libos/sched/edf ./ok", "--sched stride and --module libos/sched/edf are two schedulers"},
 		{"build --sched go --module libos/sched/edf ./ok", "two schedulers"},
 		{"run --net bridge ./ok", "want user, none or tap=NAME"},

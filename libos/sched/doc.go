@@ -12,6 +12,7 @@
 //	stride   shares in proportion to tickets (libos/sched/stride)
 //	edf      a slice of every period, guaranteed (libos/sched/edf)
 //	lottery  shares by chance, for readers (libos/sched/lottery)
+//	quantum  slices of a CPU, held by capability (libos/sched/quantum)
 //
 // On the host (go run, go test) classes mean nothing either. Contracts are checked everywhere; whether there is room for one
 // is only known to a policy.

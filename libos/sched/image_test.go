@@ -176,3 +176,25 @@ func TestBrokenRules(t *testing.T) {
 		t.Errorf("doubles: exit %d\n%.2000s", code, out)
 	}
 }
+
+// TestQuantum: who holds slices of a CPU has so many hundredths of it, to one, and who is given some has those as well.
+func TestQuantum(t *testing.T) {
+	out, code := boot(t, image(t, "quantum", "libos/sched/quantum"), 1, true)
+	if code != 0 {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	if want := "refused: exo: CPU slice 0x28 overlaps 0x0-0x31 held by c0: that holder must release it first\n"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+	for what, want := range map[string][]float64{
+		"held": {50, 30, 10, 10}, "donated": {5, 30, 60, 5}, "back": {50, 30, 10, 10}, "revoked": {50, 20, 10, 20},
+		"yielded": {1, 20, 50, 10}, // two rows of ten, of which 0.5 ms each are the giver's
+	} {
+		for i, want := range want {
+			if got := number(t, out, fmt.Sprint(what, i)); math.Abs(got-want) > 1 {
+				t.Errorf("%s: class %d has %v %%, want %v", what, i, got, want)
+			}
+		}
+	}
+	t.Log(out)
+}

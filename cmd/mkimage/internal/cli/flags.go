@@ -35,7 +35,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringArrayVar(&s.Env, "env", nil, "set NAME=VALUE in the program's environment (may be repeated)")
 	f.StringSliceVar(&s.Modules, "module", nil, "link a libOS module, as libos/entropy or an import path (may be repeated)")
 	f.StringVar(&s.VM, "vm", "", "frame allocator: buddy, bump or an import path (default buddy)")
-	f.StringVar(&s.Sched, "sched", "", "which goroutine runs next: go, stride, edf, lottery or an import path (default go)")
+	f.StringVar(&s.Sched, "sched", "", "which goroutine runs next: go, stride, edf, lottery, quantum or an import path (default go)")
 	f.StringVar(&s.Sockets, "sockets", "", byDefault("link sockets: auto (if the program uses them), on or off", d.Sockets))
 	f.StringVar(&s.Roots, "roots", "", byDefault("certificate authorities: auto (this machine's, if the program checks certificates), none or a PEM file", d.Roots))
 	f.StringVar(&s.FS, "fs", "", byDefault("link files: auto (if the program uses them), on or off", d.FS))
