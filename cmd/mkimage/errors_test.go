@@ -54,6 +54,8 @@ func TestBadInput(t *testing.T) {
 		{"build ./ok ./lib", "one package at a time"},
 		{"build ./...", "name one main package"},
 		{"build --bogus ./ok", "unknown flag: --bogus"},
+		{"run ./ok -n 3", "unknown shorthand flag: 'n' in -n; flags for the program itself go after --"},
+		{"run ./ok -deep", "flags for the program itself go after --"},
 		{"build -race ./ok", "race detector needs cgo"},
 		{"build -buildmode=pie ./ok", "always built with -buildmode=exe"},
 		{"build -mod=bogus ./ok", "-mod"},

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 )
@@ -83,6 +84,13 @@ flags; a flag wins.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if name := cmd.Name(); errors.As(err, &unknown) && (name == "run" || name == "build") {
+			return fmt.Errorf("%w; flags for the program itself go after --", err)
+		}
+		return err
+	})
 	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.doctorCommand(), a.fsCommand())
 	return root
 }
