@@ -21,6 +21,19 @@ type testPackage struct {
 // folder is where go test would run the binary: its current folder in the image, too.
 func (p *testPackage) folder() string { return p.Dir }
 
+// environ is the environment of the package's tests: where they run, what is
+// particular to them, and what the user sets, which wins.
+func (p *testPackage) environ(user []string) []string {
+	env := []string{"PWD=" + filepath.ToSlash(p.folder())}
+	if p.Standard && p.ImportPath == "runtime" {
+		// Its tests count on the collector being off when they have turned it off: the signal handler of those of
+		// debug calls has write barriers and may have no P (a TODO there names Go's issue 49370). An image's
+		// memory has a limit, at which the collector runs all the same; a process of Linux has none.
+		env = append(env, "GOMEMLIMIT=off")
+	}
+	return append(env, user...)
+}
+
 func (p *testPackage) hasTests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
 
 // load finds the packages that patterns name, in their order.

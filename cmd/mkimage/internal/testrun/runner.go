@@ -253,7 +253,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	var baked, line cmdline.Line
 	baked.Add("name", path.Base(p.ImportPath)+".test")
 	args := append(r.outputArgs(p.ctx), r.args.binary(skip, r.JSON)...)
-	env := append([]string{"PWD=" + filepath.ToSlash(p.folder())}, settings.Env...) // where a test runs
+	env := p.environ(settings.Env)
 	line.Program(args, env)
 	if len(line.String()) > qemu.MaxAppend || r.Output != "" {
 		baked.Program(args, env)

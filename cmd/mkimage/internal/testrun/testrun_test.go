@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 )
 
 func TestParseArgs(t *testing.T) {
@@ -93,5 +95,20 @@ func TestRemarks(t *testing.T) {
 	out := "testing: warning: no tests to run\nPASS\ncoverage: 12.5% of statements\n"
 	if got, want := remarks([]byte(out)), "\tcoverage: 12.5% of statements [no tests to run]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestEnvironment shows that Go's runtime tests, and no others, have no limit of
+// memory, unless the user wants one.
+func TestEnvironment(t *testing.T) {
+	for path, want := range map[string]string{"runtime": "PWD=/d GOMEMLIMIT=off A=1", "runtime/debug": "PWD=/d A=1"} {
+		p := &testPackage{Package: gotool.Package{Dir: "/d", ImportPath: path, Standard: true}}
+		if got := strings.Join(p.environ([]string{"A=1"}), " "); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	p := &testPackage{Package: gotool.Package{Dir: "/d", ImportPath: "runtime"}}
+	if got := strings.Join(p.environ(nil), " "); got != "PWD=/d" {
+		t.Errorf("a package that has the name only: %s", got)
 	}
 }
