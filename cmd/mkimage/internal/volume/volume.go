@@ -369,14 +369,18 @@ func (v *Volume) Remove(name string, whole bool) error {
 
 // Make makes a volume in a file. size is that of a file that is made, or made larger; 0: it is there, and has its size.
 func Make(file string, size int64, label string, force bool) (err error) {
-	_, missing := os.Stat(file)
+	before, missing := os.Stat(file)
 	if size > 0 {
 		if err := grow(file, size, true); err != nil {
 			return err
 		}
 		defer func() {
-			if err != nil && errors.Is(missing, os.ErrNotExist) {
+			switch {
+			case err == nil:
+			case errors.Is(missing, os.ErrNotExist):
 				os.Remove(file)
+			case missing == nil && before.Mode().IsRegular() && before.Size() < size:
+				os.Truncate(file, before.Size()) // it is what it was
 			}
 		}()
 	}

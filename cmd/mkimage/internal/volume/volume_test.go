@@ -202,3 +202,17 @@ func TestInUseByQEMU(t *testing.T) {
 	}
 	in.Write([]byte("quit\n"))
 }
+
+// TestMakeRefused leaves a file as it is that holds something else.
+func TestMakeRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "letter")
+	if err := os.WriteFile(file, []byte("Dear reader"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(file, 4<<20, "", false); err == nil {
+		t.Fatal("a volume was made over a letter")
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "Dear reader" {
+		t.Errorf("the letter has %d bytes: %v", len(b), err)
+	}
+}
