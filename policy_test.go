@@ -53,6 +53,8 @@ var imports = []struct {
 	{"cmd/mkimage/testdata/libraries", []string{"github.com/quic-go/quic-go", "google.golang.org/grpc"}, "it is what is judged: an app with its own go.mod"},
 	{"cmd/mkimage/testdata/ping", []string{"golang.org/x/net/icmp", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6"}, "it is what is judged: an app with its own go.mod"},
 	{"ci/image/guest/ranges", []string{"exo", "libos/vm"}, "it is what is judged: a program on exo's page tables"},
+	{"ci/bench/guest/udpecho", []string{"libos/net"}, "it is what is measured: a program that uses the stack without package net"},
+	{"ci/bench/guest/idleconns", []string{"exo"}, "it is what is measured: a program that counts the machine's frames"},
 	{"ci/bench/guest/binding", []string{"exo"}, "it is what is measured: a program on frames it has bound"},
 	{"ci/image/guest/balloon", []string{"libos/vm"}, "it is what is judged: a program with a cache that can be asked back"},
 	{"ci/bench/guest/balloon", []string{"libos/vm/balloon"}, "it is what is measured: a program that gives memory back"},

@@ -21,9 +21,10 @@ type Load struct {
 	CPU  time.Duration // QEMU's CPU time for one of what the row counts
 }
 
-// A netRow has a client at the host's end of the wire put load on guest/web in both guests. They take turns, each fresh for each turn.
+// A netRow has a client at the host's end of the wire put load on a program, guest/web as a rule, in both guests. They take turns, each fresh for each turn.
 type netRow struct {
 	Name, what string
+	program    string // in both guests; "": guest/web
 	unit       string // of Rate
 	cpus       int
 	reach      float64 // Linux's rate times this
@@ -48,7 +49,10 @@ func (r netRow) measure(ctx context.Context, b *Bench) Figures {
 		return failed(err)
 	}
 	defer wire.Close()
-	const program = "ci/bench/guest/web"
+	program := r.program
+	if program == "" {
+		program = "ci/bench/guest/web"
+	}
 	same := func(g *Guest) (*Guest, error) { return g, nil }
 	image, linux := side(ctx, program, b.NetImage, same), Side[*Guest]{Left: true}
 	if b.WithLinux {
@@ -235,6 +239,19 @@ func netRows() []Row {
 			Name: "net-in", what: "64 MiB into net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
 			unit: "MB/s", cpus: 1, reach: 1.5, drive: sendZeros(64),
 		}.row(),
+		netRow{
+			Name: "net-out-1g", what: "1 GiB out of net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
+			unit: "MB/s", cpus: 1, reach: 2, drive: curl("http://" + guestHost + "/bytes/" + strconv.Itoa(1<<30)),
+		}.row(),
+		netRow{
+			Name: "net-in-1g", what: "1 GiB into net/http, by curl, 1 CPU: MB a second, QEMU's CPU time a MB",
+			unit: "MB/s", cpus: 1, reach: 1.5, drive: sendZeros(1 << 10),
+		}.row(),
+		netRow{
+			Name: "net-udp-direct", what: "UDP echo through libos/net itself, against net.UDPConn in the Linux guest, 64 bytes, 32 in flight, 1 CPU: echoes a second, QEMU's CPU time an echo",
+			program: "ci/bench/guest/udpecho", unit: "/s", cpus: 1, reach: 5, warm: true, drive: datagrams,
+		}.row(),
+		connsRow,
 		netRow{
 			Name: "net-udp", what: "UDP echo through net.UDPConn, 64 bytes, 32 in flight, 1 CPU: echoes a second, QEMU's CPU time an echo",
 			unit: "/s", cpus: 1, reach: 2, warm: true, drive: datagrams,

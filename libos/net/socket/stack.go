@@ -30,6 +30,9 @@ var stack = sync.OnceValue(func() *inet.Stack {
 	return s
 })
 
+// Stack is the image's network, for a program that uses package inet itself beside, or instead of, package net. It parks while a card is being set up.
+func Stack() *inet.Stack { return stack() }
+
 // theStack is stack, for who looks only.
 var theStack atomic.Pointer[inet.Stack]
 

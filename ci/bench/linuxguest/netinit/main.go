@@ -39,6 +39,10 @@ func setUp() error {
 			return fmt.Errorf("%s: %w", d, err)
 		}
 	}
+	const files = 1 << 16 // the kernel's default lets init have 4096
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files, Max: files}); err != nil {
+		return err
+	}
 	s, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
 	if err != nil {
 		return err
