@@ -67,7 +67,7 @@ func TestBadInput(t *testing.T) {
 		{"build --machine amiga ./ok", "unknown machine"},
 		{"build --module libos/nope ./ok", "unknown libOS module"},
 		{"build --env X ./ok", "want NAME=VALUE"},
-		{"build --roots nowhere.pem ./ok", "roots: want auto, none or a PEM file"},
+		{"build --roots nowhere.pem ./ok", "certificate authorities: want auto, none or a PEM file"},
 		{"build --sched fair ./ok", `unknown scheduler "fair": have go, edf, lottery, quantum, stride, or name a package by its import path`},
 		{"build --sched stride --module libos/sched/edf ./ok", "--sched stride and --module libos/sched/edf are two schedulers"},
 		{"build --sched go --module libos/sched/edf ./ok", "two schedulers"},

@@ -158,7 +158,7 @@ func (s Settings) Check() error {
 	}
 	if s.RootsFile() {
 		if _, err := os.Stat(s.Roots); err != nil {
-			return fmt.Errorf("roots: want auto, none or a PEM file: %w", err)
+			return fmt.Errorf("certificate authorities: want auto, none or a PEM file: %w", err)
 		}
 	}
 	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {
