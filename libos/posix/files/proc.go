@@ -220,7 +220,8 @@ func escaped(path string) string {
 	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(path)
 }
 
-func access0(m *fs.Mount) string {
+// mode is a mount's, as /proc/mounts has it.
+func mode(m *fs.Mount) string {
 	if m.ReadOnly {
 		return "ro"
 	}
@@ -230,7 +231,7 @@ func access0(m *fs.Mount) string {
 func procMounts() []byte {
 	var b strings.Builder
 	for _, m := range Tree.Mounts() {
-		b.WriteString(m.Type + " " + escaped(m.Path) + " " + m.Type + " " + access0(m) + " 0 0\n")
+		b.WriteString(m.Type + " " + escaped(m.Path) + " " + m.Type + " " + mode(m) + " 0 0\n")
 	}
 	return []byte(b.String())
 }
@@ -239,7 +240,7 @@ func procMountinfo() []byte {
 	var b strings.Builder
 	parent := "1"
 	for i, m := range Tree.Mounts() {
-		b.WriteString(strconv.Itoa(20+i) + " " + parent + " 0:" + strconv.FormatUint(m.Dev, 10) + " / " + escaped(m.Path) + " " + access0(m) + " - " + m.Type + " " + m.Type + " " + access0(m) + "\n")
+		b.WriteString(strconv.Itoa(20+i) + " " + parent + " 0:" + strconv.FormatUint(m.Dev, 10) + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + m.Type + " " + mode(m) + "\n")
 		parent = "20" // mounts of mounts are told as if they were the root's
 	}
 	return []byte(b.String())
