@@ -3,6 +3,7 @@
 //
 //	ntp=ntp.example.com,192.0.2.1:1123
 //
+// The name dhcp stands for those that the DHCP server of the network has named (RFC 2132, 8.3).
 // One server is asked at a time, the next when it does not answer. The wall clock is stepped; Go's monotonic clock, and all that waits, does not see it.
 // A program does not wait for the first answer.
 package ntp
@@ -16,7 +17,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
-	_ "github.com/hardtack-os/hardtack/libos/net/socket" // package net works when this one begins
+	"github.com/hardtack-os/hardtack/libos/net/socket" // package net works when this one begins
 	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
@@ -33,7 +34,7 @@ func run(c *client) {
 	told := false
 	for c.server() != "" {
 		name := c.server()
-		s, err := ask(name)
+		s, err := askAny(name)
 		if err == nil {
 			posix.StepClock(int64(c.answered(s)))
 		} else {
@@ -44,6 +45,33 @@ func run(c *client) {
 		}
 		time.Sleep(c.wait)
 	}
+}
+
+// fromLease is the name that stands for the lease's servers.
+const fromLease = "dhcp"
+
+// leased gives the lease's servers.
+var leased = func() (names []string) {
+	for _, a := range socket.TimeServers() {
+		names = append(names, a.String())
+	}
+	return names
+}
+
+var errNoneLeased = errors.New("the network's DHCP server names no time server")
+
+// askAny asks a server or, for the lease's, one after the other until one answers.
+func askAny(name string) (s sample, err error) {
+	if name != fromLease {
+		return ask(name)
+	}
+	err = errNoneLeased
+	for _, a := range leased() {
+		if s, err = ask(a); err == nil {
+			return s, nil
+		}
+	}
+	return s, err
 }
 
 // ask asks one server, once. It waits for the name's lookup, and no longer than patience for the answer.

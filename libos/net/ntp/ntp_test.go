@@ -150,3 +150,42 @@ func TestAsk(t *testing.T) {
 		t.Errorf("%v, wrong by %v; %v", got, d, err)
 	}
 }
+
+// TestLease: the name dhcp is for the servers of the lease, each asked in its turn; a lease without any is an error that may pass.
+func TestLease(t *testing.T) {
+	defer func(f func() []string) { leased = f }(leased)
+	server := func(good bool) string {
+		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		go func() {
+			var p [512]byte
+			for {
+				n, from, err := c.ReadFrom(p[:])
+				if err != nil {
+					return
+				}
+				if good && n >= messageLen {
+					now := time.Now().Add(time.Hour)
+					c.WriteTo(reply(binary.BigEndian.Uint64(p[40:]), now, now), from)
+				}
+			}
+		}()
+		return c.LocalAddr().String()
+	}
+	leased = func() []string { return nil }
+	if _, err := askAny(fromLease); err != errNoneLeased {
+		t.Errorf("of a lease without servers: %v", err)
+	}
+	var r refusal
+	if errors.As(errNoneLeased, &r) {
+		t.Error("which is for good")
+	}
+	list := []string{server(false), server(true)}
+	leased = func() []string { return list }
+	if s, err := askAny(fromLease); err != nil || s.offset < 59*time.Minute || s.offset > 61*time.Minute {
+		t.Errorf("%v, %v", s, err)
+	}
+}

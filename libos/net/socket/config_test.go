@@ -2,6 +2,7 @@ package socket
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 )
 
@@ -30,5 +31,28 @@ func TestParseNetwork(t *testing.T) {
 		if n, err := parseNetwork(v); err == nil {
 			t.Errorf("%q: %+v", v, n)
 		}
+	}
+}
+
+// TestSources: name servers of the command line go before those of a lease; time servers are the lease's.
+func TestSources(t *testing.T) {
+	a := netip.MustParseAddr
+	configured.Store(&nameSource{servers: []netip.Addr{a("10.0.0.1")}, search: []string{"x.example"}})
+	defer func() {
+		configured.Store(nil)
+		learn(nil)
+	}()
+	learn(&nameSource{servers: []netip.Addr{a("10.0.0.2")}, search: []string{"x.example", "y.example"}, times: []netip.Addr{a("10.0.0.3")}})
+	if got := string(resolvConf()); got != "nameserver 10.0.0.1\nnameserver 10.0.0.2\nsearch x.example y.example\n" {
+		t.Errorf("resolv.conf: %q", got)
+	}
+	was := changed()
+	learn(nil)
+	if got := string(resolvConf()); got != "nameserver 10.0.0.1\nsearch x.example\n" || changed() <= was {
+		t.Errorf("after the lease: %q, changed %d, before %d", got, changed(), was)
+	}
+	learn(&nameSource{times: []netip.Addr{a("10.0.0.3")}})
+	if got := TimeServers(); len(got) != 1 || got[0] != a("10.0.0.3") {
+		t.Errorf("time servers %v", got)
 	}
 }

@@ -99,7 +99,7 @@ func (l *leasing) apply() {
 	h.RemoveRoutes(func(r ip.Route) bool { return r.Interface == l.iface && r.Prefix.Addr().Is4() })
 	if l.had = got; !ok {
 		println("libos/net: the DHCP lease of " + l.iface.Info.Name + " has ended")
-		learn(nil, nil)
+		learn(nil)
 		return
 	}
 	h.AddAddress(now(), l.iface, got.Address)
@@ -116,7 +116,7 @@ func (l *leasing) apply() {
 	if len(search) == 0 && got.Domain != "" {
 		search = []string{got.Domain}
 	}
-	learn(got.DNS, search)
+	learn(&nameSource{servers: got.DNS, search: search, times: got.NTP})
 	if !l.once {
 		l.once = true
 		close(l.first)

@@ -69,7 +69,7 @@ func bringUp(s *inet.Stack) {
 		if i > 0 {
 			continue // a second card is the program's to use, by package inet
 		}
-		configured.Store(&nameSource{n.servers, n.search})
+		configured.Store(&nameSource{servers: n.servers, search: n.search})
 		s.Changed(relearn)
 		relearn()
 		s.Enable6(iface, n.slaac)
@@ -99,10 +99,20 @@ func static(s *inet.Stack, i *ip.Interface, n *network) {
 	}
 }
 
-// A nameSource is name servers and search domains from one source.
+// A nameSource is name servers and the like from one source.
 type nameSource struct {
 	servers []netip.Addr
 	search  []string
+	times   []netip.Addr // time servers
+}
+
+// TimeServers gives those that the lease names (RFC 2132, 8.3): libos/net/ntp asks them where it is told so. It waits, as a first socket does, until the card is configured.
+func TimeServers() []netip.Addr {
+	stack()
+	if l := leased.Load(); l != nil {
+		return l.times
+	}
+	return nil
 }
 
 // Where they come from, beside routers: the command line and a lease.
@@ -119,7 +129,7 @@ func relearn() {
 	all := []*nameSource{configured.Load(), leased.Load()}
 	if s := theStack.Load(); s != nil {
 		servers, search := s.Host().Learned()
-		all = append(all, &nameSource{servers, search})
+		all = append(all, &nameSource{servers: servers, search: search})
 	}
 	for _, x := range all {
 		if x == nil {
@@ -142,9 +152,9 @@ func relearn() {
 	known.Store(&r)
 }
 
-// learn notes what a lease says of name servers.
-func learn(servers []netip.Addr, search []string) {
-	leased.Store(&nameSource{servers, search})
+// learn notes what a lease says of servers.
+func learn(l *nameSource) {
+	leased.Store(l)
 	relearn()
 }
 

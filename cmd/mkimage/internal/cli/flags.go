@@ -46,7 +46,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringVar(&s.Net, "net", "", "the machine's network card: user, none or tap=NAME (default user, for programs that use sockets)")
 	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringVar(&s.IP, "ip", "", "set up the image's first network card: dhcp, off, or ADDRESS/BITS, of IPv4 or IPv6; behind it ,addr=ADDRESS/BITS ,gw=ADDRESS ,dns=ADDRESS ,search=DOMAIN ,slaac=on|off (default dhcp)")
-	f.StringSliceVar(&s.NTP, "ntp", nil, "set the image's clock by time servers, SERVER[:PORT],... (may be repeated)")
+	f.StringSliceVar(&s.NTP, "ntp", nil, "set the image's clock by time servers, SERVER[:PORT],..., or dhcp: those that the network names (may be repeated)")
 	f.StringVar(&s.Machine, "machine", "", byDefault("QEMU's machine: microvm, q35 or pc", d.Machine))
 	f.StringVar(&s.Accel, "accel", "", byDefault("how QEMU executes: auto, tcg or kvm", d.Accel))
 	f.BoolVar(&s.TraceCalls, "trace-calls", false, "print each call that the program makes to the system")
