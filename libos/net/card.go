@@ -266,7 +266,7 @@ func zoneIndex(a netip.Addr) int {
 // host has none.
 const hostEvery = time.Second
 
-func (s *Stack) armHost() { s.timers.armOnce(&s.hostTick, s.now().Add(hostEvery)) }
+func (s *Stack) armHost() { s.timers.arm(&s.hostTick, s.now().Add(hostEvery)) }
 
 func (s *Stack) tickHost(now tick.Time) {
 	s.host.Tick(now)

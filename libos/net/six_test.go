@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,11 +93,11 @@ func TestSix(t *testing.T) {
 					v.WriteTo(body[:n], netip.AddrPortFrom(to, 7))
 					u.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 					k, from, err := u.ReadFrom(in)
-					if err != nil {
+					if err != nil || k != n { // lost, or one of before once more: the wire doubles
 						continue
 					}
 					if from.Addr().Zone() != "2" || !bytes.Equal(in[:k], body[:n]) {
-						t.Fatalf("%d bytes came as %d, from %v", n, k, from)
+						t.Fatalf("%d bytes came as others, from %v", n, from)
 					}
 					heard = true
 				}
@@ -108,5 +109,59 @@ func TestSix(t *testing.T) {
 				s.host.Tick(s.now() + tick.Time(time.Minute))
 			}
 		})
+	}
+}
+
+// TestNoNetwork: without an address, or a route, who dials or sends is told what Linux says.
+func TestNoNetwork(t *testing.T) {
+	x, y := memwire.New(memwire.Options{})
+	s := newStack(t)
+	i := s.Attach(x)
+	defer y.Close()
+	want := func(what, to string, e syscall.Errno) {
+		t.Helper()
+		a := netip.MustParseAddrPort(to)
+		if _, err := s.Dial(netip.AddrPort{}, a, DefaultTCPOptions(), nil); err != e {
+			t.Errorf("%s: dial %s: %v, want %v", what, to, err, e)
+		}
+		u := s.NewUDP(a.Addr().Is6(), nil)
+		defer u.Close()
+		if _, err := u.TrySend([]byte("x"), a, nil); err != e {
+			t.Errorf("%s: send to %s: %v, want %v", what, to, err, e)
+		}
+		if err := u.Connect(a); err != e {
+			t.Errorf("%s: connect to %s: %v, want %v", what, to, err, e)
+		}
+	}
+	for _, to := range []string{"10.1.1.1:80", "[2001:db8::1]:80", "[fe80::1%2]:80"} {
+		want("no address", to, syscall.ENETUNREACH)
+	}
+	want("no such interface", "[fe80::1%9]:80", syscall.ENETUNREACH)
+	s.host.AddAddress(s.now(), i, netip.MustParsePrefix("10.0.0.1/24"))
+	s.Enable6(i, true)
+	linkLocalOf(t, i)
+	want("no route", "10.1.1.1:80", syscall.ENETUNREACH)
+	want("no route", "[2001:db8::1]:80", syscall.ENETUNREACH)
+}
+
+// TestSoonerTick: the network layer's far deadlines, the end of a router's lifetime for one, do not keep what is due sooner from being done: a neighbour that does not answer is asked again
+// and given up.
+func TestSoonerTick(t *testing.T) {
+	x, y := memwire.New(memwire.Options{})
+	s := newStack(t)
+	i := s.Attach(x)
+	defer y.Close()
+	s.host.AddAddress(s.now(), i, netip.MustParsePrefix("10.0.0.1/24"))
+	time.Sleep(1500 * time.Millisecond) // what attaching led to has been done
+	s.timers.arm(&s.hostTick, s.now().Add(time.Hour))
+	u := s.NewUDP(false, nil)
+	defer u.Close()
+	if _, err := u.TrySend([]byte("x"), netip.MustParseAddrPort("10.0.0.9:9"), nil); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); s.host.Count(ip.NeighbourFailed) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("nobody has looked after the neighbour in twenty seconds")
+		}
 	}
 }

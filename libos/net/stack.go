@@ -273,6 +273,9 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	var by *ip.Interface
 	if index != 0 {
 		c := s.card(index)
+		if c == nil && index == zoneIndex(dst) {
+			return path{}, syscall.ENETUNREACH
+		}
 		if c == nil {
 			return path{}, syscall.ENODEV
 		}

@@ -158,13 +158,3 @@ func (ts *timers) swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].pos, h[j].pos = i, j
 }
-
-// armOnce is arm for what need not be exact: a timer that is in the heap stays as it is.
-func (ts *timers) armOnce(t *timer, d tick.Time) {
-	ts.mu.Lock()
-	in := t.at != 0
-	ts.mu.Unlock()
-	if !in {
-		ts.arm(t, d)
-	}
-}
