@@ -64,6 +64,30 @@ func TestVolumes(t *testing.T) {
 	c.mkimage(t, "run", "--disk", v+":/d", image, "--", "/d/f")
 	c.want(t, 0, `/d/f: "xx" <nil>`)
 
+	// Tests have volumes, too, and leave them as they were.
+	if err := os.WriteFile(filepath.Join(dir, "v_test.go"), []byte(`package main
+
+import (
+	"os"
+	"testing"
+)
+
+func TestVolume(t *testing.T) {
+	if b, err := os.ReadFile("/data/f"); string(b) != "xx" || err != nil {
+		t.Fatal(string(b), err)
+	}
+	if err := os.Remove("/data/f"); err != nil {
+		t.Fatal(err)
+	}
+}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c.mkimage(t, "test", "--disk", v, dir)
+		c.want(t, 0, "ok")
+	}
+
 	// Disks that cannot be mounted.
 	foreign := make([]byte, 4<<20)
 	copy(foreign[512:], "EFI PART")

@@ -42,7 +42,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringArrayVar(&s.Files, "files", nil, "put a folder or file into the image: FOLDER[:/PATH] (may be repeated)")
 	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format][,ro], at "+config.DataPath+" if no path is said (may be repeated)")
 	f.StringArrayVar(&s.Mounts, "mount", nil, "mount a volume by what it is called: WHICH:/PATH[,format][,ro]; WHICH is label=, uuid= or serial=NAME, or a disk's number (may be repeated)")
-	f.BoolVar(&s.Ephemeral, "ephemeral", false, "forget what is written to disks when the machine ends")
+	f.BoolVar(&s.Ephemeral, "ephemeral", false, "forget what is written to disks when the machine ends; tests always do")
 	f.StringVar(&s.Net, "net", "", "the machine's network card: user, none or tap=NAME (default user, for programs that use sockets)")
 	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringVar(&s.IP, "ip", "", "set up the image's first network card: dhcp, off, or ADDRESS/BITS, of IPv4 or IPv6; behind it ,addr=ADDRESS/BITS ,gw=ADDRESS ,dns=ADDRESS ,search=DOMAIN ,slaac=on|off (default dhcp)")

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -18,7 +16,6 @@ import (
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
-	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -118,30 +115,11 @@ func setMachine(m *qemu.Machine, s config.Settings, modules []string) error {
 	m.Memory = int64(s.Memory)
 	m.CPUs = s.CPUs
 	m.Accel = s.Accel
-	if err := setDisks(m, s); err != nil {
+	if err := m.SetDisks(s); err != nil {
 		return err
 	}
 	m.Balloon = slices.Contains(modules, build.BalloonModule)
 	return setNetwork(m, s, slices.Contains(modules, build.SocketModule))
-}
-
-// setDisks gives the machine its disks, which must be there and in nobody's use.
-func setDisks(m *qemu.Machine, s config.Settings) (err error) {
-	if m.Disks, err = s.DiskList(); err != nil {
-		return err
-	}
-	m.Ephemeral = s.Ephemeral
-	for _, d := range m.Disks {
-		f, err := block.OpenFile(d.File, d.ReadOnly || s.Ephemeral)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("--disk: there is no %s; mkimage fs mkfs --size 1G %s makes one", d.File, d.File)
-		case err != nil:
-			return fmt.Errorf("--disk: %w", err)
-		}
-		f.Close()
-	}
-	return nil
 }
 
 // setNetwork gives the machine a network card if somebody wants one, or the image has sockets and nobody wants none.

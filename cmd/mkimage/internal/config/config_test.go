@@ -150,3 +150,26 @@ func TestCheckIP(t *testing.T) {
 		}
 	}
 }
+
+func TestDisks(t *testing.T) {
+	s := Settings{Disks: []string{"a.img", "b.img:/b/,format", "c,d.img:/c,ro,format"}}
+	list, err := s.DiskList()
+	if err != nil || len(list) != 3 || list[0] != (Disk{File: "a.img", Path: "/data"}) || list[1] != (Disk{File: "b.img", Path: "/b", Format: true}) ||
+		list[2] != (Disk{File: "c,d.img", Path: "/c", Format: true, ReadOnly: true}) {
+		t.Errorf("%+v %v", list, err)
+	}
+	s.Mounts = []string{"label=x:/x"}
+	if word, err := s.DisksWord(); err != nil || word != "label=x:/x;serial=disk1:/b,format;serial=disk2:/c,format,ro" {
+		t.Errorf("%q %v", word, err)
+	}
+	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
+		if list, err := (Settings{Disks: bad}).DiskList(); err == nil {
+			t.Errorf("%q: %+v", bad, list)
+		}
+	}
+	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x;1:/y"} {
+		if err := checkMounts([]string{bad}); err == nil {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}

@@ -87,21 +87,6 @@ func (m *Machine) typeArgs() []string {
 	return append(a, m.netArgs(bus)...)
 }
 
-// diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so.
-func (m *Machine) diskArgs(bus string) (a []string) {
-	for i, d := range m.Disks {
-		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,file=%s", i, escape(d.File))
-		if d.ReadOnly {
-			drive += ",readonly=on"
-		}
-		if m.Ephemeral && !d.ReadOnly {
-			drive += ",snapshot=on"
-		}
-		a = append(a, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, config.DiskSerial(i)))
-	}
-	return a
-}
-
 // netArgs gives the machine its network card.
 func (m *Machine) netArgs(bus string) []string {
 	netdev := "user,id=net"

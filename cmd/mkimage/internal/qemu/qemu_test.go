@@ -119,3 +119,16 @@ func TestParseRecord(t *testing.T) {
 		}
 	}
 }
+
+func TestDisks(t *testing.T) {
+	m := Machine{Disks: []config.Disk{{File: "a,b", Path: "/x"}, {File: "c", ReadOnly: true}}}
+	want := "-drive if=none,id=disk0,format=raw,discard=unmap,file=a,,b -device virtio-blk-pci,drive=disk0,serial=disk0 " +
+		"-drive if=none,id=disk1,format=raw,discard=unmap,file=c,readonly=on -device virtio-blk-pci,drive=disk1,serial=disk1"
+	if got := strings.Join(m.diskArgs("pci"), " "); got != want {
+		t.Errorf("%s", got)
+	}
+	m.Ephemeral = true
+	if got := strings.Join(m.diskArgs("device"), " "); strings.Count(got, "snapshot=on") != 1 {
+		t.Errorf("%s", got)
+	}
+}

@@ -265,12 +265,23 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if settings.MissingCalls {
 		line.Add("trace", "missing")
 	}
+	word, err := settings.DisksWord()
+	if err != nil {
+		return nil, err
+	}
+	if word != "" {
+		line.Add("disks", word)
+	}
 	m := &qemu.Machine{
 		QEMU: r.QEMU, Image: filepath.Join(filepath.Dir(elf), "image"), Append: line.String(),
 		Type: settings.Machine, Memory: int64(settings.Memory), CPUs: settings.CPUs, Accel: settings.Accel,
 		Net: settings.Net, // nobody but who says so: tests talk to themselves
 	}
 	if m.Ports, err = config.Ports(settings.Publish); err != nil {
+		return nil, err
+	}
+	settings.Ephemeral = true // several tests run at a time, and each finds what was there before all of them
+	if err := m.SetDisks(settings); err != nil {
 		return nil, err
 	}
 	if r.Output != "" {

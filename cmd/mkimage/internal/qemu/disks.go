@@ -1,0 +1,44 @@
+package qemu
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+// SetDisks gives the machine its disks, which must be there and in nobody's use.
+func (m *Machine) SetDisks(s config.Settings) (err error) {
+	if m.Disks, err = s.DiskList(); err != nil {
+		return err
+	}
+	m.Ephemeral = s.Ephemeral
+	for _, d := range m.Disks {
+		f, err := block.OpenFile(d.File, d.ReadOnly || s.Ephemeral)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("--disk: there is no %s; mkimage fs mkfs --size 1G %s makes one", d.File, d.File)
+		case err != nil:
+			return fmt.Errorf("--disk: %w", err)
+		}
+		f.Close()
+	}
+	return nil
+}
+
+// diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so.
+func (m *Machine) diskArgs(bus string) (a []string) {
+	for i, d := range m.Disks {
+		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,file=%s", i, escape(d.File))
+		if d.ReadOnly {
+			drive += ",readonly=on"
+		}
+		if m.Ephemeral && !d.ReadOnly {
+			drive += ",snapshot=on"
+		}
+		a = append(a, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, config.DiskSerial(i)))
+	}
+	return a
+}
