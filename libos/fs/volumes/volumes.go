@@ -34,13 +34,16 @@ func init() {
 	list, err := parse(word)
 	if err != nil {
 		tell(err)
-		return
 	}
 	if len(list) == 0 {
 		return
 	}
 	disks := find()
 	for _, w := range list {
+		if w.bad {
+			at(w.path, broken{})
+			continue
+		}
 		f, err := disks.mount(w)
 		if err != nil {
 			tell(errors.New(w.path + " is not mounted: " + err.Error()))
@@ -69,30 +72,41 @@ type want struct {
 	path      string
 	format    bool
 	readOnly  bool
+	bad       bool // nobody can say which volume, but where it was to be
 }
 
-// parse reads the word's value.
+// parse reads the word's value. What makes no sense is told by the error, and is in the list as bad if it says where.
 func parse(word string) (list []want, err error) {
+next:
 	for _, v := range strings.Split(word, ";") {
 		if v == "" {
 			continue
 		}
 		w, ok := parseOne(v)
-		if !ok {
-			return nil, errors.New("disks=" + v + ": want WHICH:/PATH, with ,format or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID or a number")
+		for i := range list {
+			if o := &list[i]; ok && o.path == w.path {
+				o.bad = true
+				err = errors.Join(err, errors.New("disks=: two volumes are to be at "+w.path))
+				continue next
+			}
 		}
-		for _, o := range list {
-			if o.path == w.path {
-				return nil, errors.New("disks=: two volumes are to be at " + w.path)
+		if !ok {
+			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID or a number"))
+			if w.bad = true; w.path == "" || w.path == "/" {
+				continue
 			}
 		}
 		list = append(list, w)
 	}
-	return list, nil
+	return list, err
 }
 
 func parseOne(v string) (w want, ok bool) {
 	v, flags, _ := strings.Cut(v, ",")
+	i := strings.Index(v, ":/")
+	if i >= 0 {
+		w.path = path.Clean(v[i+1:])
+	}
 	for _, f := range strings.Split(flags, ",") {
 		switch f {
 		case "":
@@ -104,11 +118,9 @@ func parseOne(v string) (w want, ok bool) {
 			return w, false
 		}
 	}
-	i := strings.Index(v, ":/")
 	if i <= 0 {
 		return w, false
 	}
-	w.path = path.Clean(v[i+1:])
 	by, which, named := strings.Cut(v[:i], "=")
 	if !named {
 		_, err := strconv.ParseUint(by, 10, 16)

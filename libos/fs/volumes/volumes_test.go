@@ -13,6 +13,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
+	// The others count all the same, and where a bad one says that it was to be there is a volume that gives EIO.
+	list, err = parse("0:/a;1:/b,rw;x;name=x:/c;2:/d;3:/a")
+	if err == nil || len(list) != 4 || !list[0].bad || list[0].path != "/a" || !list[1].bad || list[1].path != "/b" || !list[2].bad || list[2].path != "/c" || list[3].bad || list[3].path != "/d" {
+		t.Errorf("%+v %v", list, err)
+	}
 	if list, err := parse(""); err != nil || list != nil {
 		t.Error(list, err)
 	}

@@ -37,7 +37,6 @@ const (
 	OptionMTU          = 5
 	OptionRDNSS        = 25
 	OptionDNSSL        = 31
-	OptionNonce        = 14
 	linkAddressOption  = 8
 	prefixOptionLength = 32
 )
