@@ -120,6 +120,7 @@ type Conn struct {
 	mss      int // of what we send, without options
 	peerMSS  int
 	pathMSS  int // 0: nobody has complained
+	hole     blackHole
 	out      buf.Queue
 	sendLim  int // bytes that out may hold
 	board    scoreboard

@@ -270,6 +270,9 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	got, sample, unsure := 0, time.Duration(-1), false
 	arrived := func(r *record) {
 		got += r.len()
+		if r.is(larger) && r.len() > c.mss {
+			c.passed()
+		}
 		if d := now.Sub(r.sent); r.is(again) {
 			unsure = true
 		} else if sample < 0 || d < sample {

@@ -161,6 +161,7 @@ func (c *Conn) resend(now tick.Time, out *Segment) bool {
 		return false
 	}
 	r := &c.board.records[i]
+	r.state &^= larger // it did not arrive as such
 	c.head(now, out, r.first)
 	mss := c.effective(out)
 	room = max(room, mss)
@@ -262,6 +263,10 @@ func (c *Conn) sendNew(now tick.Time, out *Segment) bool {
 		c.limited = true
 		return false
 	}
+	if c.large(now, n, min(window, room)) {
+		c.hole.next = now.Add(raiseAfter)
+		return c.sendData(now, out, int(c.hole.was), larger)
+	}
 	c.limited = c.limited && n >= room
 	can := min(n, window, max(room, mss), c.config.MaxSend)
 	if can <= 0 {
@@ -331,7 +336,7 @@ func (c *Conn) sendData(now tick.Time, out *Segment, n int, s recordState) bool 
 		}
 		c.corkEnd = 0
 	}
-	if out.Size > mss {
+	if out.Size > mss && s&larger == 0 {
 		out.SegmentSize = mss
 	}
 	if c.ecnOK && out.Size > 0 {

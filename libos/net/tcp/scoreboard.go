@@ -22,6 +22,7 @@ const (
 	syn                            // it has the SYN
 	fin                            // it has the FIN
 	probe                          // it was sent into a closed window
+	larger                         // it is one segment, larger than they are now
 )
 
 func (r *record) is(s recordState) bool { return r.state&s != 0 }

@@ -115,6 +115,7 @@ func (c *Conn) timedOut(now tick.Time) {
 		}
 		// Data that were acknowledged selectively twice over may have been dropped: believe it no more (RFC 2018, 8).
 		c.board.loseAll(c.retries > 1)
+		c.suspectPath(now)
 		c.rec = recovery{on: true, timeout: true, end: c.sndNxt}
 		c.ecnReduced = c.ecnOK
 	}
