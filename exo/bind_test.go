@@ -335,6 +335,55 @@ func TestCPUAfterRevoke(t *testing.T) {
 	}
 }
 
+// TestIsolate: a CPU is given whole to one at a time, never the boot CPU, and not when the binding has ended.
+func TestIsolate(t *testing.T) {
+	m, _ := simulated(t)
+	m.APICIDs = []uint32{0, 6}
+	boot, err := TakeCPU("t", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var re *RangeError
+	if err := boot.Isolate(); !errors.As(err, &re) {
+		t.Error(err)
+	}
+	d := grant(t, CPUSpace, 1, 1, Bind)
+	c, err := d.TakeCPU("t", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var busy *BusyError
+	if err := c.Isolate(); err != nil {
+		t.Error(err)
+	}
+	if err := c.Isolate(); !errors.As(err, &busy) {
+		t.Error(err)
+	}
+	c.Wake()
+	if woken, err := c.Rest(0); !woken || err != nil {
+		t.Error(woken, err)
+	}
+	if woken, err := c.Rest(Now() + 1000); woken || err != nil {
+		t.Error(woken, err)
+	}
+	if err := c.Share(); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Rest(1); !errors.As(err, &busy) {
+		t.Error(err)
+	}
+	if err := c.Isolate(); err != nil {
+		t.Error(err)
+	}
+	Root().Revoke(d)
+	if err := c.Isolate(); !isRevoked(err) || c.alone.Load() {
+		t.Error(err)
+	}
+	if err := c.Share(); !isRevoked(err) {
+		t.Error(err)
+	}
+}
+
 // A function that is taken back has lost the bus, its messages and its registers.
 func TestFunctionAfterRevoke(t *testing.T) {
 	_, dev := testFunction(t, true)

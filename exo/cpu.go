@@ -1,14 +1,17 @@
 package exo
 
-// CPU holds one CPU as a place that interrupts are sent to. Without one, interrupts go to the boot CPU. Time on a CPU is not yet a
-// resource of exo.
+import "sync/atomic"
+
+// CPU holds one CPU: as a place that interrupts are sent to, and to have it whole (Isolate). Without one, interrupts go to the boot CPU.
 //
-// When the binding ends, interrupts bound to it go to the boot CPU.
+// When the binding ends, interrupts bound to it go to the boot CPU, and it is everybody's.
 type CPU struct {
-	n    int
-	apic uint32
-	mask threshold
-	b    Binding
+	n     int
+	apic  uint32
+	alone atomic.Bool
+	woken atomic.Uint32 // 1: Rest shall return
+	mask  threshold
+	b     Binding
 }
 
 // CPUs is the number of CPUs that run.
@@ -37,6 +40,76 @@ func (c *CPU) ready() error {
 func (c *CPU) unbind() {
 	theWorld.routes.move(c)
 	c.mask.end(c.n)
+	c.Wake() // who rests there is found by having the CPU
+	c.share()
+}
+
+// Isolate gives the CPU whole to the calling goroutine, which is locked to its thread (runtime.LockOSThread): from when it returns no other
+// goroutine runs there, no turn of the collector and no timer but the goroutine's own, until Share or the end of the binding. When the
+// goroutine waits, the CPU halts.
+//
+// What still interrupts it: the collector, to look at its stack; page tables that change; interrupts that were bound to this CPU.
+// GOMAXPROCS stays: the goroutine has one of the runtime's processors (P), and is not preempted for others; while it waits, for a channel say, others
+// use that on the other CPUs, and it has to get one again. In Rest it keeps it.
+// The boot CPU cannot be had: it runs everybody else, and takes the interrupts that were sent nowhere.
+//
+// Errors: *RangeError for the boot CPU, *BusyError if it is isolated, *MachineError if the goroutine is not locked, those of Err. It waits for a turn on the
+// CPU, 4 ms at most.
+func (c *CPU) Isolate() error {
+	if err := c.b.err(); err != nil {
+		return err
+	}
+	if c.n == 0 {
+		return outside("CPU to isolate", 0, 0, 1, uint64(hwCPUs()-1), "the boot CPU runs everybody else")
+	}
+	if !c.alone.CompareAndSwap(false, true) {
+		return &BusyError{"CPU " + decimal(uint64(c.n))}
+	}
+	locked, had := hwIsolate(c.n)
+	err := c.b.err()
+	switch {
+	case locked && had && err == nil:
+		return nil
+	case !locked:
+		err = fault("CPU to isolate", "the goroutine is not locked to a thread: call runtime.LockOSThread first")
+	case had:
+		hwShare(c.n, true) // the end of the binding may have overtaken this
+	case err == nil:
+		err = &BusyError{"CPU " + decimal(uint64(c.n))} // who had it before is about to notice
+	}
+	c.alone.Store(false)
+	return err
+}
+
+// Rest halts the CPU until Wake or until deadline (as Now gives it; 0 means none), and reports which: false is the deadline. It may be called by the goroutine that has
+// the CPU, by Isolate, and by nobody else. A goroutine that waits in this way is woken by its own processor's timer, or by one interrupt from
+// another, and needs nobody's turn.
+//
+// Errors: *BusyError if the CPU is not isolated, those of Err.
+func (c *CPU) Rest(deadline int64) (woken bool, err error) {
+	if err := c.b.err(); err != nil {
+		return false, err
+	}
+	if !c.alone.Load() {
+		return false, &BusyError{"CPU " + decimal(uint64(c.n))}
+	}
+	woken = hwRest(&c.woken, deadline)
+	return woken, c.b.err()
+}
+
+// Wake ends the Rest under way, or else the next one. It does not block.
+func (c *CPU) Wake() { hwRouse(&c.woken, c.n) }
+
+// Share ends Isolate. The goroutine stays locked, and may be moved to other CPUs.
+func (c *CPU) Share() error {
+	c.share()
+	return c.b.err()
+}
+
+func (c *CPU) share() {
+	if c.alone.CompareAndSwap(true, false) {
+		hwShare(c.n, false)
+	}
 }
 
 // Number is the CPU's place in 0..CPUs()-1.

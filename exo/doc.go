@@ -83,6 +83,9 @@
 //	BindLine                Bind                      Held, Range, Machine          first: reads the MADT       no
 //	Line.Bind, Mask         a Vector (and a CPU)      Range                         4 register stores           no
 //	BindCPU                 Bind                      Held, Range                   log r                       no
+//	CPU.Isolate             a locked goroutine        Range, Busy, Machine          a turn, and a move          4 ms
+//	CPU.Share, Wake         -                         -                             an interrupt to that CPU    no
+//	CPU.Rest                Isolate                   Busy                          a halt                      yes: the CPU
 //	CPU.Hold, Send          Send: a Vector            Range, Exhausted              an interrupt to that CPU    no
 //	TakeTimer, Timer.Wait   as TakeVector             Exhausted, Busy               as Vector                   Wait
 //	BindFunction            Bind, Read                Held, Machine                 2 config reads              no
@@ -112,6 +115,7 @@
 //	pages of one's own hardware: an access does what the entry says. Go types: only a range's holder writes its entries, with frames that it holds
 //	fault upcalls      hardware: the fault. Go types: the handler is the range's
 //	wakeup predicates  Go types
+//	CPUs               Go types: who has one. The bottom half: what an isolated one runs
 //	CPU time           Go types: names of a space that the dispatcher made (libos/sched/quantum). Hardware: the timer that ends a slice
 //	interrupts         Go types: who waits. Hardware: what raises a vector is masked when it ends
 //

@@ -26,6 +26,17 @@ func hwMemory(i int) (base, size uint64, kind uint32, ok bool)
 func hwCPUs() int
 func hwAPICID(cpu int) uint32
 
+// hwIsolate gives a CPU to the calling goroutine's thread alone. locked: it is locked to it; had: nobody else has the CPU. hwShare gives it back, with mine only if
+// the caller's thread has it.
+func hwIsolate(cpu int) (locked, had bool)
+func hwShare(cpu int, mine bool)
+
+// hwRest halts the CPU of the calling goroutine's thread until the word is 1, which it sets to 0, or the deadline passes (0: none). hwRouse sets it.
+//
+//go:noescape
+func hwRest(word *atomic.Uint32, deadline int64) bool
+func hwRouse(word *atomic.Uint32, cpu int)
+
 // hwAttach makes n actions what the kernel side does when a vector fires; false: there is no memory. hwDetach takes them away, and returns when no CPU does them.
 // hwStagesDone returns when all that any CPU does of such has ended.
 //

@@ -2,6 +2,11 @@
 
 package exo
 
+import (
+	"runtime"
+	"sync/atomic"
+)
+
 // Machine is what exo stands on, as the hosted twin needs it: the bottom half's functions (machine_hardtack.go says what
 // each must do) and the instructions that touch devices. It exists only in hosted builds; in an image these are direct calls.
 type Machine interface {
@@ -104,6 +109,23 @@ func hwCountFrames() (free, total uintptr) {
 	}
 	return host.CountFrames()
 }
+
+// A goroutine on the host has no CPU; who asked for one is remembered by exo.
+
+func hwIsolate(int) (locked, had bool) { return true, true }
+func hwShare(int, bool)                {}
+
+func hwRest(word *atomic.Uint32, deadline int64) bool {
+	for !word.CompareAndSwap(1, 0) {
+		if deadline != 0 && Now() >= deadline {
+			return false
+		}
+		runtime.Gosched()
+	}
+	return true
+}
+
+func hwRouse(word *atomic.Uint32, _ int) { word.Store(1) }
 
 func hwStagesDone()                   {}
 func hwThreshold(cpu, class int) bool { return true }

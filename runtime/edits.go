@@ -38,6 +38,10 @@ var runtimeEdits = []Edit{
 		Why: "a goroutine that waits for a page stands where it faulted, as one that was preempted there does (exo_upcall_amd64.go)",
 	},
 	{
+		File: "runtime/stack.go", Decl: "newstack", Op: Redirect, Text: "gopreempt_m exoParkFault",
+		Why: "a goroutine with a CPU of its own is not preempted for others, wherever it stands (exo_isolate.go)",
+	},
+	{
 		File: "runtime/proc.go", Decl: "sysmon", Op: Redirect, Text: "usleep exoSysmonSleep",
 		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
 	},

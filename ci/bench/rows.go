@@ -14,6 +14,7 @@ var rows = append([]Row{
 	goroutinesRow,
 	strideRow,
 	edfRow,
+	isolateRow,
 	faultsRow,
 	bindingRow,
 	balloonRow,

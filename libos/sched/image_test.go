@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/libos/sched"
 )
 
 // These tests boot the programs of testdata under the policies. Shares and deadlines are looked at where the guest's clock counts
@@ -32,7 +34,7 @@ var tool = sync.OnceValues(func() (string, error) {
 	return out, nil
 })
 
-// image builds a program of testdata with a module.
+// image builds a program of testdata, with a module if there is a name.
 func image(t *testing.T, program, module string) string {
 	t.Helper()
 	if testing.Short() {
@@ -43,7 +45,11 @@ func image(t *testing.T, program, module string) string {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "image.elf")
-	if text, err := exec.Command(mkimage, "build", "-o", out, "--module", module, "./testdata/"+program).CombinedOutput(); err != nil {
+	args := []string{"build", "-o", out, "./testdata/" + program}
+	if module != "" {
+		args = append(args, "--module", module)
+	}
+	if text, err := exec.Command(mkimage, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return out
@@ -174,6 +180,35 @@ func TestBrokenRules(t *testing.T) {
 	}
 	if out, code := boot(t, img, 2, false, "doubles"); !strings.Contains(out, "sched: Pick returned a task twice") || code == 0 {
 		t.Errorf("doubles: exit %d\n%.2000s", code, out)
+	}
+}
+
+// TestIsolate has one goroutine alone on CPU 1, under Go's own scheduler and under a policy: the processor itself says who ran where.
+func TestIsolate(t *testing.T) {
+	refused := strings.Repeat("refused true\n", 4)
+	alone := strings.Repeat("wrong [0 0 0 0 0 0 0] seen 0 collections true\nran true <nil>\n", 3)
+	for _, module := range []string{"", "libos/sched/stride"} {
+		img := image(t, "isolate", module)
+		if out, code := boot(t, img, 1, false); code != 0 || out != refused {
+			t.Errorf("%q, one CPU: exit %d\n%s", module, code, out)
+		}
+		for _, cpus := range []int{2, 4} {
+			if out, code := boot(t, img, cpus, false); code != 0 || out != refused+alone+"last <nil>\nrevoked <nil>\n" {
+				t.Errorf("%q, %d CPUs: exit %d\n%s", module, cpus, code, out)
+			}
+		}
+	}
+}
+
+// TestIsolateOnTheHost: there it is a thread, and the same calls.
+func TestIsolateOnTheHost(t *testing.T) {
+	ran := false
+	err := sched.Isolate(1, func(a *sched.Alone) {
+		go a.Wake()
+		ran = a.Rest(0) && !a.Rest(time.Millisecond)
+	})
+	if err != nil || !ran {
+		t.Error(err, ran)
 	}
 }
 

@@ -136,16 +136,15 @@ func (c *exoCPU) dequeue() *exoContext {
 func exoReady(t *exoContext, urgent bool) {
 	me := exoSelf()
 	c := exo.cpus[t.cpu]
-	if atomic.Load(&c.idle) == 0 {
-		for i := uint32(0); i < exo.ncpu; i++ {
-			if o := exo.cpus[i]; atomic.Load(&o.idle) != 0 && atomic.Load(&o.nready) == 0 && atomic.Load(&o.up) != 0 {
-				c = o
-				break
+	if c.only != t && (c.only != nil || atomic.Load(&c.idle) == 0) {
+		if o := exoIdleCPU(); o != nil {
+			c = o
+		} else if c.only != nil || urgent {
+			// No need to ask another CPU to give way: this one is in the handler already, if it is for all.
+			if c = me; c.only != nil {
+				c = exo.cpus[0]
 			}
 		}
-	}
-	if urgent && atomic.Load(&c.idle) == 0 {
-		c = me // no need to ask another CPU to give way: this one is in the handler already
 	}
 	first := c.enqueue(t, urgent)
 	switch {
@@ -286,7 +285,9 @@ func exoSchedule(c *exoCPU) {
 			}
 			if atomic.Load(&c.nready) != 0 {
 				c.slice = exoNow() + exoSlice
-				exoCallIdle(c)
+				if o := exoIdleCPU(); o != nil {
+					exoIPI(o) // it comes to steal: two wakers may have chosen the same one before
+				}
 			}
 			exoProfileSwitch(c)
 			exoArm(c)
@@ -309,20 +310,25 @@ func exoSchedule(c *exoCPU) {
 	}
 }
 
-// exoCallIdle wakes an idle CPU, which comes to steal: two wakers may have chosen the same one before.
-func exoCallIdle(c *exoCPU) {
+// exoIdleCPU returns an idle CPU that takes anybody's contexts, or nil.
+//
+//go:noinline
+func exoIdleCPU() *exoCPU {
 	for i := uint32(0); i < exo.ncpu; i++ {
-		if o := exo.cpus[i]; o != c && atomic.Load(&o.idle) != 0 && atomic.Load(&o.up) != 0 && atomic.Load(&o.nready) == 0 {
-			exoIPI(o)
-			return
+		if o := exo.cpus[i]; atomic.Load(&o.idle) != 0 && atomic.Load(&o.nready) == 0 && o.only == nil && atomic.Load(&o.up) != 0 {
+			return o
 		}
 	}
+	return nil
 }
 
 // exoSteal takes a ready context from another CPU's queue.
 func exoSteal(c *exoCPU) *exoContext {
 	for i := uint32(1); i < exo.ncpu; i++ {
 		o := exo.cpus[(c.id+i)%exo.ncpu]
+		if o.only != c.only {
+			continue // one of them is for one context alone
+		}
 		if t := o.dequeue(); t != nil {
 			return t
 		}

@@ -147,6 +147,7 @@ type exoCPU struct {
 	nready   uint32 // length of the run queue; written under lock, read without
 	runHead  *exoContext
 	runTail  *exoContext
+	only     *exoContext // who has this CPU for itself, see exo_isolate.go; atomic
 	sleepers *exoContext // by deadline, soonest first; under lock
 	armed    int64       // when the timer interrupts; 0 never. Own CPU only
 	slice    int64       // when the current context's turn is over, if others wait

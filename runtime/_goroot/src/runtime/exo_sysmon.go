@@ -16,6 +16,9 @@ var exoSysmon struct {
 	armed  bool         // the power button is
 }
 
+// exoSysmonLook is exoLookAlone where something links it.
+var exoSysmonLook func()
+
 // exoArmAfter is when sysmon arms the power button at the latest, on the monotonic clock; an idle CPU does it before.
 const exoArmAfter = 5_000_000
 
@@ -26,6 +29,9 @@ const exoSecondLook = 1_000_000
 // exoSysmonSleep is sysmon's usleep.
 func exoSysmonSleep(usec uint32) {
 	now := nanotime()
+	if exoSysmonLook != nil {
+		exoSysmonLook()
+	}
 	if !exoSysmon.armed && now > exoArmAfter {
 		exoSysmon.armed = true
 		exoKernel(abi.FuncPCABIInternal(exoOpArmPower), 0, 0, 0)

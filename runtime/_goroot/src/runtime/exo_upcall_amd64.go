@@ -159,7 +159,8 @@ func exoWasDeclined(gp *g, addr uintptr) bool {
 	return false
 }
 
-// exoParkFault takes the place of gopreempt_m in asyncPreempt2: what was injected for a fault parks until the pager has served it.
+// exoParkFault takes the place of gopreempt_m in asyncPreempt2 and newstack: what was injected for a fault parks until the pager has served it, and who has a
+// CPU to itself goes on (exo_isolate.go).
 func exoParkFault(gp *g) {
 	if exoPageIn != nil {
 		exoPageIn(gp)
@@ -167,7 +168,7 @@ func exoParkFault(gp *g) {
 	gopreempt_m(gp)
 }
 
-// exoPageIn is exoTakeFault where something links it: an image without ranges has no pager.
+// exoPageIn is exoTakeFault or exoKeepCPU where something links them: an image without ranges has no pager.
 var exoPageIn func(gp *g)
 
 // exoTakeFault parks gp for the pager if it is here for that.
@@ -282,7 +283,9 @@ func exoOpUpcallEnd(frame, stands, fp uintptr) uintptr {
 //go:linkname exoHwUpcalls github.com/hardtack-os/hardtack/exo.hwUpcalls
 func exoHwUpcalls(handle func(addr, pc uintptr, write bool) int, page func(addr uintptr, write bool) bool) {
 	exoUpcalls.handle, exoUpcalls.page = handle, page
-	exoPageIn = exoTakeFault
+	if exoPageIn == nil {
+		exoPageIn = exoTakeFault
+	}
 	atomic.Storeuintptr(&exo.cold.fault, abi.FuncPCABIInternal(exoOpFault))
 }
 

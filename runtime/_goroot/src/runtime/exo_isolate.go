@@ -1,0 +1,205 @@
+package runtime
+
+import (
+	"internal/abi"
+	"internal/runtime/atomic"
+	"unsafe"
+)
+
+// A CPU for one context alone (exo.CPU.Isolate): exoCPU.only names it. It is woken nowhere else, nobody else is put there or steals from there, and it steals from
+// nobody. So the CPU has no turns to end and nobody's timers but those of the context. What remains is what concerns it: its own deadlines and
+// signals, shootdowns of pages, and vectors that somebody sends there.
+//
+// The boot CPU stays for all.
+
+// Results of exoOpIsolate.
+const (
+	exoIsolateNo   = iota // another context has the CPU, or this one has it no longer
+	exoIsolateYes         // it runs there
+	exoIsolateAway        // it goes there when it is next woken
+)
+
+// exoOpIsolate gives CPU n to the calling context, if first is set, or goes on with that.
+func exoOpIsolate(n, first, _ uintptr) uintptr {
+	c, me := exo.cpus[n], exoSelf()
+	t := me.cur
+	if first != 0 {
+		atomic.Casuintptr((*uintptr)(unsafe.Pointer(&c.only)), 0, uintptr(unsafe.Pointer(t)))
+	}
+	if c.only != t {
+		return exoIsolateNo
+	}
+	if me != c {
+		atomic.Store(&t.cpu, c.id)
+		return exoIsolateAway
+	}
+	for {
+		o := c.dequeue()
+		if o == nil {
+			break
+		}
+		exoReady(o, false)
+	}
+	// Who sleeps here has a timer here: it wakes for nothing, elsewhere, and goes on waiting there.
+	for s := c.sleepers; s != nil; s = c.sleepers {
+		exoWake(s, exoErr(exoEINTR), false)
+		exoTLBPoll(c)
+	}
+	return exoIsolateYes
+}
+
+// exoOpShare makes CPU n everybody's again; with mine, only if the calling context has it.
+func exoOpShare(n, mine, _ uintptr) uintptr {
+	c := exo.cpus[n]
+	if mine == 0 || c.only == exoSelf().cur {
+		c.only = nil
+		exoIPI(c) // if it is idle, it looks whether there is something to steal
+	}
+	return 0
+}
+
+// exoKeepCPU lets the goroutine that has the CPU go on, whoever wants its P: there is nothing else that could run here. Only to stop the world it gives way, and
+// is the first that the P runs afterwards. On g0.
+func exoKeepCPU(gp *g) {
+	exoTakeFault(gp)
+	t, mp := exoCurrent(), getg().m
+	if exo.cpus[atomic.Load(&t.cpu)].only != t || mp.lockedg.ptr() != gp {
+		return
+	}
+	pp := mp.p.ptr()
+	if pp.runSafePointFn != 0 {
+		runSafePointFn()
+	}
+	pp.timers.check(0, nil)
+	exoShed(pp)
+	if !sched.gcwaiting.Load() {
+		// As execute has it. Who asked meanwhile asks again.
+		gp.preempt = false
+		pp.preempt = false
+		exoNoTurns(pp)
+		gp.stackguard0 = gp.stack.lo + stackGuard
+		gogo(&gp.sched)
+	}
+	if traceEnabled() || traceShuttingDown() {
+		return
+	}
+	casgstatus(gp, _Grunning, _Grunnable)
+	dropg()
+	runqput(pp, gp, true)
+	schedule()
+}
+
+// exoShed lets others have what is ready on a P that is kept: it would wait for the P's next turn of scheduling. On g0.
+func exoShed(pp *p) {
+	if runqempty(pp) {
+		return
+	}
+	lock(&sched.lock)
+	for gp, _ := runqget(pp); gp != nil; gp, _ = runqget(pp) {
+		globrunqput(gp)
+	}
+	unlock(&sched.lock)
+	wakep()
+}
+
+// exoNoTurns has sysmon not preempt what runs on pp: its 10 ms begin at the end of time. They begin anew when another goroutine runs there.
+func exoNoTurns(pp *p) {
+	pp.sysmontick.schedtick = pp.schedtick
+	pp.sysmontick.schedwhen = 1 << 62
+}
+
+// exoAlone are the Ms that have a CPU, by that.
+var exoAlone [exoMaxCPU]atomic.Uintptr
+
+// exoLookAlone preempts those whose Ps have something to run: it goes to others.
+func exoLookAlone() {
+	for i := range exoAlone[:exo.ncpu] {
+		mp := muintptr(exoAlone[i].Load()).ptr()
+		if mp == nil {
+			continue
+		}
+		if pp := mp.p.ptr(); pp != nil && !runqempty(pp) {
+			preemptone(pp)
+		}
+	}
+}
+
+// exoHwIsolate gives CPU n to the M of the calling goroutine, and returns when that runs there. locked is false, and nothing done, where the goroutine is not locked
+// to its M; had is false where another has the CPU.
+//
+//go:linkname exoHwIsolate github.com/hardtack-os/hardtack/exo.hwIsolate
+func exoHwIsolate(n int) (locked, had bool) {
+	if getg().lockedm == 0 {
+		return false, false
+	}
+	exoPageIn, exoSysmonLook = exoKeepCPU, exoLookAlone
+	r := exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), 1, 0)
+	for r == exoIsolateAway {
+		usleep(1)
+		r = exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), 0, 0)
+	}
+	if r == exoIsolateYes {
+		exoAlone[n].Store(uintptr(unsafe.Pointer(getg().m)))
+	}
+	return true, r == exoIsolateYes
+}
+
+//go:linkname exoHwShare github.com/hardtack-os/hardtack/exo.hwShare
+func exoHwShare(n int, mine bool) {
+	m := uintptr(0)
+	if mine {
+		m = 1
+	}
+	exoAlone[n].Store(0)
+	exoKernel(abi.FuncPCABIInternal(exoOpShare), uintptr(n), m, 0)
+}
+
+// exoHwRest halts the CPU until the word is 1 or the deadline passes; it sets the word to 0 and reports whether it was 1. The goroutine keeps its P, and answers who wants
+// to stop it: what it sleeps on is the M's count of preemption signals, so that one which came since it looked lets it not sleep.
+//
+//go:linkname exoHwRest github.com/hardtack-os/hardtack/exo.hwRest
+func exoHwRest(word *uint32, deadline int64) bool {
+	gp := getg()
+	gen := &gp.m.preemptGen
+	for {
+		seen := gen.Load()
+		if atomic.Cas(word, 1, 0) {
+			return true
+		}
+		systemstack(func() {
+			pp := getg().m.p.ptr()
+			exoShed(pp)
+			exoNoTurns(pp)
+		})
+		ns := int64(-1)
+		if deadline != 0 {
+			if ns = deadline - nanotime(); ns <= 0 {
+				return false
+			}
+		}
+		if !gp.preempt {
+			futexsleep((*uint32)(unsafe.Pointer(gen)), seen, ns)
+		}
+		exoSafePoint(int(seen))
+	}
+}
+
+// exoSafePoint has a stack frame too large for the assembler to leave out the look at the stack's bound, and so at whether the goroutine shall stop.
+//
+//go:noinline
+func exoSafePoint(n int) byte {
+	var b [256]byte
+	b[n&255] = 1
+	return b[(n+1)&255]
+}
+
+// exoHwRouse ends the rest on CPU n, or the next one.
+//
+//go:linkname exoHwRouse github.com/hardtack-os/hardtack/exo.hwRouse
+func exoHwRouse(word *uint32, n int) {
+	mp := muintptr(exoAlone[n].Load()).ptr()
+	if atomic.Cas(word, 0, 1) && mp != nil {
+		mp.preemptGen.Add(1)
+		futexwakeup((*uint32)(unsafe.Pointer(&mp.preemptGen)), 1)
+	}
+}
