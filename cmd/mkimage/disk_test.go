@@ -73,7 +73,7 @@ import (
 )
 
 func TestVolume(t *testing.T) {
-	if b, err := os.ReadFile("/data/f"); string(b) != "xx" || err != nil {
+	if b, err := os.ReadFile("/data/f"); string(b) != "xxx" || err != nil {
 		t.Fatal(string(b), err)
 	}
 	if err := os.Remove("/data/f"); err != nil {
