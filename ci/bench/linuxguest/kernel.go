@@ -23,8 +23,8 @@ type Kernel struct {
 	Network []string // files: the modules of virtio's network card, in the order they are loaded
 }
 
-// network are the modules that make a network card of a virtio-mmio device, each after those it needs. Debian's kernel has none built in.
-var network = []string{"virtio", "virtio_ring", "virtio_mmio", "failover", "net_failover", "virtio_net"}
+// network are the modules that make a network card of a virtio-mmio device, each after those it needs (virtio needs virtio_ring from 6.1.192-3 on). Debian's kernel has none built in.
+var network = []string{"virtio_ring", "virtio", "virtio_mmio", "failover", "net_failover", "virtio_net"}
 
 // Fetch returns the kernel kept in cache, or downloads it there first.
 func Fetch(ctx context.Context, cache string) (*Kernel, error) {
