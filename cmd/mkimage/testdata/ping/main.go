@@ -1,4 +1,5 @@
-// Command ping sends echo requests to the addresses that it is given, each way that Go programs have for it, and to itself.
+// Command ping sends echo requests to the addresses that it is given, each way that Go programs have for it, and to itself; or,
+// given the word packets, has golang.org/x/net do what servers ask of it.
 package main
 
 import (
@@ -14,6 +15,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "packets" {
+		packets()
+	}
 	for _, a := range append([]string{"127.0.0.1", "::1"}, os.Args[1:]...) {
 		ip, err := net.ResolveIPAddr("ip", a)
 		check(err)
