@@ -1,4 +1,5 @@
-// Package socket is the socket families of programs: AF_UNIX inside the image, and AF_NETLINK as far as package net asks it for the interfaces.
+// Package socket is the socket families of programs: AF_INET and AF_INET6 over package inet's endpoints, AF_UNIX inside the image, and AF_NETLINK as far
+// as package net asks it for the interfaces.
 // Importing it registers them with libos/posix; mkimage links it into programs that use sockets.
 //
 // # AF_UNIX
@@ -10,7 +11,7 @@
 // A path as a name is a file where libos/posix/files is linked, and stays until it is unlinked. Without it a path works between sockets, but there is nothing for
 // os.Stat to see, and the name ends with its socket.
 //
-// Not here: MSG_OOB, SO_PEEK_OFF, SO_PASSSEC, SO_PEERPIDFD; collecting sockets that are only held by each other's unread SCM_RIGHTS messages.
+// Not here, of AF_UNIX: MSG_OOB, SO_PEEK_OFF, SO_PASSSEC, SO_PEERPIDFD; collecting sockets that are only held by each other's unread SCM_RIGHTS messages.
 //
 // # Locks
 //

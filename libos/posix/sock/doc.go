@@ -7,5 +7,5 @@
 // It is linked by the families, not by libos/posix: a program without sockets pays nothing, and its socket calls give EAFNOSUPPORT.
 //
 // The calls follow their Linux manual pages (socket(2), send(2), recv(2), cmsg(3) ...) and, where these are silent, Linux itself: the tests
-// make the same calls on the host's kernel. What is not there: MSG_ERRQUEUE, MSG_OOB, SO_ATTACH_FILTER, splicing and zero-copy sends.
+// make the same calls on the host's kernel. What is not there: SO_ATTACH_FILTER, splicing, MSG_ZEROCOPY (sendfile copies nothing where the file lends its bytes).
 package sock
