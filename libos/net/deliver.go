@@ -33,6 +33,22 @@ func (s *Stack) deliver(now tick.Time, p *packet) {
 	release(p.body) // what nobody took
 }
 
+// share is how much memory one connection may hold of that which a device receives into, as Segment.Share has it: with all of it held by programs that do not read, nothing would be
+// received any more, acknowledgments included.
+func (p *packet) share() int {
+	if p.from == nil {
+		return 0 // the sender's memory, which he holds until it is acknowledged
+	}
+	n, ok := p.body[0].Share()
+	switch {
+	case !ok:
+		return 0
+	case n == 0:
+		return -1
+	}
+	return n
+}
+
 const udpHeader = wire.UDPSize
 
 // size is how many bytes refs have.
@@ -172,7 +188,7 @@ func (s *Stack) deliverTCP(now tick.Time, p *packet) {
 		return
 	}
 	p.body[0].TrimFront(n)
-	in.Payload, in.Size = in.Payload[:0], 0
+	in.Payload, in.Size, in.Share = in.Payload[:0], 0, p.share()
 	for i := range p.body {
 		if m := p.body[i].Len(); m > 0 {
 			in.Payload = append(in.Payload, p.body[i])

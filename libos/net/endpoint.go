@@ -250,7 +250,16 @@ func (u *Endpoint) deliver(d datagram, refs []buf.Ref) {
 	for i := range refs {
 		cost += blockSize(refs[i])
 	}
-	if u.closed || u.shut&ShutReceive != 0 || u.bytes.Held()+cost > u.limit {
+	drop := u.closed || u.shut&ShutReceive != 0 || u.bytes.Held()+cost > u.limit
+	if !drop && len(refs) > 0 && d.info.Interface != loopbackIndex {
+		if share, ok := refs[0].Share(); ok && u.bytes.Held()+cost > share {
+			// What a device receives into is scarce. Who has nothing to read may always have one datagram, elsewhere.
+			if drop = u.rx.Len() > 0; !drop {
+				refs = own(refs)
+			}
+		}
+	}
+	if drop {
 		u.Dropped++
 		release(refs)
 		return
@@ -297,6 +306,16 @@ func release(refs []buf.Ref) {
 	for i := range refs {
 		refs[i].Release()
 	}
+}
+
+// own copies bytes to memory of the heap and lets go of where they lay. It allocates.
+func own(refs []buf.Ref) []buf.Ref {
+	p := make([]byte, 0, size(refs))
+	for i := range refs {
+		p = append(p, refs[i].Bytes()...)
+	}
+	release(refs)
+	return []buf.Ref{buf.Lend(p, nil)}
 }
 
 func errOf(e syscall.Errno) error {

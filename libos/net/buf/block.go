@@ -55,6 +55,22 @@ func (r Ref) Back() int {
 	return len(r.block.mem) - int(r.hi)
 }
 
+// Share is how much of the memory of r's pool one holder may have: an eighth of what is left. So however many keep what they have received, none takes the rest, and
+// who has nothing yet finds some (dynamic thresholds, Choudhury and Hahne 1998). It is 0 for the last 64th, which is for what is not kept. ok is false where r is of no pool.
+func (r Ref) Share() (bytes int, ok bool) {
+	if r.block == nil {
+		return 0, false
+	}
+	p, ok := r.block.home.(*Pool)
+	if !ok {
+		return 0, false
+	}
+	if p.Free() < p.limit*p.size/64 {
+		return 0, true
+	}
+	return p.Share(), true
+}
+
 // Clone is another reference to the same bytes.
 func (r Ref) Clone() Ref {
 	if r.block != nil {

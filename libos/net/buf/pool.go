@@ -89,6 +89,9 @@ func (p *Pool) grow() bool {
 // Free is how many bytes more the limit allows to be in use.
 func (p *Pool) Free() int { return (p.limit - int(p.inUse.Load())) * p.size }
 
+// Share is how many bytes one holder may have: an eighth of what is left, see Ref.Share.
+func (p *Pool) Share() int { return max(p.Free()/8, 0) }
+
 func (p *Pool) takeBack(b *Block) {
 	p.inUse.Add(-1)
 	p.mu.Lock()

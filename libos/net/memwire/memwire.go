@@ -20,6 +20,7 @@ type Options struct {
 	Loss, Duplicate, Reorder, Damage float64 // of each frame, from 0 to 1
 	Delay, Jitter                    time.Duration
 	MTU                              int           // 0: 1500
+	Blocks                           int           // that received frames may lie in; 0: 65536
 	Offloads                         link.Offloads // TxChecksum and TxTSO4, the latter with RxTSO4: frames cross in one piece
 	Observe                          func(to int, frame []byte)
 }
@@ -78,11 +79,14 @@ func New(o Options) (a, b *Card) {
 	if o.MTU == 0 {
 		o.MTU = 1500
 	}
+	if o.Blocks == 0 {
+		o.Blocks = 1 << 16
+	}
 	c := &cable{o: o, rng: rand.New(rand.NewPCG(o.Seed, 7)), start: time.Now()}
 	for i := range c.cards {
 		c.cards[i] = &Card{
 			side: i, mac: link.MAC{2, 0, 0, 0, 0, byte(i + 1)}, cab: c, wake: make(chan struct{}, 1),
-			pool: buf.NewPool("memwire", 2048, 1<<16, buf.Heap),
+			pool: buf.NewPool("memwire", 2048, o.Blocks, buf.Heap),
 		}
 	}
 	return c.cards[0], c.cards[1]

@@ -175,6 +175,7 @@ type Conn struct {
 	tlpEnd      Seq  // the tail loss probe that is out was sent when SND.NXT was this
 	rstSeq      Seq
 	dsack       Block
+	share       int32     // what we may hold on to, which bounds the window: Segment.Share of the last segment
 	ackLater    int       // bytes that came in since we acknowledged
 	quick       int       // segments to be acknowledged at once: at the start the peer's window depends on it
 	cameAt      tick.Time // when data last came in
@@ -315,10 +316,6 @@ func (c *Conn) Writable() (int, error) {
 	return max(c.sendLim-c.out.Len(), 0), nil
 }
 
-// poolShare says how much of what a pool has left one connection may hold of it: an eighth. So many connections share it evenly, and one that is new finds some
-// (dynamic thresholds, Choudhury and Hahne 1998).
-const poolShare = 8
-
 // leastWrite is what a connection that has nothing to send may always write, in memory of the heap where the pool has none: so none waits for another, and each
 // that has written less than it wanted has something on its way whose acknowledgment says when to go on.
 const leastWrite = 4 << 10
@@ -338,7 +335,7 @@ func (c *Conn) WriteCopy(now tick.Time, pool *buf.Pool, p []byte) (int, error) {
 	all := len(p)
 	c.wrote(now)
 	p = p[:min(room, len(p))]
-	share := max(pool.Free()/poolShare-c.out.Len(), 0)
+	share := max(pool.Share()-c.out.Len(), 0)
 	n := c.out.AppendCopy(pool, p[:min(share, len(p))])
 	if n == 0 && len(p) > 0 && c.out.Len() == 0 {
 		n = min(len(p), leastWrite)

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math"
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/tick"
@@ -529,7 +530,19 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 	if s.Seq != c.rcvNxt {
 		held += c.ooo.held()
 	}
-	if held > c.mostHeld() {
+	c.share = int32(min(s.Share, math.MaxInt32))
+	scarce := s.Size > 0 && s.Share != 0 && held > s.Share
+	if scarce && s.Seq == c.rcvNxt && c.in.Len() == 0 {
+		if s.Size > leastRead {
+			s.truncate(leastRead)
+			fin = false
+			s.Flags &^= FIN
+			c.ackNow = true
+		}
+		s.own()
+		scarce = false
+	}
+	if scarce || held > c.mostHeld() {
 		c.stats.NoMemory++
 		c.ackNow = true
 		return

@@ -68,6 +68,7 @@ type Segment struct {
 
 	Payload []buf.Ref
 	Size    int // bytes of Payload
+	Share   int // received: bytes of the payload's memory that one connection may hold on to; 0: any, negative: none
 
 	CE  bool // received: the IP header says that congestion was experienced
 	ECT bool // to be sent in a packet that says that its ends know ECN
@@ -98,6 +99,16 @@ func (s *Segment) release() {
 	}
 	s.Payload = s.Payload[:0]
 	s.Size = 0
+}
+
+// own copies the payload to memory of the heap and lets go of where it lay. It allocates.
+func (s *Segment) own() {
+	p := make([]byte, 0, s.Size)
+	for i := range s.Payload {
+		p = append(p, s.Payload[i].Bytes()...)
+	}
+	s.release()
+	s.Payload, s.Size = append(s.Payload[:0], buf.Lend(p, nil)), len(p)
 }
 
 // trimFront drops the first n bytes of the payload.

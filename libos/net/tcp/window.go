@@ -48,8 +48,23 @@ func (c *Conn) tuneBuffer(now tick.Time, n int) {
 	t.read, t.since = 0, now
 }
 
-// room is how much more may come. Blocks that hold few bytes count for a quarter of their memory.
-func (c *Conn) room() int { return max(c.tune.size-max(c.in.Len(), c.in.Held()/4), 0) }
+// leastRead is how much a connection may always receive that holds nothing unread, in memory of the heap where that which is received into is scarce: so none stands still for what
+// others hoard.
+const leastRead = 4 << 10
+
+// room is how much more may come. Blocks that hold few bytes count for a quarter of their memory. Where the memory that is received into is scarce, the peer is told of
+// half of what we may still hold of it, for not all of a block is payload; who holds nothing has room for two segments.
+func (c *Conn) room() int {
+	room := c.tune.size - max(c.in.Len(), c.in.Held()/4)
+	if c.share != 0 {
+		left := (int(c.share) - c.in.Held()) / 2
+		if c.in.Len() == 0 {
+			left = max(left, 2*c.config.MSS)
+		}
+		room = min(room, left)
+	}
+	return max(room, 0)
+}
 
 // mostHeld is how much memory data in order may hold on to, and these with those out of order, before a segment that comes is dropped. So a connection holds twice as much at most.
 func (c *Conn) mostHeld() int { return 4*c.tune.size + maxRecord }
