@@ -19,12 +19,17 @@ const (
 	exoIsolateAway        // it goes there when it is next woken
 )
 
-// exoOpIsolate gives CPU n to the calling context, if first is set, or goes on with that.
-func exoOpIsolate(n, first, _ uintptr) uintptr {
+// exoOpIsolate gives CPU n to the calling context, which is the M m, or goes on with that where m is 0.
+func exoOpIsolate(n, m, _ uintptr) uintptr {
 	c, me := exo.cpus[n], exoSelf()
 	t := me.cur
-	if first != 0 {
-		atomic.Casuintptr((*uintptr)(unsafe.Pointer(&c.only)), 0, uintptr(unsafe.Pointer(t)))
+	if m != 0 {
+		c.lock.lock()
+		if c.only == nil {
+			c.only = t
+			atomic.Storeuintptr(&c.onlyM, m)
+		}
+		c.lock.unlock()
 	}
 	if c.only != t {
 		return exoIsolateNo
@@ -51,9 +56,26 @@ func exoOpIsolate(n, first, _ uintptr) uintptr {
 // exoOpShare makes CPU n everybody's again; with mine, only if the calling context has it.
 func exoOpShare(n, mine, _ uintptr) uintptr {
 	c := exo.cpus[n]
-	if mine == 0 || c.only == exoSelf().cur {
+	c.lock.lock()
+	ends := mine == 0 || c.only == exoSelf().cur
+	if ends {
 		c.only = nil
+		atomic.Storeuintptr(&c.onlyM, 0)
+	}
+	c.lock.unlock()
+	if ends {
 		exoIPI(c) // if it is idle, it looks whether there is something to steal
+	}
+	return 0
+}
+
+// exoOpEvict sends elsewhere who is ready on CPU n and does not have it: who saw it free a moment before was late to put somebody there.
+func exoOpEvict(n, _, _ uintptr) uintptr {
+	c := exo.cpus[n]
+	for k := atomic.Load(&c.nready); k != 0; k-- {
+		if t := c.dequeue(); t != nil {
+			exoReady(t, false) // who has it comes back
+		}
 	}
 	return 0
 }
@@ -73,7 +95,8 @@ func exoKeepCPU(gp *g) {
 	pp.timers.check(0, nil)
 	exoShed(pp)
 	if !sched.gcwaiting.Load() {
-		// As execute has it. Who asked meanwhile asks again.
+		// As execute has it. Who asked meanwhile asks again, or has exoLookAlone ask.
+		gp.syncSafePoint = false
 		gp.preempt = false
 		pp.preempt = false
 		exoNoTurns(pp)
@@ -102,26 +125,53 @@ func exoShed(pp *p) {
 	wakep()
 }
 
-// exoNoTurns has sysmon not preempt what runs on pp: its 10 ms begin at the end of time. They begin anew when another goroutine runs there.
+// exoNever is when sysmon has seen a goroutine begin that it shall not preempt.
+const exoNever = 1 << 62
+
+// exoNoTurns has sysmon not preempt what runs on pp: its 10 ms begin at the end of time, until exoLookAlone finds another M there.
 func exoNoTurns(pp *p) {
 	pp.sysmontick.schedtick = pp.schedtick
-	pp.sysmontick.schedwhen = 1 << 62
+	pp.sysmontick.schedwhen = exoNever
 }
 
-// exoAlone are the Ms that have a CPU, by that.
-var exoAlone [exoMaxCPU]atomic.Uintptr
+// exoAlone is the M that has CPU i, nil if none has.
+func exoAlone(i uint32) *m { return muintptr(atomic.Loaduintptr(&exo.cpus[i].onlyM)).ptr() }
 
-// exoLookAlone preempts those whose Ps have something to run: it goes to others.
+// exoAloneMs keeps from the collector what exoAlone gives: an M may exit with its CPU.
+var exoAloneMs [exoMaxCPU]*m
+
+// exoLookAlone is sysmon's look at those that have a CPU. It preempts who has something ready on its P, which goes to others, and who was asked to stop and runs
+// on: exoKeepCPU may have taken the question of one, who does not send a second signal, for that of another. Whoever has such a P without a CPU, after
+// Share or because it was handed over, has turns again: a goroutine that inherits its turn does not change schedtick.
 func exoLookAlone() {
-	for i := range exoAlone[:exo.ncpu] {
-		mp := muintptr(exoAlone[i].Load()).ptr()
+	for i := range exo.ncpu {
+		mp := exoAlone(i)
 		if mp == nil {
 			continue
 		}
-		if pp := mp.p.ptr(); pp != nil && !runqempty(pp) {
+		if atomic.Load(&exo.cpus[i].nready) != 0 {
+			exoKernel(abi.FuncPCABIInternal(exoOpEvict), uintptr(i), 0, 0)
+		}
+		if pp, gp := mp.p.ptr(), mp.curg; pp != nil && (!runqempty(pp) || gp != nil && gp.preempt) {
 			preemptone(pp)
 		}
 	}
+	lock(&allpLock)
+	for _, pp := range allp {
+		if pp != nil && pp.sysmontick.schedwhen == exoNever && !exoIsAlone(pp.m.ptr()) {
+			pp.sysmontick.schedwhen = nanotime()
+		}
+	}
+	unlock(&allpLock)
+}
+
+func exoIsAlone(mp *m) bool {
+	for i := range exo.ncpu {
+		if mp != nil && exoAlone(i) == mp {
+			return true
+		}
+	}
+	return false
 }
 
 // exoHwIsolate gives CPU n to the M of the calling goroutine, and returns when that runs there. locked is false, and nothing done, where the goroutine is not locked
@@ -133,13 +183,13 @@ func exoHwIsolate(n int) (locked, had bool) {
 		return false, false
 	}
 	exoPageIn, exoSysmonLook = exoKeepCPU, exoLookAlone
-	r := exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), 1, 0)
+	r := exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), uintptr(unsafe.Pointer(getg().m)), 0)
 	for r == exoIsolateAway {
 		usleep(1)
 		r = exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), 0, 0)
 	}
 	if r == exoIsolateYes {
-		exoAlone[n].Store(uintptr(unsafe.Pointer(getg().m)))
+		exoAloneMs[n] = getg().m
 	}
 	return true, r == exoIsolateYes
 }
@@ -150,7 +200,6 @@ func exoHwShare(n int, mine bool) {
 	if mine {
 		m = 1
 	}
-	exoAlone[n].Store(0)
 	exoKernel(abi.FuncPCABIInternal(exoOpShare), uintptr(n), m, 0)
 }
 
@@ -197,8 +246,11 @@ func exoSafePoint(n int) byte {
 //
 //go:linkname exoHwRouse github.com/hardtack-os/hardtack/exo.hwRouse
 func exoHwRouse(word *uint32, n int) {
-	mp := muintptr(exoAlone[n].Load()).ptr()
-	if atomic.Cas(word, 0, 1) && mp != nil {
+	if !atomic.Cas(word, 0, 1) {
+		return
+	}
+	// After the word: who has the CPU looks at that after it has it.
+	if mp := exoAlone(uint32(n)); mp != nil {
 		mp.preemptGen.Add(1)
 		futexwakeup((*uint32)(unsafe.Pointer(&mp.preemptGen)), 1)
 	}

@@ -147,7 +147,7 @@ type exoCPU struct {
 	nready   uint32 // length of the run queue; written under lock, read without
 	runHead  *exoContext
 	runTail  *exoContext
-	only     *exoContext // who has this CPU for itself, see exo_isolate.go; atomic
+	only     *exoContext // who has this CPU for itself, see exo_isolate.go; written under lock, read without
 	sleepers *exoContext // by deadline, soonest first; under lock
 	armed    int64       // when the timer interrupts; 0 never. Own CPU only
 	slice    int64       // when the current context's turn is over, if others wait
@@ -165,6 +165,8 @@ type exoCPU struct {
 	gdt                        [8]uint64
 	tss                        [26]uint32
 	gdtr, idtr                 [2]uint64
+
+	onlyM uintptr // only's M; likewise. Here, where it moves nothing that code reaches with one byte
 }
 
 // exoLock is a spin lock for the kernel side. Who waits keeps answering TLB shootdowns: the holder may be waiting for that.
