@@ -4,6 +4,7 @@ package exo
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -375,7 +376,37 @@ func TestIsolate(t *testing.T) {
 	if err := c.Isolate(); err != nil {
 		t.Error(err)
 	}
+	rest := func() chan error {
+		done := make(chan error)
+		go func() {
+			woken, err := c.Rest(Now() + 10e9)
+			if woken {
+				t.Error("woken")
+			}
+			done <- err
+		}()
+		for !c.rests.Load() {
+			runtime.Gosched()
+		}
+		return done
+	}
+	// Who rests on what is taken away does not go on resting.
+	done := rest()
+	if err := c.Share(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.As(err, &busy) {
+		t.Error(err)
+	}
+	if err := c.Isolate(); err != nil {
+		t.Error(err)
+	}
+	c.woken.Store(0) // Share may have met one that was about to return
+	done = rest()
 	Root().Revoke(d)
+	if err := <-done; !isRevoked(err) {
+		t.Error(err)
+	}
 	if err := c.Isolate(); !isRevoked(err) || c.alone.Load() {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ type CPU struct {
 	n     int
 	apic  uint32
 	alone atomic.Bool
+	rests atomic.Bool   // somebody is in Rest
 	woken atomic.Uint32 // 1: Rest shall return
 	mask  threshold
 	b     Binding
@@ -40,7 +41,6 @@ func (c *CPU) ready() error {
 func (c *CPU) unbind() {
 	theWorld.routes.move(c)
 	c.mask.end(c.n)
-	c.Wake() // who rests there is found by having the CPU
 	c.share()
 }
 
@@ -85,22 +85,26 @@ func (c *CPU) Isolate() error {
 // the CPU, by Isolate, and by nobody else. A goroutine that waits in this way is woken by its own processor's timer, or by one interrupt from
 // another, and needs nobody's turn.
 //
-// Errors: *BusyError if the CPU is not isolated, those of Err.
+// Errors: *BusyError if the CPU is not isolated, or no longer, those of Err.
 func (c *CPU) Rest(deadline int64) (woken bool, err error) {
+	c.rests.Store(true)
+	if c.alone.Load() {
+		woken = hwRest(&c.woken, deadline)
+	}
+	c.rests.Store(false)
 	if err := c.b.err(); err != nil {
 		return false, err
 	}
 	if !c.alone.Load() {
 		return false, &BusyError{"CPU " + decimal(uint64(c.n))}
 	}
-	woken = hwRest(&c.woken, deadline)
-	return woken, c.b.err()
+	return woken, nil
 }
 
 // Wake ends the Rest under way, or else the next one. It does not block.
 func (c *CPU) Wake() { hwRouse(&c.woken, c.n) }
 
-// Share ends Isolate. The goroutine stays locked, and may be moved to other CPUs.
+// Share ends Isolate, and a Rest under way. The goroutine stays locked, and may be moved to other CPUs.
 func (c *CPU) Share() error {
 	c.share()
 	return c.b.err()
@@ -108,6 +112,9 @@ func (c *CPU) Share() error {
 
 func (c *CPU) share() {
 	if c.alone.CompareAndSwap(true, false) {
+		if c.rests.Load() {
+			c.Wake() // before hwShare: who rests is found by having the CPU
+		}
 		hwShare(c.n, false)
 	}
 }
