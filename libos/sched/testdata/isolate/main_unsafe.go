@@ -142,6 +142,18 @@ func main() {
 		sched.Isolate(1, func(*sched.Alone) { panic("gone") })
 	}()
 	fmt.Println("last", sched.Isolate(1, func(*sched.Alone) {}))
+	// Whoever had a CPU has turns again, like everybody.
+	procs := runtime.GOMAXPROCS(1)
+	sched.Isolate(1, func(a *sched.Alone) { a.Rest(100 * time.Microsecond) })
+	var ran atomic.Bool
+	go ran.Store(true)
+	for start := time.Now(); !ran.Load(); {
+		if time.Since(start) > 10*time.Second {
+			fmt.Println("who had a CPU is not preempted")
+			os.Exit(1)
+		}
+	}
+	runtime.GOMAXPROCS(procs)
 	// Who is revoked goes on, and the CPU is everybody's.
 	fmt.Println("revoked", sched.Isolate(1, func(a *sched.Alone) {
 		exo.Root().Caps(exo.CPUSpace)[0].RevokeRange(1, 1)
