@@ -79,6 +79,8 @@ func exoOpStage(vec, _, _ uintptr) uintptr {
 	}
 	atomic.Xadd(&s.running, -1)
 	if p == nil {
+		// The kernel side's own, or it was detached since the handler looked: somebody may wait for it.
+		exoVectorPost(vec)
 		return 0
 	}
 	return 1
