@@ -32,19 +32,11 @@ type entry struct {
 
 // Lookup implements fs.Dir.
 func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
-	f := d.fs
-	f.names.RLock()
-	if d.seeds != nil {
-		f.names.RUnlock()
-		f.names.Lock()
-		e := d.grow()
-		f.names.Unlock()
-		if e != 0 {
-			return nil, e
-		}
-		f.names.RLock()
+	if e := d.read(); e != 0 {
+		return nil, e
 	}
-	defer f.names.RUnlock()
+	d.fs.names.RLock()
+	defer d.fs.names.RUnlock()
 	en := d.byName[name]
 	if en == nil {
 		return nil, syscall.ENOENT
@@ -61,9 +53,10 @@ func (d *Dir) Parent() core.Dir {
 	return d.parent
 }
 
-// Attr implements fs.Node.
+// Attr implements fs.Node. What comes from seeds is counted from the first look on: a folder does not change because somebody reads it.
 func (d *Dir) Attr(a *core.Attr) {
 	const perName = 20
+	d.read() // a seed that cannot be read counts as empty here; who looks into the folder gets the error
 	d.fs.names.RLock()
 	n := len(d.byName)
 	d.fs.names.RUnlock()
@@ -260,11 +253,8 @@ func (d *Dir) end() {
 
 // ReadDir implements fs.Dir.
 func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
-	if d.unread() {
-		if e := d.change(); e != 0 {
-			return e
-		}
-		d.fs.names.Unlock()
+	if e := d.read(); e != 0 {
+		return e
 	}
 	d.fs.names.RLock()
 	defer d.fs.names.RUnlock()
@@ -288,8 +278,17 @@ func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 	return 0
 }
 
-func (d *Dir) unread() bool {
+// read sees to it that the names that come from seeds are known.
+func (d *Dir) read() core.Errno {
 	d.fs.names.RLock()
-	defer d.fs.names.RUnlock()
-	return d.seeds != nil
+	unread := d.seeds != nil
+	d.fs.names.RUnlock()
+	if !unread {
+		return 0
+	}
+	e := d.change()
+	if e == 0 {
+		d.fs.names.Unlock()
+	}
+	return e
 }

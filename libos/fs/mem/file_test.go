@@ -218,6 +218,22 @@ func TestSeed(t *testing.T) {
 	}
 }
 
+// TestSeedLooks looks at a folder of a seed before and after its names are read, and at one with a folder below.
+func TestSeedLooks(t *testing.T) {
+	tree := core.NewTree("tmpfs", New(Options{Seed: fstest.MapFS{"a/b": {}, "a/c/d": {}}}))
+	p, e := tree.Resolve(tree.Root(), "a", 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	before := p.Attr()
+	if _, e := tree.Resolve(tree.Root(), "a/b", 0); e != 0 {
+		t.Fatal(e)
+	}
+	if after := p.Attr(); before != after || before.Size != 4*20 || before.Nlink != 3 {
+		t.Errorf("%+v, then %+v", before, after)
+	}
+}
+
 // TestGreatestOffsets does to a file of nearly the greatest size what rounds offsets up.
 func TestGreatestOffsets(t *testing.T) {
 	m := New(Options{Seed: fstest.MapFS{"f": {Data: []byte("seeded")}}, Limit: 1 << 20})
