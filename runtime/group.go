@@ -14,5 +14,8 @@ type Group struct {
 // Go's own scheduler, untouched.
 var Sched = &Group{"sched", added("_goroot_sched"), schedEdits}
 
+// Volumes is the group that lets a program that dies write its volumes first (package libos/fs/volumes).
+var Volumes = &Group{"volumes", added("_goroot_volumes"), volumesEdits}
+
 // groups are all there are, for the page and the tests.
-var groups = []*Group{Sched}
+var groups = []*Group{Sched, Volumes}

@@ -111,6 +111,58 @@ func TestVolume(t *testing.T) {
 	c.want(t, 1, "want WHICH:/PATH")
 }
 
+// TestDeath lets programs die that have written and not synced. It is all there afterwards, as Linux has it, and the report and the exit code are Go's.
+func TestDeath(t *testing.T) {
+	t.Parallel()
+	dir := app(t, program("fmt os strings sync syscall", `
+	if err := os.WriteFile("/data/"+os.Args[1], []byte(strings.Repeat("last words ", 10000)), 0o644); err != nil {
+		panic(err)
+	}
+	switch os.Args[1] {
+	case "panic":
+		panic("at the end")
+	case "fault":
+		go func() { var p *int; *p = 1 }()
+		select {}
+	case "many":
+		for i := range 20 {
+			go func() { panic(fmt.Sprint("one of ", i)) }()
+		}
+		select {}
+	case "fatal":
+		new(sync.Mutex).Unlock()
+	case "signal":
+		syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
+		for {
+		}
+	}`))
+	v, image := filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
+	var c call
+	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)
+	c.want(t, 0, "")
+	c.mkimage(t, "build", "-o", image, "--mount", "0:/data", dir)
+	c.want(t, 0, "")
+	for _, d := range []struct {
+		how, says string
+		code      int
+	}{
+		{"panic", "panic: at the end", 2},
+		{"fault", "nil pointer dereference", 2},
+		{"many", "panic: one of ", 2},
+		{"fatal", "fatal error: sync: unlock of unlocked mutex", 2},
+		{"signal", "", 128 + 15},
+	} {
+		for _, cpus := range []string{"1", "2"} {
+			c.mkimage(t, "run", "--cpus", cpus, "--disk", v, image, "--", d.how)
+			c.want(t, d.code, d.says)
+			c.mkimage(t, "fs", "cat", v+":/"+d.how)
+			c.want(t, 0, strings.Repeat("last words ", 10000))
+			c.mkimage(t, "fs", "rm", v+":/"+d.how)
+			c.want(t, 0, "")
+		}
+	}
+}
+
 // writer appends to a log, and replaces a file, each with fsync, and says which number is durable.
 const writer = `
 	must := func(err error) {

@@ -2,4 +2,5 @@
 
 package volumes
 
-func atExit(func()) {}
+func atExit(func())  {}
+func atDeath(func()) {}

@@ -9,7 +9,8 @@
 // What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
 // memory for its volume.
 //
-// Volumes are unmounted when the program ends by itself: main returns, or os.Exit. By a panic, a signal that nobody handles or the loss of power what was not synced in the last seconds is lost (cffs.Interval).
+// Volumes are unmounted when the program ends by itself: main returns, or os.Exit. When it ends by a panic, a fatal error of its own (a map written by two at once) or a signal that nobody handles, what it wrote
+// is synced first, if that takes no more than ten seconds. When memory or a stack is at its end, or power is lost, what was not synced in the last seconds is lost (cffs.Interval).
 package volumes
 
 import (
@@ -51,6 +52,7 @@ func init() {
 			continue
 		}
 		at(w.path, f)
+		atDeath(func() { f.Sync() })
 		atExit(func() {
 			if err := f.Close(); err != nil {
 				tell(err)

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
@@ -23,6 +24,9 @@ func groupsFor(modules []string) (groups []*runtime.Group, tags []string) {
 			groups = append(groups, runtime.Sched)
 			tags = append(tags, schedTag)
 		}
+	}
+	if slices.Contains(modules, VolumesModule) {
+		groups = append(groups, runtime.Volumes)
 	}
 	return groups, tags
 }

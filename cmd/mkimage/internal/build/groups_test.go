@@ -17,4 +17,7 @@ func TestGroupsFor(t *testing.T) {
 			t.Errorf("%s: groups %v, tags %v, want %v", module, groups, tags, want)
 		}
 	}
+	if groups, tags := groupsFor([]string{VolumesModule, schedModule}); len(groups) != 2 || len(tags) != 2 {
+		t.Errorf("volumes and a policy: groups %v, tags %v", groups, tags)
+	}
 }

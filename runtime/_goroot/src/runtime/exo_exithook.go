@@ -9,3 +9,8 @@ import (
 
 //go:linkname exoAtExit github.com/hardtack-os/hardtack/libos/fs/volumes.atExit
 func exoAtExit(f func()) { exithook.Add(exithook.Hook{F: f, RunOnFailure: true}) }
+
+// exoAtDeath is for ends that the program does not choose. Only images of the group volumes wait for it then.
+//
+//go:linkname exoAtDeath github.com/hardtack-os/hardtack/libos/fs/volumes.atDeath
+func exoAtDeath(f func()) {}
