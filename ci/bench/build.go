@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/hardtack-os/hardtack/ci/bench/linuxguest"
-	"github.com/hardtack-os/hardtack/ci/bench/qemu"
 	"github.com/hardtack-os/hardtack/ci/bench/symbol"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -108,27 +107,31 @@ func (b *Bench) Linux(ctx context.Context, pkg string) (*Guest, error) {
 }
 
 // NetImage builds pkg into an image that has the network.
-func (b *Bench) NetImage(ctx context.Context, pkg string) (*Guest, error) {
-	g, err := b.Image(ctx, pkg)
+func (b *Bench) NetImage(ctx context.Context, pkg string, modules ...string) (*Guest, error) {
+	g, err := b.ImageWith(ctx, pkg, modules...)
 	if err != nil {
 		return nil, err
 	}
-	net := *g
-	net.appendLine = func(c qemu.Clock) (string, error) {
-		line, err := imageCommandLine(c)
-		return line + " ip=" + guestAddress, err
-	}
-	return &net, nil
+	return g.with("ip=" + guestAddress), nil
 }
 
 // NetLinux makes pkg the program of a Linux guest that has the network.
 func (b *Bench) NetLinux(ctx context.Context, pkg string) (*Guest, error) {
-	return b.once("linux with network "+pkg, func() (*Guest, error) {
+	g, err := b.DeviceLinux(ctx, pkg)
+	if err != nil {
+		return nil, err
+	}
+	return g.with("ADDRESS=" + guestAddress), nil
+}
+
+// DeviceLinux makes pkg the program of a Linux guest that has drivers, and is told by its command line which to set up.
+func (b *Bench) DeviceLinux(ctx context.Context, pkg string) (*Guest, error) {
+	return b.once("linux with devices "+pkg, func() (*Guest, error) {
 		program, err := b.Program(ctx, pkg)
 		if err != nil {
 			return nil, err
 		}
-		netinit, err := b.Program(ctx, "ci/bench/linuxguest/netinit")
+		guestinit, err := b.Program(ctx, "ci/bench/linuxguest/guestinit")
 		if err != nil {
 			return nil, err
 		}
@@ -136,11 +139,7 @@ func (b *Bench) NetLinux(ctx context.Context, pkg string) (*Guest, error) {
 		if err != nil {
 			return nil, err
 		}
-		g.appendLine = func(c qemu.Clock) (string, error) {
-			line, err := linuxguest.CommandLine(c)
-			return line + " ADDRESS=" + guestAddress, err
-		}
-		return g, b.kernel.MakeNetworkInitramfs(g.Initrd, netinit, program)
+		return g, b.kernel.MakeDeviceInitramfs(g.Initrd, guestinit, program)
 	})
 }
 

@@ -33,6 +33,16 @@ type landmark struct {
 	addr uint64
 }
 
+// with is the guest with words on its command line besides.
+func (g *Guest) with(words ...string) *Guest {
+	h := *g
+	h.appendLine = func(c qemu.Clock) (string, error) {
+		line, err := g.appendLine(c)
+		return strings.Join(append([]string{line}, words...), " "), err
+	}
+	return &h
+}
+
 // Linux reports whether the guest is the Linux guest.
 func (g *Guest) Linux() bool { return g.Initrd != "" }
 

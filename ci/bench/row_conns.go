@@ -28,7 +28,7 @@ var connsRow = Row{
 		defer wire.Close()
 		const program = "ci/bench/guest/idleconns"
 		measure := func(g *Guest) (connsCost, error) { return idleConns(ctx, b, g, wire) }
-		ours, linux := side(ctx, program, b.NetImage, measure), Side[connsCost]{Left: true}
+		ours, linux := side(ctx, program, func(ctx context.Context, pkg string) (*Guest, error) { return b.NetImage(ctx, pkg) }, measure), Side[connsCost]{Left: true}
 		if b.WithLinux {
 			linux = side(ctx, program, b.NetLinux, measure)
 		}

@@ -29,6 +29,7 @@ type netRow struct {
 	cpus       int
 	reach      float64 // Linux's rate times this
 	all        bool    // p99 and CPU time must be better by as much as well
+	disk       bool    // the guests have a filesystem at /data
 	warm       bool    // the first load is not counted: QEMU translates the code during it
 
 	drive func(context.Context, *Bench, *Wire) (Load, error)
@@ -54,7 +55,12 @@ func (r netRow) measure(ctx context.Context, b *Bench) Figures {
 		program = "ci/bench/guest/web"
 	}
 	same := func(g *Guest) (*Guest, error) { return g, nil }
-	image, linux := side(ctx, program, b.NetImage, same), Side[*Guest]{Left: true}
+	image, linux := side(ctx, program, func(ctx context.Context, pkg string) (*Guest, error) {
+		if r.disk {
+			return b.NetImage(ctx, pkg, volumesModule)
+		}
+		return b.NetImage(ctx, pkg)
+	}, same), Side[*Guest]{Left: true}
 	if b.WithLinux {
 		linux = side(ctx, program, b.NetLinux, same)
 	}
@@ -80,7 +86,16 @@ func (r netRow) turn(ctx context.Context, b *Bench, g *Side[*Guest], wire *Wire,
 
 // serve boots the guest and returns what the load saw of it.
 func (r netRow) serve(ctx context.Context, b *Bench, g *Guest, wire *Wire) (Load, error) {
-	p, err := g.Boot(ctx, qemu.Machine{CPUs: r.cpus, Tap: &wire.Tap, MemoryKiB: linuxMemory}, netLimit)
+	m := qemu.Machine{CPUs: r.cpus, Tap: &wire.Tap, MemoryKiB: linuxMemory}
+	if r.disk {
+		disk, err := b.NewDisk(ctx, g.Linux())
+		if err != nil {
+			return Load{}, err
+		}
+		m.Disk, m.MemoryKiB = disk, diskMemory
+		g = g.mounted()
+	}
+	p, err := g.Boot(ctx, m, netLimit)
 	if err != nil {
 		return Load{}, err
 	}
@@ -169,6 +184,15 @@ func wrk(connections int, headers ...string) func(context.Context, *Bench, *Wire
 		}
 		return parseWrk(out)
 	}
+}
+
+// wrkFiles has wrk ask for files of 1 MiB, all of the same one.
+func wrkFiles(ctx context.Context, _ *Bench, w *Wire) (Load, error) {
+	out, err := w.Command(ctx, "wrk", "-t1", "-c16", "-d4s", "--timeout", "10s", "--latency", "http://"+guestHost+"/5")
+	if err != nil {
+		return Load{}, err
+	}
+	return parseWrk(out)
 }
 
 // curl has curl move so many bytes, and returns bytes a second.

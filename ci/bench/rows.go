@@ -20,4 +20,4 @@ var rows = append([]Row{
 	balloonRow,
 	buildRow,
 	hostedRow,
-}, netRows()...)
+}, append(netRows(), fsRows()...)...)

@@ -18,14 +18,14 @@ func MakeInitramfs(file, program string) error {
 	return writeInitramfs(file, raw)
 }
 
-// modulesDir is where netinit looks for what to load.
+// modulesDir is where guestinit looks for what to load.
 const modulesDir = "modules"
 
-// MakeNetworkInitramfs writes to file the initramfs that sets the network up by netinit, a program built from the folder beside this
+// MakeDeviceInitramfs writes to file the initramfs that sets devices up by guestinit, a program built from the folder beside this
 // file, and then runs program.
-func (k *Kernel) MakeNetworkInitramfs(file, netinit, program string) error {
+func (k *Kernel) MakeDeviceInitramfs(file, guestinit, program string) error {
 	var bodies [][]byte
-	for _, name := range append([]string{netinit, program}, k.Network...) {
+	for _, name := range append([]string{guestinit, program}, k.Drivers...) {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (k *Kernel) MakeNetworkInitramfs(file, netinit, program string) error {
 	}
 	files := []File{{"program", bodies[1]}}
 	for i, raw := range bodies[2:] {
-		files = append(files, File{fmt.Sprintf("%s/%02d-%s%s", modulesDir, i, network[i], moduleSuffix), raw})
+		files = append(files, File{fmt.Sprintf("%s/%02d-%s%s", modulesDir, i, drivers[i], moduleSuffix), raw})
 	}
 	return writeInitramfs(file, bodies[0], files...)
 }

@@ -20,11 +20,12 @@ type Kernel struct {
 	ELF     string // file: vmlinux, with a PVH entry
 	Image   string // file: the bzImage that vmlinux came out of, which a deployment would ship
 
-	Network []string // files: the modules of virtio's network card, in the order they are loaded
+	Drivers []string // files: the modules of virtio's network card and disk, in the order they are loaded
 }
 
-// network are the modules that make a network card of a virtio-mmio device, each after those it needs (virtio needs virtio_ring from 6.1.192-3 on). Debian's kernel has none built in.
-var network = []string{"virtio_ring", "virtio", "virtio_mmio", "failover", "net_failover", "virtio_net"}
+// drivers are the modules that make a network card and a disk of virtio-mmio devices, each after those it needs (virtio needs virtio_ring from 6.1.192-3 on), and that of the checksums that ext4 makes. Debian's
+// kernel has ext4 built in, and none of these.
+var drivers = []string{"virtio_ring", "virtio", "virtio_mmio", "failover", "net_failover", "virtio_net", "crc32c-intel", "virtio_blk"}
 
 // Fetch returns the kernel kept in cache, or downloads it there first.
 func Fetch(ctx context.Context, cache string) (*Kernel, error) {
@@ -78,19 +79,19 @@ func cached(cache string) *Kernel {
 	}
 	dir := filepath.Dir(found[len(found)-1])
 	k := &Kernel{Package: filepath.Base(dir), ELF: filepath.Join(dir, elfName), Image: filepath.Join(dir, imageName)}
-	for _, name := range network {
+	for _, name := range drivers {
 		file := filepath.Join(dir, name+moduleSuffix)
 		if _, err := os.Stat(file); err != nil {
 			return nil // unpacked before modules were kept
 		}
-		k.Network = append(k.Network, file)
+		k.Drivers = append(k.Drivers, file)
 	}
 	return k
 }
 
-// takeModules moves the network's modules from an unpacked package to dir.
+// takeModules moves the drivers from an unpacked package to dir.
 func takeModules(tree, dir string) error {
-	for _, name := range network {
+	for _, name := range drivers {
 		found := ""
 		err := filepath.WalkDir(filepath.Join(tree, "lib", "modules"), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Name() == name+moduleSuffix {

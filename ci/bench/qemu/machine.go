@@ -12,6 +12,7 @@ package qemu
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Binary is the QEMU command that is run, looked up on PATH.
@@ -53,10 +54,11 @@ type Machine struct {
 	Initrd    string // empty for none
 	Append    string // command line
 	Clock     Clock
-	Monitor   bool // offer Process.Monitor; counts instructions, and so needs a Clock other than HostClock
-	Tap       *Tap // give it a virtio network card
-	Balloon   bool // give it a virtio memory balloon, and offer Process.Monitor
-	Debugger  bool // start stopped, and offer Process.Debugger
+	Monitor   bool   // offer Process.Monitor; counts instructions, and so needs a Clock other than HostClock
+	Tap       *Tap   // give it a virtio network card
+	Balloon   bool   // give it a virtio memory balloon, and offer Process.Monitor
+	Disk      string // file: give it a virtio disk, past the host's cache, and offer Process.Monitor; empty for none
+	Debugger  bool   // start stopped, and offer Process.Debugger
 }
 
 // A Tap is the host's end of a network card. The interface exists already, in a network namespace of its own where
@@ -73,6 +75,9 @@ func (m Machine) command() []string {
 	}
 	return []string{"ip", "netns", "exec", m.Tap.Namespace, Binary}
 }
+
+// monitor says whether Process.Monitor is offered.
+func (m Machine) monitor() bool { return m.Monitor || m.Balloon || m.Disk != "" }
 
 // args returns QEMU's arguments; dir is where sockets and the instruction record go.
 func (m Machine) args(dir string) ([]string, error) {
@@ -115,14 +120,17 @@ func (m Machine) args(dir string) ([]string, error) {
 			card += ",mq=on"
 		}
 		a = append(a, "-netdev", netdev, "-device", card)
-		if !m.Balloon {
-			a = append(a, "-global", modernMMIO)
-		}
 	}
 	if m.Balloon {
-		a = append(a, "-global", modernMMIO, "-device", "virtio-balloon-device")
+		a = append(a, "-device", "virtio-balloon-device")
 	}
-	if m.Monitor || m.Balloon {
+	if m.Disk != "" {
+		a = append(a, "-drive", "if=none,id=disk,format=raw,cache=none,discard=unmap,file="+strings.ReplaceAll(m.Disk, ",", ",,"), "-device", "virtio-blk-device,drive=disk")
+	}
+	if m.Tap != nil || m.Balloon || m.Disk != "" {
+		a = append(a, "-global", modernMMIO)
+	}
+	if m.monitor() {
 		a = append(a, "-chardev", "socket,id=monitor,path="+dir+"/"+monitorSocket, "-mon", "chardev=monitor,mode=control")
 	}
 	if m.Debugger {

@@ -30,7 +30,7 @@ func listen(dir string, m Machine) (*sockets, error) {
 		}
 		return err
 	}
-	if err := open(m.Monitor || m.Balloon, &s.monitor, monitorSocket); err != nil {
+	if err := open(m.monitor(), &s.monitor, monitorSocket); err != nil {
 		return s, err
 	}
 	return s, open(m.Debugger, &s.debugger, debuggerSocket)

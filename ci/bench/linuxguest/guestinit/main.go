@@ -1,8 +1,9 @@
 //go:build linux && amd64
 
-// Command netinit is the Linux guest's init where the program needs the network: it loads the drivers in /modules in the order of
-// their names, gives eth0 the address in the environment's ADDRESS, as in 10.0.0.2/24, and becomes the program /program. The kernel
-// passes what it does not know on its command line as environment.
+// Command guestinit is the Linux guest's init where the program needs devices: it loads the drivers in /modules in the order of
+// their names, gives eth0 the address in the environment's ADDRESS, as in 10.0.0.2/24, mounts the ext4 filesystem of the first disk at
+// the folder in MOUNT, and becomes the program /program; what is not in the environment is left. The kernel passes what it does not know
+// on its command line as environment.
 package main
 
 import (
@@ -17,19 +18,15 @@ import (
 
 func main() {
 	if err := setUp(); err != nil {
-		fmt.Fprintln(os.Stderr, "netinit:", err)
+		fmt.Fprintln(os.Stderr, "guestinit:", err)
 		os.Exit(1)
 	}
 	err := syscall.Exec("/program", []string{"program"}, os.Environ())
-	fmt.Fprintln(os.Stderr, "netinit: /program:", err)
+	fmt.Fprintln(os.Stderr, "guestinit: /program:", err)
 	os.Exit(1)
 }
 
 func setUp() error {
-	address, err := netip.ParsePrefix(os.Getenv("ADDRESS"))
-	if err != nil || !address.Addr().Is4() {
-		return fmt.Errorf("ADDRESS=%s: want an IPv4 address with the length of its prefix", os.Getenv("ADDRESS"))
-	}
 	drivers, err := filepath.Glob("/modules/*.ko")
 	if err != nil {
 		return err
@@ -38,6 +35,45 @@ func setUp() error {
 		if err := load(d); err != nil {
 			return fmt.Errorf("%s: %w", d, err)
 		}
+	}
+	if err := syscall.Mount("devtmpfs", "/dev", "devtmpfs", 0, ""); err != nil && err != syscall.EBUSY {
+		return fmt.Errorf("/dev: %w", err)
+	}
+	if where := os.Getenv("MOUNT"); where != "" {
+		if err := mount(where); err != nil {
+			return err
+		}
+	}
+	if address := os.Getenv("ADDRESS"); address != "" {
+		return network(address)
+	}
+	return nil
+}
+
+// mount mounts the disk. It may take a moment to be there.
+func mount(where string) error {
+	if err := os.MkdirAll(where, 0o755); err != nil {
+		return err
+	}
+	const disk = "/dev/vda"
+	var err error
+	for range 100 {
+		if err = syscall.Mount(disk, where, "ext4", 0, ""); err != syscall.ENOENT {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", disk, err)
+	}
+	return nil
+}
+
+// network sets the loopback interface and eth0 up.
+func network(text string) error {
+	address, err := netip.ParsePrefix(text)
+	if err != nil || !address.Addr().Is4() {
+		return fmt.Errorf("ADDRESS=%s: want an IPv4 address with the length of its prefix", text)
 	}
 	const files = 1 << 16 // the kernel's default lets init have 4096
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files, Max: files}); err != nil {
