@@ -17,8 +17,16 @@ func TestTimeZones(t *testing.T) {
 	run(t, "plain", machine{}, "zones").want(t, 0, "local 2026-07-01T12:00:00Z\n")
 }
 
-// TestClocks compares the guest's clocks with the host's.
+// TestClocks compares the guest's clocks with the host's. A busy host reads a line late now and then; a clock that is wrong is so each time.
 func TestClocks(t *testing.T) {
+	for try := range 5 {
+		if clocksAgree(t, try == 4) {
+			return
+		}
+	}
+}
+
+func clocksAgree(t *testing.T, last bool) bool {
 	b := start(t, "plain", machine{}, "clock")
 	var wall, slept int64
 	fmt.Sscanf(b.line(t), "wall=%d", &wall)
@@ -26,12 +34,22 @@ func TestClocks(t *testing.T) {
 	fmt.Sscanf(b.line(t), "slept_us=%d", &slept)
 	here, there := time.Since(first), time.Duration(slept)*time.Microsecond
 	b.wait(t).want(t, 0)
-	if d := first.Sub(time.Unix(0, wall)).Abs(); d > 5*time.Second {
-		t.Errorf("the wall clock differs by %v", d)
+	say := t.Logf
+	if last {
+		say = t.Errorf
 	}
-	if d := (here - there).Abs(); d > here/20 || there < 2*time.Second {
-		t.Errorf("a sleep of 2 s took %v here, %v there", here, there)
+	if there < 2*time.Second {
+		t.Fatalf("a sleep of 2 s took %v there", there)
 	}
+	d := first.Sub(time.Unix(0, wall)).Abs()
+	if d > 5*time.Second {
+		say("the wall clock differs by %v", d)
+	}
+	drift := (here - there).Abs()
+	if drift > here/20 {
+		say("a sleep of 2 s took %v here, %v there", here, there)
+	}
+	return d <= 5*time.Second && drift <= here/20
 }
 
 // TestCPUTime: what a program is told that it has used is what its CPUs had to do, not what the clock says. The machine's clock counts instructions,

@@ -147,12 +147,12 @@ func TestStdinOfTests(t *testing.T) {
 		"go.mod":    "module example.com/m\n\ngo 1.21\n",
 		"x_test.go": "package x\n\nimport (\n\t\"io\"\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { b, err := io.ReadAll(os.Stdin); t.Logf(\"%q %v\", b, err) }\n",
 	}), stdin: "not for tests"}
-	c.mkimage(t, "test", ".", "--", "-v", "-timeout", "20s")
+	c.mkimage(t, "test", ".", "--", "-v", "-timeout", "2m")
 	c.want(t, 0, `"" <nil>`)
 }
 
 // runTimeout bounds what running starts: a machine that does not stop is an error.
-const runTimeout = 30 * time.Second
+const runTimeout = 3 * time.Minute
 
 // running starts mkimage run and waits for the program's first line.
 func running(t *testing.T, dir string, args ...string) (stdout *bufio.Reader, signal func(os.Signal), wait func() int) {

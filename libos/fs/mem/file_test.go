@@ -150,7 +150,7 @@ func TestSparse(t *testing.T) {
 	if e := f.Allocate(core.FallocKeepSize|core.FallocPunchHole, 0, core.MaxSize); e != 0 {
 		t.Error(e)
 	}
-	if f.Truncate(0); m.pages.Load() != 0 || time.Since(start) > time.Second {
+	if f.Truncate(0); m.pages.Load() != 0 || time.Since(start) > time.Minute { // page by page it would be hours
 		t.Error(m.pages.Load(), time.Since(start))
 	}
 }
