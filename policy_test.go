@@ -54,6 +54,7 @@ var imports = []struct {
 	{"cmd/mkimage/testdata/ping", []string{"golang.org/x/net/icmp", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6"}, "it is what is judged: an app with its own go.mod"},
 	{"ci/image/guest/ranges", []string{"exo", "libos/vm"}, "it is what is judged: a program on exo's page tables"},
 	{"ci/bench/guest/udpecho", []string{"libos/net"}, "it is what is measured: a program that uses the stack without package net"},
+	{"ci/bench/guest/rawdisk", []string{"exo/virtio/blk", "libos/fs/block", "libos/fs/cffs"}, "it is what is measured: a disk itself, and a mount by the program"},
 	{"ci/bench/guest/idleconns", []string{"exo"}, "it is what is measured: a program that counts the machine's frames"},
 	{"ci/bench/guest/binding", []string{"exo"}, "it is what is measured: a program on frames it has bound"},
 	{"ci/image/guest/balloon", []string{"libos/vm"}, "it is what is judged: a program with a cache that can be asked back"},
@@ -87,7 +88,7 @@ var unsafeFiles = map[string]string{
 	"libos/posix/machine_hardtack.go":             "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"ci/bench/linuxguest/tsc_amd64.go":            "one instruction, in the assembly file beside it",
 	"ci/bench/stepcount/stepcount_linux_amd64.go": "ptrace(2) takes addresses",
-	"ci/bench/linuxguest/netinit/main.go":         "system calls take addresses",
+	"ci/bench/linuxguest/guestinit/main.go":       "system calls take addresses",
 	"ci/image/guest/*":                            "guests make the mistakes that the tests are about",
 	"ci/image/guest/*/*":                          "guests make the mistakes that the tests are about",
 }
