@@ -129,7 +129,7 @@ func (r *receiver) take() (n int) {
 		case ip.Transport:
 			s.transport(now, &r.packet)
 		case ip.Failure:
-			s.failure(now, &r.packet)
+			s.failure(now, r.packet.Interface, &r.packet.Failure)
 			r.packet.Release()
 		}
 		n++
@@ -189,11 +189,10 @@ func (s *Stack) transport(now tick.Time, p *ip.Packet) {
 }
 
 // failure tells the endpoint whose packet did not arrive.
-func (s *Stack) failure(now tick.Time, p *ip.Packet) {
-	e := &p.Failure
+func (s *Stack) failure(now tick.Time, i *ip.Interface, e *ip.Error) {
 	index := 0
-	if p.Interface != nil {
-		index = p.Interface.Index
+	if i != nil {
+		index = i.Index
 	}
 	s.failRaw(now, e, index)
 	switch e.Protocol {
@@ -221,7 +220,7 @@ func (s *Stack) failure(now tick.Time, p *ip.Packet) {
 			c.setMTU(e.MTU)
 			return
 		}
-		hard := e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
+		hard := e.Err == ip.ErrNoNeighbour || e.Err == ip.ErrPortUnreachable || e.Err == ip.ErrProtocolUnreachable || e.Err == ip.ErrProhibited
 		c.fail(errnoOfIP(e.Err), hard)
 	}
 }
@@ -233,7 +232,7 @@ func errnoOfIP(err error) syscall.Errno {
 		e   syscall.Errno
 	}{
 		{ip.ErrNoRoute, syscall.ENETUNREACH}, {ip.ErrNoSource, syscall.EADDRNOTAVAIL}, {ip.ErrTooLong, syscall.EMSGSIZE}, {ip.ErrNoBuffers, syscall.ENOBUFS},
-		{ip.ErrNetUnreachable, syscall.ENETUNREACH}, {ip.ErrHostUnreachable, syscall.EHOSTUNREACH}, {ip.ErrProtocolUnreachable, syscall.ENOPROTOOPT},
+		{ip.ErrNetUnreachable, syscall.ENETUNREACH}, {ip.ErrHostUnreachable, syscall.EHOSTUNREACH}, {ip.ErrNoNeighbour, syscall.EHOSTUNREACH}, {ip.ErrProtocolUnreachable, syscall.ENOPROTOOPT},
 		{ip.ErrPortUnreachable, syscall.ECONNREFUSED}, {ip.ErrProhibited, syscall.EHOSTUNREACH}, {ip.ErrTimeExceeded, syscall.EHOSTUNREACH},
 		{ip.ErrParameter, syscall.EPROTO}, {ip.ErrMTU, syscall.EMSGSIZE},
 	} {

@@ -239,7 +239,7 @@ func (s *Stack) sendHeader(via *path, p []byte) syscall.Errno {
 func (s *Stack) deliverICMP(now tick.Time, p *packet) {
 	if p.from != nil {
 		if s.host.Control(now, p.from) == ip.Failure {
-			s.failure(now, p.from)
+			s.failure(now, p.from.Interface, &p.from.Failure)
 		}
 		return
 	}

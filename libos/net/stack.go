@@ -117,6 +117,7 @@ func New(c Config) *Stack {
 	s.hostTick.fire = s.tickHost
 	s.host = ip.New(s.small, func() uint64 { return uint64(random(1 << 62)) })
 	s.host.Changed(s.changes)
+	s.host.Lost(s.failure)
 	s.lo = s.host.Attach(loop.New(), true)
 	s.host.AddAddress(s.now(), s.lo, netip.PrefixFrom(loopbackOf(netip.IPv4Unspecified()), 8))
 	s.cards.Store(&[]*card{nil, nil}) // the loopback interface has none: see loopback

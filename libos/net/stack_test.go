@@ -179,6 +179,54 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNobodyThere: who dials a host of the link that is not there is told so once it has not answered three requests for its address, as on Linux, over IPv4 and IPv6, and the
+// sender of a datagram if he wants to know.
+func TestNobodyThere(t *testing.T) {
+	a, _ := two(t, memwire.Options{})
+	a.AddAddress6((*a.cards.Load())[2].iface, netip.MustParsePrefix("fd00::1/64"))
+	var all sync.WaitGroup
+	for _, to := range []string{"10.0.0.77:9", "[fd00::77]:9"} {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			for {
+				c, err := a.DialTCP(ctx, addr(to))
+				if err == syscall.EADDRNOTAVAIL || err == syscall.ENETUNREACH { // the address of IPv6 is still looked at
+					time.Sleep(50 * time.Millisecond)
+					continue
+				}
+				if err != syscall.EHOSTUNREACH {
+					t.Errorf("%s: %v, %v", to, c, err)
+				}
+				return
+			}
+		})
+	}
+	u, err := a.ListenUDP(addr("10.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	u.SetOptions(func(o *UDPOptions) { o.RecvErr = true })
+	if _, err := u.WriteTo([]byte("hello"), addr("10.0.0.78:9")); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
+	for range 100 {
+		p := make([]byte, 10)
+		n, x, err := u.TryRecvError(p)
+		if err == syscall.EAGAIN {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		if err != nil || string(p[:n]) != "hello" || x.Errno != syscall.EHOSTUNREACH || x.To != addr("10.0.0.78:9") || x.From != netip.MustParseAddr("10.0.0.1") {
+			t.Errorf("the datagram's error: %q, %+v, %v", p[:n], x, err)
+		}
+		return
+	}
+	t.Error("the datagram's error is not told")
+}
+
 func TestUDP(t *testing.T) {
 	a, b := two(t, memwire.Options{})
 	s, err := b.ListenUDP(addr("0.0.0.0:7"))
@@ -273,7 +321,7 @@ func TestICMPFromStrangers(t *testing.T) {
 	}
 	defer c.Close()
 	p := ip.Packet{Failure: ip.Error{Err: ip.ErrPortUnreachable, Protocol: protoTCP, Local: c.Local(), Remote: c.Remote(), Seq: 12345}}
-	a.failure(a.now(), &p)
+	a.failure(a.now(), p.Interface, &p.Failure)
 	if e := c.TakeError(); e != 0 {
 		t.Errorf("it did: %v", e)
 	}

@@ -38,11 +38,15 @@ type Host struct {
 	answers    limiter // ICMP errors
 	echoes     limiter // ICMP echo replies
 	changed    func()
+	lost       func(tick.Time, *Interface, *Error)
 	stats      [reasons]atomic.Uint64
 }
 
 // Changed has f called after addresses, or what routers tell (Learned), have changed, without a lock held. It is to be called before anything is attached.
 func (h *Host) Changed(f func()) { h.changed = f }
+
+// Lost has f called by Tick for each packet that waited for a neighbour in vain, without a lock held. It is to be called before anything is attached.
+func (h *Host) Lost(f func(now tick.Time, i *Interface, e *Error)) { h.lost = f }
 
 func (h *Host) tell() {
 	if h.changed != nil {

@@ -18,6 +18,7 @@ var (
 	ErrProhibited          = errors.New("ip: administratively prohibited")
 	ErrTimeExceeded        = errors.New("ip: time to live exceeded")
 	ErrParameter           = errors.New("ip: a router found fault with a header")
+	ErrNoNeighbour         = errors.New("ip: no station on the link has the address") // no ICMP error: the host itself found out
 	ErrMTU                 = errors.New("ip: too large for the path") // Error.MTU tells how large it may be
 )
 

@@ -242,6 +242,14 @@ func TestPathMTU(t *testing.T) {
 func TestNobodyAnswers(t *testing.T) {
 	a, b := two(memwire.Options{})
 	nobody := netip.MustParseAddr("10.0.0.9")
+	told := 0
+	a.Lost(func(_ tick.Time, i *Interface, e *Error) {
+		local, remote := netip.AddrPortFrom(a.addr, 1000), netip.AddrPortFrom(nobody, 2000)
+		if i != a.eth || e.Err != ErrNoNeighbour || e.Protocol != wire.UDP || e.Local != local || e.Remote != remote || e.From != a.addr {
+			t.Errorf("told of %+v", e)
+		}
+		told++
+	})
 	for range maxWaiting + 4 {
 		a.sendUDP(t, 5, nobody, []byte("hello"))
 	}
@@ -257,6 +265,9 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	if n := a.Count(NeighbourFailed); n != maxWaiting+4 {
 		t.Errorf("%d frames failed, want %d", n, maxWaiting+4)
+	}
+	if told != maxWaiting {
+		t.Errorf("told of %d packets, want of the %d that waited to the end", told, maxWaiting)
 	}
 	if d := now.Sub(5); d < 2*time.Second || d > 4*time.Second {
 		t.Errorf("given up after %v", d)

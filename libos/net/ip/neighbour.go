@@ -269,13 +269,14 @@ func (h *Host) Deadline() tick.Time {
 // Tick asks again for neighbours that have not answered, gives up what has waited too long, and tells routers what they are to know.
 func (h *Host) Tick(now tick.Time) {
 	var asks []ask
+	var lost []unanswered
 	changed := false
 	h.mu.Lock()
 	for n := h.fragments.expire(now); n > 0; n-- {
 		h.count(FragmentTimeout)
 	}
 	for _, i := range h.interfaces {
-		asks = h.tickNeighbours(now, i, asks)
+		asks, lost = h.tickNeighbours(now, i, asks, lost)
 		var c bool
 		asks, c = h.tick6(now, i, asks)
 		asks = h.tickGroups(now, i, asks)
@@ -285,13 +286,22 @@ func (h *Host) Tick(now tick.Time) {
 	for _, x := range asks {
 		h.sendAsk(x)
 	}
+	for k := range lost {
+		h.lose(now, lost[k].by, &lost[k].frame)
+	}
 	if changed {
 		h.tell()
 	}
 }
 
-// tickNeighbours appends the questions that are due; mu held.
-func (h *Host) tickNeighbours(now tick.Time, i *Interface, asks []ask) []ask {
+// An unanswered frame has waited for a neighbour that does not answer.
+type unanswered struct {
+	frame link.Frame
+	by    *Interface
+}
+
+// tickNeighbours appends the questions that are due, and what has waited in vain; mu held.
+func (h *Host) tickNeighbours(now tick.Time, i *Interface, asks []ask, lost []unanswered) ([]ask, []unanswered) {
 	for a, n := range i.neighbour {
 		if !n.asks().Due(now) {
 			continue
@@ -312,14 +322,52 @@ func (h *Host) tickNeighbours(now tick.Time, i *Interface, asks []ask) []ask {
 			continue
 		}
 		for k := range n.waiting {
-			n.waiting[k].frame.Release()
+			lost = append(lost, unanswered{n.waiting[k].frame, i})
 			h.count(NeighbourFailed)
 		}
 		h.unreachable(now, i, a)
 		delete(i.neighbour, a)
 		h.gen.Add(1)
 	}
-	return asks
+	return asks, lost
+}
+
+// lose tells whose packet it was that a frame could not be sent, as a router that does not find the next hop would (RFC 1122, 3.2.2.1; RFC 4861, 7.2.2), and releases it.
+func (h *Host) lose(now tick.Time, i *Interface, f *link.Frame) {
+	defer f.Release()
+	if h.lost == nil {
+		return
+	}
+	e := Error{Err: ErrNoNeighbour, Type: wire.ICMPUnreachable, Code: wire.CodeHost}
+	b := f.Head.Bytes()[wire.EthernetSize:]
+	var src, dst netip.Addr
+	// A program's own header (OutputWhole) may say anything.
+	if wire.Ethernet(f.Head.Bytes()).Type() == wire.TypeIPv6 {
+		x := wire.IPv6(b)
+		if !x.Check() {
+			return
+		}
+		e.Type, e.Code, e.Protocol = wire.ICMP6Unreachable, wire.Code6Address, x.Next()
+		src, dst, b = x.Src(), x.Dst(), b[wire.IPv6Size:]
+		if e.Protocol == wire.Fragment6 {
+			if len(b) < wire.Fragment6Size || wire.Fragment6Header(b).Offset() != 0 {
+				return
+			}
+			e.Protocol, b = b[0], b[wire.Fragment6Size:]
+		}
+	} else {
+		x := wire.IPv4(b)
+		if !x.Check() || x.Offset() != 0 {
+			return
+		}
+		e.Protocol, src, dst, b = x.Protocol(), x.Src(), x.Dst(), b[x.HeaderLen():]
+	}
+	if len(b) == 0 && len(f.Body) > 0 {
+		b = f.Body[0].Bytes() // a fragment's head has no more than the network's header
+	}
+	e.From = src
+	e.ends(src, dst, b)
+	h.lost(now, i, &e)
 }
 
 // unreachable notes that a neighbour does not answer: another router may (RFC 4861, 7.3.3). mu held.
