@@ -5,11 +5,13 @@
 #	0x110000  boot PML4: entry 0 and entry 256 both name the boot PDPT
 #	0x111000  boot PDPT: entry 0 names the boot page directory
 #	0x112000  boot page directory: the first GiB in 2 MiB pages
+#	0x180000  hvm_start_info and memory map, where a Linux boot protocol handed over
 #	0x200000  boot stack, growing down
 	.set TABLE, 0x100800
 	.set PML4, 0x110000
 	.set PDPT, 0x111000
 	.set PDIR, 0x112000
+	.set INFO, 0x180000
 	.set STACK, 0xffff800000200000
 
 # Turns on PAE, SSE, NX and long mode with the boot tables, then paging. Needs no stack.
@@ -29,6 +31,25 @@
 # PVH entry (Xen public headers, "x86/HVM direct boot ABI"): 32-bit protected mode, flat segments,
 # paging and interrupts off, EBX = physical address of hvm_start_info.
 	.code32
+
+# Goes on at label 4 with EDI = the RSDP, if one lies on a 16-byte boundary in [EDI, EDX): its signature, and a sum of 0 over its first 20 bytes.
+	.macro rsdp
+1:	cmp	%edx, %edi
+	jae	3f
+	cmpl	$0x20445352, (%edi)	# "RSD "
+	jne	2f
+	cmpl	$0x20525450, 4(%edi)	# "PTR "
+	jne	2f
+	xor	%eax, %eax
+	mov	$20, %ecx
+6:	add	-1(%edi,%ecx), %al
+	loop	6b
+	test	%al, %al
+	jz	4f
+2:	add	$16, %edi
+	jmp	1b
+3:
+	.endm
 	.globl _start
 _start:
 	cli
@@ -201,7 +222,7 @@ gdt:	.quad	0
 	.quad	0x00cf93000000ffff	# 0x10: data
 	.quad	0x00cf9b000000ffff	# 0x18: 32-bit code, for the application processors
 gdtr:	.word	31
-	.long	gdt
+	.long	gdt, 0			# LGDT reads 8 bytes of address in 64-bit mode
 
 # What an application processor runs: copied to physical 0x8000, which is also its start-up vector
 # (SDM vol. 3, 8.4.4). Real mode, CS:IP = 0x0800:0. The mailbox is filled by whoever starts it.
@@ -249,3 +270,96 @@ apgdtr:	.word	31
 mailbox: # +0 next ticket (u32), +8 entry point, +16 address of the array
 	.quad	0, 0, 0
 	.org	0x500
+
+# The 64-bit entry of the Linux boot protocol (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"): RSI = boot_params,
+# below 4 GiB, mapped 1:1 as this code is. It is the ELF header's entry point, which loaders without PVH jump to.
+linux64:
+	cli
+	lgdt	gdtr
+	ljmp	*far32
+	.code32
+1:	mov	$0x10, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	mov	%cr0, %eax
+	btr	$31, %eax		# PG: leaves long mode (SDM vol. 3, 10.8.5.4)
+	mov	%eax, %cr0
+	mov	$0xc0000080, %ecx	# EFER: LME off
+	rdmsr
+	btr	$8, %eax
+	wrmsr
+	jmp	linux32
+	.align	4
+far32:	.long	1b
+	.word	0x18
+
+# The 32-bit entry (boot.rst, "32-bit Boot Protocol"): ESI = boot_params, flat segments, paging and interrupts off. The loaders
+# of this folder end here. What boot_params says is told in PVH's words, and PVH's entry goes on.
+	.org	0x540
+linux32:
+	cli
+	cld
+	mov	%esi, %ebp
+	mov	$INFO, %edi
+	xor	%eax, %eax
+	mov	$14, %ecx		# hvm_start_info has 56 bytes
+	rep stosl
+	mov	$INFO, %ebx
+	movl	$0x336ec578, (%ebx)
+	incl	4(%ebx)			# version 1
+	mov	0x228(%ebp), %eax	# hdr.cmd_line_ptr
+	mov	%eax, 24(%ebx)
+	# The memory map: entries of 20 bytes at 0x2d0 become entries of 24, with the same types.
+	movzbl	0x1e8(%ebp), %edx	# e820_entries
+	mov	%edx, 48(%ebx)
+	mov	$INFO + 0x40, %edi
+	mov	%edi, 40(%ebx)
+	lea	0x2d0(%ebp), %esi
+1:	sub	$1, %edx
+	jb	2f
+	mov	$5, %ecx
+	rep movsl
+	xor	%eax, %eax
+	stosl
+	jmp	1b
+	# ACPI's root: from acpi_rsdp_addr; else from the EFI system table that efi_info names; else where a BIOS has it.
+2:	mov	0x74(%ebp), %edx
+	mov	0x70(%ebp), %eax
+	mov	%eax, %ecx
+	or	%edx, %ecx
+	jnz	5f
+	cmpl	$0x34364c45, 0x1c0(%ebp)	# efi_loader_signature, "EL64"
+	jne	3f
+	mov	0x1c4(%ebp), %esi	# efi_systab
+	mov	104(%esi), %ecx		# NumberOfTableEntries (UEFI 2.10, 4.3.1)
+	mov	112(%esi), %eax		# ConfigurationTable: GUID, pointer
+1:	sub	$1, %ecx
+	jb	3f
+	mov	%eax, %edi
+	mov	$acpi20, %esi
+	mov	%ecx, %edx
+	mov	$4, %ecx
+	repe cmpsl
+	mov	%edx, %ecx
+	lea	24(%eax), %eax
+	jne	1b
+	mov	-4(%eax), %edx
+	mov	-8(%eax), %eax
+	jmp	5f
+	# ACPI 6.5, 5.2.5.1: on 16-byte boundaries in the first KiB of the EBDA, then from 0xe0000 to 0xfffff.
+3:	movzwl	0x40e, %edi
+	shl	$4, %edi
+	lea	0x400(%edi), %edx
+	rsdp
+	mov	$0xe0000, %edi
+	mov	$0x100000, %edx
+	rsdp
+	jmp	_start
+4:	mov	%edi, %eax
+	xor	%edx, %edx
+5:	mov	%eax, 32(%ebx)
+	mov	%edx, 36(%ebx)
+	jmp	_start
+acpi20:	.long	0x8868e871, 0x11d3e4f1, 0x800022bc, 0x81883cc7
+	.org	0x680

@@ -133,7 +133,7 @@ func appendEhdr(b []byte, nph int) []byte {
 	b = le.AppendUint16(b, uint16(elf.ET_EXEC))
 	b = le.AppendUint16(b, uint16(elf.EM_X86_64))
 	b = le.AppendUint32(b, uint32(elf.EV_CURRENT))
-	b = le.AppendUint64(b, BootBase) // entry; PVH loaders take the note's
+	b = le.AppendUint64(b, Linux64)  // entry; PVH loaders take the note's
 	b = le.AppendUint64(b, ehdrSize) // program headers follow at once
 	b = le.AppendUint64(b, 0)        // no sections
 	b = le.AppendUint32(b, 0)        // flags

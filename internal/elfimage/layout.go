@@ -6,6 +6,7 @@ import "encoding/binary"
 const (
 	BootBase    = 0x100000         // where the boot segment is loaded; its first byte is the PVH entry
 	MaxBootCode = 0x800            // longest entry code
+	Linux64     = BootBase + 0x500 // entry of the 64-bit Linux boot protocol, in RSI its boot_params
 	tableBase   = BootBase + 0x800 // the image table
 	cmdlineBase = tableBase + tabFirst + MaxSegments*tabStride
 	BootEnd     = 0x200000 // end of the boot page tables and stack; the program lies above

@@ -16,6 +16,7 @@ type Image struct {
 	BootSize uint64    // bytes of the boot segment in the file
 	Size     uint64    // bytes the file must have to be whole
 	GoEntry  uint64    // where the entry code jumps
+	Entry    uint64    // that of the ELF header
 	PVHEntry uint64    // physical address of the entry code, 0 if the file has no PVH note
 	Cmdline  string
 	Record   *Record          // nil if the image holds none
@@ -50,7 +51,7 @@ func ReadHead(b []byte) (*Image, error) {
 	if len(loads) == 0 || loads[0].Vaddr != BootBase {
 		return nil, ErrNotImage
 	}
-	img := &Image{BootSize: loads[0].Filesz}
+	img := &Image{BootSize: loads[0].Filesz, Entry: h.entry}
 	for _, s := range loads {
 		if s.offset > 1<<62 || s.Filesz > 1<<62 {
 			return nil, ErrNotImage
@@ -129,10 +130,14 @@ func (img *Image) LoadEnd() uint64 {
 
 // Protocols names the boot protocols the image can be started by.
 func (img *Image) Protocols() []string {
+	var all []string
 	if img.PVHEntry != 0 {
-		return []string{"PVH"}
+		all = append(all, "PVH")
 	}
-	return nil
+	if img.Entry == Linux64 {
+		all = append(all, "Linux (64-bit)")
+	}
+	return all
 }
 
 // Perm returns the segment's permissions as "r-x".

@@ -6,10 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -19,6 +22,7 @@ type Request struct {
 	Package []string        // as the user names it; none is the current folder
 	Flags   config.Settings // from the command line
 	Outbox  bool            // the caller brings files out of the image
+	High    bool            // link the program where UEFI firmware leaves room
 }
 
 // A Program is a linked program, ready to be made an image.
@@ -71,6 +75,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	}
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()
+	c.High = req.High
 	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings)
 	return p, err
 }
@@ -104,8 +109,8 @@ func (p *Program) Recipe(args, env []string) Recipe {
 
 // OutputPath is where the image of a program goes that is to be output, a file or
 // a folder; "" is the program's name in the current folder.
-func OutputPath(output, program string) string {
-	file := program + ".elf"
+func OutputPath(output, program, suffix string) string {
+	file := program + suffix
 	if output == "" {
 		return file
 	}
@@ -115,14 +120,34 @@ func OutputPath(output, program string) string {
 	return output
 }
 
-// Build makes the image of a program as output. It returns the image's path.
-func (b *Builder) Build(ctx context.Context, req Request, output string) (string, error) {
+// sourceDate is what SOURCE_DATE_EPOCH says, which reproducible-builds.org specifies: seconds since 1970. Without it files in
+// an image have the earliest date that a FAT file system can express.
+func sourceDate() (time.Time, error) {
+	v := os.Getenv("SOURCE_DATE_EPOCH")
+	if v == "" {
+		return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 0 || n > 1<<32 {
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH=%s is not a number of seconds since 1970", v)
+	}
+	return time.Unix(n, 0).UTC(), nil
+}
+
+// Build makes the image of a program as output, in a format. It returns the image's path.
+func (b *Builder) Build(ctx context.Context, req Request, output string, f format.Format) (string, error) {
+	date, err := sourceDate()
+	if err != nil {
+		return "", err
+	}
+	req.High = f.High
 	p, err := b.Program(ctx, req)
 	if err != nil {
 		return "", err
 	}
-	output = OutputPath(output, p.Name)
+	output = OutputPath(output, p.Name, f.Suffixes[0])
 	recipe := p.Recipe(p.Settings.Args, p.Settings.Env)
+	recipe.Format, recipe.Time = f, date
 	if req.Flags.Memory == 0 && p.File.Memory == 0 {
 		recipe.Memory = 0 // nobody has said which machine it is for
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 	"github.com/hardtack-os/hardtack/internal/cache"
 )
@@ -18,6 +19,9 @@ import (
 // exists in an overlay only. The name sorts last, so that the app's packages are
 // initialised in their own order.
 const addedFile = "zz_hardtack.go"
+
+// textOffset is what the linker leaves for headers before the text, whose address its flag -T is.
+const textOffset = 0x1000
 
 // A CommandError is a failure that a go command has explained itself.
 type CommandError struct {
@@ -43,7 +47,11 @@ func (b *Builder) compile(ctx context.Context, c *Context, t *target, modules []
 	if err != nil {
 		return "", err
 	}
-	flags, err := throughCover(append(c.Flags.AddPerPackage("ldflags", linkFlags), overlay))
+	link := linkFlags
+	if c.High {
+		link += fmt.Sprintf(" -T=%#x", format.HighBase+textOffset)
+	}
+	flags, err := throughCover(append(c.Flags.AddPerPackage("ldflags", link), overlay))
 	if err != nil {
 		return "", err
 	}

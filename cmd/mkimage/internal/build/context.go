@@ -36,6 +36,7 @@ type Context struct {
 	Ours    string   // folder of our module
 	Version string   // of Go
 	RootEnv []string // of Env, what the Go root alone needs
+	High    bool     // programs are linked at format.HighBase
 	Loose   bool     // Dir belongs to no module
 
 	cache string

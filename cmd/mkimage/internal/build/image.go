@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hardtack-os/hardtack/boot/amd64"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/internal/cache"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -22,6 +24,8 @@ const headBytes = 128 << 10
 type Recipe struct {
 	Memory  config.Size // of the machine; 0 if it is not known
 	Cmdline string
+	Format  format.Format   // zero: the image itself
+	Time    time.Time       // what files in the image are dated; zero is 1980
 	Record  elfimage.Record // Key and Groups are filled in by Write
 }
 
@@ -33,7 +37,7 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if img := current(output, key); img != nil {
+	if img := current(output, key); img != nil && r.plain() {
 		return false, CheckFits(output, img, r.Memory)
 	}
 	in, err := os.ReadFile(elf)
@@ -51,6 +55,11 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 	}
+	if !r.plain() {
+		if out, err = r.Format.Make(format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time}); err != nil {
+			return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
+		}
+	}
 	if output == os.DevNull {
 		return false, nil
 	}
@@ -60,6 +69,9 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	}
 	return true, cache.File(output, out)
 }
+
+// plain reports whether the image is written as it is.
+func (r Recipe) plain() bool { return r.Format.Name == "" || r.Format.Name == format.Formats[0].Name }
 
 // check refuses a program that would not start in its machine.
 func (r Recipe) check(elf string, in []byte) error {

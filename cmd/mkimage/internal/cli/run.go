@@ -180,7 +180,7 @@ func bake(m *qemu.Machine, prog *build.Program, s *shared) error {
 	args, env := prog.File.Args, prog.File.Env
 	m.Image = filepath.Join(filepath.Dir(prog.ELF), "image")
 	if s.output != "" && s.output != os.DevNull {
-		m.Image = build.OutputPath(s.output, prog.Name)
+		m.Image = build.OutputPath(s.output, prog.Name, ".elf")
 	}
 	if len(line.String()) > qemu.MaxAppend || s.output != "" || s.Args != nil && len(s.Args) == 0 {
 		args, env = prog.Settings.Args, prog.Settings.Env

@@ -285,7 +285,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 		return nil, err
 	}
 	if r.Output != "" {
-		m.Image = build.OutputPath(r.Output, path.Base(p.ImportPath)+".test")
+		m.Image = build.OutputPath(r.Output, path.Base(p.ImportPath)+".test", ".elf")
 	}
 	recipe := build.Recipe{Memory: settings.Memory, Cmdline: baked.String(), Record: elfimage.Record{
 		Package: p.ImportPath, Modules: modules, Memory: settings.Memory.String(), CPUs: settings.CPUs,
