@@ -43,6 +43,7 @@ var imports = []struct {
 	{"libos", []string{"exo", "libos"}, "an app is built with exactly the versions that its own go.sum pins"},
 	{"libos/posix", []string{"exo", "libos/posix"}, "files and sockets register with it; it links neither"},
 	{"libos/posix/files", []string{"exo", "libos/posix", "libos/fs"}, "it serves the calls about files, over libos/fs"},
+	{"libos/posix/mmap", []string{"exo", "libos/posix", "libos/fs", "libos/internal"}, "it maps files, and its tests need a machine to do so"},
 	{"libos/posix/outbox", []string{"exo", "libos/posix", "libos/fs"}, "it is a filesystem"},
 	{"libos/net", []string{"exo", "libos", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6", "golang.org/x/net/bpf"}, "headers and socket options; apps that need them have the module already"},
 	{"samples", nil, "samples know nothing of Hardtack"},

@@ -204,7 +204,7 @@ func Touch(r *Pages, page int, write bool) bool {
 			return false
 		}
 		switch Verdict(h.handle(addr, 0, write)) {
-		case Decline:
+		case Decline, Bus:
 			return false
 		case Defer:
 			if !h.page(addr, write) {

@@ -20,6 +20,7 @@ const (
 	Decline Verdict = iota // the fault stands: the program sees SIGSEGV at that address
 	Retry                  // the instruction shall run again: the handler has mapped the page
 	Defer                  // the range's pager shall see to it
+	Bus                    // the fault stands as SIGBUS: there is nothing behind that page
 )
 
 // faultHooks are what a range's holder does about faults.

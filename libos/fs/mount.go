@@ -114,6 +114,7 @@ func (t *Tree) Mounts() []*Mount {
 
 // Sync syncs all filesystems, and returns the first error.
 func (t *Tree) Sync() (first Errno) {
+	first = WriteBack()
 	for _, m := range t.Mounts() {
 		if e := m.FS.Sync(); first == 0 {
 			first = e

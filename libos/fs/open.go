@@ -125,7 +125,7 @@ func (p Place) opened(flags int, made bool) Errno {
 	}
 	if f, ok := p.Node.(File); ok && flags&syscall.O_TRUNC != 0 {
 		if _, other := p.Node.(Opener); !other {
-			return f.Truncate(0)
+			return Truncate(f, 0)
 		}
 	}
 	return 0

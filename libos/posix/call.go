@@ -121,8 +121,7 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 		hwExit(int(int32(a[0])))
 
 	// Threads, memory and signals belong to the runtime's bottom half.
-	case syscall.SYS_GETTID, syscall.SYS_TGKILL, syscall.SYS_MUNMAP, syscall.SYS_MPROTECT, syscall.SYS_MADVISE,
-		syscall.SYS_FUTEX, syscall.SYS_SCHED_GETAFFINITY:
+	case syscall.SYS_GETTID, syscall.SYS_TGKILL, syscall.SYS_FUTEX, syscall.SYS_SCHED_GETAFFINITY:
 		return hwRawCall(nr, a[0], a[1], a[2], a[3], a[4], a[5])
 
 	default:

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/hardtack-os/hardtack/exo"
-	"github.com/hardtack-os/hardtack/libos/vm/internal/ram"
+	"github.com/hardtack-os/hardtack/libos/internal/ram"
 )
 
 // machine puts a machine of 8 MiB beneath exo.

@@ -54,6 +54,7 @@ func init() {
 		at(w.path, f)
 		atDeath(func() { f.Sync() })
 		atExit(func() {
+			fs.WriteBack() // who stored it asked nobody
 			if err := f.Close(); err != nil {
 				tell(err)
 			}

@@ -306,7 +306,7 @@ func truncate(p fs.Place, size int64) syscall.Errno {
 	case p.Mount.ReadOnly:
 		return syscall.EROFS
 	}
-	return f.Truncate(size)
+	return fs.Truncate(f, size)
 }
 
 func mknod(a [6]uintptr) syscall.Errno {

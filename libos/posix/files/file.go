@@ -18,6 +18,9 @@ type file struct {
 	off int64
 }
 
+// Map is mmap(2) of a file that was opened with flags, where something maps files: libos/posix/mmap.
+var Map func(f fs.File, flags uint32, a [6]uintptr) (uintptr, syscall.Errno)
+
 const (
 	oPath  = 0x200000
 	oSync  = 0x101000 // O_DSYNC and more
@@ -31,14 +34,14 @@ const (
 func (o *file) Read(_ *posix.File, p []byte) (int, syscall.Errno) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n, e := o.data.ReadAt(p, o.off)
+	n, e := fs.ReadAt(o.data, p, o.off)
 	o.off += int64(max(n, 0))
 	return n, e
 }
 
 // Pread implements posix.Positioned.
 func (o *file) Pread(_ *posix.File, p []byte, off int64) (int, syscall.Errno) {
-	return o.data.ReadAt(p, off)
+	return fs.ReadAt(o.data, p, off)
 }
 
 // Write implements posix.Object.
@@ -62,9 +65,9 @@ func (o *file) write(f *posix.File, p []byte, off int64) (n int, at int64, e sys
 	if f.Flags()&syscall.O_APPEND != 0 {
 		off = fs.Append
 	}
-	n, at, e = o.data.WriteAt(p, off)
+	n, at, e = fs.WriteAt(o.data, p, off)
 	if e == 0 && f.Flags()&oDsync != 0 {
-		if e = o.data.Sync(f.Flags()&oSync != oSync); e != 0 {
+		if e = fs.Sync(o.data, f.Flags()&oSync != oSync); e != 0 {
 			n = -1
 		}
 	}
@@ -86,7 +89,7 @@ func (o *file) Seek(_ *posix.File, off int64, whence int) (int64, syscall.Errno)
 		off += o.size()
 	case seekData, seekHole:
 		var e syscall.Errno
-		if off, e = o.region(off, whence == seekHole); e != 0 {
+		if off, e = fs.SeekData(o.data, off, whence == seekHole); e != 0 {
 			return -1, e
 		}
 	default:
@@ -103,21 +106,6 @@ func (o *file) size() int64 {
 	var a fs.Attr
 	o.data.Attr(&a)
 	return a.Size
-}
-
-// region is SEEK_DATA and SEEK_HOLE. A file that does not know its holes has none.
-func (o *file) region(off int64, hole bool) (int64, syscall.Errno) {
-	size := o.size()
-	if off < 0 || off >= size {
-		return -1, syscall.ENXIO
-	}
-	if s, ok := o.data.(fs.Sparse); ok {
-		return s.SeekData(off, hole)
-	}
-	if hole {
-		return size, 0
-	}
-	return off, 0
 }
 
 // Stat implements posix.Object.
@@ -138,11 +126,7 @@ func (o *file) Release() {
 
 // Lend implements posix.Lender.
 func (o *file) Lend(_ *posix.File, off int64, n int) (posix.Loan, syscall.Errno) {
-	l, ok := o.data.(fs.Lender)
-	if !ok {
-		return posix.Loan{}, syscall.EINVAL
-	}
-	loan, e := l.Lend(off, n)
+	loan, e := fs.Lend(o.data, off, n)
 	return posix.Loan(loan), e
 }
 
@@ -153,11 +137,16 @@ func (o *file) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.E
 		if f.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY || int64(a[1]) < 0 {
 			return 0, syscall.EINVAL, true
 		}
-		return 0, o.data.Truncate(int64(a[1])), true
+		return 0, fs.Truncate(o.data, int64(a[1])), true
 	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
-		return 0, o.data.Sync(nr == syscall.SYS_FDATASYNC), true
+		return 0, fs.Sync(o.data, nr == syscall.SYS_FDATASYNC), true
 	case syscall.SYS_FALLOCATE:
 		return 0, o.allocate(f, a), true
+	case syscall.SYS_MMAP:
+		if Map != nil && o.data == o.p.Node {
+			r, e := Map(o.data, f.Flags(), a)
+			return r, e, true
+		}
 	case syscall.SYS_IOCTL:
 		const fionread = 0x541b
 		if uint32(a[1]) != fionread {
@@ -174,17 +163,14 @@ func (o *file) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.E
 // allocate is fallocate(2).
 func (o *file) allocate(f *posix.File, a [6]uintptr) syscall.Errno {
 	e := allocateArgs(f, a)
-	al, ok := o.data.(fs.Allocator)
 	mode, off, n := uint32(a[1]), int64(a[2]), int64(a[3])
 	switch {
 	case e != 0:
 		return e
 	case off+n < 0:
 		return syscall.EFBIG
-	case !ok:
-		return syscall.EOPNOTSUPP
 	}
-	return al.Allocate(mode, off, n)
+	return fs.Allocate(o.data, mode, off, n)
 }
 
 // allocateArgs holds fallocate's arguments to each other and to how the file is open.
@@ -299,7 +285,7 @@ func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
 	buf := make([]byte, min(count, 64<<10))
 	done := int64(0)
 	for done < count {
-		n, err := src.data.ReadAt(buf[:min(int64(len(buf)), count-done)], start+done)
+		n, err := fs.ReadAt(src.data, buf[:min(int64(len(buf)), count-done)], start+done)
 		if n <= 0 {
 			e = err
 			break

@@ -200,7 +200,8 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, 0
 
 	// Threads, memory and signals belong to the runtime's bottom half.
-	case syscall.SYS_TKILL, syscall.SYS_SCHED_SETAFFINITY, syscall.SYS_MINCORE, syscall.SYS_MREMAP, syscall.SYS_BRK,
+	case syscall.SYS_TKILL, syscall.SYS_SCHED_SETAFFINITY, syscall.SYS_MUNMAP, syscall.SYS_MPROTECT, syscall.SYS_MADVISE,
+		syscall.SYS_MINCORE, syscall.SYS_MREMAP, syscall.SYS_BRK,
 		syscall.SYS_RT_SIGACTION, syscall.SYS_RT_SIGPROCMASK, syscall.SYS_RT_SIGPENDING, syscall.SYS_SIGALTSTACK,
 		syscall.SYS_EXIT, syscall.SYS_SETITIMER, syscall.SYS_GETITIMER, syscall.SYS_TIMER_CREATE, syscall.SYS_TIMER_SETTIME,
 		syscall.SYS_TIMER_DELETE, sysGetcpu, sysMembarrier:

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/libos/internal/ram"
 	"github.com/hardtack-os/hardtack/libos/vm"
-	"github.com/hardtack-os/hardtack/libos/vm/internal/ram"
 )
 
 // host is a device whose host wants target pages and then, when it is waited for, what comes next.

@@ -54,6 +54,9 @@ func (n needs) modules(all []string, s config.Settings) []string {
 	if s.FS == config.On || s.FS == config.Auto && paths || len(s.Files) > 0 {
 		all = with(all, FilesModule)
 	}
+	if slices.Contains(all, linuxModule) && slices.Contains(all, FilesModule) {
+		all = with(all, mapModule)
+	}
 	return all
 }
 

@@ -29,6 +29,9 @@ const (
 	FilesModule = inject.ModulePath + "/libos/posix/files"
 	imageModule = FilesModule + "/image"
 
+	// mapModule is for programs that use files and may map them.
+	mapModule = inject.ModulePath + "/libos/posix/mmap"
+
 	// VolumesModule is for --disk and --mount.
 	VolumesModule = inject.ModulePath + "/libos/fs/volumes"
 

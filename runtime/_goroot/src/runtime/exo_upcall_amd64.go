@@ -21,6 +21,7 @@ const (
 	exoVerdictDecline = iota // the fault stands: SIGSEGV
 	exoVerdictRetry          // the instruction shall run again
 	exoVerdictPager          // shall run again when the pager has served it
+	exoVerdictBus            // the fault stands: SIGBUS
 )
 
 // exoUpcalls is Go-side state; set once, before the first range has a handler.
@@ -49,6 +50,8 @@ type exoUpcallFrame struct {
 }
 
 const exoUpcallDepth = 8
+
+const exoBusAdrerr = 2 // BUS_ADRERR, sigaction(2)
 
 // exoOpFault enters the upcall for a fault at addr. It reports 0 where there can be none.
 func exoOpFault(ctx, frame, addr uintptr) uintptr {
@@ -82,7 +85,7 @@ func exoOpFault(ctx, frame, addr uintptr) uintptr {
 	return 1
 }
 
-// exoUpcall1 runs on the signal stack. It returns 0 when the interrupted code goes on as the frame says, 1 when the fault stands.
+// exoUpcall1 runs on the signal stack. It returns 0 when the interrupted code goes on as the frame says, 1 when the fault stands, 2 when it does as SIGBUS.
 func exoUpcall1(u *exoUpcallFrame, gp *g) uintptr {
 	h := &exoUpcalls
 	if gp == nil || h.handle == nil {
@@ -92,6 +95,8 @@ func exoUpcall1(u *exoUpcallFrame, gp *g) uintptr {
 	switch h.handle(u.addr, u.regs.rip, write) {
 	case exoVerdictRetry:
 		return 0
+	case exoVerdictBus:
+		return 2
 	case exoVerdictPager:
 		if !exoWasDeclined(gp, u.addr) && exoInject(u, gp) {
 			t := exoCurrent()
@@ -267,14 +272,17 @@ func exoOpUpcallEnd(frame, stands, fp uintptr) uintptr {
 	exoCopy(uintptr(unsafe.Pointer(&t.fp)), fp, uintptr(exo.fpSize))
 	t.fpValid = 1
 	if stands != 0 {
-		code := uint32(exoSegvMaperr)
+		sig, code := uint32(_SIGSEGV), uint32(exoSegvMaperr)
 		if u.regs.err&1 != 0 {
 			code = exoSegvAccerr
 		}
-		if t.sigmask>>(_SIGSEGV-1)&1 != 0 {
+		if stands == 2 {
+			sig, code = _SIGBUS, exoBusAdrerr
+		}
+		if t.sigmask>>(sig-1)&1 != 0 {
 			exoPanic("fault in a fault handler", &u.regs, u.addr)
 		}
-		exoUpcall(t, &t.regs, uintptr(unsafe.Pointer(&t.fp)), _SIGSEGV, code, u.addr)
+		exoUpcall(t, &t.regs, uintptr(unsafe.Pointer(&t.fp)), sig, code, u.addr)
 		t.fpValid = 0
 	}
 	return t.regs.rax // exoSyscall stores it there

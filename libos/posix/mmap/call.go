@@ -1,0 +1,310 @@
+package mmap
+
+import (
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/files"
+	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
+	_ "github.com/hardtack-os/hardtack/libos/posix/linux" // whose calls on addresses come after ours
+)
+
+var before posix.Server
+
+func init() {
+	fs.SetMapper(mapper{})
+	files.Map = mapFile
+	before = posix.Extend(serve)
+}
+
+// mmap(2), mremap(2), msync(2), madvise(2).
+const (
+	protRead, protWrite, protExec = 1, 2, 4
+
+	mapShared, mapPrivate, mapValidate = 1, 2, 3
+	mapTypes                           = 0xf
+	mapFixed, mapFixedNoReplace        = 0x10, 0x100000
+	mapKnown                           = mapTypes | mapFixed | 0x40 | 0x20 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | mapFixedNoReplace
+
+	remapMayMove = 1
+	remapKnown   = 7
+
+	msAsync, msInvalidate, msSync = 1, 2, 4
+
+	adviseDontNeed = 4
+)
+
+func protOf(prot uintptr) exo.Prot {
+	switch {
+	case prot&protWrite != 0:
+		return exo.ProtWrite
+	case prot&protRead != 0:
+		return exo.ProtRead
+	}
+	return exo.ProtNone
+}
+
+// mapFile is mmap(2) of a file.
+func mapFile(f fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
+	size, prot, flags, off := a[1], a[2], uint32(a[3]), int64(a[5])
+	if _, ok := f.(fs.Opener); ok {
+		return 0, syscall.ENODEV
+	}
+	kind := flags & mapTypes
+	mode := open & syscall.O_ACCMODE
+	pages := int64(size/exo.PageSize + min(size%exo.PageSize, 1))
+	switch {
+	case off%exo.PageSize != 0 || size == 0 || kind == 0 || kind > mapValidate:
+		return 0, syscall.EINVAL
+	case size > 1<<47:
+		return 0, syscall.ENOMEM
+	case off < 0 || off/exo.PageSize+pages > 1<<51:
+		return 0, syscall.EOVERFLOW
+	case kind == mapValidate && flags&^mapKnown != 0:
+		return 0, syscall.EOPNOTSUPP
+	case mode == syscall.O_WRONLY, kind != mapPrivate && prot&protWrite != 0 && mode == syscall.O_RDONLY:
+		return 0, syscall.EACCES
+	case prot&protExec != 0:
+		return 0, syscall.EPERM
+	case flags&(mapFixed|mapFixedNoReplace) != 0:
+		return 0, syscall.ENOMEM
+	}
+	o := objectOf(f)
+	o.mu.Lock()
+	v, e := o.view(int(pages), off/exo.PageSize, kind != mapPrivate, mode == syscall.O_RDWR, []span{{0, int(pages), protOf(prot)}})
+	if e == 0 {
+		v.populate(0, v.n())
+	}
+	o.mu.Unlock()
+	if e != 0 {
+		o.done()
+		return 0, e
+	}
+	return v.lo, 0
+}
+
+// view makes a view. It takes over a use of the object. mu is held.
+func (o *object) view(pages int, first int64, shared, may bool, spans []span) (*view, syscall.Errno) {
+	p, err := exo.TakePages("mmap", pages)
+	if err != nil {
+		return nil, syscall.ENOMEM
+	}
+	v := &view{o: o, pages: p, lo: user.Address(p.Bytes()), first: first, shared: shared, may: may}
+	v.spans.Store(&spans)
+	p.Handle(v.handle)
+	p.Pager(v.fault)
+	o.views = append(o.views, v)
+	table.mu.Lock()
+	table.views = append(table.views, v)
+	table.mu.Unlock()
+	if v.writes() {
+		arm()
+	}
+	return v, 0
+}
+
+// close ends a view of which nothing is mapped any more. o.mu is held, and let go of.
+func (v *view) close() {
+	o := v.o
+	v.closed = true
+	for i, x := range o.views {
+		if x == v {
+			o.views = append(o.views[:i], o.views[i+1:]...)
+			break
+		}
+	}
+	table.mu.Lock()
+	for i, x := range table.views {
+		if x == v {
+			table.views = append(table.views[:i], table.views[i+1:]...)
+			break
+		}
+	}
+	table.mu.Unlock()
+	v.pages.Release()
+	if len(o.views) == 0 {
+		for i := range o.pages {
+			if !o.dirty[i] {
+				o.drop(i)
+			}
+		}
+	}
+	o.settle()
+	o.done()
+}
+
+// serve serves the calls on addresses, where they are a view's.
+func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
+	switch nr {
+	case syscall.SYS_MUNMAP, syscall.SYS_MPROTECT, syscall.SYS_MADVISE, syscall.SYS_MSYNC, syscall.SYS_MREMAP:
+		if a[1] > 1<<47 || a[0]%exo.PageSize != 0 || a[1] == 0 {
+			break
+		}
+		list := within(a[0], a[1])
+		if len(list) == 0 {
+			break
+		}
+		if nr == syscall.SYS_MREMAP {
+			return list[0].remap(a)
+		}
+		for _, v := range list {
+			if e := v.call(nr, a); e != 0 {
+				return 0, e
+			}
+		}
+		return 0, 0
+	}
+	if nr == syscall.SYS_MSYNC { // of other memory
+		if a[0]%exo.PageSize != 0 || badSync(a[2]) {
+			return 0, syscall.EINVAL
+		}
+		return 0, 0
+	}
+	if before != nil {
+		return before(nr, a)
+	}
+	return 0, syscall.ENOSYS
+}
+
+func badSync(flags uintptr) bool {
+	return flags&^(msAsync|msInvalidate|msSync) != 0 || flags&(msAsync|msSync) == msAsync|msSync
+}
+
+// call does a call to those pages of a view that it names.
+func (v *view) call(nr uintptr, a [6]uintptr) syscall.Errno {
+	lo, hi := v.clip(a[0], a[1])
+	o := v.o
+	o.mu.Lock()
+	if v.closed {
+		o.mu.Unlock()
+		return 0
+	}
+	i, j := v.first+int64(lo), v.first+int64(hi)
+	if nr == syscall.SYS_MUNMAP {
+		v.unmap(lo, hi)
+		if v.writes() {
+			o.writeBack(i, j) // what cannot be is tried again
+		}
+		if len(*v.spans.Load()) == 0 {
+			v.close()
+			return 0
+		}
+		o.settle()
+		return 0
+	}
+	defer o.mu.Unlock()
+	if !v.mapped(lo, hi) {
+		return syscall.ENOMEM
+	}
+	switch nr {
+	case syscall.SYS_MPROTECT:
+		return v.protect(lo, hi, a[2])
+	case syscall.SYS_MADVISE:
+		if a[2] > 25 && a[2] != 100 && a[2] != 101 {
+			return syscall.EINVAL
+		}
+		if a[2] == adviseDontNeed {
+			for p := range v.own {
+				if p >= lo && p < hi {
+					v.forget(p)
+				}
+			}
+		}
+		return 0
+	}
+	if badSync(a[2]) {
+		return syscall.EINVAL
+	}
+	if a[2]&msSync == 0 || !v.writes() {
+		return 0
+	}
+	if e := o.writeBack(i, j); e != 0 {
+		return e
+	}
+	o.use()
+	o.mu.Unlock()
+	e := o.raw.Sync(true)
+	o.done()
+	o.mu.Lock()
+	return e
+}
+
+// protect is mprotect(2). o.mu is held.
+func (v *view) protect(lo, hi int, prot uintptr) syscall.Errno {
+	switch {
+	case prot&^(protRead|protWrite|protExec) != 0:
+		return syscall.EINVAL
+	case prot&protExec != 0, prot&protWrite != 0 && v.shared && !v.may:
+		return syscall.EACCES
+	}
+	p := protOf(prot)
+	v.set(lo, hi, p, false)
+	for page := lo; page < hi; page++ {
+		q := exo.Query(page)
+		if !v.apply(&q) {
+			continue
+		}
+		to := min(p, exo.ProtRead) // more comes by a fault, which knows whether it may
+		if q.Prot() == exo.ProtWrite || v.own[page] != nil || v.shared && v.o.real(v.first+int64(page)) {
+			to = p
+		}
+		op := exo.Protect(page, to)
+		v.apply(&op)
+	}
+	if p != exo.ProtNone {
+		v.populate(lo, hi)
+	}
+	return 0
+}
+
+// real says whether the file has allocated a page that is in memory. mu is held.
+func (o *object) real(i int64) bool { return o.pages[i] != nil && o.pages[i].real }
+
+// remap is mremap(2) of a whole view.
+func (v *view) remap(a [6]uintptr) (uintptr, syscall.Errno) {
+	const most = 1 << 47
+	size := (a[2] + exo.PageSize - 1) / exo.PageSize
+	old := int((a[1] + exo.PageSize - 1) / exo.PageSize)
+	o := v.o
+	o.mu.Lock()
+	switch {
+	case a[3]&^remapKnown != 0 || size == 0 || a[2] > most:
+		o.mu.Unlock()
+		return 0, syscall.EINVAL
+	case v.closed || a[0] != v.lo || old > v.n() || !v.mapped(0, old):
+		o.mu.Unlock()
+		return 0, syscall.EFAULT
+	case int(size) <= old:
+		o.mu.Unlock()
+		if int(size) < old {
+			return a[0], v.call(syscall.SYS_MUNMAP, [6]uintptr{a[0] + size*exo.PageSize, (uintptr(old) - size) * exo.PageSize})
+		}
+		return a[0], 0
+	case a[3] != remapMayMove:
+		o.mu.Unlock()
+		return 0, syscall.ENOMEM
+	}
+	spans := append([]span(nil), *v.spans.Load()...)
+	spans[len(spans)-1].hi = int(size)
+	o.use()
+	w, e := o.view(int(size), v.first, v.shared, v.may, spans)
+	if e != 0 {
+		o.mu.Unlock()
+		o.done()
+		return 0, e
+	}
+	w.own, v.own = v.own, nil
+	for p := range w.own { // they are not the old view's to write back
+		op := exo.Unmap(p)
+		v.apply(&op)
+	}
+	v.unmap(0, v.n())
+	for p := range w.own {
+		w.bringIn(p, false)
+	}
+	w.populate(0, w.n())
+	v.close()
+	return w.lo, 0
+}

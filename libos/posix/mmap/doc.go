@@ -1,0 +1,26 @@
+// Package mmap maps files into memory: mmap(2) of a descriptor, munmap, mprotect, msync, madvise and mremap on what it gave. mkimage links it into programs that use files and
+// make system calls themselves.
+//
+// It knows nothing of a filesystem but fs.File. What is mapped of a file is an [object]: frames of exo, each with a page of the file, which all mappings of the file share, and which are
+// outside of Go's heap. While there is an object all that is done to the file's bytes goes through it (fs.Mapper): what is written is written to
+// the file and to the frame, what is read comes from the frame where somebody may have stored there. So read, write and mappings agree at any moment, on every filesystem.
+//
+// # What is present
+//
+// mmap brings in what the file has, as long as there is memory, and so does a write to what is mapped: a fault can wait only in compiled Go code (exo.Pages.Pager), and programs hash and
+// compare what they have mapped in assembly. What comes later is holes, and what did not fit: those who read such pages in assembly see a fault that on Linux would wait.
+// Mappings together have at most half of the machine's memory. Beyond that pages are put out that were not touched lately.
+//
+// # What is written back
+//
+// Pages that were stored to are found by the processor's dirty bits, and written to the file by msync, fsync, sync and munmap, before the image ends, and every [Interval]. A page of
+// a hole is read-only until its first store, which has the file allocate it: a full disk is SIGBUS there, as on Linux, and not an error that nobody sees. What cannot
+// be written back stays, is seen by all who read the file, and is tried again.
+//
+// Private mappings show the file's pages until they are written to. A page behind the end of the file is SIGBUS; where the file was cut short, too.
+//
+// # Not as on Linux
+//
+// The kernel chooses the address: MAP_FIXED is ENOMEM. Nothing is executable: PROT_EXEC is EPERM. The offset and the length of munmap, mprotect and msync are of 4096 bytes. mincore says
+// ENOMEM. Times of the file change when its pages are written back.
+package mmap

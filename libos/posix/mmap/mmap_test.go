@@ -1,0 +1,283 @@
+//go:build !hardtack
+
+package mmap
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+
+	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
+	"github.com/hardtack-os/hardtack/libos/internal/ram"
+)
+
+// On the host nothing of a mapping can be touched but by exo.Touch, and what a page holds is in its frame. What programs see is held to Linux by cmd/mkimage's TestMapped; here files
+// fail and memory is short.
+
+// broken is a file that cannot be written to while it is broken.
+type broken struct {
+	*mem.File
+	now bool
+}
+
+func (b *broken) WriteAt(p []byte, off int64) (int, int64, fs.Errno) {
+	if b.now {
+		return -1, off, syscall.EIO
+	}
+	return b.File.WriteAt(p, off)
+}
+
+// file is an empty file that can be broken.
+func file(t *testing.T) *broken {
+	t.Helper()
+	root := mem.New(mem.Options{}).Root()
+	n, e := root.Create("f", syscall.S_IFREG|0o644, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	return &broken{File: n.(*mem.File)}
+}
+
+// machine is one of so many frames, and nothing that a test before has had.
+func machine(t *testing.T, n int) {
+	t.Helper()
+	t.Cleanup(exo.Simulate(ram.New(n)))
+	frames = store{}
+	fs.SetMapper(mapper{})
+	t.Cleanup(func() {
+		fs.SetMapper(nil)
+		if len(table.objects) != 0 || len(table.views) != 0 || len(frames.list) != 0 {
+			t.Errorf("%d objects, %d views and %d frames are left", len(table.objects), len(table.views), len(frames.list))
+		}
+	})
+}
+
+// mapped maps pages of a file.
+func mapped(t *testing.T, f fs.File, first, pages, kind, prot uintptr) *view {
+	t.Helper()
+	at, e := mapFile(f, syscall.O_RDWR, [6]uintptr{0, pages * exo.PageSize, prot, kind, 0, first * exo.PageSize})
+	if e != 0 {
+		t.Fatal(e)
+	}
+	return within(at, 1)[0]
+}
+
+func (v *view) munmap() {
+	serve(syscall.SYS_MUNMAP, [6]uintptr{v.lo, uintptr(v.n()) * exo.PageSize})
+}
+
+// frameAt is what a page of a view shows.
+func (v *view) frameAt(page int) []byte {
+	if own := v.own[page]; own != nil {
+		return own.bytes()
+	}
+	return v.o.pages[v.first+int64(page)].bytes()
+}
+
+// TestShortOfMemory does things to a file by calls and by a mapping that does not fit into memory, beside one that copies: what is read is what was written last.
+func TestShortOfMemory(t *testing.T) {
+	machine(t, 96)
+	const pages, steps = 120, 6000
+	f := file(t)
+	want := make([]byte, pages*exo.PageSize)
+	r := rand.New(rand.NewPCG(1, 2))
+	fs.WriteAt(f, want, 0)
+	v := mapped(t, f, 0, pages, mapShared, protRead|protWrite)
+	private := mapped(t, f, 0, 8, mapPrivate, protRead|protWrite)
+	copied := map[int][]byte{}
+	for i := range steps {
+		page, off := r.IntN(pages), r.IntN(exo.PageSize)
+		at := page*exo.PageSize + off
+		switch r.IntN(8) {
+		case 0, 1:
+			if !exo.Touch(v.pages, page, true) {
+				t.Fatal("a store faults")
+			}
+			v.frameAt(page)[off] = byte(i)
+			want[at] = byte(i)
+		case 2:
+			if !exo.Touch(v.pages, page, false) {
+				t.Fatal("a load faults")
+			}
+			if got := v.frameAt(page)[off]; got != want[at] {
+				t.Fatalf("step %d: byte %d is %d, not %d", i, at, got, want[at])
+			}
+		case 3:
+			p := []byte{byte(i), byte(i + 1), byte(i + 2)}
+			n, _, e := fs.WriteAt(f, p[:min(3, len(want)-at)], int64(at))
+			if e != 0 {
+				t.Fatal(e)
+			}
+			copy(want[at:], p[:n])
+		case 4, 5:
+			p := make([]byte, r.IntN(3*exo.PageSize))
+			n, e := fs.ReadAt(f, p, int64(at))
+			if e != 0 || !bytes.Equal(p[:n], want[at:at+n]) {
+				t.Fatalf("step %d: %d bytes at %d are others (%v)", i, n, at, e)
+			}
+		case 6:
+			page %= 8
+			if !exo.Touch(private.pages, page, true) {
+				t.Fatal("a store to a copy faults")
+			}
+			if copied[page] == nil {
+				copied[page] = bytes.Clone(want[page*exo.PageSize:][:exo.PageSize])
+			}
+			private.frameAt(page)[off], copied[page][off] = byte(i), byte(i)
+			if !bytes.Equal(private.frameAt(page), copied[page]) {
+				t.Fatalf("step %d: the copy of page %d has other bytes", i, page)
+			}
+		case 7:
+			if e := fs.Sync(f, true); e != 0 {
+				t.Fatal(e)
+			}
+		}
+	}
+	if len(frames.list) >= pages {
+		t.Error(len(frames.list), "pages are in memory: nothing was ever put out")
+	}
+	v.munmap()
+	private.munmap()
+	got := make([]byte, len(want))
+	if n, e := f.File.ReadAt(got, 0); n != len(want) || e != 0 || !bytes.Equal(got, want) {
+		t.Error("the file has other bytes", n, e)
+	}
+}
+
+// TestWriteBackFails stores into a file that cannot be written to: the error is told, what was stored is seen, and written when that is possible again.
+func TestWriteBackFails(t *testing.T) {
+	machine(t, 256)
+	f := file(t)
+	fs.WriteAt(f, make([]byte, 2*exo.PageSize), 0)
+	v := mapped(t, f, 0, 2, mapShared, protRead|protWrite)
+	if !exo.Touch(v.pages, 1, true) {
+		t.Fatal("a store faults")
+	}
+	v.frameAt(1)[5] = 42
+	f.now = true
+	if _, e := serve(syscall.SYS_MSYNC, [6]uintptr{v.lo, 2 * exo.PageSize, msSync}); e != syscall.EIO {
+		t.Error("msync:", e)
+	}
+	if e := fs.Sync(f, false); e != syscall.EIO {
+		t.Error("fsync:", e)
+	}
+	v.munmap()
+	p := make([]byte, 1)
+	if n, e := fs.ReadAt(f, p, exo.PageSize+5); n != 1 || e != 0 || p[0] != 42 {
+		t.Error("what was stored is not read:", n, e, p)
+	}
+	if e := fs.WriteBack(); e != syscall.EIO {
+		t.Error("write-back:", e)
+	}
+	f.now = false
+	if e := fs.WriteBack(); e != 0 {
+		t.Error("write-back:", e)
+	}
+	if n, e := f.File.ReadAt(p, exo.PageSize+5); n != 1 || e != 0 || p[0] != 42 {
+		t.Error("it was not written:", n, e, p)
+	}
+	if _, still := table.objects[f]; still {
+		t.Error("the file still counts as mapped")
+	}
+}
+
+// TestFaults touches what may not be touched: as SIGBUS what is not in the file, as SIGSEGV what was not mapped so.
+func TestFaults(t *testing.T) {
+	machine(t, 256)
+	f := file(t)
+	fs.WriteAt(f, make([]byte, 2*exo.PageSize+1), 0)
+	v := mapped(t, f, 1, 4, mapShared, protRead)
+	for page, want := range []exo.Verdict{exo.Defer, exo.Defer, exo.Bus, exo.Bus} {
+		if got := v.handle(exo.Fault{Page: page}); got != want {
+			t.Errorf("page %d: %v, not %v", page, got, want)
+		}
+	}
+	if got := v.handle(exo.Fault{Page: 0, Write: true}); got != exo.Decline {
+		t.Error("a store:", got)
+	}
+	if _, e := serve(syscall.SYS_MUNMAP, [6]uintptr{v.lo + exo.PageSize, exo.PageSize}); e != 0 {
+		t.Error(e)
+	}
+	if got := v.handle(exo.Fault{Page: 1}); got != exo.Decline {
+		t.Error("what was unmapped:", got)
+	}
+	fs.Truncate(f, exo.PageSize)
+	if exo.Touch(v.pages, 0, false) {
+		t.Error("a page that was cut off is still there")
+	}
+	fs.Truncate(f, 8*exo.PageSize)
+	if !exo.Touch(v.pages, 0, false) {
+		t.Error("the file is longer again, and its page is not there")
+	}
+	v.munmap()
+}
+
+// TestRemap lets a mapping grow, with what is in it.
+func TestRemap(t *testing.T) {
+	machine(t, 256)
+	f := file(t)
+	fs.WriteAt(f, make([]byte, 8*exo.PageSize), 0)
+	for _, kind := range []uintptr{mapShared, mapPrivate} {
+		v := mapped(t, f, 0, 2, kind, protRead|protWrite)
+		if !exo.Touch(v.pages, 1, true) {
+			t.Fatal("a store faults")
+		}
+		v.frameAt(1)[3] = byte(kind) + 7
+		if _, e := serve(syscall.SYS_MREMAP, [6]uintptr{v.lo, 2 * exo.PageSize, 6 * exo.PageSize, 0}); e != syscall.ENOMEM {
+			t.Error("it grew where it stands:", e)
+		}
+		at, e := serve(syscall.SYS_MREMAP, [6]uintptr{v.lo, 2 * exo.PageSize, 6 * exo.PageSize, remapMayMove})
+		if e != 0 {
+			t.Fatal(e)
+		}
+		w := within(at, 1)[0]
+		for page := range 6 {
+			if !exo.Touch(w.pages, page, true) {
+				t.Errorf("a store to page %d faults", page)
+			}
+		}
+		if got := w.frameAt(1)[3]; got != byte(kind)+7 {
+			t.Error("what was stored is", got)
+		}
+		if _, e := serve(syscall.SYS_MREMAP, [6]uintptr{at, 6 * exo.PageSize, exo.PageSize, 0}); e != 0 {
+			t.Error(e)
+		}
+		if w.handle(exo.Fault{Page: 1}) != exo.Decline {
+			t.Error("it did not shrink")
+		}
+		w.munmap()
+	}
+	p := make([]byte, 1)
+	if n, e := f.File.ReadAt(p, exo.PageSize+3); n != 1 || e != 0 || p[0] != mapShared+7 {
+		t.Error("what the shared one stored:", n, e, p)
+	}
+}
+
+// TestMapRefused holds the arguments of mmap to what Linux says of them.
+func TestMapRefused(t *testing.T) {
+	machine(t, 256)
+	f := file(t)
+	for _, c := range []struct {
+		flags                 uint32
+		size, prot, kind, off uintptr
+		want                  syscall.Errno
+	}{
+		{syscall.O_RDWR, 0, protRead, mapShared, 0, syscall.EINVAL},
+		{syscall.O_RDWR, 1, protRead, 0, 0, syscall.EINVAL},
+		{syscall.O_RDWR, 1, protRead, mapShared, 1, syscall.EINVAL},
+		{syscall.O_WRONLY, 1, protRead, mapPrivate, 0, syscall.EACCES},
+		{syscall.O_RDONLY, 1, protWrite, mapShared, 0, syscall.EACCES},
+		{syscall.O_RDWR, 1, protRead | protExec, mapShared, 0, syscall.EPERM},
+		{syscall.O_RDWR, 1 << 60, protRead, mapShared, 0, syscall.ENOMEM},
+		{syscall.O_RDWR, 1, protRead, mapShared, ^uintptr(exo.PageSize - 1), syscall.EOVERFLOW},
+		{syscall.O_RDWR, 1, protRead, mapValidate | 1<<30, 0, syscall.EOPNOTSUPP},
+		{syscall.O_RDWR, 1, protRead, mapShared | mapFixed, 0, syscall.ENOMEM},
+	} {
+		if at, e := mapFile(f, c.flags, [6]uintptr{0, c.size, c.prot, c.kind, 0, c.off}); e != c.want {
+			t.Errorf("%+v: %#x, %v", c, at, e)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package mmap
+
+import (
+	"sync/atomic"
+	"syscall"
+
+	"github.com/hardtack-os/hardtack/exo"
+)
+
+// A view is one mapping of a file. All but what says otherwise is under its object's lock.
+type view struct {
+	o      *object
+	pages  *exo.Pages
+	lo     uintptr // its address
+	first  int64   // page of the file that is at its first page
+	shared bool
+	may    bool // a shared one: its descriptor was open for writing
+	own    map[int]*frame
+	closed bool
+
+	spans atomic.Pointer[[]span] // changed under the lock, read at any time
+	bad   atomic.Int64           // a page that could not be brought in, plus 1
+}
+
+// A span is pages of a view, hi not included, that are mapped and may be touched so. Spans are in order and do not overlap.
+type span struct {
+	lo, hi int
+	prot   exo.Prot
+}
+
+func (v *view) n() int { return v.pages.Pages() }
+
+// at is how a page may be touched; false where it was unmapped. It may be called on the signal stack.
+func (v *view) at(page int) (exo.Prot, bool) {
+	for _, s := range *v.spans.Load() {
+		if s.lo <= page && page < s.hi {
+			return s.prot, true
+		}
+	}
+	return exo.ProtNone, false
+}
+
+// set makes the pages from lo to hi what prot says; unmap takes them out.
+func (v *view) set(lo, hi int, prot exo.Prot, unmap bool) {
+	var list []span
+	add := func(s span) {
+		if s.lo >= s.hi {
+			return
+		}
+		if k := len(list) - 1; k >= 0 && list[k].hi == s.lo && list[k].prot == s.prot {
+			list[k].hi = s.hi
+			return
+		}
+		list = append(list, s)
+	}
+	placed := unmap
+	for _, s := range *v.spans.Load() {
+		if !placed && s.lo >= lo {
+			add(span{lo, hi, prot})
+			placed = true
+		}
+		add(span{s.lo, min(s.hi, lo), s.prot})
+		if !placed && s.hi > lo {
+			add(span{lo, hi, prot})
+			placed = true
+		}
+		add(span{max(s.lo, hi), s.hi, s.prot})
+	}
+	if !placed {
+		add(span{lo, hi, prot})
+	}
+	v.spans.Store(&list)
+}
+
+// mapped says whether all pages from lo to hi are still mapped.
+func (v *view) mapped(lo, hi int) bool {
+	for _, s := range *v.spans.Load() {
+		if s.lo <= lo && lo < s.hi {
+			lo = s.hi
+		}
+	}
+	return lo >= hi
+}
+
+// handle is called on the signal stack: it says of a fault what can be said without waiting.
+func (v *view) handle(f exo.Fault) exo.Verdict {
+	prot, ok := v.at(f.Page)
+	switch {
+	case !ok, prot == exo.ProtNone, f.Write && prot != exo.ProtWrite:
+		return exo.Decline
+	case v.first+int64(f.Page) >= pagesOf(v.o.size.Load()), v.bad.CompareAndSwap(int64(f.Page)+1, 0):
+		return exo.Bus
+	}
+	return exo.Defer
+}
+
+// fault brings a page in.
+func (v *view) fault(f exo.Fault) bool {
+	v.o.mu.Lock()
+	defer v.o.mu.Unlock()
+	if v.closed {
+		return false
+	}
+	e := v.bringIn(f.Page, f.Write)
+	if e != 0 && e != syscall.EFAULT { // that one handle sees by itself
+		v.bad.Store(int64(f.Page) + 1)
+	}
+	return e == 0
+}
+
+// bringIn makes a page one that may be touched. EFAULT where it may not be.
+func (v *view) bringIn(page int, write bool) syscall.Errno {
+	prot, ok := v.at(page)
+	i := v.first + int64(page)
+	if !ok || prot == exo.ProtNone || write && prot != exo.ProtWrite || i >= pagesOf(v.o.size.Load()) {
+		return syscall.EFAULT
+	}
+	q := exo.Query(page)
+	there := v.apply(&q) && q.Prot() != exo.ProtNone
+	if there && (!write || q.Prot() == exo.ProtWrite) {
+		return 0
+	}
+	if own := v.own[page]; own != nil {
+		return v.enter(page, own, prot, there)
+	}
+	f, e := v.o.page(i)
+	if e != 0 {
+		return e
+	}
+	switch {
+	case !v.shared && write:
+		own := frameFor(v.o, nil, 0)
+		if own == nil {
+			return syscall.ENOMEM
+		}
+		copy(own.bytes(), f.bytes())
+		if v.own == nil {
+			v.own = map[int]*frame{}
+		}
+		v.own[page] = own
+		return v.enter(page, own, prot, false)
+	case !v.shared:
+		prot = exo.ProtRead
+	case prot == exo.ProtWrite && !f.real:
+		if !write && v.o.hole(i) {
+			prot = exo.ProtRead // the first store asks the file for the page
+			break
+		}
+		if e := v.o.allocate(i); e != 0 {
+			return e
+		}
+		f.real = true
+	}
+	return v.enter(page, f, prot, there)
+}
+
+// enter puts a frame at a page; same: it is there, and only its rights change, so that what the processor noted stays.
+func (v *view) enter(page int, f *frame, prot exo.Prot, same bool) syscall.Errno {
+	op := exo.Map(page, f.of.frames, f.i, prot)
+	if same {
+		op = exo.Protect(page, prot)
+	}
+	if !v.apply(&op) {
+		return syscall.ENOMEM
+	}
+	return 0
+}
+
+// apply does one operation.
+func (v *view) apply(op *exo.PageOp) bool {
+	ops := [1]exo.PageOp{*op}
+	failed, err := v.pages.Apply(ops[:])
+	*op = ops[0]
+	return failed == 0 && err == nil
+}
+
+// leave takes what is at a page away, and notes where it was stored to.
+func (v *view) leave(page int) {
+	op := exo.Unmap(page)
+	if v.apply(&op) && op.Written() && v.own[page] == nil {
+		v.o.dirty[v.first+int64(page)] = true
+	}
+}
+
+// forget gives up a private copy.
+func (v *view) forget(page int) {
+	if own := v.own[page]; own != nil {
+		v.leave(page)
+		delete(v.own, page)
+		frames.give(own)
+	}
+}
+
+// writes says whether stores to the view reach the file.
+func (v *view) writes() bool { return v.shared && v.may }
+
+// collect notes which pages from i to j of the file were stored to.
+func (v *view) collect(i, j int64) {
+	if !v.writes() {
+		return
+	}
+	lo, hi := max(i-v.first, 0), min(j-v.first, int64(v.n()))
+	const most = 1 << 15
+	for ; lo < hi; lo += most {
+		n := int(min(hi-lo, most))
+		bits := make([]uint64, (n+63)/64)
+		if v.pages.Dirty(int(lo), n, bits) == 0 {
+			continue
+		}
+		for k := range n {
+			if bits[k/64]>>(k%64)&1 != 0 {
+				v.o.dirty[v.first+lo+int64(k)] = true
+			}
+		}
+	}
+}
+
+// populate brings in what the file has at the pages from lo to hi, as long as there is memory. For a view that stores to its own pages they are not made before they
+// are stored to.
+func (v *view) populate(lo, hi int) {
+	end := min(v.first+int64(hi), pagesOf(v.o.size.Load()))
+	for i := v.first + int64(lo); i < end; {
+		data, e := seek(v.o.raw, i*exo.PageSize, false)
+		if e != 0 {
+			return
+		}
+		i = max(i, data/exo.PageSize)
+		stop := end
+		if hole, e := seek(v.o.raw, data, true); e == 0 {
+			stop = min(end, pagesOf(hole))
+		}
+		for ; i < stop; i++ {
+			prot, ok := v.at(int(i - v.first))
+			if !ok || prot == exo.ProtNone {
+				continue
+			}
+			f := v.o.pages[i]
+			if f == nil && frames.full() {
+				return
+			}
+			f, e := v.o.page(i)
+			if e != 0 {
+				return // who touches it is told
+			}
+			f.real = true
+			if v.bringIn(int(i-v.first), false) != 0 {
+				return
+			}
+		}
+		i = max(i, stop)
+	}
+}
+
+// unmap takes the pages from lo to hi out, for good.
+func (v *view) unmap(lo, hi int) {
+	for p := lo; p < hi; p++ {
+		if v.own[p] != nil {
+			v.forget(p)
+		} else {
+			v.leave(p)
+		}
+	}
+	v.set(lo, hi, exo.ProtNone, true)
+}
