@@ -451,3 +451,45 @@ func TestLinuxDuplicate(t *testing.T) {
 		return err == nil && strings.Contains(out, "dadfailed")
 	})
 }
+
+// TestLinuxConflict: an address that Linux has is not taken (RFC 5227, 2.1), one that nobody has is, and Linux's claim to that one is answered (2.4).
+func TestLinuxConflict(t *testing.T) {
+	e, i := newEnd6(t, 0, 0)
+	claim := func(addr string, how ip.Probing) bool {
+		told := make(chan bool, 1)
+		e.stack.Claim(i, netip.MustParsePrefix(addr+"/24"), how, true, func(ours bool) { told <- ours })
+		select {
+		case ours := <-told:
+			return ours
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nothing was told of %s", addr)
+			return false
+		}
+	}
+	for _, how := range []ip.Probing{ip.Quickly, ip.Fully} {
+		if claim(linuxAddr, how) || e.stack.Host().Local(netip.MustParseAddr(linuxAddr)) {
+			t.Errorf("%d: addresses %v: Linux has one of them", how, i.Addresses())
+		}
+	}
+	const free = "10.9.0.99"
+	if !claim(free, ip.Quickly) || !e.stack.Host().Local(netip.MustParseAddr(free)) {
+		t.Errorf("addresses %v: nobody else has %s", i.Addresses(), free)
+	}
+	before := e.stack.Host().Count(ip.AddressConflict)
+	e.run(t, "address add "+free+"/24 dev tap0")
+	if err := e.ns.Do(func() error { // asks for us by ARP, as who has it
+		c, err := (&net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(free)}}).Dial("udp", ourAddr+":9")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.Write([]byte("x"))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	e.until(t, "conflict", func() bool { return e.stack.Host().Count(ip.AddressConflict) > before })
+	if !e.stack.Host().Local(netip.MustParseAddr(free)) {
+		t.Error("the address was given up")
+	}
+}

@@ -69,6 +69,12 @@ func (s *Stack) AddAddress6(i *ip.Interface, p netip.Prefix) {
 	s.armHost()
 }
 
+// Claim gives an interface an address of IPv4, once nobody else is found to have it: see [ip.Host.Claim].
+func (s *Stack) Claim(i *ip.Interface, p netip.Prefix, how ip.Probing, keep bool, told func(ours bool)) {
+	s.host.Claim(s.now(), i, p, how, keep, told)
+	s.timers.arm(&s.hostTick, s.host.Deadline())
+}
+
 // Changed has f called after addresses, or what routers tell, have changed. f must not wait, nor change anything itself.
 func (s *Stack) Changed(f func()) { s.told.Store(&f) }
 
@@ -270,6 +276,6 @@ func (s *Stack) armHost() { s.timers.arm(&s.hostTick, s.now().Add(hostEvery)) }
 func (s *Stack) tickHost(now tick.Time) {
 	s.host.Tick(now)
 	if d := s.host.Deadline(); d != 0 {
-		s.timers.arm(&s.hostTick, max(d, now.Add(hostEvery/10)))
+		s.timers.arm(&s.hostTick, max(d, now.Add(hostEvery/100)))
 	}
 }

@@ -76,6 +76,7 @@ type Interface struct {
 
 	host      *Host
 	addresses []netip.Prefix // Host.mu; the slice is replaced, never changed
+	claims    []claim        // of those of IPv4
 	groups    map[netip.Addr]*membership
 	queriers  [2]querier // of IPv4 and IPv6
 	neighbour map[netip.Addr]*neighbour
@@ -111,27 +112,25 @@ func (i *Interface) Addresses() []netip.Prefix {
 	return i.addresses
 }
 
-// AddAddress gives an interface an address. What is in its prefix is reached by the link. The address is announced to the link (RFC 5227, 2.3).
+// AddAddress gives an interface an address at once. What is in its prefix is reached by the link. One of IPv4 is announced to the link, and defended (RFC 5227, 2.3 and 2.4 (c)).
 func (h *Host) AddAddress(now tick.Time, i *Interface, p netip.Prefix) {
-	h.mu.Lock()
-	if slices.Contains(i.addresses, p) {
-		h.mu.Unlock()
+	if p.Addr().Is4() && !i.Loopback {
+		if !slices.Contains(i.Addresses(), p) {
+			h.Claim(now, i, p, Not, true, nil)
+		}
 		return
 	}
-	i.addresses = append(slices.Clip(i.addresses), p)
-	h.gen.Add(1)
+	h.mu.Lock()
+	h.own(i, p)
 	h.mu.Unlock()
-	if p.Addr().Is4() && !i.Loopback {
-		h.announce(now, i, p.Addr())
-	}
 	h.tell()
 }
 
-// RemoveAddress takes it away again.
+// RemoveAddress takes it away again, or ends the claim to it.
 func (h *Host) RemoveAddress(i *Interface, p netip.Prefix) {
 	h.mu.Lock()
-	i.addresses = slices.DeleteFunc(slices.Clone(i.addresses), func(q netip.Prefix) bool { return p == q })
-	h.gen.Add(1)
+	i.disclaim(p)
+	h.disown(i, p)
 	h.mu.Unlock()
 	h.tell()
 }

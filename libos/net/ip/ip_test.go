@@ -378,6 +378,57 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestCards: of two cards that reach a destination the one is taken that has the source, else that with the lower metric; a longer prefix goes before both, and one that was
+// asked for before all.
+func TestCards(t *testing.T) {
+	a, _ := two(memwire.Options{})
+	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
+	x, y := memwire.New(memwire.Options{})
+	_ = y
+	eth1 := a.Attach(x, false)
+	a.AddAddress(1, eth1, prefix("10.1.0.1/24"))
+	a.AddRoute(Route{Prefix: prefix("0.0.0.0/0"), Gateway: addr("10.1.0.254"), Interface: eth1, Metric: 3})
+	a.AddRoute(Route{Prefix: prefix("0.0.0.0/0"), Gateway: addr("10.0.0.254"), Interface: a.eth, Metric: 2})
+	a.AddRoute(Route{Prefix: prefix("8.8.0.0/16"), Gateway: addr("10.1.0.253"), Interface: eth1, Metric: 3})
+	for _, i := range []*Interface{a.eth, eth1} {
+		a.Enable6(1, i, false)
+	}
+	a.AddAddress6(1, a.eth, prefix("fd00::1/64"))
+	a.AddAddress6(1, eth1, prefix("fd01::1/64"))
+	run(1, tick.Time(10*time.Second), a)
+	a.AddRoute(Route{Prefix: prefix("::/0"), Gateway: addr("fd01::fe"), Interface: eth1, Metric: 3})
+	a.AddRoute(Route{Prefix: prefix("::/0"), Gateway: addr("fd00::fe"), Interface: a.eth, Metric: 2})
+	none := ""
+	for _, x := range []struct {
+		dst, src string
+		by       *Interface
+		hop, own string
+	}{
+		{"9.9.9.9", none, nil, "10.0.0.254", "10.0.0.1"},
+		{"9.9.9.9", "10.0.0.1", nil, "10.0.0.254", "10.0.0.1"},
+		{"9.9.9.9", "10.1.0.1", nil, "10.1.0.254", "10.1.0.1"},
+		{"9.9.9.9", none, eth1, "10.1.0.254", "10.1.0.1"},
+		{"8.8.8.8", none, nil, "10.1.0.253", "10.1.0.1"},
+		{"8.8.8.8", "10.0.0.1", nil, "10.1.0.253", "10.0.0.1"},
+		{"8.8.8.8", none, a.eth, "10.0.0.254", "10.0.0.1"},
+		{"10.1.0.7", none, nil, "10.1.0.7", "10.1.0.1"},
+		{"10.0.0.7", "10.1.0.1", nil, "10.0.0.7", "10.1.0.1"},
+		{"2001:db8::1", none, nil, "fd00::fe", "fd00::1"},
+		{"2001:db8::1", "fd01::1", nil, "fd01::fe", "fd01::1"},
+		{"2001:db8::1", none, eth1, "fd01::fe", "fd01::1"},
+		{"fd01::7", none, nil, "fd01::7", "fd01::1"},
+	} {
+		var src netip.Addr
+		if x.src != none {
+			src = addr(x.src)
+		}
+		p, err := a.Path(tick.Time(10*time.Second), addr(x.dst), src, x.by, 0)
+		if err != nil || p.hop != addr(x.hop) || p.Src != addr(x.own) {
+			t.Errorf("to %s from %q: by %v from %v, %v; want by %s from %s", x.dst, x.src, p.hop, p.Src, err, x.hop, x.own)
+		}
+	}
+}
+
 // TestFragmentAttacks shows that overlaps kill a packet, that floods stay in bounds and that time clears what is left.
 func TestFragmentAttacks(t *testing.T) {
 	pool := buf.NewPool("f", 256, 1<<14, buf.Heap)

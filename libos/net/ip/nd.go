@@ -351,7 +351,7 @@ func (h *Host) redirected(now tick.Time, p *Packet, m []byte, mac link.MAC, has 
 	}
 	i := p.Interface
 	h.mu.Lock()
-	by, hop, err := h.route6(dst, i)
+	by, hop, err := h.route6(dst, nil, i)
 	if err != nil || by != i || hop != p.Src || h.local(dst) != nil {
 		h.mu.Unlock()
 		return false

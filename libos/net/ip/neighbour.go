@@ -168,11 +168,11 @@ func (h *Host) inputARP(now tick.Time, i *Interface, f *link.Frame) {
 		return // our own, come back
 	}
 	h.mu.Lock()
-	ours, conflict := false, false
+	ours := false
 	for _, a := range i.addresses {
 		ours = ours || a.Addr() == target
-		conflict = conflict || a.Addr() == sender
 	}
+	conflict, defend, tell := h.conflict(now, i, sender, target)
 	var free []waiting
 	if !conflict && !sender.IsUnspecified() && !sender.IsMulticast() && sender != limitedBroadcast {
 		// Only who asks for us is entered: gossip would let a stranger fill the table.
@@ -181,11 +181,11 @@ func (h *Host) inputARP(now tick.Time, i *Interface, f *link.Frame) {
 	h.mu.Unlock()
 	if conflict {
 		h.count(AddressConflict)
-		h.mu.Lock()
-		defend := h.answers.allow(now)
-		h.mu.Unlock()
 		if defend {
-			h.announce(now, i, sender) // RFC 5227, 2.4 (c): it is ours, and stays so
+			h.announce(now, i, sender)
+		}
+		for _, f := range tell {
+			f()
 		}
 		return
 	}
@@ -261,15 +261,16 @@ func (h *Host) Deadline() tick.Time {
 		for _, n := range i.neighbour {
 			d = tick.Sooner(d, n.asks())
 		}
-		d = tick.Sooner(tick.Sooner(d, i.deadline6()), i.deadlineGroups())
+		d = tick.Sooner(tick.Sooner(tick.Sooner(d, i.deadline6()), i.deadlineGroups()), i.deadlineClaims())
 	}
 	return d
 }
 
-// Tick asks again for neighbours that have not answered, gives up what has waited too long, and tells routers what they are to know.
+// Tick asks again for neighbours that have not answered, gives up what has waited too long, tells routers what they are to know, and takes claimed addresses on.
 func (h *Host) Tick(now tick.Time) {
 	var asks []ask
 	var lost []unanswered
+	var tell []func()
 	changed := false
 	h.mu.Lock()
 	for n := h.fragments.expire(now); n > 0; n-- {
@@ -280,6 +281,7 @@ func (h *Host) Tick(now tick.Time) {
 		var c bool
 		asks, c = h.tick6(now, i, asks)
 		asks = h.tickGroups(now, i, asks)
+		asks, tell = h.tickClaims(now, i, asks, tell)
 		changed = changed || c
 	}
 	h.mu.Unlock()
@@ -291,6 +293,9 @@ func (h *Host) Tick(now tick.Time) {
 	}
 	if changed {
 		h.tell()
+	}
+	for _, f := range tell {
+		f()
 	}
 }
 

@@ -15,7 +15,8 @@ type Route struct {
 	Prefix    netip.Prefix
 	Gateway   netip.Addr // a neighbour on the interface's link
 	Interface *Interface
-	Metric    int // of two routes to one prefix the lower one counts
+	Metric    int  // of two routes to one prefix the lower one counts
+	Leased    bool // a DHCP server has told of it
 }
 
 // AddRoute enters a route. One for the same prefix, interface and metric is replaced.
@@ -92,7 +93,10 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 	}
 	if !p.bound {
 		if p.Src = by.source(p.Dst, hop); !p.Src.IsValid() {
-			return ErrNoSource
+			if p.Dst.Is4() {
+				return ErrNoRoute // the interface's address is still asked about, or somebody else has it
+			}
+			return ErrNoSource // as Linux says of IPv6
 		}
 	}
 	p.Interface, p.hop = by, hop
@@ -147,8 +151,12 @@ func (h *Host) route(dst, src netip.Addr, bound bool, want *Interface) (*Interfa
 		}
 		return nil, none, ErrNoRoute
 	}
+	var own *Interface // who has the source knows best how to reach what is reached by several (RFC 6724, 5, rule 5; RFC 8028 has why)
+	if bound {
+		own = h.local(src)
+	}
 	if dst.Is6() {
-		return h.route6(dst, want)
+		return h.route6(dst, own, want)
 	}
 	best := -1
 	var by *Interface
@@ -157,23 +165,38 @@ func (h *Host) route(dst, src netip.Addr, bound bool, want *Interface) (*Interfa
 			continue
 		}
 		for _, p := range i.addresses {
-			if p.Bits() > best && p.Contains(dst) {
+			if p.Contains(dst) && (p.Bits() > best || p.Bits() == best && i == own) {
 				best, by = p.Bits(), i
 			}
 		}
 	}
-	for _, r := range h.routes {
-		if r.Prefix.Bits() <= best {
-			break // sorted: what is on a link goes before routes of the same length
-		}
-		if r.Prefix.Contains(dst) && (want == nil || r.Interface == want) {
-			return r.Interface, r.Gateway, nil
-		}
+	if r := h.routed(dst, best, own, want); r != nil {
+		return r.Interface, r.Gateway, nil
 	}
 	if by == nil {
 		return nil, none, ErrNoRoute
 	}
 	return by, dst, nil
+}
+
+// routed finds the route for a destination, one of more bits than least; of equal ones own's, then that of the lowest metric. mu held.
+func (h *Host) routed(dst netip.Addr, least int, own, want *Interface) (best *Route) {
+	for k := range h.routes { // sorted
+		r := &h.routes[k]
+		if r.Prefix.Bits() <= least || best != nil && r.Prefix.Bits() < best.Prefix.Bits() {
+			break // what is on a link goes before routes of the same length
+		}
+		if !r.Prefix.Contains(dst) || want != nil && r.Interface != want {
+			continue
+		}
+		if own == nil || r.Interface == own {
+			return r
+		}
+		if best == nil {
+			best = r
+		}
+	}
+	return best
 }
 
 // forGroup picks the interface for a packet to many: the one that was named, or has the source, or the default route, or the first one.

@@ -312,7 +312,7 @@ func until(now tick.Time, life time.Duration) tick.Time {
 }
 
 // route6 finds the interface and the neighbour for a destination that is not ours: RFC 4861, 5.2. mu held.
-func (h *Host) route6(dst netip.Addr, want *Interface) (*Interface, netip.Addr, error) {
+func (h *Host) route6(dst netip.Addr, own, want *Interface) (*Interface, netip.Addr, error) {
 	var none netip.Addr
 	if dst.IsLinkLocalUnicast() && want == nil {
 		// Without a zone: the one card there is, as nobody can mean another.
@@ -332,7 +332,7 @@ func (h *Host) route6(dst netip.Addr, want *Interface) (*Interface, netip.Addr, 
 			continue
 		}
 		for _, o := range i.six.onLink {
-			if o.prefix.Bits() > best && o.prefix.Contains(dst) {
+			if o.prefix.Contains(dst) && (o.prefix.Bits() > best || o.prefix.Bits() == best && i == own) {
 				best, by = o.prefix.Bits(), i
 			}
 		}
@@ -340,10 +340,8 @@ func (h *Host) route6(dst netip.Addr, want *Interface) (*Interface, netip.Addr, 
 	if to, ok := h.redirects[dst]; ok && by == nil && (want == nil || to.by == want) {
 		return to.by, to.hop, nil
 	}
-	for _, r := range h.routes {
-		if r.Prefix.Addr().Is6() && r.Prefix.Bits() > best && r.Prefix.Contains(dst) && (want == nil || r.Interface == want) {
-			return r.Interface, r.Gateway, nil
-		}
+	if r := h.routed(dst, best, own, want); r != nil {
+		return r.Interface, r.Gateway, nil
 	}
 	if by != nil {
 		return by, dst, nil
@@ -354,7 +352,12 @@ func (h *Host) route6(dst netip.Addr, want *Interface) (*Interface, netip.Addr, 
 			continue
 		}
 		for k := range i.six.routers {
-			if r := &i.six.routers[k]; first == nil || r.before(first) {
+			r := &i.six.routers[k]
+			better := first == nil || r.before(first)
+			if first != nil && (r.failed == 0) == (first.failed == 0) && (i == own) != (by == own) {
+				better = i == own
+			}
+			if better {
 				first, by = r, i
 			}
 		}
