@@ -33,9 +33,15 @@ func startWeb(t *testing.T, m machine) *web {
 // startWebOn is startWeb with a card of the caller's choice, which is called nic.
 func startWebOn(t *testing.T, m machine, card string) *web {
 	t.Helper()
+	return startWebWith(t, m, card, "")
+}
+
+// startWebWith is startWebOn with more options of QEMU's network.
+func startWebWith(t *testing.T, m machine, card, options string) *web {
+	t.Helper()
 	tcp, udp := freePort(t, "tcp"), freePort(t, "udp")
 	m.more = append(m.more, "-global", "virtio-mmio.force-legacy=false",
-		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:%s-:8080,hostfwd=udp:%s-:7", tcp, udp), "-device", card+",id=nic,netdev=net")
+		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:%s-:8080,hostfwd=udp:%s-:7", tcp, udp)+options, "-device", card+",id=nic,netdev=net")
 	w := &web{boot: start(t, "web", m), url: "http://" + tcp, udp: udp}
 	w.client.Transport = &http.Transport{MaxIdleConnsPerHost: 100}
 	w.ready(t)
@@ -182,6 +188,12 @@ func TestNetworkConfiguration(t *testing.T) {
 		}
 		w.end(t)
 	}
+	// The DHCP server says what the machine is called.
+	w := startWebWith(t, machine{}, "virtio-net-device", ",hostname=from-dhcp")
+	if got := w.get(t, "/interfaces"); !strings.Contains(got, "called from-dhcp <nil>") {
+		t.Errorf("the name of the DHCP server: %s", got)
+	}
+	w.end(t)
 	// A machine with a card that nobody answers on, and one whose command line is wrong: the program starts, and a line says what is missing.
 	for words, want := range map[string]string{"": "no DHCP server has answered on eth0 yet", "ip=nonsense": "libos/net: ip=nonsense: want dhcp, off, or an address"} {
 		b := start(t, "web", machine{words: words, more: []string{"-global", "virtio-mmio.force-legacy=false", "-netdev", "hubport,hubid=0,id=net", "-device", "virtio-net-device,netdev=net"}})

@@ -259,13 +259,18 @@ func (s *Stack) ListenUDP(a netip.AddrPort) (*Packets, error) {
 	return p, nil
 }
 
-// ReadFrom waits for a datagram.
-func (p *Packets) ReadFrom(b []byte) (n int, from netip.AddrPort, err error) {
-	var d Datagram
+// Recv waits for a datagram.
+func (p *Packets) Recv(b []byte) (n int, d Datagram, err error) {
 	err = p.wake.until(&p.read, func() (err error) {
 		n, d, err = p.TryRecv(b, false)
 		return err
 	})
+	return n, d, err
+}
+
+// ReadFrom is Recv for who wants no more than who has sent it.
+func (p *Packets) ReadFrom(b []byte) (n int, from netip.AddrPort, err error) {
+	n, d, err := p.Recv(b)
 	return n, d.From, err
 }
 

@@ -18,14 +18,42 @@ func Umask(m uint32) uint32 { return atomic.SwapUint32(&mask, m&0o777) }
 // Mask is the file mode creation mask.
 func Mask() uint32 { return atomic.LoadUint32(&mask) }
 
+// named is the image's name if it has another one than at first.
+var named atomic.Pointer[[65]byte]
+
+// HostName is what the image calls itself.
+func HostName() string {
+	var u Utsname
+	Uname(&u)
+	n := 0
+	for u[1][n] != 0 {
+		n++
+	}
+	return string(u[1][:n])
+}
+
+// SetHostName changes that, to 64 bytes of name at most.
+func SetHostName(name string) {
+	var b [65]byte
+	copy(b[:64], name)
+	named.Store(&b)
+}
+
 // Utsname is struct utsname.
 type Utsname [6][65]byte
 
 // Uname is uname(2). It says Linux, because a program built with GOOS=linux may ask; the release tells the truth.
 func Uname(u *Utsname) {
+	const fields = "Linux\x00hardtack\x006.1.0-hardtack\x00#1 SMP PREEMPT Hardtack\x00" + machine + "\x00(none)"
 	*u = Utsname{}
-	for i, s := range [...]string{"Linux", "hardtack", "6.1.0-hardtack", "#1 SMP PREEMPT Hardtack", machine, "(none)"} {
-		copy(u[i][:], s)
+	i, n := 0, 0
+	for _, c := range []byte(fields) {
+		if u[i][n], n = c, n+1; c == 0 {
+			i, n = i+1, 0
+		}
+	}
+	if p := named.Load(); p != nil {
+		u[1] = *p
 	}
 }
 

@@ -125,10 +125,16 @@ func Source(n int) ([]byte, uint64) {
 	return f.Bytes()[:n], uint64(f.Base())
 }
 
-// Open takes all cards of the machine. Those that cannot be taken are told of in err; the others work.
-func Open(limit int) (cards []*Card, err error) {
-	for i, p := range nic.Places() {
-		c, e := open(p, fmt.Sprintf("eth%d", i), limit)
+// Open takes the cards of the machine, eth0 and so on, but for those to be left out. Those that cannot be taken are told of in err; the others work. Received frames lie in limit
+// blocks at most, of all cards together; a card has blocks for one pair of queues at least.
+func Open(limit int, leaveOut func(name string) bool) (cards []*Card, err error) {
+	places := nic.Places()
+	for i, p := range places {
+		name := fmt.Sprintf("eth%d", i)
+		if leaveOut(name) {
+			continue
+		}
+		c, e := open(p, name, max(limit/len(places), blocksAPair))
 		if e != nil {
 			err = errors.Join(err, e)
 			continue

@@ -19,7 +19,7 @@ var (
 	ErrTimeExceeded        = errors.New("ip: time to live exceeded")
 	ErrParameter           = errors.New("ip: a router found fault with a header")
 	ErrNoNeighbour         = errors.New("ip: no station on the link has the address") // no ICMP error: the host itself found out
-	ErrMTU                 = errors.New("ip: too large for the path") // Error.MTU tells how large it may be
+	ErrMTU                 = errors.New("ip: too large for the path")                 // Error.MTU tells how large it may be
 )
 
 // An Error is what became of a packet that we sent.

@@ -8,6 +8,19 @@ import "github.com/hardtack-os/hardtack/libos/net/buf"
 // MAC is an Ethernet address (IEEE 802.3, 3.2.3).
 type MAC [6]byte
 
+// String writes it as 52:54:00:12:34:56.
+func (m MAC) String() string {
+	const digits = "0123456789abcdef"
+	b := make([]byte, 0, 17)
+	for i, x := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, digits[x>>4], digits[x&15])
+	}
+	return string(b)
+}
+
 // Broadcast is the address of all stations.
 var Broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 

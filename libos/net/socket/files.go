@@ -5,22 +5,20 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
 )
 
-// hostName is what the image calls itself: uname(2) says the same.
-const hostName = "hardtack"
-
 // What programs look for in /etc: Go's resolver reads both, and again when their time of change is another.
 func init() {
-	memfile.Provide("/etc/hosts", memfile.File{Contents: hosts, Changed: func() int64 { return 1 }})
+	memfile.Provide("/etc/hosts", memfile.File{Contents: hosts, Changed: changed})
 	memfile.Provide("/proc/net/dump", memfile.File{Contents: netDump, Changed: func() int64 { return 1 }})
 	memfile.Provide("/etc/resolv.conf", memfile.File{Contents: resolvConf, Changed: changed})
 }
 
 // hosts is hosts(5): the names that need no server.
 func hosts() []byte {
-	return []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + hostName + "\n")
+	return []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + posix.HostName() + "\n")
 }
 
 // netDump is what inet.Stack.Dump writes, for who looks at a running program's network: connections, listeners, what was dropped and why.

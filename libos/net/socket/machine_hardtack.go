@@ -17,9 +17,9 @@ const (
 
 func init() {
 	memory = card.Source
-	openCards = func() (devices []link.Device, err error) {
+	openCards = func(leaveOut func(name string) bool) (devices []link.Device, err error) {
 		total, _ := posix.Memory()
-		cards, err := card.Open(min(max(int(total/16/blockSize), leastBlocks), mostBlocks))
+		cards, err := card.Open(min(max(int(total/16/blockSize), leastBlocks), mostBlocks), leaveOut)
 		for _, c := range cards {
 			devices = append(devices, c)
 		}

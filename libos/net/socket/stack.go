@@ -3,7 +3,6 @@ package socket
 import (
 	"crypto/rand"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net"
 	"github.com/hardtack-os/hardtack/libos/net/ip"
 	"github.com/hardtack-os/hardtack/libos/net/link"
+	"github.com/hardtack-os/hardtack/libos/net/setup"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
 	"github.com/hardtack-os/hardtack/libos/posix"
 )
@@ -38,134 +38,143 @@ var theStack atomic.Pointer[inet.Stack]
 
 // The machine's side; nil, as hosted: there is none.
 var (
-	openCards func() ([]link.Device, error)
+	openCards func(leaveOut func(name string) bool) ([]link.Device, error)
 	memory    func(n int) (mem []byte, phys uint64)
 )
 
-// known is what was learnt of name servers.
-var known atomic.Pointer[resolver]
-
-// bringUp sets the cards up as the command line says. What is wrong is told on the console, and the program starts all the same: it finds no network, and gets the
-// errors that Linux gives.
+// bringUp sets the cards up as the command line says. It parks until they have their addresses, or firstLease is over. What is wrong is told on the console, and the program
+// starts all the same: it finds no network, and gets the errors that Linux gives.
 func bringUp(s *inet.Stack) {
 	if openCards == nil {
 		return
 	}
 	word, _ := exo.Setting("ip")
-	n, err := parseNetwork(word)
+	plan, err := setup.Parse(word)
 	if err != nil {
 		println("libos/net:", err.Error())
 		return
 	}
-	if n.off {
+	if plan.AllOff() {
 		return
 	}
-	cards, err := openCards()
+	cards, err := openCards(plan.Off)
 	if err != nil {
 		println("libos/net:", err.Error())
 	}
-	for i, c := range cards {
-		iface := s.Attach(c)
-		if i > 0 {
-			continue // a second card is the program's to use, by package inet
+	var b bringing
+	s.Changed(relearn)
+	for _, c := range cards {
+		info := c.Info()
+		how := plan.For(info.Name, info.MAC.String())
+		if how.Off {
+			c.Close()
+			continue
 		}
-		configured.Store(&nameSource{servers: n.servers, search: n.search})
-		s.Changed(relearn)
-		relearn()
-		s.Enable6(iface, n.slaac)
-		static(s, iface, &n)
-		if n.dhcp {
-			lease(s, iface)
-		}
+		b.card(s, s.Attach(c), how)
+	}
+	relearn()
+	b.wait()
+}
+
+// A bringing is what is waited for while cards are set up.
+type bringing struct {
+	cards   []*upcoming
+	leases  *leases
+	slowly  bool // somebody asks for as long as RFC 5227 says
+	servers nameSource
+}
+
+// An upcoming card gets its addresses of IPv4.
+type upcoming struct {
+	name string
+	dhcp bool
+	left atomic.Int32  // addresses of which it is not known yet whether it gets them
+	done chan struct{} // closed when there are none
+}
+
+func (u *upcoming) got() {
+	if u.left.Add(-1) == 0 {
+		close(u.done)
 	}
 }
 
-// static gives an interface the addresses and routes that n says.
-func static(s *inet.Stack, i *ip.Interface, n *network) {
-	h := s.Host()
-	for _, p := range n.addresses {
+// card begins to set one up.
+func (b *bringing) card(s *inet.Stack, i *ip.Interface, c setup.Card) {
+	b.servers.servers = append(b.servers.servers, c.Servers...)
+	b.servers.search = append(b.servers.search, c.Search...)
+	configured.Store(&b.servers)
+	s.Enable6(i, c.SLAAC)
+	u := &upcoming{name: i.Info.Name, dhcp: c.DHCP, done: make(chan struct{})}
+	u.left.Store(1)
+	for _, p := range c.Addresses {
 		if p.Addr().Is6() {
 			s.AddAddress6(i, p)
-		} else {
-			h.AddAddress(now(), i, p)
+			continue
 		}
+		u.left.Add(1)
+		claim(s, i, p, c.Probe, u.got)
 	}
-	for _, g := range n.gateways {
+	for _, g := range c.Gateways {
 		all := netip.IPv4Unspecified()
 		if g.Is6() {
 			all = netip.IPv6Unspecified()
 		}
-		h.AddRoute(ip.Route{Prefix: netip.PrefixFrom(all, 0), Gateway: g, Interface: i})
+		s.Host().AddRoute(ip.Route{Prefix: netip.PrefixFrom(all, 0), Gateway: g, Interface: i, Metric: i.Index})
 	}
-}
-
-// A nameSource is name servers and the like from one source.
-type nameSource struct {
-	servers []netip.Addr
-	search  []string
-	times   []netip.Addr // time servers
-}
-
-// TimeServers gives those that the lease names (RFC 2132, 8.3): libos/net/ntp asks them where it is told so. It waits, as a first socket does, until the card is configured.
-func TimeServers() []netip.Addr {
-	stack()
-	if l := leased.Load(); l != nil {
-		return l.times
-	}
-	return nil
-}
-
-// Where they come from, beside routers: the command line and a lease.
-var configured, leased atomic.Pointer[nameSource]
-
-// relearning keeps what is known in order: changes may come on several goroutines.
-var relearning sync.Mutex
-
-// relearn puts together what is known of name servers, and notes when that has changed.
-func relearn() {
-	relearning.Lock()
-	defer relearning.Unlock()
-	var r resolver
-	all := []*nameSource{configured.Load(), leased.Load()}
-	if s := theStack.Load(); s != nil {
-		servers, search := s.Host().Learned()
-		all = append(all, &nameSource{servers: servers, search: search})
-	}
-	for _, x := range all {
-		if x == nil {
-			continue
+	if c.DHCP {
+		if b.leases == nil {
+			b.leases = newLeases(s)
 		}
-		r.servers = append(r.servers, x.servers...)
-		for _, d := range x.search {
-			if !slices.Contains(r.search, d) {
-				r.search = append(r.search, d)
+		u.left.Add(1)
+		b.leases.add(i, c.Probe, u.got)
+	}
+	u.got()
+	b.cards = append(b.cards, u)
+	b.slowly = b.slowly || c.Probe == ip.Fully
+}
+
+// claim gives an interface an address of the command line. One that somebody else has is asked for again, once a minute (RFC 5227, 2.1.1); one that is ours stays so.
+func claim(s *inet.Stack, i *ip.Interface, p netip.Prefix, how ip.Probing, settled func()) {
+	const again = time.Minute
+	s.Claim(i, p, how, true, func(ours bool) {
+		settled()
+		if !ours {
+			println("libos/net: somebody else has the address " + p.Addr().String() + ": " + i.Info.Name + " goes without it")
+			time.AfterFunc(again, func() { claim(s, i, p, how, func() {}) })
+		}
+	})
+}
+
+// firstLease is how long a program's start waits for addresses. Later answers count, too. fullProbe is how much longer where RFC 5227 is followed to the letter.
+const (
+	firstLease = 3 * time.Second
+	fullProbe  = 7 * time.Second
+)
+
+// wait waits until every card has what it is to have.
+func (b *bringing) wait() {
+	if b.leases != nil {
+		go b.leases.run()
+	}
+	most := firstLease
+	if b.slowly {
+		most += fullProbe
+	}
+	over := time.NewTimer(most)
+	defer over.Stop()
+	late := false
+	for _, u := range b.cards {
+		if !late {
+			select {
+			case <-u.done:
+				continue
+			case <-over.C:
+				late = true
 			}
 		}
-	}
-	old := known.Load()
-	if old != nil && slices.Equal(old.servers, r.servers) && slices.Equal(old.search, r.search) {
-		return
-	}
-	if r.changed = time.Now().Unix(); old != nil {
-		r.changed = max(r.changed, old.changed+1) // who looks at the time sees two changes within a second, too
-	}
-	known.Store(&r)
-}
-
-// learn notes what a lease says of servers.
-func learn(l *nameSource) {
-	leased.Store(l)
-	relearn()
-}
-
-func init() {
-	interfaces = listInterfaces
-	resolvers = func() resolver {
-		stack() // waits until the first card is configured: a program whose first act is to look up a name asks whom the network names
-		if r := known.Load(); r != nil {
-			return *r
+		if u.left.Load() > 0 && u.dhcp {
+			println("libos/net: no DHCP server has answered on " + u.name + " yet: the program starts without an address (--ip gives one)")
 		}
-		return resolver{changed: 1}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 // etc makes the files that programs look for in /etc. What --files put there is in their place.
 func etc() {
 	for name, text := range map[string]string{
-		"hostname":      uname(1) + "\n",
 		"passwd":        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
 		"group":         "root:x:0:\nnogroup:x:65534:\n",
 		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
@@ -19,6 +18,7 @@ func etc() {
 	} {
 		Root.Provide("etc/"+name, func() []byte { return []byte(text) }, nil)
 	}
+	Root.Provide("etc/hostname", func() []byte { return []byte(uname(1) + "\n") }, nil)
 	memfile.To(func(name string, f memfile.File) {
 		if file, ok := strings.CutPrefix(name, "/proc/net/"); ok {
 			network.Lock()

@@ -164,6 +164,15 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		return times(user.At[syscall.Tms](a[0])), 0
 
 	// Who and where.
+	case syscall.SYS_SETHOSTNAME:
+		if int32(a[1]) < 0 || int32(a[1]) > 64 {
+			return 0, syscall.EINVAL
+		}
+		p, e := user.Bytes(a[0], a[1])
+		if e == 0 {
+			posix.SetHostName(string(p))
+		}
+		return 0, e
 	case syscall.SYS_GETPGID, syscall.SYS_GETSID:
 		if a[0] > posix.PID {
 			return 0, syscall.ESRCH

@@ -64,6 +64,8 @@ func main() {
 			addrs, err := i.Addrs()
 			fmt.Fprintln(w, i.Index, i.Name, i.Flags, i.MTU, i.HardwareAddr, addrs, err)
 		}
+		name, err3 := os.Hostname()
+		fmt.Fprintln(w, "called", name, err3)
 		b, err2 := os.ReadFile("/etc/resolv.conf")
 		fmt.Fprintf(w, "%s %v %v", b, err, err2)
 	})

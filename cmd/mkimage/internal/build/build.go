@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
@@ -85,14 +84,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 func (p *Program) Recipe(args, env []string) Recipe {
 	var line cmdline.Line
 	line.Add("name", p.Name)
-	if p.Settings.IP != "" {
-		line.Add("ip", p.Settings.IP)
-	}
-	if len(p.Settings.NTP) > 0 {
-		line.Add("ntp", strings.Join(p.Settings.NTP, ","))
-	}
-	if word, err := p.Settings.DisksWord(); err == nil && word != "" { // Check has looked at it
-		line.Add("disks", word)
+	words, _ := p.Settings.Words() // Check has looked at them
+	for _, w := range words {
+		line.Add(w.Key, w.Value)
 	}
 	line.Program(args, env)
 	return Recipe{

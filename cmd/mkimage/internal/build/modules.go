@@ -38,6 +38,9 @@ const (
 	// NTPModule is for --ntp.
 	NTPModule = inject.ModulePath + "/libos/net/ntp"
 
+	// HostNameModule is for --hostname.
+	HostNameModule = inject.ModulePath + "/libos/hostname"
+
 	defaultVM = "buddy" // the frame allocator, below libos/vm
 
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host
@@ -68,6 +71,9 @@ func Modules(s config.Settings) ([]string, error) {
 	}
 	if s.TraceCalls || s.MissingCalls {
 		modules = append(modules, traceModule)
+	}
+	if s.HostName != "" {
+		modules = append(modules, HostNameModule)
 	}
 	if len(s.NTP) > 0 {
 		if s.Sockets == config.Off {

@@ -97,24 +97,21 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	}
 	var line cmdline.Line
 	line.Program(s.Args, s.Env)
-	if s.IP != "" {
-		line.Add("ip", s.IP)
+	if s.NTP != nil && !slices.Contains(modules, build.NTPModule) {
+		return fmt.Errorf("%s was built without --ntp: only an image that was built with it can be told other servers", name)
 	}
-	if s.NTP != nil {
-		if !slices.Contains(modules, build.NTPModule) {
-			return fmt.Errorf("%s was built without --ntp: only an image that was built with it can be told other servers", name)
-		}
-		line.Add("ntp", strings.Join(s.NTP, ","))
+	if s.HostName != "" && !slices.Contains(modules, build.HostNameModule) {
+		return fmt.Errorf("%s was built without --hostname: only an image that was built with it can be called otherwise", name)
 	}
-	if len(s.Disks)+len(s.Mounts) > 0 {
-		if !slices.Contains(modules, build.VolumesModule) {
-			return fmt.Errorf("%s was built without volumes: build it with --disk or --mount", name)
-		}
-		word, err := s.DisksWord()
-		if err != nil {
-			return err
-		}
-		line.Add("disks", word)
+	if len(s.Disks)+len(s.Mounts) > 0 && !slices.Contains(modules, build.VolumesModule) {
+		return fmt.Errorf("%s was built without volumes: build it with --disk or --mount", name)
+	}
+	words, err := s.Words()
+	if err != nil {
+		return err
+	}
+	for _, w := range words {
+		line.Add(w.Key, w.Value)
 	}
 	trace(&line, settings)
 	if n := len(line.String()); n > qemu.MaxAppend {

@@ -35,7 +35,7 @@ QEMU. The program has one console: its standard error comes out with its output.
 	}
 	s.add(cmd)
 	cmd.Flags().BoolVar(&gdb, "gdb", false, "wait for a debugger and print the command that attaches it")
-	cmd.Flags().StringVar(&capture, "pcap", "", "write what goes over the network card to this `file`, for Wireshark or tcpdump")
+	cmd.Flags().StringVar(&capture, "pcap", "", "write what goes over the network card to this `file`, for Wireshark or tcpdump; what goes over a second one to file.eth1, and so on")
 	return cmd
 }
 
@@ -66,7 +66,7 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, captur
 		return err
 	}
 	if capture != "" {
-		if m.Net == "" || m.Net == config.NetNone {
+		if !m.HasCard() {
 			return fmt.Errorf("--pcap: the machine has no network card; give it one by --net user")
 		}
 		m.Pcap = capture
@@ -129,14 +129,14 @@ func setNetwork(m *qemu.Machine, s config.Settings, sockets bool) error {
 		return err
 	}
 	m.Net = s.Net
-	if m.Net == "" && sockets {
-		m.Net = config.NetUser
+	if m.Net == nil && sockets {
+		m.Net = []string{config.NetUser}
 	}
-	if len(ports) > 0 && m.Net != config.NetUser {
-		if s.Net == "" {
+	if len(ports) > 0 && !slices.Contains(m.Net, config.NetUser) {
+		if s.Net == nil {
 			return fmt.Errorf("--publish: the program uses no sockets, so nobody is behind its ports; leave the flag out, or link sockets by --sockets on")
 		}
-		return fmt.Errorf("--publish works with --net user only: with %s the host reaches the image by its address", s.Net)
+		return fmt.Errorf("--publish works with --net user only: with %s the host reaches the image by its address", strings.Join(s.Net, ", "))
 	}
 	m.Ports = ports
 	return nil

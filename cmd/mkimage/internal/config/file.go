@@ -36,8 +36,9 @@ type file struct {
 	Files        []string          `toml:"files"`
 	Disks        []string          `toml:"disks"`
 	Mounts       []string          `toml:"mounts"`
-	IP           string            `toml:"ip"`
-	Net          string            `toml:"net"`
+	IP           any               `toml:"ip"`
+	Net          any               `toml:"net"`
+	HostName     string            `toml:"hostname"`
 	Publish      []string          `toml:"publish"`
 	NTP          []string          `toml:"ntp"`
 	TraceCalls   bool              `toml:"trace-calls"`
@@ -62,8 +63,9 @@ var wants = map[string]string{
 	"files":         `a list of strings, as ["static:/srv/www"]`,
 	"disks":         `a list of strings, as ["data.img:/data"]`,
 	"mounts":        `a list of strings, as ["label=data:/data"]`,
-	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2"`,
-	"net":           `a string: "user", "none" or "tap=NAME"`,
+	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2", or a list of them`,
+	"net":           `a string: "user", "none" or "tap=NAME", or a list of them`,
+	"hostname":      `a string, as "web-1"`,
 	"publish":       `a list of strings, as ["8080:80"]`,
 	"ntp":           `a list of strings, as ["ntp.example.com"]`,
 	"trace-calls":   `true or false`,
@@ -117,7 +119,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, IP: f.IP, Net: f.Net, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, HostName: f.HostName, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -131,8 +133,9 @@ func parse(data []byte) (Settings, error) {
 		{"files", Settings{Files: f.Files}.Check()},
 		{"disks", Settings{Disks: f.Disks, Mounts: f.Mounts}.Check()},
 		{"mounts", Settings{Mounts: f.Mounts}.Check()},
-		{"ip", CheckIP(f.IP)},
-		{"net", CheckNet(f.Net)},
+		{"ip", several(f.IP, "ip", &s.IP, CheckIP)},
+		{"net", several(f.Net, "net", &s.Net, CheckNet)},
+		{"hostname", CheckHostName(f.HostName)},
 		{"publish", Settings{Publish: f.Publish}.Check()},
 		{"ntp", CheckNTP(f.NTP)},
 		{"accel", Settings{Accel: f.Accel}.Check()},
@@ -200,6 +203,22 @@ func (f *file) memory(s *Settings) error {
 		return s.Memory.Set(strconv.FormatInt(v, 10))
 	}
 	return fmt.Errorf("want %s", wants["memory"])
+}
+
+// several reads a value that is a string or a list of strings, which check must pass.
+func several(v any, key string, to *[]string, check func([]string) error) error {
+	list, ok := v.([]any)
+	if v != nil && !ok {
+		list = []any{v}
+	}
+	for _, x := range list {
+		s, ok := x.(string)
+		if !ok {
+			return fmt.Errorf("want %s", wants[key])
+		}
+		*to = append(*to, s)
+	}
+	return check(*to)
 }
 
 func (f *file) cpus(s *Settings) error {

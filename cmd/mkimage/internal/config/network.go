@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/hardtack-os/hardtack/libos/net/setup"
 )
 
 // Kinds of Settings.Net; TapPrefix goes before the name of an interface.
@@ -15,18 +17,72 @@ const (
 	TapPrefix = "tap="
 )
 
-// CheckNet refuses a network card that the machine cannot have.
-func CheckNet(v string) error {
-	name, tap := strings.CutPrefix(v, TapPrefix)
-	switch {
-	case v == "" || v == NetUser || v == NetNone:
-		return nil
-	case !tap:
-		return fmt.Errorf("net %q: want user, none or tap=NAME", v)
-	case name == "" || len(name) > 15 || strings.ContainsAny(name, ", /\t\n"):
-		return fmt.Errorf("net %q: an interface's name has 1 to 15 characters, none of them a space, comma or slash", v)
+// CheckNet refuses network cards that no machine can have.
+func CheckNet(cards []string) error {
+	taps := map[string]bool{}
+	for _, v := range cards {
+		name, tap := strings.CutPrefix(v, TapPrefix)
+		switch {
+		case v == NetUser, v == NetNone && len(cards) == 1:
+		case v == NetNone:
+			return fmt.Errorf("net none: there is another card, too")
+		case !tap:
+			return fmt.Errorf("net %q: want user, none or tap=NAME", v)
+		case name == "" || len(name) > 15 || strings.ContainsAny(name, ", /\t\n"):
+			return fmt.Errorf("net %q: an interface's name has 1 to 15 characters, none of them a space, comma or slash", v)
+		case taps[name]:
+			return fmt.Errorf("net %q: it is there twice", v)
+		default:
+			taps[name] = true
+		}
+	}
+	if len(cards) > MaxCards {
+		return fmt.Errorf("%d network cards: a machine has at most %d", len(cards), MaxCards)
 	}
 	return nil
+}
+
+// MaxCards is how many network cards a machine can have: it has places for other devices, too.
+const MaxCards = 4
+
+// CheckIP refuses what the image would refuse.
+func CheckIP(cards []string) error {
+	for _, v := range cards {
+		if v == "" {
+			return fmt.Errorf("ip %q: want dhcp, off, or an address with its prefix", v)
+		}
+	}
+	_, err := setup.Parse(ipWord(cards))
+	return err
+}
+
+// ipWord is the image's setting: the cards, separated by semicolons.
+func ipWord(cards []string) string { return strings.Join(cards, ";") }
+
+// CheckHostName refuses what the image cannot be called.
+func CheckHostName(name string) error {
+	if name != "" && !setup.IsHostName(name) {
+		return fmt.Errorf("host name %q: want letters, digits, hyphens and dots, 64 of them at most", name)
+	}
+	return nil
+}
+
+// A Word is one of the image's command line: ARCHITECTURE.md has them.
+type Word struct{ Key, Value string }
+
+// Words are what settings say to the image, but for its arguments and environment.
+func (s Settings) Words() (words []Word, err error) {
+	add := func(key, value string) {
+		if value != "" {
+			words = append(words, Word{key, value})
+		}
+	}
+	add("ip", ipWord(s.IP))
+	add("hostname", s.HostName)
+	add("ntp", strings.Join(s.NTP, ","))
+	disks, err := s.DisksWord()
+	add("disks", disks)
+	return words, err
 }
 
 // CheckNTP refuses what is neither name nor address, with a port or without.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,14 +28,44 @@ func TestPorts(t *testing.T) {
 }
 
 func TestCheckNet(t *testing.T) {
-	for _, v := range []string{"", "user", "none", "tap=tap0", "tap=abcdefghijklmno"} {
-		if err := CheckNet(v); err != nil {
+	for _, v := range []string{"", "user", "none", "tap=tap0", "tap=abcdefghijklmno", "user user", "tap=a user tap=b"} {
+		if err := CheckNet(strings.Fields(v)); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, v := range []string{"bridge", "tap", "tap=", "tap=a,b", "tap=a b", "tap=a/b", "tap=abcdefghijklmnop"} {
-		if CheckNet(v) == nil {
+	for _, v := range []string{"bridge", "tap", "tap=", "tap=a,b", "tap=a/b", "tap=abcdefghijklmnop", "user none", "none none", "tap=a tap=a", "user user user user user"} {
+		if CheckNet(strings.Fields(v)) == nil {
 			t.Errorf("%q passes", v)
 		}
+	}
+	if CheckNet([]string{"tap=a b"}) == nil || CheckNet([]string{""}) == nil {
+		t.Error("a name with a space, or none, passes")
+	}
+}
+
+func TestCheckIP(t *testing.T) {
+	for _, v := range []string{"", "dhcp", "off", "10.0.2.15/24,gw=10.0.2.2,dns=1.1.1.1", "10.0.2.15/24 eth1=dhcp 52:54:00:12:34:58=off"} {
+		if err := CheckIP(strings.Fields(v)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, v := range []string{"x", "10.0.2.15", "dhcp off", "eth1=dhcp eth1=off", "10.0.2.15/24,search=\"", "wlan0=dhcp"} {
+		if CheckIP(strings.Fields(v)) == nil {
+			t.Errorf("%q passes", v)
+		}
+	}
+	if CheckIP([]string{""}) == nil {
+		t.Error("nothing said passes")
+	}
+}
+
+func TestWords(t *testing.T) {
+	s := Settings{IP: []string{"dhcp", "eth1=off"}, HostName: "web", NTP: []string{"a", "b"}, Mounts: []string{"label=x:/x"}}
+	got, err := s.Words()
+	if want := []Word{{"ip", "dhcp;eth1=off"}, {"hostname", "web"}, {"ntp", "a,b"}, {"disks", "label=x:/x"}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := (Settings{}).Words(); len(got) != 0 || err != nil {
+		t.Errorf("of nothing: %v, %v", got, err)
 	}
 }

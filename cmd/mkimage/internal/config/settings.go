@@ -4,9 +4,7 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,9 +28,11 @@ type Settings struct {
 	Files   []string // folders and files to put into the image, as "FOLDER" or "FOLDER:/PATH"
 	Disks   []string // files of the host that are the machine's disks, as "FILE:/PATH"
 	Mounts  []string // volumes that are found by their names, as "label=data:/data"
-	Net     string   // the machine's network card: "user", "none" or "tap=NAME"; "" is user for programs that use sockets
+	Net     []string // the machine's network cards, each "user" or "tap=NAME"; "none" alone; nothing is user for programs that use sockets
 	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
-	IP      string   // how the image's first network card is set up: "dhcp", "off", or an address and what belongs to it
+	IP      []string // how the image's network cards are set up (libos/net/setup): "dhcp", "off", or an address and what belongs to it, behind CARD= if need be
+
+	HostName string // what the image calls itself
 
 	NTP []string // time servers that set the clock, as names or addresses, with a port if it is another than NTP's
 
@@ -111,13 +111,16 @@ func (s Settings) Or(t Settings) Settings {
 		s.Mounts = t.Mounts
 	}
 	s.Ephemeral = s.Ephemeral || t.Ephemeral
-	if s.IP == "" {
+	if s.IP == nil {
 		s.IP = t.IP
+	}
+	if s.HostName == "" {
+		s.HostName = t.HostName
 	}
 	if s.NTP == nil {
 		s.NTP = t.NTP
 	}
-	if s.Net == "" {
+	if s.Net == nil {
 		s.Net = t.Net
 	}
 	if s.Publish == nil {
@@ -145,6 +148,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := CheckIP(s.IP); err != nil {
+		return err
+	}
+	if err := CheckHostName(s.HostName); err != nil {
 		return err
 	}
 	if err := CheckNTP(s.NTP); err != nil {
@@ -185,52 +191,6 @@ func CheckCPUs(n int) error {
 		return fmt.Errorf("%d CPUs: an image runs on 1 to %d", n, MaxCPUs)
 	}
 	return nil
-}
-
-// CheckIP refuses what the image would refuse (libos/net/socket reads it there).
-func CheckIP(v string) error {
-	first, rest, _ := strings.Cut(v, ",")
-	var on []netip.Prefix
-	switch first {
-	case "", "dhcp", "off":
-	default:
-		p, ok := stationPrefix(first)
-		if !ok {
-			return fmt.Errorf("ip %q: want dhcp, off, or an address with its prefix, as 10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3 or fec0::15/64,gw=fec0::2", v)
-		}
-		on = append(on, p)
-	}
-	for rest != "" {
-		var word string
-		word, rest, _ = strings.Cut(rest, ",")
-		key, value, _ := strings.Cut(word, "=")
-		ok := false
-		switch key {
-		case "addr":
-			var p netip.Prefix
-			p, ok = stationPrefix(value)
-			on = append(on, p)
-		case "gw", "dns":
-			a, err := netip.ParseAddr(value)
-			near := slices.ContainsFunc(on, func(p netip.Prefix) bool { return p.Contains(a) }) || a.Is6() && a.IsLinkLocalUnicast()
-			ok = err == nil && (key == "dns" || near)
-		case "search":
-			ok = value != "" && !strings.ContainsAny(value, ` "`)
-		case "slaac":
-			ok = value == "on" || value == "off"
-		}
-		if !ok {
-			return fmt.Errorf("ip: %q: want addr=ADDRESS/BITS, gw=ADDRESS (in a network that stands before: %v), dns=ADDRESS, search=DOMAIN or slaac=on|off behind what comes first", word, on)
-		}
-	}
-	return nil
-}
-
-// stationPrefix reads an address that a station can have, with its prefix.
-func stationPrefix(v string) (netip.Prefix, bool) {
-	p, err := netip.ParsePrefix(v)
-	a := p.Addr()
-	return p, err == nil && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && !a.Is4In6()
 }
 
 func oneOf(what, got string, allowed ...string) error {

@@ -19,11 +19,11 @@ type Machine struct {
 	Accel     string // auto, tcg or kvm
 	Balloon   bool   // give it a virtio memory balloon
 	Disks     []config.Disk
-	Ephemeral bool   // what is written to them is forgotten
-	Net       string // config's: user, none, tap=NAME; "": no card
-	Ports     []config.Port
-	Pcap      string // file that takes what goes over the card; "": none
-	GDB       int    // TCP port on which to wait for a debugger, 0 for none
+	Ephemeral bool          // what is written to them is forgotten
+	Net       []string      // a card each, as config has them: user, none or tap=NAME
+	Ports     []config.Port // of the first user network
+	Pcap      string        // file that takes what goes over the first card, and begins the names of those for the others; "": none
+	GDB       int           // TCP port on which to wait for a debugger, 0 for none
 }
 
 // I/O ports of QEMU's ISA test devices, told to the image on its command line.
@@ -87,25 +87,41 @@ func (m *Machine) typeArgs() []string {
 	return append(a, m.netArgs(bus)...)
 }
 
-// netArgs gives the machine its network card.
-func (m *Machine) netArgs(bus string) []string {
-	netdev := "user,id=net"
-	switch tap, isTap := strings.CutPrefix(m.Net, config.TapPrefix); {
-	case m.Net == "" || m.Net == config.NetNone:
+// HasCard tells whether the machine has a network card.
+func (m *Machine) HasCard() bool { return len(m.Net) > 0 && m.Net[0] != config.NetNone }
+
+// netArgs gives the machine its network cards. Their station addresses are QEMU's, which counts them up in this order.
+func (m *Machine) netArgs(bus string) (a []string) {
+	if !m.HasCard() {
 		return nil
-	case isTap:
-		netdev = "tap,id=net,script=no,downscript=no,ifname=" + escape(tap)
 	}
-	for _, p := range m.Ports {
-		proto := "tcp"
-		if p.UDP {
-			proto = "udp"
+	ports, users := m.Ports, 0
+	for i, kind := range m.Net {
+		id, file := "net", m.Pcap
+		if i > 0 {
+			id, file = fmt.Sprintf("net%d", i), fmt.Sprintf("%s.eth%d", m.Pcap, i)
 		}
-		netdev += fmt.Sprintf(",hostfwd=%s:%s-:%d", proto, p.Host, p.Guest)
-	}
-	a := []string{"-netdev", netdev, "-device", "virtio-net-" + bus + ",netdev=net"}
-	if m.Pcap != "" {
-		a = append(a, "-object", "filter-dump,id=pcap,netdev=net,file="+escape(m.Pcap))
+		netdev := "user,id=" + id
+		if tap, isTap := strings.CutPrefix(kind, config.TapPrefix); isTap {
+			netdev = "tap,id=" + id + ",script=no,downscript=no,ifname=" + escape(tap)
+		} else {
+			if users > 0 { // QEMU's first one is 10.0.2.0/24 and fec0::/64
+				netdev += fmt.Sprintf(",net=10.0.%d.0/24,ipv6-prefix=fec0:0:0:%x::", 2+users, users)
+			}
+			users++
+			for _, p := range ports {
+				proto := "tcp"
+				if p.UDP {
+					proto = "udp"
+				}
+				netdev += fmt.Sprintf(",hostfwd=%s:%s-:%d", proto, p.Host, p.Guest)
+			}
+			ports = nil
+		}
+		a = append(a, "-netdev", netdev, "-device", "virtio-net-"+bus+",netdev="+id)
+		if m.Pcap != "" {
+			a = append(a, "-object", "filter-dump,id=pcap"+id[len("net"):]+",netdev="+id+",file="+escape(file))
+		}
 	}
 	return a
 }

@@ -42,7 +42,7 @@ func TestArgs(t *testing.T) {
 
 func TestNetArgs(t *testing.T) {
 	m := &Machine{Type: "microvm"}
-	for _, none := range []string{"", "none"} {
+	for _, none := range [][]string{nil, {"none"}} {
 		if m.Net = none; len(m.netArgs("device")) != 0 {
 			t.Errorf("net %q: %q", none, m.netArgs("device"))
 		}
@@ -51,15 +51,22 @@ func TestNetArgs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Net, m.Ports, m.Pcap = "user", ports, "a,b"
+	m.Net, m.Ports, m.Pcap = []string{"user"}, ports, "a,b"
 	want := "-netdev user,id=net,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:0.0.0.0:53-:5353 -device virtio-net-pci,netdev=net " +
 		"-object filter-dump,id=pcap,netdev=net,file=a,,b"
 	if got := strings.Join(m.netArgs("pci"), " "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	m = &Machine{Type: "microvm", Net: "tap=tap0"}
+	m = &Machine{Type: "microvm", Net: []string{"tap=tap0"}}
 	want = "-netdev tap,id=net,script=no,downscript=no,ifname=tap0 -device virtio-net-device,netdev=net"
 	if got := strings.Join(m.netArgs("device"), " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	m = &Machine{Type: "microvm", Net: []string{"tap=tap0", "user", "user"}, Ports: ports[:1], Pcap: "x"}
+	want = "-netdev tap,id=net,script=no,downscript=no,ifname=tap0 -device virtio-net-pci,netdev=net -object filter-dump,id=pcap,netdev=net,file=x " +
+		"-netdev user,id=net1,hostfwd=tcp:127.0.0.1:8080-:80 -device virtio-net-pci,netdev=net1 -object filter-dump,id=pcap1,netdev=net1,file=x.eth1 " +
+		"-netdev user,id=net2,net=10.0.3.0/24,ipv6-prefix=fec0:0:0:1:: -device virtio-net-pci,netdev=net2 -object filter-dump,id=pcap2,netdev=net2,file=x.eth2"
+	if got := strings.Join(m.netArgs("pci"), " "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -265,12 +265,12 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if settings.MissingCalls {
 		line.Add("trace", "missing")
 	}
-	word, err := settings.DisksWord()
+	words, err := settings.Words()
 	if err != nil {
 		return nil, err
 	}
-	if word != "" {
-		line.Add("disks", word)
+	for _, w := range words {
+		line.Add(w.Key, w.Value)
 	}
 	m := &qemu.Machine{
 		QEMU: r.QEMU, Image: filepath.Join(filepath.Dir(elf), "image"), Append: line.String(),
