@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
@@ -29,8 +30,9 @@ type Conn struct {
 	queued   bool      // it waits to be accepted
 	hold     *holding  // of a connection that was bound before it was made
 	failed   syscall.Errno
-	gone     bool // it is in no table and has no timer
-	closed   bool // the program wants no more of it
+	gone     bool          // it is in no table and has no timer
+	closed   bool          // the program wants no more of it
+	finished chan struct{} // of CloseWithin: to be closed with the end of the connection, or when all has arrived; nil: nobody waits
 	hungUp   bool
 }
 
@@ -185,6 +187,10 @@ func (c *Conn) tell(e tcp.Events) {
 		}
 		c.hungUp = true
 		c.leave()
+	}
+	if e&(tcp.Finished|tcp.Ended) != 0 && c.finished != nil {
+		close(c.finished)
+		c.finished = nil
 	}
 	if c.hook != nil {
 		c.hook.Happened(ev)
@@ -381,6 +387,32 @@ func (c *Conn) Close(reset bool) {
 		c.c.Close(now)
 	}
 	c.afterwards(now)
+}
+
+// CloseWithin is Close, and waits until the peer has acknowledged all that was written and the end of it, or the connection has ended otherwise, or d is over: close(2) with
+// SO_LINGER of socket(7). What is left then still goes out. A Stack that is driven does not wait: nobody else would drive it.
+func (c *Conn) CloseWithin(d time.Duration) {
+	arrived := make(chan struct{})
+	c.mu.Lock()
+	if !c.s.driven && !c.gone && !c.closed {
+		c.finished = arrived
+	}
+	waits := c.finished == arrived
+	c.mu.Unlock()
+	c.Close(false)
+	c.mu.Lock()
+	st := c.c.State()
+	waits = waits && !c.gone && (st == tcp.SynReceived || st == tcp.FinWait1 || st == tcp.Closing || st == tcp.LastAck)
+	c.mu.Unlock()
+	if !waits {
+		return
+	}
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-arrived:
+	case <-over.C:
+	}
 }
 
 // TakeError gives the error that ended the connection, once: SO_ERROR.

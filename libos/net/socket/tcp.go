@@ -187,6 +187,9 @@ func (t *tcpSocket) Send(p []byte, m *sock.Sending) (int, syscall.Errno) {
 	if m != nil && len(m.Files) > 0 {
 		return 0, syscall.EINVAL
 	}
+	if m != nil && m.Flags&msgFastOpen != 0 {
+		return 0, syscall.EOPNOTSUPP // as Linux where TCP Fast Open (RFC 7413) is off: programs connect first
+	}
 	c := t.connection()
 	if c == nil {
 		return 0, syscall.EPIPE
@@ -278,7 +281,14 @@ func (t *tcpSocket) Release() {
 	case l != nil:
 		l.Close()
 	case c != nil:
-		c.Close(t.opts.linger.Load() == 1) // SO_LINGER with no time: a reset. With time Linux would wait here; what was written is sent all the same
+		switch linger := t.opts.linger.Load(); linger {
+		case 0:
+			c.Close(false)
+		case 1: // SO_LINGER with no time
+			c.Close(true)
+		default:
+			c.CloseWithin(time.Duration(linger-1) * time.Second) // whether the descriptor blocks or not, as on Linux
+		}
 	}
 }
 
@@ -294,11 +304,13 @@ func (t *tcpSocket) apply(change func(o *inet.TCPOptions)) syscall.Errno {
 	return 0
 }
 
-// Options of TCP that package syscall does not name: tcp(7).
+// msgFastOpen is MSG_FASTOPEN of tcp(7).
+const msgFastOpen = 0x20000000
+
+// Options of TCP that package syscall does not name: tcp(7). TCP_FASTOPEN and TCP_FASTOPEN_CONNECT (RFC 7413) are refused as unknown.
 const (
 	tcpUserTimeout = 18
 	tcpThinLinear  = 16
-	tcpFastOpen    = 23
 	tcpNotSent     = 25
 )
 

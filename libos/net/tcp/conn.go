@@ -90,6 +90,7 @@ const (
 	Writable                      // there is room in the send buffer again
 	PeerClosed                    // the peer will send no more
 	Pressing                      // there are urgent data on their way, or more of them than before
+	Finished                      // the peer has acknowledged all that was written, and the end of it
 	Ended                         // the connection is closed: Err tells why, nil after both sides have closed in order
 )
 

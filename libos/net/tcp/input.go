@@ -345,6 +345,7 @@ func (c *Conn) acked(now tick.Time, ack Seq, arrived func(*record)) {
 	if !finAcked {
 		return
 	}
+	c.events |= Finished
 	switch c.state {
 	case FinWait1:
 		c.state = FinWait2
