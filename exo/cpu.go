@@ -48,9 +48,12 @@ func (c *CPU) unbind() {
 // goroutine runs there, no turn of the collector and no timer but the goroutine's own, until Share or the end of the binding. When the
 // goroutine waits, the CPU halts.
 //
-// What still interrupts it: the collector, to look at its stack; page tables that change; interrupts that were bound to this CPU.
-// GOMAXPROCS stays: the goroutine has one of the runtime's processors (P), and is not preempted for others; while it waits, for a channel say, others
-// use that on the other CPUs, and it has to get one again. In Rest it keeps it.
+// What still interrupts it: the collector, to look at its stack, and whoever stops all goroutines; page tables that change; a CPU profile; interrupts that were bound to
+// this CPU. GOMAXPROCS stays: the goroutine has one of the runtime's processors (P), and is not preempted for others; while it waits, for a channel say, others
+// use that on the other CPUs, and it has to get one again. In Rest it keeps it, and the collector looks at its stack without waking it.
+//
+// A goroutine that ends while it is locked takes its thread along: then the CPU is everybody's at the scheduler's next look, 10 ms later at most, but can be isolated again only after
+// Share. One that goes on and calls no Share keeps the CPU; if it unlocks itself, for all that its thread runs afterwards.
 // The boot CPU cannot be had: it runs everybody else, and takes the interrupts that were sent nowhere.
 //
 // Errors: *RangeError for the boot CPU, *BusyError if it is isolated, *MachineError if the goroutine is not locked, those of Err. It waits for a turn on the
@@ -118,6 +121,10 @@ func (c *CPU) share() {
 		hwShare(c.n, false)
 	}
 }
+
+// Interrupts is how many interrupts the CPU has taken since it was started, of whatever kind, modulo 2^32: two of them with nothing in between say that nobody and nothing
+// interrupted what ran there. On the host 0.
+func (c *CPU) Interrupts() uint32 { return hwTaken(c.n) }
 
 // Number is the CPU's place in 0..CPUs()-1.
 func (c *CPU) Number() int { return c.n }

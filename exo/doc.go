@@ -85,6 +85,7 @@
 //	BindCPU                 Bind                      Held, Range                   log r                       no
 //	CPU.Isolate             a locked goroutine        Range, Busy, Machine          a turn, and a move          4 ms
 //	CPU.Share, Wake         -                         -                             an interrupt to that CPU    no
+//	CPU.Interrupts          -                         -                             a load                      no
 //	CPU.Rest                Isolate                   Busy                          a halt                      yes: the CPU
 //	CPU.Hold, Send          Send: a Vector            Range, Exhausted              an interrupt to that CPU    no
 //	TakeTimer, Timer.Wait   as TakeVector             Exhausted, Busy               as Vector                   Wait

@@ -37,6 +37,9 @@ func hwShare(cpu int, mine bool)
 func hwRest(word *atomic.Uint32, deadline int64) bool
 func hwRouse(word *atomic.Uint32, cpu int)
 
+// hwTaken is how many interrupts a CPU has taken, modulo 2^32.
+func hwTaken(cpu int) uint32
+
 // hwAttach makes n actions what the kernel side does when a vector fires; false: there is no memory. hwDetach takes them away, and returns when no CPU does them.
 // hwStagesDone returns when all that any CPU does of such has ended.
 //

@@ -114,6 +114,7 @@ func hwCountFrames() (free, total uintptr) {
 
 func hwIsolate(int) (locked, had bool) { return true, true }
 func hwShare(int, bool)                {}
+func hwTaken(int) uint32               { return 0 }
 
 func hwRest(word *atomic.Uint32, deadline int64) bool {
 	for !word.CompareAndSwap(1, 0) {

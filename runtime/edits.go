@@ -42,8 +42,20 @@ var runtimeEdits = []Edit{
 		Why: "a goroutine with a CPU of its own is not preempted for others, wherever it stands (exo_isolate.go)",
 	},
 	{
+		File: "runtime/stack.go", Decl: "newstack", Op: Redirect, Text: "preemptPark exoPreemptPark",
+		Why: "the collector looks at the stack of a goroutine with a CPU of its own without taking it off that (exo_isolate.go)",
+	},
+	{
+		File: "runtime/preempt.go", Decl: "asyncPreempt2", Op: Redirect, Text: "preemptPark exoPreemptPark",
+		Why: "likewise",
+	},
+	{
 		File: "runtime/proc.go", Decl: "sysmon", Op: Redirect, Text: "usleep exoSysmonSleep",
 		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
+	},
+	{
+		File: "runtime/proc.go", Decl: "startTheWorldWithSema", Op: Redirect, Text: "procresize exoProcresize",
+		Why: "a goroutine with a CPU of its own goes on when the world does, and not when another M has had its turn (exo_isolate.go)",
 	},
 	{
 		File: "runtime/mgcpacer.go", Decl: "readGOMEMLIMIT", Op: Rename, Text: "exoReadGOMEMLIMIT",

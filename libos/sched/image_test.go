@@ -200,12 +200,28 @@ func TestIsolate(t *testing.T) {
 	}
 }
 
+// TestQuiet: nothing interrupts who has a CPU, no tick and no preemption, beside a storm of goroutines; and nobody else is on it beside that, collections and their workers.
+// The same goroutine without it is interrupted.
+func TestQuiet(t *testing.T) {
+	img := image(t, "quiet", "")
+	for _, cpus := range []int{2, 4} {
+		out, code := boot(t, img, cpus, false)
+		if code != 0 || !strings.HasPrefix(out, "interrupts beside a storm 0\n") || !strings.HasSuffix(out, "\nstrangers 0\n") {
+			t.Errorf("%d CPUs: exit %d\n%s", cpus, code, out)
+		}
+		t.Log(out)
+	}
+	if out, code := boot(t, img, 2, false, "shared"); code != 0 || strings.HasPrefix(out, "interrupts beside a storm 0\n") {
+		t.Errorf("without a CPU of its own: exit %d\n%s", code, out)
+	}
+}
+
 // TestIsolateOnTheHost: there it is a thread, and the same calls.
 func TestIsolateOnTheHost(t *testing.T) {
 	ran := false
 	err := sched.Isolate(1, func(a *sched.Alone) {
 		go a.Wake()
-		ran = a.Rest(0) && !a.Rest(time.Millisecond)
+		ran = a.Rest(0) && !a.Rest(time.Millisecond) && a.Interrupts() == 0
 	})
 	if err != nil || !ran {
 		t.Error(err, ran)

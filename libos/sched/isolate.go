@@ -23,5 +23,8 @@ func Isolate(cpu int, f func(*Alone)) error { return isolate(cpu, f) }
 // the goroutine that Isolate was called on may call it.
 func (a *Alone) Rest(d time.Duration) (woken bool) { return a.cpu.rest(d) }
 
+// Interrupts is how many interrupts the CPU has taken, as exo.CPU.Interrupts has it; on the host 0.
+func (a *Alone) Interrupts() uint32 { return a.cpu.interrupts() }
+
 // Wake ends the Rest under way, or else the next one. Any goroutine may call it; it does not block.
 func (a *Alone) Wake() { a.cpu.wake() }

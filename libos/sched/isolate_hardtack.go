@@ -35,4 +35,5 @@ func (a alone) rest(d time.Duration) bool {
 	return woken && err == nil
 }
 
-func (a alone) wake() { a.c.Wake() }
+func (a alone) interrupts() uint32 { return a.c.Interrupts() }
+func (a alone) wake()              { a.c.Wake() }

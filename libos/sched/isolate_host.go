@@ -29,6 +29,8 @@ func (a alone) rest(d time.Duration) bool {
 	}
 }
 
+func (a alone) interrupts() uint32 { return 0 }
+
 func (a alone) wake() {
 	select {
 	case a.woken <- struct{}{}:

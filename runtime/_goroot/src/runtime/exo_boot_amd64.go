@@ -65,20 +65,14 @@ func exoBoot(info, table uintptr) uintptr {
 	exoFramesInit(reserved.r[:reserved.n])
 	f := exoFrameZeroed()
 	if f == 0 {
-		exoNeedMemory(exoLeastFree)
+		exoNeedMemory()
 	}
 	exo.cold = (*exoCold)(exoPtr(exoDirect(f)))
 	exo.vm.spare = exoFrameRun(exoSpareFrames, exoPageSize)
 	exoCopyCommand(info, table)
 	exoCommandSettings()
-	if free := exo.frames.free << exoPageShift; free < exoLeastFree {
-		have := uintptr(0)
-		for i := 0; i < exo.nmemmap; i++ {
-			if m := &exo.memmap[i]; m.kind == 1 {
-				have += uintptr(m.size)
-			}
-		}
-		exoNeedMemory(have - free + exoLeastFree)
+	if exo.frames.free<<exoPageShift < exoLeastFree {
+		exoNeedMemory()
 	}
 	exo.acpi.rsdp = exoLoad(info + exoPVHRSDP)
 
@@ -175,7 +169,7 @@ func (l *exoRangeList) add(lo, hi uintptr) {
 const exoLeastFree = 1 << 20
 
 // exoNeedMemory says on the console how much memory there is and how much is needed, and ends the image.
-func exoNeedMemory(need uintptr) {
+func exoNeedMemory() {
 	have := uintptr(0)
 	for i := 0; i < exo.nmemmap; i++ {
 		if m := &exo.memmap[i]; m.kind == 1 {
@@ -185,7 +179,7 @@ func exoNeedMemory(need uintptr) {
 	exoPuts("hardtack: this machine has ")
 	exoPutDec(have >> 10)
 	exoPuts(" KiB of memory; the image needs at least ")
-	exoPutDec(need >> 10)
+	exoPutDec((have + exoLeastFree - exo.frames.free<<exoPageShift) >> 10)
 	exoPuts(" KiB\n")
 	exoExit(1)
 }

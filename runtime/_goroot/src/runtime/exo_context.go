@@ -106,20 +106,27 @@ func (c *exoCPU) enqueue(t *exoContext, first bool) bool {
 		c.runTail.next = t
 		c.runTail = t
 	}
+	if first {
+		c.urgent = true
+	}
 	was := c.nready
 	atomic.Store(&c.nready, was+1)
 	c.lock.unlock()
 	return was == 0
 }
 
-// dequeue takes the first ready context.
-func (c *exoCPU) dequeue() *exoContext {
+// dequeue takes the first ready context for CPU to, which is another's to steal: not where one of them is for one context alone.
+func (c *exoCPU) dequeue(to *exoCPU) *exoContext {
 	if atomic.Load(&c.nready) == 0 {
 		return nil
 	}
 	c.lock.lock()
 	t := c.runHead
+	if c.only != to.only {
+		t = nil
+	}
 	if t != nil {
+		c.urgent = false
 		c.runHead = t.next
 		if c.runHead == nil {
 			c.runTail = nil
@@ -159,8 +166,8 @@ func exoReady(t *exoContext, urgent bool) {
 		}
 	case atomic.Load(&c.idle) != 0:
 		exoIPI(c)
-	case first:
-		exoIPI(c) // its timer must now end the slice
+	case first || urgent:
+		exoIPI(c) // its timer must now end the slice, or it gives way at once
 	}
 }
 
@@ -271,7 +278,7 @@ func exoSchedule(c *exoCPU) {
 			exoExpire(c)
 		}
 		c.resched = 0
-		t := c.dequeue()
+		t := c.dequeue(c)
 		if t == nil {
 			t = exoSteal(c)
 		}
@@ -325,11 +332,7 @@ func exoIdleCPU() *exoCPU {
 // exoSteal takes a ready context from another CPU's queue.
 func exoSteal(c *exoCPU) *exoContext {
 	for i := uint32(1); i < exo.ncpu; i++ {
-		o := exo.cpus[(c.id+i)%exo.ncpu]
-		if o.only != c.only {
-			continue // one of them is for one context alone
-		}
-		if t := o.dequeue(); t != nil {
+		if t := exo.cpus[(c.id+i)%exo.ncpu].dequeue(c); t != nil {
 			return t
 		}
 	}

@@ -39,7 +39,7 @@ func exoOpIsolate(n, m, _ uintptr) uintptr {
 		return exoIsolateAway
 	}
 	for {
-		o := c.dequeue()
+		o := c.dequeue(c)
 		if o == nil {
 			break
 		}
@@ -73,7 +73,7 @@ func exoOpShare(n, mine, _ uintptr) uintptr {
 func exoOpEvict(n, _, _ uintptr) uintptr {
 	c := exo.cpus[n]
 	for k := atomic.Load(&c.nready); k != 0; k-- {
-		if t := c.dequeue(); t != nil {
+		if t := c.dequeue(c); t != nil {
 			exoReady(t, false) // who has it comes back
 		}
 	}
@@ -101,6 +101,9 @@ func exoKeepCPU(gp *g) {
 		pp.preempt = false
 		exoNoTurns(pp)
 		gp.stackguard0 = gp.stack.lo + stackGuard
+		if hz := sched.profilehz; mp.profilehz != hz {
+			setThreadCPUProfiler(hz)
+		}
 		gogo(&gp.sched)
 	}
 	if traceEnabled() || traceShuttingDown() {
@@ -109,7 +112,34 @@ func exoKeepCPU(gp *g) {
 	casgstatus(gp, _Grunning, _Grunnable)
 	dropg()
 	runqput(pp, gp, true)
+	if sched.gcwaiting.Load() {
+		// The P stops here, as in gcstopm: stoplockedm would hand it, with gp, to another M, for whose turn all would wait.
+		releasep()
+		lock(&sched.lock)
+		pp.status = _Pgcstop
+		pp.gcStopTime = nanotime()
+		sched.stopwait--
+		if sched.stopwait == 0 {
+			notewakeup(&sched.stopnote)
+		}
+		unlock(&sched.lock)
+	}
 	schedule()
+}
+
+// exoShowStack is preemptPark for the goroutine that has the CPU: the collector looks at the stack while its owner waits where it is. Parked, it would be made ready on the
+// collector's P, and go on when that has done its turn. On g0.
+func exoShowStack(gp *g) {
+	t, mp := exoCurrent(), getg().m
+	if exo.cpus[atomic.Load(&t.cpu)].only != t || mp.lockedg.ptr() != gp {
+		preemptPark(gp)
+	}
+	casGToWaitingForSuspendG(gp, _Grunning, waitReasonGarbageCollectionScan)
+	for gp.preemptStop { // suspendG takes it back when it has the stack
+		procyield(10)
+	}
+	casgstatus(gp, _Gwaiting, _Grunning) // and this waits until it has let go of it
+	exoKeepCPU(gp)
 }
 
 // exoShed lets others have what is ready on a P that is kept: it would wait for the P's next turn of scheduling. On g0.
@@ -134,26 +164,57 @@ func exoNoTurns(pp *p) {
 	pp.sysmontick.schedwhen = exoNever
 }
 
+// exoHandBack is startTheWorldWithSema's procresize, with sched.lock held: it returns the Ps that have something to run, each with the M that shall do it. Where what comes next is
+// a goroutine with a CPU, the P goes to that one's M: the other M would do no more, but in its next turn on another CPU. To stoplockedm it is as if startlockedm had done it.
+func exoHandBack(n int32) *p {
+	list := procresize(n)
+	for pp := list; pp != nil; pp = pp.link.ptr() {
+		gp := pp.runnext.ptr()
+		if gp == nil {
+			continue
+		}
+		mp := gp.lockedm.ptr()
+		if mp == nil || mp.nextp != 0 || !exoIsAlone(mp) {
+			continue
+		}
+		if other := pp.m.ptr(); other != nil {
+			mput(other)
+		}
+		pp.runnext = 0
+		sched.nmidlelocked--
+		pp.m.set(mp)
+	}
+	return list
+}
+
 // exoAlone is the M that has CPU i, nil if none has.
 func exoAlone(i uint32) *m { return muintptr(atomic.Loaduintptr(&exo.cpus[i].onlyM)).ptr() }
 
 // exoAloneMs keeps from the collector what exoAlone gives: an M may exit with its CPU.
 var exoAloneMs [exoMaxCPU]*m
 
-// exoLookAlone is sysmon's look at those that have a CPU. It preempts who has something ready on its P, which goes to others, and who was asked to stop and runs
-// on: exoKeepCPU may have taken the question of one, who does not send a second signal, for that of another. Whoever has such a P without a CPU, after
-// Share or because it was handed over, has turns again: a goroutine that inherits its turn does not change schedtick.
+// exoLookAlone is sysmon's look at those that have a CPU. It preempts who has something ready on its P, which goes to others, who does not know yet that a CPU profile
+// has begun or ended, and who was asked to stop and runs on: exoKeepCPU may have taken the question of one, who does not send a second signal, for that of
+// another. Whoever has such a P without a CPU, after Share or because it was handed over, has turns again: a goroutine that inherits its turn does not
+// change schedtick.
 func exoLookAlone() {
 	for i := range exo.ncpu {
 		mp := exoAlone(i)
 		if mp == nil {
 			continue
 		}
+		if mp.gsignal == nil {
+			exoHwShare(int(i), false) // its thread has ended: mexit
+			continue
+		}
 		if atomic.Load(&exo.cpus[i].nready) != 0 {
 			exoKernel(abi.FuncPCABIInternal(exoOpEvict), uintptr(i), 0, 0)
 		}
-		if pp, gp := mp.p.ptr(), mp.curg; pp != nil && (!runqempty(pp) || gp != nil && gp.preempt) {
-			preemptone(pp)
+		if pp, gp := mp.p.ptr(), mp.curg; pp != nil && gp != nil && gp == mp.lockedg.ptr() {
+			exoNoTurns(pp)
+			if !runqempty(pp) || gp.preempt || mp.profilehz != sched.profilehz {
+				preemptone(pp)
+			}
 		}
 	}
 	lock(&allpLock)
@@ -182,7 +243,7 @@ func exoHwIsolate(n int) (locked, had bool) {
 	if getg().lockedm == 0 {
 		return false, false
 	}
-	exoPageIn, exoSysmonLook = exoKeepCPU, exoLookAlone
+	exoPageIn, exoSysmonLook, exoProcresize, exoPreemptPark = exoKeepCPU, exoLookAlone, exoHandBack, exoShowStack
 	r := exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), uintptr(unsafe.Pointer(getg().m)), 0)
 	for r == exoIsolateAway {
 		usleep(1)
@@ -227,7 +288,12 @@ func exoHwRest(word *uint32, deadline int64) bool {
 			}
 		}
 		if !gp.preempt {
-			futexsleep((*uint32)(unsafe.Pointer(gen)), seen, ns)
+			systemstack(func() {
+				// As who stops the world has it: the collector looks at the stack without waking its owner.
+				casGToWaitingForSuspendG(gp, _Grunning, waitReasonGarbageCollectionScan)
+				futexsleep((*uint32)(unsafe.Pointer(gen)), seen, ns)
+				casgstatus(gp, _Gwaiting, _Grunning)
+			})
 		}
 		exoSafePoint(int(seen))
 	}
@@ -254,4 +320,16 @@ func exoHwRouse(word *uint32, n int) {
 		mp.preemptGen.Add(1)
 		futexwakeup((*uint32)(unsafe.Pointer(&mp.preemptGen)), 1)
 	}
+}
+
+// exoHwTaken is how many interrupts CPU n has taken, modulo 2^32.
+//
+//go:linkname exoHwTaken github.com/hardtack-os/hardtack/exo.hwTaken
+func exoHwTaken(n int) uint32 { return atomic.Load(&exo.cpus[n].taken) }
+
+// exoStranger reports whether CPU n is one context's alone, and another one runs there. For tests.
+func exoStranger(n int) bool {
+	c := exo.cpus[n]
+	cur := c.cur
+	return c.only != nil && cur != nil && cur != c.only
 }

@@ -155,6 +155,7 @@ type exoCPU struct {
 	idleAt   int64       // since when there was nothing to run; 0: there is. Written by its own CPU
 	idled    int64       // how long there was not, in all, before
 	divide   uint32      // the timer's divide register
+	taken    uint32      // interrupts, modulo 2^32. Own CPU only
 
 	mag  [32]uintptr // frames at hand, physical; own CPU only
 	nmag uint32
@@ -166,7 +167,9 @@ type exoCPU struct {
 	tss                        [26]uint32
 	gdtr, idtr                 [2]uint64
 
-	onlyM uintptr // only's M; likewise. Here, where it moves nothing that code reaches with one byte
+	// Here, where they move nothing that code reaches with one byte.
+	onlyM  uintptr // only's M; likewise
+	urgent bool    // the first of the run queue shall run before who has the CPU; written under lock, read without
 }
 
 // exoLock is a spin lock for the kernel side. Who waits keeps answering TLB shootdowns: the holder may be waiting for that.

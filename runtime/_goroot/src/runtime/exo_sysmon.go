@@ -19,6 +19,12 @@ var exoSysmon struct {
 // exoSysmonLook is exoLookAlone where something links it.
 var exoSysmonLook func()
 
+// What startTheWorldWithSema calls for procresize, and newstack and asyncPreempt2 for preemptPark: exoHandBack and exoShowStack where something links those.
+var (
+	exoProcresize  = procresize
+	exoPreemptPark = preemptPark
+)
+
 // exoArmAfter is when sysmon arms the power button at the latest, on the monotonic clock; an idle CPU does it before.
 const exoArmAfter = 5_000_000
 

@@ -22,6 +22,7 @@ type exoVectorTable struct {
 //go:nowritebarrierrec
 func exoInterrupt(table uintptr, fr *exoFrame) uintptr {
 	c := exoSelf()
+	c.taken++
 	vec := (fr.err-table)/5 - 1 + 32
 	switch {
 	case vec == exoVecTimer:
@@ -32,6 +33,9 @@ func exoInterrupt(table uintptr, fr *exoFrame) uintptr {
 		exoLapicSet(exoLapicEOI, 0)
 		exoTLBPoll(c)
 		if c.cur != nil {
+			if c.urgent {
+				c.resched = 1
+			}
 			if atomic.Load(&c.nready) != 0 && c.slice <= exoNow() {
 				c.slice = exoNow() + exoSlice
 			}
