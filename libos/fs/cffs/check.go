@@ -237,7 +237,7 @@ func (c *checker) extent(ino uint64, k, v []byte) {
 		return
 	}
 	for i, want := range x.sums {
-		if sum(b[i*BlockSize:(i+1)*BlockSize]) != want {
+		if c.f.dataSum(b[i*BlockSize:(i+1)*BlockSize]) != want {
 			c.r.add(true, "block %d of inode %d has a wrong sum: its data is lost", x.first()+uint64(i), ino)
 		}
 	}

@@ -26,8 +26,21 @@ func (f *FS) extentAt(ino, i uint64) (x *extent, err error) {
 	return x, err
 }
 
+// extentOf is extentAt for an inode, which remembers the last one. It is not to be changed.
+func (f *FS) extentOf(in *inode, i uint64) (*extent, error) {
+	if x := in.hint.Load(); x != nil && x.first() <= i && i <= x.last {
+		return x, nil
+	}
+	x, err := f.extentAt(in.rec.ino, i)
+	if x != nil && err == nil {
+		in.hint.Store(x)
+	}
+	return x, err
+}
+
 // cut gives up the blocks from a to b of a file, both included. mu is held.
 func (f *FS) cut(in *inode, a, b uint64) error {
+	in.hint.Store(nil)
 	for a <= b {
 		x, err := f.extentAt(in.rec.ino, a)
 		if err != nil {
@@ -65,6 +78,7 @@ type laid struct {
 	block uint64
 	data  []byte
 	sum   uint32
+	of    *chunk
 }
 
 // layDown gives the dirty pages of an inode places, in a row as far as that goes. mu is held.
@@ -91,10 +105,10 @@ func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
 			return err
 		}
 		for j := range s.n {
-			b := in.dirs[order[k]+j].data
-			x.sums = append(x.sums, sum(b))
-			w.add(s.first+j, b)
-			*list = append(*list, laid{s.first + j, b, x.sums[j]})
+			p := in.dirs[order[k]+j]
+			x.sums = append(x.sums, f.dataSum(p.data))
+			w.add(s.first+j, p.data)
+			*list = append(*list, laid{s.first + j, p.data, x.sums[j], p.of})
 		}
 		if err := f.t.put(keyNumber(in.rec.ino, kindExtent, x.last), x.encode()); err != nil {
 			return err
@@ -107,58 +121,106 @@ func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
 
 // How far is read ahead: of a file that is read in order, and of what lies next to a small file.
 const (
-	aheadInOrder = 64
+	aheadInOrder = 4 * maxExtent // blocks that are there or on their way behind the one that is looked at
 	aheadGroup   = 16
 	smallFile    = 16 // blocks
 )
 
-// block gives the block of x that is number i of the file, which is not to be changed. want is how many behind it are wanted, too. mu is held, for reading at least.
+// block gives the block of x that is number i of the file, which is not to be changed. want is how many from it on are wanted. mu is held, for reading at least.
 func (f *FS) block(in *inode, x *extent, i, want uint64) ([]byte, error) {
+	f.ahead(in, i)
 	at := x.block + i - x.first()
 	right := x.sums[i-x.first()]
-	if b, s := f.cache.get(at); b != nil && s == right {
+	b, s := f.cache.get(at)
+	if b == nil {
+		if l := f.cache.coming(at); l != nil {
+			<-l.done
+			b, s = f.cache.get(at)
+		}
+	}
+	if b != nil && s == right {
+		return b, nil
+	}
+	if b := f.flown(at); b != nil {
 		return b, nil
 	}
 	n := min(want, x.last-i+1)
-	f.nmu.Lock()
-	inOrder := in.ahead == i && i > 0 // the first block alone says nothing
-	f.nmu.Unlock()
-	if inOrder {
-		n = min(max(n, aheadInOrder), x.last-i+1)
-	} else if small := (in.rec.size + BlockSize - 1) / BlockSize; small <= smallFile && f.al.groups != nil {
+	if small := (in.rec.size + BlockSize - 1) / BlockSize; small <= smallFile && f.al.groups != nil {
 		// What was written along with it lies behind it: C-FFS's explicit grouping.
 		for n < aheadGroup && at+n < f.al.blocks && f.al.is(at+n) {
 			n++
 		}
 	}
-	for k := uint64(1); k < n; k++ {
-		if b, _ := f.cache.get(at + k); b != nil {
-			n = k
-		}
-	}
-	vec := make([][]byte, n)
-	for k := range vec { // each on its own: one that stays in the cache keeps no other
-		vec[k] = make([]byte, BlockSize)
-	}
-	err := f.dev.Read(vec, int64(at)*BlockSize)
+	l, n := f.cache.begin(at, n)
+	b, err := f.fetch(l, at, n)
 	if err != nil && n > 1 { // it may be what nobody asked for that cannot be read
-		n, vec = 1, [][]byte{make([]byte, BlockSize)}
-		err = f.dev.Read(vec, int64(at)*BlockSize)
+		b, err = f.fetch(nil, at, 1)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f.nmu.Lock()
-	in.ahead = min(i+n, x.last+1)
-	f.nmu.Unlock()
-	for k, b := range vec {
-		s := sum(b)
-		if k == 0 && s != right {
-			return nil, errDamaged
-		}
-		f.cache.put(at+uint64(k), b, s)
+	if f.dataSum(b) != right {
+		return nil, errDamaged
 	}
-	return vec[0], nil
+	return b, nil
+}
+
+// fetch reads n blocks from one on into the cache, and gives the first one. l ends; nil for none.
+func (f *FS) fetch(l *load, at, n uint64) ([]byte, error) {
+	if l != nil {
+		defer f.cache.end(l, at, n)
+	}
+	var vec [][]byte
+	for left := n; left > 0; left -= min(left, perChunk) {
+		vec = append(vec, make([]byte, min(left, perChunk)*BlockSize))
+	}
+	if err := f.dev.Read(vec, int64(at)*BlockSize); err != nil {
+		return nil, err
+	}
+	for _, v := range vec {
+		of := &chunk{n: len(v) / BlockSize}
+		for ; len(v) > 0; v = v[BlockSize:] {
+			f.cache.put(at, v[:BlockSize], f.dataSum(v[:BlockSize]), of)
+			at++
+		}
+	}
+	return vec[0][:BlockSize], nil
+}
+
+// ahead is told which block of a file is looked at. Where that is in order, those behind are read before anybody asks: what is wrong with them is found by who does. mu is held, for reading at least.
+func (f *FS) ahead(in *inode, i uint64) {
+	next := in.next.Load()
+	if i+1 == next {
+		return // the same once more
+	}
+	in.next.Store(i + 1)
+	if i != next || i == 0 { // the first block alone says nothing
+		in.read.Store(0)
+		return
+	}
+	far := min(aheadInOrder, uint64(f.cache.max)/4)
+	done := in.read.Load()
+	from, to := max(done, i+1), min(i+1+far, (in.rec.size+BlockSize-1)/BlockSize)
+	if done > i+far/2 || from >= to || !in.read.CompareAndSwap(done, to) {
+		return
+	}
+	for from < to {
+		x, err := f.extentAt(in.rec.ino, from)
+		if err != nil || x == nil {
+			return
+		}
+		from = max(from, x.first())
+		end := min(x.last+1, to)
+		for from < end {
+			l, first, n := f.cache.beginMissing(x.block+from-x.first(), end-from)
+			if l == nil {
+				break
+			}
+			go f.fetch(l, first, n)
+			from += first + n - (x.block + from - x.first())
+		}
+		from = x.last + 1
+	}
 }
 
 // read fills p from off on; all of it is inside the file. It tells how far it came. mu is held, for reading at least.
@@ -176,7 +238,7 @@ func (x *File) read(p []byte, off int64) (n int, err error) {
 			continue
 		}
 		if !known || ext != nil && ext.last < i {
-			if ext, err = f.extentAt(x.rec.ino, i); err != nil {
+			if ext, err = f.extentOf(&x.inode, i); err != nil {
 				return n, err
 			}
 			known = true
@@ -219,22 +281,34 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 		return core.Loan{}, 0
 	}
 	i, in := uint64(off)/BlockSize, int(off%BlockSize)
-	n = int(min(int64(min(n, BlockSize-in)), int64(x.rec.size)-off))
+	n = int(min(int64(n), int64(x.rec.size)-off))
+	one := min(n, BlockSize-in)
 	if d, ok := x.dirs[i]; ok {
-		return core.Loan{Bytes: slices.Clone(d.data[in : in+n])}, 0
+		return core.Loan{Bytes: slices.Clone(d.data[in : in+one])}, 0
 	}
-	ext, err := f.extentAt(x.rec.ino, i)
+	ext, err := f.extentOf(&x.inode, i)
 	if err != nil {
 		return core.Loan{}, errno(err)
 	}
 	if ext == nil || ext.first() > i {
-		return core.Loan{Bytes: zeroes[in : in+n]}, 0
+		return core.Loan{Bytes: zeroes[in : in+one]}, 0
 	}
-	b, err := f.block(&x.inode, ext, i, 16)
+	b, err := f.block(&x.inode, ext, i, perChunk)
 	if err != nil {
 		return core.Loan{}, errno(err)
 	}
-	return core.Loan{Bytes: b[in : in+n]}, 0
+	// What lies behind it in memory, too, is lent with it.
+	for i++; len(b) < in+n && len(b) < cap(b) && i <= ext.last; i++ {
+		if _, dirty := x.dirs[i]; dirty {
+			break
+		}
+		next, s := f.cache.get(ext.block + i - ext.first())
+		if next == nil || s != ext.sums[i-ext.first()] || &next[0] != &b[:len(b)+1][len(b)] {
+			break
+		}
+		b = b[:len(b)+BlockSize]
+	}
+	return core.Loan{Bytes: b[in:min(in+n, len(b))]}, 0
 }
 
 var zeroes [BlockSize]byte
@@ -245,14 +319,27 @@ func (x *File) covered(i uint64) (bool, error) {
 	return ext != nil && ext.first() <= i, err
 }
 
+// perChunk is how many blocks of memory are taken at once: what lies next to each other there is lent in one piece.
+const perChunk = 16
+
+// blank gives memory for a page, zeroes. mu is held.
+func (f *FS) blank() ([]byte, *chunk) {
+	if len(f.blanks) == 0 {
+		f.blanks, f.blanksOf = make([]byte, perChunk*BlockSize), &chunk{n: perChunk}
+	}
+	b := f.blanks[:BlockSize]
+	f.blanks = f.blanks[BlockSize:]
+	return b, f.blanksOf
+}
+
 // page makes block i one that may be written to. whole: all of it will be. mu is held. The errors leave everything as it was.
 func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	if d, ok := x.dirs[i]; ok {
 		return d.data, nil
 	}
 	f := x.fs
-	if f.pages >= f.o.Dirty/BlockSize {
-		if err := f.commit(); err != nil {
+	if f.pages >= max(f.o.Dirty/2/BlockSize, 1) { // as many may be on their way
+		if err := f.spill(); err != nil {
 			return nil, err
 		}
 	}
@@ -264,7 +351,7 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, BlockSize)
+	b, of := f.blank()
 	if have && !whole {
 		if _, err := x.read(b, int64(i)*BlockSize); err != nil {
 			return nil, err
@@ -279,7 +366,7 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	if x.dirs == nil {
 		x.dirs = map[uint64]page{}
 	}
-	x.dirs[i] = page{b, !have}
+	x.dirs[i] = page{b, !have, of}
 	f.pages++
 	f.soil(&x.inode)
 	return b, nil

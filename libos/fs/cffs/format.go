@@ -15,6 +15,7 @@ type FormatOptions struct {
 	UUID   [16]byte
 	Now    func() time.Time
 	Random func([]byte) // for the UUID, if it is zero
+	old    bool         // without features, as volumes were made before there were any: for tests
 	Force  bool         // format over what is there
 }
 
@@ -60,6 +61,9 @@ func Format(dev block.Device, o FormatOptions) error {
 		sb.backup = n - 2
 	}
 	copy(sb.label[:], o.Label)
+	if !o.old {
+		sb.readNeeds = needWordSum
+	}
 	if sb.uuid == [16]byte{} {
 		o.Random(sb.uuid[:])
 		sb.uuid[6], sb.uuid[8] = sb.uuid[6]&15|0x40, sb.uuid[8]&0x3f|0x80 // RFC 9562, 5.4

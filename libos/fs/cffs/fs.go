@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -66,7 +67,14 @@ type FS struct {
 	closed bool
 	clean  bool // it was unmounted when it was found
 
+	blanks   []byte // what is left of a chunk of zeroes
+	blanksOf *chunk
+	flight   *flight // the last that a spill has begun; nil where it has landed
+
+	dataSum func([]byte) uint32 // as the volume has it; set once
+
 	cache *cache
+	air   atomic.Pointer[flight] // what is written and may not be on the disk yet: for who reads
 
 	nmu   sync.Mutex
 	nodes map[uint64]*inode // under nmu, which is taken after mu
@@ -146,7 +154,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 		return refuse("it has "+strconv.FormatInt(in.Size, 10)+" bytes: too small for a volume, and none is on it", nil)
 	case sb == nil:
 		return refuse("there is no cffs volume on it; found "+foreign(dev), nil)
-	case sb.readNeeds != 0:
+	case sb.readNeeds&^needWordSum != 0:
 		return refuse("its volume has a format that is not known here", nil)
 	case sb.blocks > n:
 		return refuse("its volume has "+strconv.FormatUint(sb.blocks, 10)+" blocks, and the device only "+strconv.FormatUint(n, 10)+": it is cut short", nil)
@@ -154,6 +162,10 @@ func open(dev block.Device, o Options) (*FS, error) {
 		return refuse("its superblock makes no sense", nil)
 	}
 	f := &FS{dev: dev, o: o, sb: *sb, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Cache / BlockSize)}
+	f.dataSum = sum
+	if sb.readNeeds&needWordSum != 0 {
+		f.dataSum = wordSum
+	}
 	f.t = tree{root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
 	if _, err := f.t.load(f.t.root, int(sb.rootLevel)); err != nil {
 		return refuse("the root of its tree cannot be read", err)
@@ -519,23 +531,14 @@ func (f *FS) write() error {
 			return err
 		}
 	}
+	if err := f.land(); err != nil {
+		return err
+	}
 	gen := f.sb.gen + 1
 	var w writes
-	files := make([]*inode, 0, len(f.dirty))
-	for in := range f.dirty {
-		files = append(files, in)
-	}
-	slices.SortFunc(files, func(a, b *inode) int {
-		if c := bytes.Compare(a.home[:min(8, len(a.home))], b.home[:min(8, len(b.home))]); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.rec.ino, b.rec.ino)
-	})
-	var laid []laid
-	for _, in := range files {
-		if err := f.layDown(in, &w, &laid); err != nil {
-			return err
-		}
+	files, laid, err := f.layAll(&w)
+	if err != nil {
+		return err
 	}
 	for _, in := range files {
 		if err := f.store(in); err != nil {
@@ -584,13 +587,93 @@ func (f *FS) write() error {
 		in.dirs = nil
 	}
 	for _, l := range laid {
-		f.cache.put(l.block, l.data, l.sum)
+		f.cache.put(l.block, l.data, l.sum, l.of)
 	}
 	f.dirty = map[*inode]bool{}
 	f.pages, f.owed, f.done, f.t.dirty = 0, 0, f.change, 0
 	f.discard(freedNow)
 	if f.t.loads.Load() > maxNodes {
 		f.t.drop()
+	}
+	return nil
+}
+
+// layAll gives all dirty pages places, those of one directory next to each other, and tells whose they are. mu is held.
+func (f *FS) layAll(w *writes) (files []*inode, list []laid, err error) {
+	for in := range f.dirty {
+		files = append(files, in)
+	}
+	slices.SortFunc(files, func(a, b *inode) int {
+		if c := bytes.Compare(a.home[:min(8, len(a.home))], b.home[:min(8, len(b.home))]); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.rec.ino, b.rec.ino)
+	})
+	for _, in := range files {
+		if err := f.layDown(in, w, &list); err != nil {
+			return nil, nil, err
+		}
+	}
+	return files, list, nil
+}
+
+// A flight is pages that are being written before the commit that they are for.
+type flight struct {
+	data map[uint64][]byte // by the block where each is to lie
+	err  error             // valid when done is closed
+	done chan struct{}
+}
+
+// spill begins to write the dirty pages, so that there is room for others: to blocks that are free in the last commit, as all that is written, so that no order is needed. The next commit
+// waits for it. mu is held.
+func (f *FS) spill() error {
+	if err := f.land(); err != nil {
+		return f.fail(err)
+	}
+	var w writes
+	files, list, err := f.layAll(&w)
+	if err != nil {
+		return f.fail(err)
+	}
+	a := &flight{data: map[uint64][]byte{}, done: make(chan struct{})}
+	for _, l := range list {
+		a.data[l.block] = l.data
+	}
+	f.flight = a
+	f.air.Store(a) // before anything leaves the cache again
+	for _, l := range list {
+		f.cache.put(l.block, l.data, l.sum, l.of)
+	}
+	for _, in := range files {
+		in.dirs = nil
+	}
+	f.pages, f.owed = 0, len(f.dirty)*perInode*f.t.height()
+	go func() {
+		if a.err = w.run(f.dev); a.err == nil {
+			f.air.CompareAndSwap(a, nil)
+		}
+		close(a.done)
+	}()
+	return nil
+}
+
+// land waits until what was spilled is written. What could not be stays readable. mu is held.
+func (f *FS) land() error {
+	if f.flight == nil {
+		return nil
+	}
+	<-f.flight.done
+	if err := f.flight.err; err != nil {
+		return err
+	}
+	f.flight = nil
+	return nil
+}
+
+// flown gives a block that may not be on the disk yet; nil for others.
+func (f *FS) flown(block uint64) []byte {
+	if a := f.air.Load(); a != nil {
+		return a.data[block]
 	}
 	return nil
 }
@@ -665,6 +748,7 @@ func (f *FS) Close() error {
 	}
 	f.timer.Stop()
 	if f.ro || f.failed != nil {
+		f.land()
 		f.closed = true
 		return f.failed
 	}

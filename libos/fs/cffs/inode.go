@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
@@ -23,13 +24,18 @@ type inode struct {
 	gone   bool            // it has no name
 	temp   bool            // and never had one: it may get one
 	dirs   map[uint64]page // dirty pages of a file, by number
-	ahead  uint64          // where reading in order would go on; a hint, under fs.nmu
+
+	// Hints, for who reads:
+	hint atomic.Pointer[extent] // the one that was used last; none that the tree does not hold
+	next atomic.Uint64          // the block where reading in order would go on
+	read atomic.Uint64          // up to where was read ahead
 }
 
 // A page is one block of a file in memory. fresh: no extent covers it.
 type page struct {
 	data  []byte
 	fresh bool
+	of    *chunk
 }
 
 // Dir, File and Link are the other kinds.

@@ -52,6 +52,20 @@ var (
 
 func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
+// needWordSum is the feature of volumes whose data has sums by wordSum. Those without it, of before there was such a thing, have CRC-32C there, too.
+const needWordSum = 1 << 0
+
+// wordSum is what FORMAT.md, "Sums of data", says.
+func wordSum(b []byte) uint32 {
+	const seed, factor = 0xcbf29ce484222325, 0x9e3779b97f4a7c15
+	h := uint64(seed)
+	for ; len(b) >= 8; b = b[8:] {
+		h = (h ^ le.Uint64(b)) * factor
+		h ^= h >> 32
+	}
+	return uint32(h)
+}
+
 // seal puts the sum of a block into its first 4 bytes; sealed tells whether it is right.
 func seal(b []byte) uint32 {
 	s := sum(b[4:])
