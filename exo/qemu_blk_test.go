@@ -13,11 +13,13 @@ import (
 	"testing"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/flow"
+	"github.com/hardtack-os/hardtack/exo/nvme"
 	"github.com/hardtack-os/hardtack/exo/virtio/blk"
 )
 
-// TestQEMUBlk holds the driver of virtio's disk to QEMU's device, and to what is in the host's file afterwards.
+// TestQEMUBlk holds the drivers of disks to QEMU's devices, and to what is in the host's file afterwards.
 func TestQEMUBlk(t *testing.T) {
 	const size = 8 << 20
 	for name, c := range map[string]struct {
@@ -26,9 +28,11 @@ func TestQEMUBlk(t *testing.T) {
 		queues int
 		block  int
 	}{
-		"q35":                      {[]string{"-M", "q35"}, "virtio-blk-pci,num-queues=2,discard=on,write-zeroes=on,serial=a-name", 1, 512},
-		"q35 with blocks of 4 KiB": {[]string{"-M", "q35"}, "virtio-blk-pci,logical_block_size=4096,physical_block_size=4096,serial=a-name", 1, 4096},
-		"microvm":                  {[]string{"-M", "microvm,acpi=on,rtc=on", "-global", "virtio-mmio.force-legacy=false"}, "virtio-blk-device,serial=a-name", 1, 512},
+		"q35":                       {[]string{"-M", "q35"}, "virtio-blk-pci,num-queues=2,discard=on,write-zeroes=on,serial=a-name", 1, 512},
+		"q35 with blocks of 4 KiB":  {[]string{"-M", "q35"}, "virtio-blk-pci,logical_block_size=4096,physical_block_size=4096,serial=a-name", 1, 4096},
+		"microvm":                   {[]string{"-M", "microvm,acpi=on,rtc=on", "-global", "virtio-mmio.force-legacy=false"}, "virtio-blk-device,serial=a-name", 1, 512},
+		"NVMe":                      {[]string{"-M", "q35"}, "nvme,serial=a-name,discard_granularity=4096", 1, 512},
+		"NVMe with blocks of 4 KiB": {[]string{"-M", "q35"}, "nvme,serial=a-name,logical_block_size=4096,physical_block_size=4096", 1, 4096},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "disk")
@@ -40,7 +44,7 @@ func TestQEMUBlk(t *testing.T) {
 			}
 			q := startQEMU(t, append(c.args, "-drive", "id=d,if=none,format=raw,discard=unmap,file="+file, "-device", c.device+",drive=d")...)
 			defer exo.Simulate(q)()
-			d, e := openBlk(t)
+			d, e := openDisk(t)
 			in := d.Info()
 			if in.Sectors != size/512 || in.Serial != "a-name" || in.ReadOnly || !in.Cached || !in.Discard || !in.WriteZeroes || in.BlockSize != c.block || in.Queues != c.queues {
 				t.Errorf("%+v", in)
@@ -58,7 +62,7 @@ func TestQEMUBlk(t *testing.T) {
 					for k := i; k < size/16384; k += 16 * 8 {
 						runs := part(i)
 						runs = []exo.Run{{Base: runs[0].Base, Len: 4096}, {Base: runs[0].Base + 4096, Len: 12288}}
-						if err := d.Do(&blk.Request{Op: blk.Read, Extent: e, Sector: flow.Block(k * 32), Memory: runs}); err != nil {
+						if err := disk.Do(d, &blk.Request{Op: blk.Read, Extent: e, Sector: flow.Block(k * 32), Memory: runs}); err != nil {
 							t.Error(err)
 							return
 						}
@@ -70,7 +74,7 @@ func TestQEMUBlk(t *testing.T) {
 							b[j] ^= 0x55
 						}
 						copy(content[k*16384:], b)
-						if err := d.Do(&blk.Request{Op: blk.Write, Extent: e, Sector: flow.Block(k * 32), Memory: runs}); err != nil {
+						if err := disk.Do(d, &blk.Request{Op: blk.Write, Extent: e, Sector: flow.Block(k * 32), Memory: runs}); err != nil {
 							t.Error(err)
 							return
 						}
@@ -87,7 +91,7 @@ func TestQEMUBlk(t *testing.T) {
 				{Op: blk.Discard, Extent: e, Sector: 4096, Count: 4096},
 				{Op: blk.Flush},
 			} {
-				if err := d.Do(&r); err != nil {
+				if err := disk.Do(d, &r); err != nil {
 					t.Errorf("%v: %v", r.Op, err)
 				}
 			}
@@ -110,18 +114,26 @@ func TestQEMUBlk(t *testing.T) {
 }
 
 // openBlk opens the machine's disk and binds all of it.
-func openBlk(t *testing.T) (*blk.Disk, *flow.Extent) {
+// openDisk opens the machine's one disk, whichever driver it takes.
+func openDisk(t *testing.T) (disk.Disk, *flow.Extent) {
 	t.Helper()
-	places := blk.Places()
-	if len(places) != 1 {
-		t.Fatalf("%d disks", len(places))
+	var d disk.Disk
+	var err error
+	virtio, controllers := blk.Places(), nvme.Places()
+	switch {
+	case len(virtio)+len(controllers) != 1:
+		t.Fatalf("%d disks", len(virtio)+len(controllers))
+	case len(virtio) == 1:
+		d, err = blk.Open(virtio[0], blk.Options{})
+	default:
+		d, err = nvme.Open(controllers[0], nvme.Options{})
 	}
-	d, err := blk.Open(places[0], blk.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, all := d.Space()
-	e, err := s.Bind(all, "test", 0, flow.Block(d.Info().Sectors), exo.Read|exo.Write)
+	rights := exo.Read | exo.Write
+	e, err := s.Bind(all, "test", 0, flow.Block(d.Info().Sectors), rights)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,43 +151,45 @@ func TestQEMUBlkFailures(t *testing.T) {
 		"[inject-error]\nevent = \"flush_to_disk\"\nerrno = \"5\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("errors", func(t *testing.T) {
-		q := startQEMU(t, "-M", "q35", "-drive", "id=d,if=none,format=raw,rerror=report,werror=report,file=blkdebug:"+rules+":"+file, "-device", "virtio-blk-pci,drive=d")
-		defer exo.Simulate(q)()
-		d, e := openBlk(t)
-		defer d.Close()
-		mem, _ := exo.TakeFrames("test", 1, 0)
-		page := []exo.Run{{Base: mem.Base(), Len: 4096}}
-		for _, c := range []struct {
-			r   blk.Request
-			bad bool
-		}{
-			{blk.Request{Op: blk.Read, Extent: e, Sector: 0, Memory: page}, false},
-			{blk.Request{Op: blk.Read, Extent: e, Sector: 64, Memory: page}, true},
-			{blk.Request{Op: blk.Write, Extent: e, Sector: 128, Memory: page}, true},
-			{blk.Request{Op: blk.Write, Extent: e, Sector: 256, Memory: page}, false},
-			{blk.Request{Op: blk.Flush}, true},
-			{blk.Request{Op: blk.Read, Extent: e, Sector: 256, Memory: page}, false},
-		} {
-			err := d.Do(&c.r)
-			var io *blk.IOError
-			if c.bad != errors.As(err, &io) || !c.bad && err != nil {
-				t.Errorf("%v at %d: %v", c.r.Op, c.r.Sector, err)
+	for name, device := range map[string]string{"virtio": "virtio-blk-pci", "NVMe": "nvme,serial=x"} {
+		t.Run(name, func(t *testing.T) {
+			q := startQEMU(t, "-M", "q35", "-drive", "id=d,if=none,format=raw,rerror=report,werror=report,file=blkdebug:"+rules+":"+file, "-device", device+",drive=d")
+			defer exo.Simulate(q)()
+			d, e := openDisk(t)
+			defer d.Close()
+			mem, _ := exo.TakeFrames("test", 1, 0)
+			page := []exo.Run{{Base: mem.Base(), Len: 4096}}
+			for _, c := range []struct {
+				r   blk.Request
+				bad bool
+			}{
+				{blk.Request{Op: blk.Read, Extent: e, Sector: 0, Memory: page}, false},
+				{blk.Request{Op: blk.Read, Extent: e, Sector: 64, Memory: page}, true},
+				{blk.Request{Op: blk.Write, Extent: e, Sector: 128, Memory: page}, true},
+				{blk.Request{Op: blk.Write, Extent: e, Sector: 256, Memory: page}, false},
+				{blk.Request{Op: blk.Flush}, true},
+				{blk.Request{Op: blk.Read, Extent: e, Sector: 256, Memory: page}, false},
+			} {
+				err := disk.Do(d, &c.r)
+				var io *disk.IOError
+				if c.bad != errors.As(err, &io) || !c.bad && err != nil {
+					t.Errorf("%v at %d: %v", c.r.Op, c.r.Sector, err)
+				}
 			}
-		}
-	})
+		})
+	}
 	t.Run("read-only", func(t *testing.T) {
 		q := startQEMU(t, "-M", "q35", "-drive", "id=d,if=none,format=raw,readonly=on,file="+file, "-device", "virtio-blk-pci,drive=d")
 		defer exo.Simulate(q)()
-		d, e := openBlk(t)
+		d, e := openDisk(t)
 		defer d.Close()
 		mem, _ := exo.TakeFrames("test", 1, 0)
 		page := []exo.Run{{Base: mem.Base(), Len: 4096}}
-		var refused *blk.ReadOnlyError
-		if err := d.Do(&blk.Request{Op: blk.Write, Extent: e, Memory: page}); !errors.As(err, &refused) {
+		var refused *disk.ReadOnlyError
+		if err := disk.Do(d, &blk.Request{Op: blk.Write, Extent: e, Memory: page}); !errors.As(err, &refused) {
 			t.Error(err)
 		}
-		if err := d.Do(&blk.Request{Op: blk.Read, Extent: e, Memory: page}); err != nil {
+		if err := disk.Do(d, &blk.Request{Op: blk.Read, Extent: e, Memory: page}); err != nil {
 			t.Error(err)
 		}
 	})

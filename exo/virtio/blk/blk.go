@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/flow"
 	"github.com/hardtack-os/hardtack/exo/virtio"
 )
@@ -22,7 +23,7 @@ import (
 const DeviceID = 2
 
 // SectorSize is the unit of all positions and lengths, whatever blocks the disk has (5.2.4).
-const SectorSize = 512
+const SectorSize = disk.SectorSize
 
 // Feature bits: 5.2.3.
 const (
@@ -61,27 +62,11 @@ const (
 	defaultPatience = 30 * time.Second
 )
 
-// Info is what a disk says of itself, made sane.
-type Info struct {
-	Name     string // where it is
-	Serial   string // what the host calls it, at most 20 bytes; empty if it says nothing
-	Sectors  uint64 // its size
-	ReadOnly bool
-
-	BlockSize     int // bytes: the least that is transferred, a multiple of SectorSize, and a power of two
-	PhysicalBlock int // bytes: the least that is written without reading; a multiple of BlockSize
-
-	Cached      bool // what was written may be lost until Flush; false: each write is stable when it is done
-	Discard     bool // takes Discard
-	WriteZeroes bool // takes WriteZeroes
-
-	MaxRuns        int    // pieces of memory in one transfer
-	MaxRun         int    // bytes in one of them
-	MaxDiscard     uint32 // sectors in one Discard
-	DiscardAlign   uint32 // sectors: where discards had better begin and end
-	MaxWriteZeroes uint32 // sectors in one WriteZeroes
-	Queues         int
-}
+// What a disk is asked, and says of itself, is that of all drivers of disks.
+type (
+	Info    = disk.Info
+	Request = disk.Request
+)
 
 // Options change how a disk is opened. The zero value is what most want.
 type Options struct {
@@ -99,8 +84,8 @@ type Disk struct {
 	space *flow.Disk
 	all   exo.Cap
 
-	lost  atomic.Pointer[GoneError] // why the device is to be given up; set once
-	armed atomic.Bool               // timer is running
+	lost  atomic.Pointer[disk.GoneError] // why the device is to be given up; set once
+	armed atomic.Bool                    // timer is running
 	timer *time.Timer
 	ended chan struct{} // closed when the device has been given back
 	held  bool          // read after ended: the device did not stop, and may write to memory for ever
@@ -226,14 +211,14 @@ func (d *Disk) Err() error {
 // Close gives the disk back. Transfers under way end with a *GoneError. It says false if the device did not stop: memory of those transfers must stay out of use then, for ever. It
 // parks until the device is reset.
 func (d *Disk) Close() (stopped bool) {
-	d.giveUp(&ClosedError{})
+	d.giveUp(&disk.ClosedError{})
 	<-d.ended
 	return !d.held
 }
 
 // giveUp has the disk's goroutine end, for the first reason that is given.
 func (d *Disk) giveUp(why error) {
-	if d.lost.CompareAndSwap(nil, &GoneError{Disk: d.info.Name, Why: why}) {
+	if d.lost.CompareAndSwap(nil, &disk.GoneError{Disk: d.info.Name, Why: why}) {
 		d.dev.Wake()
 	}
 }
@@ -255,7 +240,7 @@ func (d *Disk) serial() string {
 	if err != nil {
 		return ""
 	}
-	r := Request{Op: getID, Memory: []exo.Run{{Base: mem.Base(), Len: idSize}}}
+	r := Request{Op: disk.Identify, Memory: []exo.Run{{Base: mem.Base(), Len: idSize}}}
 	err = d.Do(&r)
 	var id []byte
 	if err == nil {
@@ -269,7 +254,7 @@ func (d *Disk) serial() string {
 			id = append(id, c)
 		}
 	}
-	if gone, ok := err.(*GoneError); !ok || !gone.Held {
+	if gone, ok := err.(*disk.GoneError); !ok || !gone.Held {
 		mem.Release()
 	}
 	return string(id)

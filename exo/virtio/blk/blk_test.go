@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
+	disks "github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/flow"
 	"github.com/hardtack-os/hardtack/exo/internal/sim"
 	"github.com/hardtack-os/hardtack/exo/virtio"
@@ -70,13 +71,13 @@ func (m *model) take(_ int, b []byte) {
 	if m.status != 0 {
 		return
 	}
-	switch blk.Op(m.op) {
+	switch disks.Op(m.op) {
 	case blk.Write:
 		m.at += uint64(copy(m.data[m.at:], b))
 	case blk.Discard, blk.WriteZeroes:
 		s, n := le.Uint64(b), uint64(le.Uint32(b[8:]))
 		fill := byte(0)
-		if blk.Op(m.op) == blk.Discard {
+		if disks.Op(m.op) == blk.Discard {
 			fill = 0xdd
 		}
 		for i := s * blk.SectorSize; i < (s+n)*blk.SectorSize; i++ {
@@ -88,7 +89,7 @@ func (m *model) take(_ int, b []byte) {
 func (m *model) serve(b []byte) int {
 	if len(b) == 1 {
 		m.header = false
-		if blk.Op(m.op) == blk.Flush {
+		if disks.Op(m.op) == blk.Flush {
 			m.flushes++
 		}
 		if !m.mute {
@@ -181,7 +182,7 @@ func TestInfo(t *testing.T) {
 		if in := d.Info(); !in.ReadOnly || in.Cached || in.Discard || in.WriteZeroes || in.Queues != 1 || in.BlockSize != 512 {
 			t.Errorf("%+v", in)
 		}
-		var refused *blk.ReadOnlyError
+		var refused *disks.ReadOnlyError
 		if err := d.Do(&blk.Request{Op: blk.Write, Extent: whole(t, d), Memory: run(frames(t, 1), 0, 512)}); !errors.As(err, &refused) {
 			t.Error(err)
 		}
@@ -273,7 +274,7 @@ func TestRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := frames(t, 1)
-		var shape *blk.RequestError
+		var shape *disks.RequestError
 		var far *exo.RangeError
 		var rights *exo.RightsError
 		var gone *exo.ReleasedError
@@ -336,10 +337,10 @@ func TestFlushAndFailures(t *testing.T) {
 				return 0
 			}
 		})
-		var io *blk.IOError
-		var no *blk.UnsupportedError
+		var io *disks.IOError
+		var no *disks.UnsupportedError
 		for _, c := range []struct {
-			op     blk.Op
+			op     disks.Op
 			sector flow.Block
 			as     any
 		}{{blk.Read, 4, &io}, {blk.Write, 4, &io}, {blk.Read, 6, &io}, {blk.Flush, 0, &no}, {blk.Read, 2, nil}} {
@@ -371,7 +372,7 @@ func TestGone(t *testing.T) {
 		"other descriptor": {func(v *sim.Virtio) { v.LieUsedID = func(uint32) uint32 { return 1 << 20 } }, is[*virtio.BrokenError]},
 		"ring ahead":       {func(v *sim.Virtio) { v.LieUsedIdx = func(i uint16) uint16 { return i + 900 } }, is[*virtio.BrokenError]},
 		"more than fits":   {func(v *sim.Virtio) { v.LieUsedLen = func(n uint32) uint32 { return n + 1<<20 } }, is[*virtio.BrokenError]},
-		"silent":           {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*blk.TimeoutError]},
+		"silent":           {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*disks.TimeoutError]},
 		"needs reset":      {func(v *sim.Virtio) { v.LieNoAnswer = true; v.LieNeedsReset = true }, is[*virtio.DeviceError]},
 		"taken back": {func(v *sim.Virtio) {
 			v.LieNoAnswer = true
@@ -394,7 +395,7 @@ func TestGone(t *testing.T) {
 				for range 100 { // more than the queues hold
 					wg.Go(func() {
 						err := d.Do(&blk.Request{Op: blk.Read, Extent: e, Memory: run(f, 0, 1024)})
-						var gone *blk.GoneError
+						var gone *disks.GoneError
 						if !errors.As(err, &gone) || !c.is(err) {
 							t.Errorf("%v", err)
 						}
@@ -432,7 +433,7 @@ func TestNeverStops(t *testing.T) {
 		d := open(t, blk.Options{Patience: 20 * time.Millisecond})
 		e, f := whole(t, d), frames(t, 1)
 		v.Change(func() { v.LieNoReset, v.LieNoAnswer = true, true })
-		var gone *blk.GoneError
+		var gone *disks.GoneError
 		if err := d.Do(&blk.Request{Op: blk.Read, Extent: e, Memory: run(f, 0, 1024)}); !errors.As(err, &gone) || !gone.Held {
 			t.Error(err)
 		}
@@ -516,7 +517,7 @@ func FuzzLies(f *testing.F) {
 		for range 3 {
 			wg.Go(func() {
 				for k := range 4 {
-					d.Do(&blk.Request{Op: []blk.Op{blk.Read, blk.Write, blk.Flush, blk.Discard}[k], Extent: e, Count: 2, Memory: run(mem, 0, 1024)[:max(0, 1-k/2)]})
+					d.Do(&blk.Request{Op: []disks.Op{blk.Read, blk.Write, blk.Flush, blk.Discard}[k], Extent: e, Count: 2, Memory: run(mem, 0, 1024)[:max(0, 1-k/2)]})
 				}
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/virtio"
 )
 
@@ -45,7 +46,7 @@ func (d *Disk) drain() (found bool) {
 			q.release(uint16(token))
 			q.mu.Unlock()
 			found = true
-			r.finish(err)
+			r.Finish(err)
 		}
 	}
 	return found
@@ -63,26 +64,16 @@ func (q *queue) release(token uint16) {
 func (d *Disk) result(r *Request, status byte, written uint32) error {
 	switch status {
 	case statusOK:
-		if r.Op == Read && written < r.size {
-			return &IOError{Disk: d.info.Name, Op: r.Op, Sector: uint64(r.Sector), Why: "it read fewer bytes than were asked for"}
+		if r.Op == Read && written < r.Size() {
+			return &disk.IOError{Disk: d.info.Name, Op: r.Op, Sector: uint64(r.Sector), Why: "it read fewer bytes than were asked for"}
 		}
 		return nil
 	case statusUnsupported:
-		return &UnsupportedError{d.info.Name, r.Op}
+		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
 	case statusIOError:
-		return &IOError{Disk: d.info.Name, Op: r.Op, Sector: uint64(r.Sector), Why: "the device says that it failed"}
+		return &disk.IOError{Disk: d.info.Name, Op: r.Op, Sector: uint64(r.Sector), Why: "the device says that it failed"}
 	}
-	return &IOError{Disk: d.info.Name, Op: r.Op, Sector: uint64(r.Sector), Why: "the device ended it without a status"}
-}
-
-// finish tells who asked.
-func (r *Request) finish(err error) {
-	r.Err = err
-	if r.Done != nil {
-		r.Done(r)
-		return
-	}
-	r.wait <- struct{}{}
+	return &disk.IOError{Disk: d.info.Name, Op: r.Op, Sector: uint64(r.Sector), Why: "the device ended it without a status"}
 }
 
 // listen asks for interrupts and says whether something came meanwhile.
@@ -105,7 +96,7 @@ func (d *Disk) failing(busy bool) (why error) {
 	}
 	if !d.armed.Load() {
 		if d.overdue() {
-			return &TimeoutError{time.Duration(d.patience)}
+			return &disk.TimeoutError{Waited: time.Duration(d.patience)}
 		}
 	}
 	if busy {
@@ -172,7 +163,7 @@ func (d *Disk) end() {
 		for i := range q.slots {
 			if r := q.slots[i].r; r != nil {
 				q.slots[i].r = nil
-				r.finish(&gone)
+				r.Finish(&gone)
 			}
 		}
 	}

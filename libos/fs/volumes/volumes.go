@@ -22,6 +22,8 @@ import (
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/exo"
+	hw "github.com/hardtack-os/hardtack/exo/disk"
+	"github.com/hardtack-os/hardtack/exo/nvme"
 	"github.com/hardtack-os/hardtack/exo/virtio/blk"
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
@@ -136,7 +138,7 @@ func parseOne(v string) (w want, ok bool) {
 
 // A disk is one that was found.
 type disk struct {
-	*block.Virtio
+	*block.Disk
 	label, uuid string // of the volume on it, if there is one
 	used        bool
 }
@@ -145,19 +147,37 @@ type disks []*disk
 
 // find opens all disks of the machine.
 func find() (list disks) {
-	for _, p := range blk.Places() {
-		v, err := block.OpenVirtio(p)
+	for _, open := range drivers() {
+		v, err := open()
 		if err != nil {
 			tell(err)
 			continue
 		}
-		d := &disk{Virtio: v}
+		d := &disk{Disk: v}
 		if label, uuid, ok := cffs.Identify(v); ok {
 			d.label, d.uuid = label, hex.EncodeToString(uuid[:])
 		}
 		list = append(list, d)
 	}
 	return list
+}
+
+// drivers are how the machine's disks are opened, in their order: virtio's, NVMe's.
+func drivers() (list []func() (*block.Disk, error)) {
+	for _, p := range blk.Places() {
+		list = append(list, func() (*block.Disk, error) { return open(blk.Open(p, blk.Options{})) })
+	}
+	for _, id := range nvme.Places() {
+		list = append(list, func() (*block.Disk, error) { return open(nvme.Open(id, nvme.Options{})) })
+	}
+	return list
+}
+
+func open[D hw.Disk](d D, err error) (*block.Disk, error) {
+	if err != nil {
+		return nil, err
+	}
+	return block.OpenDisk(d)
 }
 
 // mount finds the disk that w is about and mounts the volume on it.

@@ -15,7 +15,9 @@ func first() block.Device {
 	if len(places) == 0 {
 		must(errors.New("no disk"))
 	}
-	d, err := block.OpenVirtio(places[0])
+	disk, err := blk.Open(places[0], blk.Options{})
+	must(err)
+	d, err := block.OpenDisk(disk)
 	must(err)
 	return d
 }

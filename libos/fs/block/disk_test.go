@@ -4,18 +4,18 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/hardtack-os/hardtack/exo/virtio/blk"
+	"github.com/hardtack-os/hardtack/exo/disk"
 )
 
 // ends is a disk whose requests end as they are told to, once it has refused one.
 type ends struct {
 	errs []error // nil: refused
-	on   []*blk.Request
+	on   []*disk.Request
 }
 
 var errRefused = errors.New("refused")
 
-func (e *ends) Start(r *blk.Request) error {
+func (e *ends) Start(r *disk.Request) error {
 	n := len(e.on)
 	e.on = append(e.on, r)
 	if e.errs[n] != nil {
@@ -30,7 +30,7 @@ func (e *ends) Start(r *blk.Request) error {
 
 // TestHeldMemory gives pieces of one transfer to a disk that does not stop: the memory is kept out of use, whichever of the requests says so, and whatever ended first.
 func TestHeldMemory(t *testing.T) {
-	failed, held := &blk.IOError{}, &blk.GoneError{Held: true}
+	failed, held := &disk.IOError{}, &disk.GoneError{Held: true}
 	for _, c := range []struct {
 		errs []error
 		kept int
@@ -38,14 +38,14 @@ func TestHeldMemory(t *testing.T) {
 		{[]error{held, nil}, 1},
 		{[]error{failed, held, nil}, 1},
 		{[]error{held, held, nil}, 1},
-		{[]error{failed, &blk.GoneError{}, nil}, 0},
+		{[]error{failed, &disk.GoneError{}, nil}, 0},
 		{[]error{nil}, 0},
 	} {
-		v := &Virtio{}
-		all := batch{v: v, vec: [][]byte{make([]byte, 512)}}
+		v := &Disk{}
+		all := batch{disk: v, vec: [][]byte{make([]byte, 512)}}
 		d := &ends{errs: c.errs}
 		for i := range c.errs {
-			if err := all.start(d, &blk.Request{}); (err != nil) != (i == len(c.errs)-1) {
+			if err := all.start(d, &disk.Request{}); (err != nil) != (i == len(c.errs)-1) {
 				t.Fatal(i, err)
 			}
 		}

@@ -1,4 +1,4 @@
-package blk
+package disk
 
 import "time"
 
@@ -11,7 +11,7 @@ type IOError struct {
 }
 
 func (e *IOError) Error() string {
-	return "blk: " + e.Disk + ": " + e.Op.String() + " at sector " + decimal(e.Sector) + ": " + e.Why
+	return "disk: " + e.Disk + ": " + e.Op.String() + " at sector " + decimal(e.Sector) + ": " + e.Why
 }
 
 // GoneError says that the disk is there no more, and why. Transfers that were under way may have been done or not.
@@ -22,7 +22,7 @@ type GoneError struct {
 }
 
 func (e *GoneError) Error() string {
-	s := "blk: " + e.Disk + " is gone: " + e.Why.Error()
+	s := "disk: " + e.Disk + " is gone: " + e.Why.Error()
 	if e.Held {
 		s += "; it did not stop, and may write to the memory of what was under way"
 	}
@@ -46,7 +46,7 @@ func (*ClosedError) Error() string { return "it was closed" }
 // ReadOnlyError says that the disk cannot be written to.
 type ReadOnlyError struct{ Disk string }
 
-func (e *ReadOnlyError) Error() string { return "blk: " + e.Disk + " is read-only" }
+func (e *ReadOnlyError) Error() string { return "disk: " + e.Disk + " is read-only" }
 
 // UnsupportedError says that the disk does not know an operation.
 type UnsupportedError struct {
@@ -55,7 +55,7 @@ type UnsupportedError struct {
 }
 
 func (e *UnsupportedError) Error() string {
-	return "blk: " + e.Disk + " has no " + e.Op.String()
+	return "disk: " + e.Disk + " has no " + e.Op.String()
 }
 
 // RequestError says that a request makes no sense for any disk like this one.
@@ -64,7 +64,7 @@ type RequestError struct {
 	Why string
 }
 
-func (e *RequestError) Error() string { return "blk: " + e.Op.String() + ": " + e.Why }
+func (e *RequestError) Error() string { return "disk: " + e.Op.String() + ": " + e.Why }
 
 func decimal(v uint64) string {
 	var b [20]byte

@@ -1,0 +1,177 @@
+package nvme
+
+import (
+	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/disk"
+)
+
+// A command is what a submission says (Base, 3.3.3.1), without its identifier.
+type command struct {
+	op         uint8
+	nsid       uint32
+	prp1, prp2 exo.Phys
+	dw10, dw11 uint32
+	dw12       uint32
+}
+
+// submit writes a command into the queue's next entry and rings the bell. The lock is held, or nobody else knows the queue.
+func (d *Disk) submit(q *queue, id uint16, c command) {
+	b := q.mem.Bytes()[q.tail*sqeSize:][:sqeSize]
+	clear(b)
+	le.PutUint32(b, uint32(c.op)|uint32(id)<<16) // PRPs, not fused
+	le.PutUint32(b[4:], c.nsid)
+	le.PutUint64(b[24:], uint64(c.prp1))
+	le.PutUint64(b[32:], uint64(c.prp2))
+	le.PutUint32(b[40:], c.dw10)
+	le.PutUint32(b[44:], c.dw11)
+	le.PutUint32(b[48:], c.dw12)
+	if q.tail++; q.tail == q.size {
+		q.tail = 0
+	}
+	exo.Fence()
+	d.regs.Store32(regDoor+uintptr(2*q.id)*d.stride, uint32(q.tail))
+}
+
+// next takes one completion (Base, 3.3.3.2): the command's identifier, its status and its result. ok is false where there is none.
+func (d *Disk) next(q *queue) (id uint16, status, result uint32, ok bool) {
+	at := q.completions() + q.head*cqeSize
+	w := word(q.mem.Bytes(), at+12).Load()
+	if w>>16&1 != q.phase {
+		return 0, 0, 0, false
+	}
+	result = word(q.mem.Bytes(), at).Load()
+	if q.head++; q.head == q.size {
+		q.head, q.phase = 0, q.phase^1
+	}
+	d.regs.Store32(regDoor+uintptr(2*q.id+1)*d.stride, uint32(q.head))
+	return uint16(w), w >> 17, result, true
+}
+
+// do does one admin command, before the disk has its goroutine, and gives the result.
+func (d *Disk) do(c command) (result uint32, err error) {
+	q := d.admin
+	d.submit(q, uint16(c.op), c)
+	for end := exo.Now() + d.patience; ; {
+		id, status, result, ok := d.next(q)
+		switch {
+		case ok && id != uint16(c.op):
+			return 0, d.fault("it answers what it was not asked")
+		case ok && status&0x7ff != 0:
+			return 0, d.fault("it refuses admin command " + decimal(uint64(c.op)) + " with status " + decimal(uint64(status&0x7ff)))
+		case ok:
+			return result, nil
+		case exo.Now() > end || d.regs.Load32(regCSTS)&cstsFatal != 0: // also all ones
+			return 0, d.fault("it does not answer admin command " + decimal(uint64(c.op)))
+		}
+		d.v.Wait(exo.Now() + 1e6)
+	}
+}
+
+// Start implements disk.Disk.
+func (d *Disk) Start(r *disk.Request) error {
+	if err := r.Check(&d.info); err != nil {
+		return err
+	}
+	if r.Op == disk.Identify {
+		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
+	}
+	return d.begin(d.queues[int(d.turn.Add(1)%uint32(len(d.queues)))], r)
+}
+
+// begin gives a command to the device.
+func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			gone, ok := e.(*exo.RevokedError)
+			if !ok {
+				panic(e)
+			}
+			d.giveUp(gone) // the transfer is in its slot, and ends with the others
+		}
+	}()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !q.down && len(q.free) == 0 {
+		q.room.Wait()
+	}
+	if q.down {
+		return d.Err()
+	}
+	id := q.free[len(q.free)-1]
+	q.free = q.free[:len(q.free)-1]
+	q.slots[id] = slot{r, exo.Now()}
+	r.Err = nil
+	d.submit(q, id, d.describe(q, id, r))
+	d.arm()
+	return nil
+}
+
+// describe makes a command of a transfer.
+func (d *Disk) describe(q *queue, id uint16, r *disk.Request) command {
+	c := command{nsid: d.nsid}
+	block := uint64(r.Sector) >> d.shift
+	page := q.lists() + int(id)*exo.PageSize
+	switch r.Op {
+	case disk.Flush:
+		c.op = cmdFlush
+		return c
+	case disk.Read, disk.Write:
+		c.op = cmdRead
+		if r.Op == disk.Write {
+			c.op = cmdWrite
+		}
+		c.dw12 = r.Size()>>(9+d.shift) - 1
+		c.prp1, c.prp2 = prps(r.Memory, q.mem.Bytes()[page:][:exo.PageSize], q.mem.Base()+exo.Phys(page))
+	case disk.WriteZeroes:
+		c.op = cmdWriteZeroes
+		c.dw12 = r.Count>>d.shift - 1
+		if r.Unmap {
+			c.dw12 |= 1 << 25 // DEAC: NVM, 3.2.8
+		}
+	case disk.Discard:
+		c.op = cmdDataset // NVM, 3.2.3: one range, attribute deallocate
+		b := q.mem.Bytes()[page:][:16]
+		le.PutUint32(b, 0)
+		le.PutUint32(b[4:], r.Count>>d.shift)
+		le.PutUint64(b[8:], block)
+		c.prp1, c.dw10, c.dw11 = q.mem.Base()+exo.Phys(page), 0, 1<<2
+		return c
+	}
+	c.dw10, c.dw11 = uint32(block), uint32(block>>32)
+	return c
+}
+
+// prps describes memory, which Check has found to join at pages' borders, by its pages (Base, 4.1.1): the first, and the second, or the list at, which is filled.
+func prps(memory []exo.Run, list []byte, at exo.Phys) (first, second exo.Phys) {
+	n := 0
+	for _, m := range memory {
+		for p, end := m.Base, m.Base+exo.Phys(m.Len); p < end; p = p&^(exo.PageSize-1) + exo.PageSize {
+			switch n {
+			case 0:
+				first = p
+			case 1:
+				second = p
+				fallthrough
+			default:
+				le.PutUint64(list[8*(n-1):], uint64(p))
+			}
+			n++
+		}
+	}
+	if n > 2 {
+		second = at
+	}
+	return first, second
+}
+
+func decimal(v uint64) string {
+	var b [20]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = byte('0' + v%10)
+		if v /= 10; v == 0 {
+			return string(b[i:])
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package block
+
+import (
+	"sync"
+
+	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/disk"
+	"github.com/hardtack-os/hardtack/exo/flow"
+)
+
+// Disk is a disk as a device, whatever drives it. The disk reads and writes the memory of vec where it lies: on the Go heap, which does not move, or in frames.
+type Disk struct {
+	d     disk.Disk
+	whole *flow.Extent
+	info  Info
+
+	mu   sync.Mutex
+	lost [][][]byte // under mu: memory that a disk which did not stop may still write to
+}
+
+// maxSectors is how many of a disk's sectors are used, whatever it says of itself: as many as an offset can reach.
+const maxSectors = (1<<63 - 1) / disk.SectorSize
+
+// OpenDisk takes all of a disk, which is the device's from then on.
+func OpenDisk(d disk.Disk) (*Disk, error) {
+	in := d.Info()
+	v := &Disk{d: d, info: Info{Name: in.Name, ID: in.Serial, Size: int64(min(in.Sectors, maxSectors)) * disk.SectorSize &^ int64(in.BlockSize-1), BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
+	rights := exo.Read
+	if !in.ReadOnly {
+		rights |= exo.Write
+	}
+	space, all := d.Space()
+	var err error
+	if v.whole, err = space.Bind(all, "filesystem", 0, flow.Block(in.Sectors), rights); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// Info implements Device.
+func (v *Disk) Info() Info { return v.info }
+
+// Read implements Device.
+func (v *Disk) Read(vec [][]byte, off int64) error { return v.transfer(disk.Read, vec, off) }
+
+// Write implements Device.
+func (v *Disk) Write(vec [][]byte, off int64) error {
+	if v.info.ReadOnly {
+		return ErrReadOnly
+	}
+	return v.transfer(disk.Write, vec, off)
+}
+
+// transfer cuts what vec is in memory into requests that the disk takes, and has all of them under way at once.
+func (v *Disk) transfer(op disk.Op, vec [][]byte, off int64) error {
+	if err := v.info.Check(off, Len(vec)); err != nil {
+		return err
+	}
+	in, start := v.d.Info(), off
+	var runs []exo.Run
+	for _, b := range vec {
+		if len(b) == 0 {
+			continue
+		}
+		r, err := exo.PhysicalRuns(b)
+		if err != nil {
+			return err
+		}
+		for _, x := range r {
+			if last := len(runs) - 1; last >= 0 && runs[last].Base+exo.Phys(runs[last].Len) == x.Base && runs[last].Len+x.Len <= uintptr(in.MaxRun) {
+				runs[last].Len += x.Len
+				continue
+			}
+			for x.Len > uintptr(in.MaxRun) { // which is whole pages
+				runs = append(runs, exo.Run{Base: x.Base, Len: uintptr(in.MaxRun)})
+				x = exo.Run{Base: x.Base + exo.Phys(in.MaxRun), Len: x.Len - uintptr(in.MaxRun)}
+			}
+			runs = append(runs, x)
+		}
+	}
+	all := batch{disk: v, vec: vec}
+	for len(runs) > 0 {
+		n, size := 0, uintptr(0)
+		fits, fit := 0, uintptr(0) // the most that is whole blocks
+		for n < len(runs) && n < in.MaxRuns {
+			if n > 0 && in.MaxBytes > 0 && size+runs[n].Len > uintptr(in.MaxBytes) {
+				break
+			}
+			if in.Pages && n > 0 && (runs[n].Base%exo.PageSize != 0 || (runs[n-1].Base+exo.Phys(runs[n-1].Len))%exo.PageSize != 0) {
+				break
+			}
+			size += runs[n].Len
+			if n++; size%uintptr(in.BlockSize) == 0 {
+				fits, fit = n, size
+			}
+		}
+		if fits == 0 {
+			if err := all.wait(); err != nil {
+				return err
+			}
+			return v.copied(op, vec, start)
+		}
+		r := &disk.Request{Op: op, Extent: v.whole, Sector: flow.Block(off / disk.SectorSize), Memory: runs[:fits]}
+		if err := all.start(v.d, r); err != nil {
+			all.wait()
+			return err
+		}
+		runs, off = runs[fits:], off+int64(fit)
+	}
+	return all.wait()
+}
+
+// copied is transfer for pieces that the disk cannot take as they lie: so small, or so askew, that no request's worth of them is whole blocks.
+func (v *Disk) copied(op disk.Op, vec [][]byte, off int64) error {
+	const most = 1 << 20
+	at := 0 // in vec[0]
+	move := func(b []byte, in bool) {
+		vec, at := vec, at
+		for len(b) > 0 {
+			n := 0
+			if in {
+				n = copy(vec[0][at:], b)
+			} else {
+				n = copy(b, vec[0][at:])
+			}
+			if b, at = b[n:], at+n; at == len(vec[0]) {
+				vec, at = vec[1:], 0
+			}
+		}
+	}
+	for left := Len(vec); left > 0; {
+		b := make([]byte, min(left, most), most) // so large that it lies on whole pages, in a row
+		if op == disk.Write {
+			move(b, false)
+		}
+		if err := v.transfer(op, [][]byte{b}, off); err != nil {
+			return err
+		}
+		if op == disk.Read {
+			move(b, true)
+		}
+		for skip := len(b); skip > 0; {
+			n := min(skip, len(vec[0])-at)
+			if at, skip = at+n, skip-n; at == len(vec[0]) {
+				vec, at = vec[1:], 0
+			}
+		}
+		off, left = off+int64(len(b)), left-int64(len(b))
+	}
+	return nil
+}
+
+// A batch is requests that are waited for together.
+type batch struct {
+	disk *Disk
+	vec  [][]byte // the memory of all of them
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	err  error // under mu: the first one
+	held bool  // under mu: of one, whichever, the disk did not let go
+}
+
+// A starter is a disk.Disk.
+type starter interface{ Start(*disk.Request) error }
+
+func (b *batch) start(d starter, r *disk.Request) error {
+	b.wg.Add(1)
+	r.Done = func(r *disk.Request) {
+		if r.Err != nil {
+			b.mu.Lock()
+			if b.err == nil {
+				b.err = r.Err
+			}
+			if gone, ok := r.Err.(*disk.GoneError); ok && gone.Held {
+				b.held = true
+			}
+			b.mu.Unlock()
+		}
+		b.wg.Done()
+	}
+	err := d.Start(r)
+	if err != nil {
+		b.wg.Done()
+	}
+	return err
+}
+
+// wait returns when all that was started has ended. Memory that may still be written to is held on to, for ever.
+func (b *batch) wait() error {
+	b.wg.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held && b.vec != nil {
+		b.disk.mu.Lock()
+		defer b.disk.mu.Unlock()
+		b.disk.lost = append(b.disk.lost, b.vec)
+	}
+	return b.err
+}
+
+// Flush implements Device.
+func (v *Disk) Flush() error {
+	if !v.d.Info().Cached {
+		return v.d.Err()
+	}
+	return disk.Do(v.d, &disk.Request{Op: disk.Flush})
+}
+
+// Discard implements Device.
+func (v *Disk) Discard(off, n int64) error {
+	in := v.d.Info()
+	if err := v.info.Check(off, n); err != nil || !in.Discard {
+		return err
+	}
+	all := batch{disk: v}
+	for sector, left := uint64(off/disk.SectorSize), uint64(n/disk.SectorSize); left > 0; {
+		count := min(left, uint64(in.MaxDiscard))
+		if err := all.start(v.d, &disk.Request{Op: disk.Discard, Extent: v.whole, Sector: flow.Block(sector), Count: uint32(count)}); err != nil {
+			all.wait()
+			return err
+		}
+		sector, left = sector+count, left-count
+	}
+	return all.wait()
+}
+
+// Close implements Device.
+func (v *Disk) Close() error {
+	v.d.Close()
+	return nil
+}
