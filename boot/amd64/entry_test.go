@@ -16,6 +16,10 @@ func TestEntryMatchesSource(t *testing.T) {
 	}{
 		{"entry.S", "0x100000", Entry},
 		{"linux.S", "0", Linux},
+		{"efi.S", "0", EFI},
+		{"mbr.S", "0x7c00", MBR},
+		{"cd.S", "0x7c00", CD},
+		{"bios.S", "0x2000", BIOS},
 	} {
 		dir := t.TempDir()
 		obj, elf, bin := filepath.Join(dir, "o"), filepath.Join(dir, "elf"), filepath.Join(dir, "bin")

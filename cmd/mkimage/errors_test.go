@@ -79,7 +79,7 @@ func TestBadInput(t *testing.T) {
 		{"build --memory 8M -o out.elf ./large", "the image is larger than the memory"},
 		{"run --memory 8M ./large", "the image is larger than the memory"},
 		{"build -o out.elf -ldflags=-buildmode=pie ./ok", "executable"},
-		{"inspect plain.txt", "not an ELF file"},
+		{"inspect plain.txt", "in no format that mkimage writes"},
 		{"inspect nowhere", "nowhere"},
 		{"inspect", "inspect: name one image"},
 		{"help frobnicate", "unknown command"},

@@ -12,6 +12,7 @@ import (
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -45,22 +46,29 @@ func missingImage(what []string) error {
 }
 
 // readImage reads an image file back, with errors for people.
-func readImage(name string) (*elfimage.Image, int, error) {
+func readImage(name string) (*elfimage.Image, *format.File, int, error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a regular file", name)
+		return nil, nil, 0, fmt.Errorf("%s is not a regular file", name)
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
-	img, err := elfimage.Read(data)
+	file, err := format.Open(data)
+	if errors.Is(err, format.ErrUnknown) {
+		return nil, nil, 0, fmt.Errorf("%s: %w; build an image with mkimage build", name, err)
+	}
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("%s: %w", name, err)
+	}
+	img, err := elfimage.Read(file.ELF)
 	switch {
 	case errors.Is(err, elfimage.ErrNotImage), errors.Is(err, elfimage.ErrNotELF):
-		return nil, 0, fmt.Errorf("%s is %w; build one with mkimage build", name, err)
+		return nil, nil, 0, fmt.Errorf("%s is %w; build one with mkimage build", name, err)
 	case err != nil:
-		return nil, 0, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return img, len(data), nil
+	return img, file, len(data), nil
 }
 
 // fromImage sets the machine up for an image that is built already: what no flag
@@ -69,7 +77,7 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	if late := s.buildOnly(); len(late) > 0 {
 		return fmt.Errorf("%s is built already: %s can be said only to mkimage build", name, strings.Join(late, ", "))
 	}
-	img, _, err := readImage(name)
+	img, _, _, err := readImage(name)
 	if err != nil {
 		return err
 	}

@@ -1,21 +1,25 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
 
 func (a *app) inspectCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, sbom, sizes bool
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE",
-		Short: "Tell what is in an image",
+		Short: "Tell what is in an image, of any format that build writes",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("inspect: name one image, as in mkimage inspect hello.elf")
@@ -23,26 +27,46 @@ func (a *app) inspectCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			img, size, err := readImage(args[0])
+			img, file, size, err := readImage(args[0])
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			switch {
+			case sbom:
+				return writeSBOM(a.stdout, img)
+			case sizes:
+				return writeSizes(a.stdout, file.ELF, img)
+			case asJSON:
 				enc := json.NewEncoder(a.stdout)
 				enc.SetIndent("", "\t")
-				return enc.Encode(img)
+				return enc.Encode(struct {
+					Format     string
+					Partitions []format.Partition `json:",omitempty"`
+					*elfimage.Image
+				}{file.Format, file.Partitions, img})
 			}
-			return describe(a.stdout, args[0], size, img)
+			return describe(a.stdout, args[0], size, file, img)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	cmd.Flags().BoolVar(&sbom, "sbom", false, "write the list of modules as CycloneDX (JSON)")
+	cmd.Flags().BoolVar(&sizes, "sizes", false, "write how many bytes of code each package and folder of packages has")
+	cmd.MarkFlagsMutuallyExclusive("json", "sbom", "sizes")
 	return cmd
 }
 
 // describe writes an image's description for people.
-func describe(w io.Writer, name string, size int, img *elfimage.Image) error {
+func describe(w io.Writer, name string, size int, file *format.File, img *elfimage.Image) error {
 	p := &printer{w: w}
 	p.line("%s: %d bytes", name, size)
+	p.line("format: %s", file.Format)
+	if file.Size != 0 {
+		p.line("disk: %d bytes\n\npartitions:\n  %-12s %-36s %12s %12s", file.Size, "name", "kind", "first sector", "sectors")
+		for _, part := range file.Partitions {
+			p.line("  %-12s %-36s %12d %12d", part.Name, part.Kind, part.First, part.Size)
+		}
+		p.line("")
+	}
 	p.line("boot protocols: %s", orNone(strings.Join(img.Protocols(), ", ")))
 	if img.PVHEntry != 0 {
 		p.line("entry: %#x (PVH, physical), then %#x (Go)", img.PVHEntry, img.GoEntry)
@@ -64,6 +88,43 @@ func describe(w io.Writer, name string, size int, img *elfimage.Image) error {
 	if rec := img.Record; rec != nil {
 		p.line("  memory: %s, CPUs: %d", rec.Memory, rec.CPUs)
 	}
+	return p.err
+}
+
+// writeSizes writes a tree: each package, and each folder that holds some, with the bytes of code below it.
+func writeSizes(w io.Writer, image []byte, img *elfimage.Image) error {
+	packages, err := elfimage.Packages(image)
+	if err != nil {
+		return err
+	}
+	sums := map[string]uint64{}
+	total := uint64(0)
+	for _, g := range packages {
+		total += g.Bytes
+		for dir := g.Name; dir != "."; dir = path.Dir(dir) {
+			sums[dir] += g.Bytes
+		}
+	}
+	p := &printer{w: w}
+	for _, s := range img.Segments {
+		p.line("%12d  segment %s", s.Filesz, s.Perm())
+	}
+	p.line("%12d  code, of it:", total)
+	var write func(parent string, depth int)
+	write = func(parent string, depth int) {
+		var names []string
+		for name := range sums {
+			if path.Dir(name) == parent {
+				names = append(names, name)
+			}
+		}
+		slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(sums[b], sums[a]), cmp.Compare(a, b)) })
+		for _, name := range names {
+			p.line("%12d  %s%s", sums[name], strings.Repeat("  ", depth), path.Base(name))
+			write(name, depth+1)
+		}
+	}
+	write(".", 1)
 	return p.err
 }
 

@@ -31,7 +31,7 @@ func bzImage(elf []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPlacing(elf); err != nil {
+	if _, err := place(elf); err != nil {
 		return nil, err
 	}
 	out := append(append([]byte{}, amd64.Linux...), elf...)

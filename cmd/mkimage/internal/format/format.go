@@ -26,9 +26,9 @@ type Format struct {
 	make func(Source) ([]byte, error)
 }
 
-// HighBase is where images of formats that UEFI loads are linked. OVMF keeps what has to survive sleep at 8 MiB; loaders of
-// Linux take 16 MiB for the same reason.
-const HighBase = 16 << 20
+// HighBase is where images of formats that UEFI loads are linked. OVMF keeps what has to survive sleep at 8 MiB, and has
+// unpacked itself from 9 MiB to 21 MiB.
+const HighBase = 24 << 20
 
 // Formats are all formats; the first one is what is built where nobody says anything.
 var Formats = []Format{
@@ -36,6 +36,20 @@ var Formats = []Format{
 		make: func(s Source) ([]byte, error) { return s.ELF, nil }},
 	{Name: "bzimage", Suffixes: []string{".bzimage", ".bzImage"}, About: "GRUB, iPXE, kexec, QEMU -kernel (Linux boot protocol)",
 		make: func(s Source) ([]byte, error) { return bzImage(s.ELF) }},
+	{Name: "efi", Suffixes: []string{".efi"}, About: "UEFI: as EFI/BOOT/BOOTX64.EFI, or from a boot manager", High: true,
+		make: func(s Source) ([]byte, error) { return efi(s.ELF) }},
+	{Name: "iso", Suffixes: []string{".iso"}, About: "a CD, and a stick that it is copied to: BIOS and UEFI", High: true, make: iso},
+	{Name: "raw", Suffixes: []string{".img", ".raw"}, About: "a disk or stick: BIOS and UEFI", High: true, make: raw},
+	{Name: "qcow2", Suffixes: []string{".qcow2"}, About: "the same disk for QEMU and clouds made of it", High: true,
+		make: onDisk(func(d *disk, s Source) ([]byte, error) { return qcow2(d), nil })},
+	{Name: "vmdk", Suffixes: []string{".vmdk"}, About: "the same disk for VMware, and for import at AWS", High: true,
+		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vmdk(d, s.ELF, isoName(s.Name)) })},
+	{Name: "vhd", Suffixes: []string{".vhd"}, About: "the same disk for Azure and Hyper-V", High: true,
+		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vhd(d, s), nil })},
+	{Name: "vdi", Suffixes: []string{".vdi"}, About: "the same disk for VirtualBox", High: true,
+		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vdi(d, s.ELF), nil })},
+	{Name: "gce", Suffixes: []string{".tar.gz"}, About: "the same disk, of 1 GiB, for Google's cloud", High: true, make: gce},
+	{Name: "ova", Suffixes: []string{".ova"}, About: "a machine with the same disk, for VMware and VirtualBox", High: true, make: ova},
 }
 
 // Find returns the format that is named, or else the one that a file's suffix names; a name without a suffix is an ELF's.
@@ -59,6 +73,17 @@ func Find(name, file string) (Format, error) {
 		return Format{}, fmt.Errorf("%s: no format has the suffix %s: name one by --format (%s)", file, ext, names())
 	}
 	return Formats[0], nil
+}
+
+// onDisk makes a file of a disk of whole MiB.
+func onDisk(wrap func(*disk, Source) ([]byte, error)) func(Source) ([]byte, error) {
+	return func(s Source) ([]byte, error) {
+		d, err := rawDisk(s, 1<<20)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(d, s)
+	}
 }
 
 func names() string {

@@ -63,7 +63,7 @@ func TestPlacing(t *testing.T) {
 		{"below 1 MiB", 0x3000, []load{{0x400, 0x8000, 0x900}, {0x1000, 4 * M, 0x2000}}, false},
 		{"no segment", 0x1000, nil, false},
 	} {
-		if err := checkPlacing(imageOf(c.size, c.loads...)); (err == nil) != c.ok {
+		if _, err := place(imageOf(c.size, c.loads...)); (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

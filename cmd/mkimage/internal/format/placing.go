@@ -7,13 +7,19 @@ import (
 	"fmt"
 )
 
-// checkPlacing refuses an image that boot/amd64/place.S would damage. That moves the file to end where its last segment will
+// A placing is where boot/amd64/place.S puts an image.
+type placing struct {
+	first uint64 // where the file is moved to: below last by its length
+	last  uint64 // end of the last segment, as loaded
+}
+
+// place refuses an image that boot/amd64/place.S would damage. That moves the file to end where its last segment will
 // end, and then brings each segment down, the first one first: none may go up, or reach into what the next is read from.
 // elfimage.Build writes no others.
-func checkPlacing(image []byte) error {
+func place(image []byte) (p placing, err error) {
 	f, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
-		return err
+		return p, err
 	}
 	var loads []elf.ProgHeader
 	end := uint64(0)
@@ -24,20 +30,20 @@ func checkPlacing(image []byte) error {
 		}
 	}
 	size := align(uint64(len(image)), 16)
-	if len(f.Progs) > 10 || len(loads) == 0 || size > end || end > 1<<32 {
-		return errors.New("the loaders cannot place such an image")
+	if len(f.Progs) > 10 || len(loads) == 0 || size > end || end >= 1<<32 || len(image)%16 != 0 {
+		return p, errors.New("the loaders cannot place such an image")
 	}
 	base := end - size
-	for i, p := range loads {
+	for i, l := range loads {
 		next := end
 		if i+1 < len(loads) {
 			next = base + loads[i+1].Off
 		}
-		if p.Paddr > base+p.Off || p.Paddr+align(p.Filesz, 16) > next || p.Paddr < bzLoad {
-			return fmt.Errorf("the loaders cannot place segment %d of the image", i)
+		if l.Paddr > base+l.Off || l.Paddr+align(l.Filesz, 16) > next || l.Paddr < bzLoad {
+			return p, fmt.Errorf("the loaders cannot place segment %d of the image", i)
 		}
 	}
-	return nil
+	return placing{base, end}, nil
 }
 
 func align(n, to uint64) uint64 { return (n + to - 1) &^ (to - 1) }

@@ -1,0 +1,247 @@
+# The loader of disks and CDs on machines with a BIOS. Runs at 0x2000 in real mode, DL = the drive; mbr.S or cd.S brought it there.
+#
+#	0x2000	this code, at most 0xa00 bytes; at 0x29e0 the fields that mkimage fills in (*)
+#	0x4000	boot_params (Linux, Documentation/arch/x86/boot.rst)
+#	0x7000	stack, growing down
+#	0x8000	place.S
+#	0x10000	what INT 13h reads, up to 60 KiB at once
+#
+# It reads the image, an ELF file, to where place.S would move it first, compares its hash, and enters place.S.
+	.set PARAMS, 0x4000
+	.set STACK, 0x7000
+	.set BUFFER, 0x10000
+	.include "hash.S"
+	.code16
+	.globl _start
+_start:
+	mov	$STACK, %sp
+	mov	%dl, drive
+
+	# Long mode (CPUID 8000_0001h, EDX bit 29)? A processor without CPUID would stop here; none has had A20 and this disk.
+	mov	$0x80000000, %eax
+	cpuid
+	mov	$nolong, %si
+	cmp	$0x80000001, %eax
+	jb	fail
+	mov	$0x80000001, %eax
+	cpuid
+	bt	$29, %edx
+	jnc	fail
+
+	# boot_params: nothing but the memory map (INT 15h, AX = E820h; ACPI 6.5, 15.1). The RSDP is found without it.
+	mov	$PARAMS, %di
+	xor	%ax, %ax
+	mov	$0x800, %cx
+	rep stosw
+	mov	$PARAMS + 0x2d0, %di
+	xor	%ebx, %ebx
+1:	mov	$0xe820, %eax
+	mov	$0x534d4150, %edx	# "SMAP"
+	mov	$20, %ecx
+	int	$0x15
+	jc	2f
+	cmp	$0x534d4150, %eax
+	jne	2f
+	add	$20, %di
+	incb	PARAMS + 0x1e8		# e820_entries
+	cmpb	$64, PARAMS + 0x1e8
+	je	2f
+	test	%ebx, %ebx
+	jnz	1b
+2:
+	# Does memory reach from FIRST to LAST? An entry of RAM must hold both.
+	mov	$nomem, %si
+	movzbw	PARAMS + 0x1e8, %cx
+	mov	$PARAMS + 0x2d0, %di
+	test	%cx, %cx
+	jz	fail
+1:	cmpl	$1, 16(%di)
+	jne	2f
+	cmpl	$0, 4(%di)
+	jne	2f
+	mov	(%di), %eax
+	cmp	first, %eax
+	ja	2f
+	add	8(%di), %eax
+	jc	3f			# ends above 4 GiB
+	cmpl	$0, 12(%di)
+	jne	3f
+	cmp	last, %eax
+	jae	3f
+2:	add	$20, %di
+	loop	1b
+	jmp	fail
+3:
+	# A20: by the BIOS, else by port 92h.
+	mov	$0x2401, %ax
+	int	$0x15
+	jnc	1f
+	in	$0x92, %al
+	or	$2, %al
+	and	$~1, %al
+	out	%al, $0x92
+1:
+	# Bytes a sector: 512 of disks, 2048 of CDs.
+	mov	$0x48, %ah
+	mov	drive, %dl
+	mov	$answer, %si
+	int	$0x13
+	mov	$noread, %si
+	jc	fail
+	movzwl	answer + 0x18, %ebp
+	cmp	$2048, %bp
+	je	1f
+	mov	$512, %bp
+1:	mov	block, %eax		# in units of 512 bytes, and divisible by 4 on CDs
+	shl	$9, %eax
+	mov	block, %edx
+	shr	$23, %edx
+	div	%ebp
+	mov	%eax, packet + 8
+	mov	length, %edi		# bytes still to read
+	mov	first, %ebx		# and where to
+next:	mov	$60 << 10, %eax
+	cmp	%eax, %edi
+	jae	1f
+	lea	-1(%edi,%ebp), %eax
+1:	xor	%edx, %edx
+	div	%ebp
+	mov	%ax, packet + 2
+	mov	$tries, %cx
+again:	pushal
+	mov	drive, %dl
+	mov	$packet, %si
+	mov	$0x42, %ah
+	int	$0x13
+	popal
+	jnc	1f
+	mov	packet + 2, %ax		# the BIOS has put there how many it read
+	xor	%edx, %edx
+	mov	$60 << 10, %eax
+	cmp	%eax, %edi
+	jae	2f
+	lea	-1(%edi,%ebp), %eax
+2:	div	%ebp
+	mov	%ax, packet + 2
+	loop	again
+	mov	$noread, %si
+	jmp	fail
+1:	movzwl	packet + 2, %eax
+	add	%eax, packet + 8
+	adcl	$0, packet + 12
+	mul	%ebp			# bytes read
+	cmp	%edi, %eax
+	jbe	1f
+	mov	%edi, %eax
+1:	sub	%eax, %edi
+	mov	%eax, %ecx
+	mov	%edi, left
+	mov	%ebx, %edi
+	call	copy			# ECX bytes from BUFFER to EDI
+	mov	%edi, %ebx
+	mov	left, %edi
+	test	%edi, %edi
+	jnz	next
+
+	mov	$do_hash, %eax
+	call	in32
+	mov	$damaged, %si
+	cmp	%eax, hash
+	jne	fail
+	mov	$do_place, %eax
+	jmp	in32
+
+fail:	call	say
+1:	hlt
+	jmp	1b
+	.include "say.S"
+
+copy:	mov	$do_copy, %eax
+# in32 calls the code at EAX, with interrupts off, in 32-bit protected mode.
+in32:	cli
+	mov	%eax, target
+	lgdtl	gdtr
+	mov	%cr0, %eax
+	or	$1, %al
+	mov	%eax, %cr0
+	ljmp	$0x08, $1f
+	.code32
+1:	mov	$0x10, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	movzwl	%sp, %esp
+	call	*target
+	# Back: 16-bit segments first (SDM vol. 3, 10.9.2).
+	ljmp	$0x18, $1f
+	.code16
+1:	mov	$0x20, %dx
+	mov	%dx, %ds
+	mov	%dx, %es
+	mov	%dx, %ss
+	mov	%cr0, %edx
+	and	$~1, %dl
+	mov	%edx, %cr0
+	ljmp	$0, $1f
+1:	xor	%dx, %dx
+	mov	%dx, %ds
+	mov	%dx, %es
+	mov	%dx, %ss
+	sti
+	ret
+
+	.code32
+do_copy:
+	mov	$BUFFER, %esi
+	add	$3, %ecx
+	shr	$2, %ecx
+	rep movsl
+	ret
+do_hash:
+	mov	first, %esi
+	mov	length, %ecx
+	xxh32	%esi
+	mov	length, %ebx
+	xxend
+	ret
+do_place:
+	mov	$place, %esi
+	mov	$PLACE, %edi
+	mov	$place_end - place, %ecx
+	rep movsb
+	mov	$PARAMS, %esi
+	mov	first, %eax
+	mov	length, %edx
+	mov	$PLACE, %ecx
+	jmp	*%ecx
+	.include "place.S"
+
+	.align	8
+gdt:	.quad	0
+	.quad	0x00cf9b000000ffff	# 0x08: 32-bit code
+	.quad	0x00cf93000000ffff	# 0x10: data
+	.quad	0x00009b000000ffff	# 0x18: 16-bit code
+	.quad	0x000093000000ffff	# 0x20: data of 64 KiB
+gdtr:	.word	39
+	.long	gdt
+target:	.long	0
+left:	.long	0
+	.set tries, 5
+packet:	.word	16, 0
+	.word	0, BUFFER >> 4
+	.quad	0
+drive:	.byte	0
+nolong:	.asciz	"hardtack: this processor has no 64-bit mode\r\n"
+nomem:	.asciz	"hardtack: this machine has too little memory for the image\r\n"
+noread:	.asciz	"hardtack: disk read error\r\n"
+damaged: .asciz	"hardtack: the image is damaged\r\n"
+	.align	2
+answer:	.word	0x1e
+	.skip	0x1c
+	.org	0x9e0
+block:	.long	0, 0			# (*) where the image is, in units of 512 bytes
+length:	.long	0			# (*) its length
+hash:	.long	0			# (*) its XXH32
+first:	.long	0			# (*) where place.S would move it
+last:	.long	0			# (*) end of the last segment, as loaded
+	.org	0xa00

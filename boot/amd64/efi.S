@@ -1,0 +1,396 @@
+# What makes an image a UEFI program (UEFI 2.10, chapter 2.1.1; Microsoft PE/COFF specification): headers, and the code that leaves the
+# firmware. The file is
+#
+#	0	headers, and at 0x400 a table of relocations, which is empty: this code does not care where it lies
+#	0x1000	this code
+#	0x2000	the image as ELF, as section .image, which is loaded at 0x3000 from the beginning of all
+#
+# Fields marked (*) are filled in by mkimage, which appends the image.
+	.set IMAGE, 0x3000
+	.set MAPMAX, 64			# entries of a memory map that the runtime keeps
+	.include "hash.S"
+	.code64
+	.globl _start
+_start:
+	.ascii	"MZ"
+	.org	0x3c
+	.long	0x40			# e_lfanew
+
+	.ascii	"PE\0\0"
+	.word	0x8664			# Machine: x64
+	.word	3			# NumberOfSections
+	.long	0, 0, 0			# TimeDateStamp, PointerToSymbolTable, NumberOfSymbols
+	.word	sections - optional	# SizeOfOptionalHeader
+	.word	0x22			# Characteristics: EXECUTABLE_IMAGE, LARGE_ADDRESS_AWARE
+optional:
+	.word	0x20b			# Magic: PE32+
+	.byte	0, 0			# linker version
+	.long	0x1000			# SizeOfCode
+	.long	0			# SizeOfInitializedData (*)
+	.long	0			# SizeOfUninitializedData
+	.long	main - _start		# AddressOfEntryPoint
+	.long	0x1000			# BaseOfCode
+	.quad	0			# ImageBase
+	.long	0x1000			# SectionAlignment
+	.long	0x200			# FileAlignment
+	.word	0, 0, 0, 0, 0, 0	# versions of system, image, subsystem
+	.long	0			# Win32VersionValue
+size:	.long	0			# SizeOfImage (*)
+	.long	0x400			# SizeOfHeaders
+	.long	0			# CheckSum
+	.word	10			# Subsystem: EFI application
+	.word	0x100			# DllCharacteristics: NX_COMPAT
+	.quad	0x10000, 0x10000	# stack
+	.quad	0x10000, 0x10000	# heap
+	.long	0			# LoaderFlags
+	.long	6			# NumberOfRvaAndSizes
+	.quad	0, 0, 0, 0, 0
+	.long	0x2000, 12		# base relocations
+sections:
+	.ascii	".text\0\0\0"
+	.long	0x1000, 0x1000, 0x1000, 0x1000, 0, 0
+	.word	0, 0
+	.long	0x60000020		# code, execute, read
+	.ascii	".reloc\0\0"
+	.long	12, 0x2000, 0x200, 0x400, 0, 0
+	.word	0, 0
+	.long	0x42000040		# initialised data, discardable, read
+	.ascii	".image\0\0"
+	.long	0, IMAGE, 0, 0x2000, 0, 0	# VirtualSize (*), , SizeOfRawData (*)
+	.word	0, 0
+	.long	0x40000040		# initialised data, read
+
+	.org	0x400
+	.long	0, 12			# one block, for page 0, of one entry and one that pads
+	.word	0, 0
+
+# Offsets in EFI_SYSTEM_TABLE (4.3.1), EFI_BOOT_SERVICES (4.4.1), EFI_LOADED_IMAGE_PROTOCOL (9.1.1), EFI_MEMORY_DESCRIPTOR (7.2.3).
+	.set ConOut, 0x40
+	.set BootServices, 0x60
+	.set NumberOfTableEntries, 0x68
+	.set ConfigurationTable, 0x70
+	.set OutputString, 8
+	.set AllocatePages, 0x28
+	.set GetMemoryMap, 0x38
+	.set AllocatePool, 0x40
+	.set HandleProtocol, 0x98
+	.set ExitBootServices, 0xe8
+	.set LoadOptionsSize, 0x30
+	.set LoadOptions, 0x38
+	.set AllocateMaxAddress, 1
+	.set AllocateAddress, 2
+	.set EfiLoaderCode, 1
+	.set EfiLoaderData, 2
+	.set EFI_LOAD_ERROR, 0x8000000000000001
+
+# This code's variables, below RBP. The firmware may map what it loads read-only.
+	.set handle, -8
+	.set system, -16
+	.set services, -24
+	.set low, -32			# address of four pages below 1 MiB: boot_params, command line, code and stack
+	.set map, -40
+	.set mapsize, -48
+	.set mapkey, -56
+	.set descsize, -64
+	.set descver, -72
+	.set tmp, -80
+
+# services NAME: calls a boot service (Microsoft's convention, 2.3.4.1). RAX = its status.
+	.macro service name
+	mov	services(%rbp), %rax
+	call	*\name(%rax)
+	.endm
+
+# Claims pages at an address; or goes to fail.
+	.macro claim addr, pages
+	movq	\addr, tmp(%rbp)
+	mov	$AllocateAddress, %ecx
+	mov	$EfiLoaderData, %edx
+	mov	\pages, %r8
+	lea	tmp(%rbp), %r9
+	service	AllocatePages
+	lea	taken(%rip), %rsi
+	test	%rax, %rax
+	jnz	fail
+	.endm
+
+# RCX = our handle, RDX = the system table.
+	.org	0x1000
+main:
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%rbx
+	push	%rsi
+	push	%rdi
+	sub	$0x128, %rsp		# variables, arguments and 32 bytes below them; RSP is 16-byte aligned
+	sub	$0x18, %rbp		# the registers pushed lie above
+	cld
+	mov	%rcx, handle(%rbp)
+	mov	%rdx, system(%rbp)
+	mov	BootServices(%rdx), %rax
+	mov	%rax, services(%rbp)
+
+	# Is the image what mkimage appended?
+	lea	_start + IMAGE(%rip), %rsi
+	mov	length(%rip), %ecx
+	push	%rbp
+	xxh32	%rsi
+	pop	%rbp
+	mov	length(%rip), %ebx
+	xxend
+	lea	damaged(%rip), %rsi
+	cmp	%eax, hash(%rip)
+	jne	fail
+
+	# All memory that the image will lie in, and what boot/amd64 uses on the way, must be nobody's. Nothing of the firmware (page tables,
+	# stack, this code) lies there then.
+	claim	$PLACE, $1
+	claim	$0x100000, $0x100
+	mov	first(%rip), %eax
+	and	$~0xfff, %eax
+	mov	last(%rip), %r8d
+	add	$0xfff, %r8d
+	sub	%eax, %r8d
+	shr	$12, %r8d
+	claim	%rax, %r8
+	movq	$0x9ffff, tmp(%rbp)
+	mov	$AllocateMaxAddress, %ecx
+	mov	$EfiLoaderCode, %edx
+	mov	$4, %r8d
+	lea	tmp(%rbp), %r9
+	service	AllocatePages
+	lea	taken(%rip), %rsi
+	test	%rax, %rax
+	jnz	fail
+	mov	tmp(%rbp), %rbx
+	mov	%rbx, low(%rbp)
+
+	lea	_start + IMAGE(%rip), %rsi
+	mov	first(%rip), %edi
+	mov	length(%rip), %ecx
+	shr	$3, %ecx
+	rep movsq
+	lea	place(%rip), %rsi
+	mov	$PLACE, %edi
+	mov	$place_end - place, %ecx
+	rep movsb
+	lea	leave(%rip), %rsi
+	lea	0x2000(%rbx), %rdi
+	mov	$leave_end - leave, %ecx
+	rep movsb
+
+	# boot_params: nothing but the command line, the RSDP and the memory map.
+	mov	%rbx, %rdi
+	xor	%eax, %eax
+	mov	$0x2000 / 8, %ecx
+	rep stosq
+	lea	0x1000(%rbx), %eax
+	mov	%eax, 0x228(%rbx)	# hdr.cmd_line_ptr
+
+	# LoadOptions is text in UCS-2, if it is text: what a boot manager passes.
+	mov	handle(%rbp), %rcx
+	lea	loadedimage(%rip), %rdx
+	lea	tmp(%rbp), %r8
+	service	HandleProtocol
+	test	%rax, %rax
+	jnz	3f
+	mov	tmp(%rbp), %rax
+	mov	LoadOptions(%rax), %rsi
+	mov	LoadOptionsSize(%rax), %ecx
+	shr	$1, %ecx
+	cmp	$4095, %ecx
+	ja	3f
+	lea	0x1000(%rbx), %rdi
+1:	sub	$1, %ecx
+	jb	3f
+	lodsw
+	test	%ax, %ax
+	jz	3f
+	cmp	$' ', %ax
+	jb	2f
+	cmp	$'~', %ax
+	ja	2f
+	stosb
+	jmp	1b
+2:	movb	$0, 0x1000(%rbx)	# no text
+	movb	$0, (%rdi)
+3:
+	# The RSDP (4.6.1.1): ACPI 2.0's, or else 1.0's.
+	mov	system(%rbp), %rdx
+	mov	ConfigurationTable(%rdx), %rsi
+	mov	NumberOfTableEntries(%rdx), %rcx
+1:	sub	$1, %rcx
+	jb	3f
+	mov	(%rsi), %rax
+	mov	8(%rsi), %rdi
+	cmp	acpi20(%rip), %rax
+	jne	2f
+	cmp	acpi20+8(%rip), %rdi
+	jne	2f
+	mov	16(%rsi), %rax
+	mov	%rax, 0x70(%rbx)	# acpi_rsdp_addr
+	jmp	3f
+2:	cmp	acpi10(%rip), %rax
+	jne	2f
+	cmp	acpi10+8(%rip), %rdi
+	jne	2f
+	mov	16(%rsi), %rax
+	mov	%rax, 0x70(%rbx)
+2:	add	$24, %rsi
+	jmp	1b
+3:
+	# Room for the memory map and what getting the room adds to it.
+	movq	$0, mapsize(%rbp)
+	movq	$0, map(%rbp)
+	call	getmap
+	mov	mapsize(%rbp), %rdx
+	add	$0x2000, %rdx
+	mov	%rdx, tmp(%rbp)
+	mov	$EfiLoaderData, %ecx
+	lea	map(%rbp), %r8
+	service	AllocatePool
+	lea	nomap(%rip), %rsi
+	test	%rax, %rax
+	jnz	fail
+	mov	$4, %edi		# the map may change until the firmware is left
+1:	mov	tmp(%rbp), %rax
+	mov	%rax, mapsize(%rbp)
+	call	getmap
+	test	%rax, %rax
+	jnz	2f
+	mov	handle(%rbp), %rcx
+	mov	mapkey(%rbp), %rdx
+	service	ExitBootServices
+	test	%rax, %rax
+	jz	3f
+2:	dec	%edi
+	jnz	1b
+	lea	nomap(%rip), %rsi
+	jmp	fail
+3:	cli
+
+	# The map in e820's words, neighbours of a type joined.
+	mov	map(%rbp), %rsi
+	mov	mapsize(%rbp), %r8
+	add	%rsi, %r8		# its end
+	lea	0x2d0(%rbx), %rdi	# e820_table
+	lea	types(%rip), %r9
+1:	cmp	%r8, %rsi
+	jae	4f
+	mov	(%rsi), %eax
+	cmp	$15, %eax
+	jb	2f
+	xor	%eax, %eax
+2:	movzbl	(%r9,%rax), %eax
+	mov	8(%rsi), %rcx		# PhysicalStart
+	mov	24(%rsi), %rdx		# NumberOfPages
+	shl	$12, %rdx
+	add	descsize(%rbp), %rsi
+	cmpb	$0, 0x1e8(%rbx)
+	je	3f
+	cmp	%eax, -4(%rdi)
+	jne	3f
+	mov	-20(%rdi), %r10
+	add	-12(%rdi), %r10
+	cmp	%rcx, %r10
+	jne	3f
+	add	%rdx, -12(%rdi)
+	jmp	1b
+3:	cmpb	$MAPMAX, 0x1e8(%rbx)
+	je	4f
+	mov	%rcx, (%rdi)
+	mov	%rdx, 8(%rdi)
+	mov	%eax, 16(%rdi)
+	add	$20, %rdi
+	incb	0x1e8(%rbx)
+	jmp	1b
+4:
+	# To the low pages, and to 32-bit mode.
+	mov	%ebx, %esi
+	mov	first(%rip), %edi
+	mov	length(%rip), %r8d
+	lea	0x3f00(%rbx), %rsp
+	lea	gdt - leave + 0x2000(%rbx), %rax
+	mov	%rax, gdtr - leave + 2 + 0x2000(%rbx)
+	lgdt	gdtr - leave + 0x2000(%rbx)
+	lea	leave32 - leave + 0x2000(%rbx), %rax
+	push	$0x08
+	push	%rax
+	lea	leave - leave + 0x2000(%rbx), %rax
+	jmp	*%rax
+
+getmap:	sub	$0x38, %rsp		# fifth argument at 32
+	lea	mapsize(%rbp), %rcx
+	mov	map(%rbp), %rdx
+	lea	mapkey(%rbp), %r8
+	lea	descsize(%rbp), %r9
+	lea	descver(%rbp), %rax
+	mov	%rax, 32(%rsp)
+	service	GetMemoryMap
+	add	$0x38, %rsp
+	ret
+
+# Says the line at RSI and returns to the firmware.
+fail:	mov	system(%rbp), %rax
+	mov	ConOut(%rax), %rcx
+	mov	%rsi, %rdx
+	call	*OutputString(%rcx)
+	mov	$EFI_LOAD_ERROR, %rax
+	add	$0x18, %rbp
+	lea	-0x18(%rbp), %rsp
+	pop	%rdi
+	pop	%rsi
+	pop	%rbx
+	pop	%rbp
+	ret
+
+# Runs in low memory. ESI = boot_params, EDI = the image, R8D = its length.
+leave:	mov	%r8d, %edx
+	lretq
+	.code32
+leave32:
+	mov	$0x10, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	mov	%cr0, %eax
+	btr	$31, %eax		# PG: leaves long mode (SDM vol. 3, 10.8.5.4)
+	mov	%eax, %cr0
+	mov	%edx, %ebx
+	mov	$0xc0000080, %ecx	# EFER: LME off
+	rdmsr
+	btr	$8, %eax
+	wrmsr
+	mov	%ebx, %edx
+	mov	%edi, %eax
+	mov	$PLACE, %ecx
+	jmp	*%ecx
+	.align	8
+gdt:	.quad	0
+	.quad	0x00cf9b000000ffff
+	.quad	0x00cf93000000ffff
+gdtr:	.word	23
+	.quad	0
+leave_end:
+
+	.code32
+	.include "place.S"
+	.code64
+
+	.align	8
+acpi20:	.long	0x8868e871, 0x11d3e4f1, 0x800022bc, 0x81883cc7
+acpi10:	.long	0xeb9d2d30, 0x11d32d88, 0x9000169a, 0x4dc13f27
+loadedimage:
+	.long	0x5b1b31a1, 0x11d29562, 0xa0003f8e, 0x3b7269c9
+# e820's types of UEFI's (7.2.3; ACPI 6.5, 15.4): what boot services and loaders had is free.
+types:	.byte	2, 1, 1, 1, 1, 2, 2, 1, 5, 3, 4, 2, 2, 2, 7
+	.align	2
+damaged: .string16 "hardtack: the image is damaged\r\n"
+taken:	.string16 "hardtack: the firmware keeps memory that the image needs\r\n"
+nomap:	.string16 "hardtack: the firmware gives no memory map\r\n"
+	.org	0x1ff0
+length:	.long	0			# (*) of the image
+hash:	.long	0			# (*) its XXH32
+first:	.long	0			# (*) where place.S would move it: below LAST by its length
+last:	.long	0			# (*) end of the last segment, as loaded
+	.org	0x2000

@@ -1,0 +1,89 @@
+package format
+
+import (
+	"github.com/hardtack-os/hardtack/boot/amd64"
+)
+
+// A disk, by block numbers of 512 bytes:
+//
+//	0		boot sector with boot/amd64/mbr.S, and the protective MBR
+//	1		GUID partition table
+//	34		partition "bios": boot/amd64/bios.S
+//	2048		partition "esp": a FAT volume with EFI/BOOT/BOOTX64.EFI, which is what format efi is
+//	at the end	the table's copy
+//
+// Both firmwares boot the same bytes: the loader for a BIOS finds the image in the UEFI program by its block number.
+const (
+	rawBIOS = gptFirst
+	rawESP  = 2048 // partitions begin at multiples of 1 MiB
+
+	biosFields = 0x9e0 // of bios.S: block, length, hash, first, last
+	mbrBlock   = 0x1a8 // of mbr.S
+	bootEFI    = "EFI/BOOT/BOOTX64.EFI"
+)
+
+// esp returns the system partition of an image, and at which byte the image's ELF file lies in it.
+func esp(s Source) (volume []byte, image int64, err error) {
+	program, err := efi(s.ELF)
+	if err != nil {
+		return nil, 0, err
+	}
+	v := fat{volume: xxh32(s.ELF), label: "HARDTACK", time: s.Time, entries: []fatEntry{
+		{"EFI", nil}, {"EFI/BOOT", nil}, {bootEFI, program},
+	}}
+	volume, at, err := v.build()
+	return volume, at[bootEFI] + efiImage, err
+}
+
+// biosLoader returns the loader for an image at a block of the disk.
+func biosLoader(image []byte, block int64) ([]byte, error) {
+	p, err := place(image)
+	if err != nil {
+		return nil, err
+	}
+	b := append([]byte{}, amd64.BIOS...)
+	le.PutUint64(b[biosFields:], uint64(block))
+	for i, v := range []uint32{uint32(len(image)), xxh32(image), uint32(p.first), uint32(p.last)} {
+		le.PutUint32(b[biosFields+8+4*i:], v)
+	}
+	return b, nil
+}
+
+// mbr returns the boot sector's code for a loader at a block of the disk.
+func mbr(loader int64) []byte {
+	b := append([]byte{}, amd64.MBR...)
+	le.PutUint64(b[mbrBlock:], uint64(loader))
+	return b
+}
+
+// rawDisk returns an image as a disk, whose size is the next multiple of unit bytes.
+func rawDisk(s Source, unit uint64) (*disk, error) {
+	volume, at, err := esp(s)
+	if err != nil {
+		return nil, err
+	}
+	setHidden(volume, rawESP)
+	loader, err := biosLoader(s.ELF, rawESP+at/sector)
+	if err != nil {
+		return nil, err
+	}
+	espSize := int64(align(uint64(len(volume)), 1<<20)) / sector
+	d := &disk{head: make([]byte, (rawESP+espSize)*sector)}
+	d.size = int64(align(uint64(len(d.head)+gptEnd*sector), unit))
+	copy(d.head[rawBIOS*sector:], loader)
+	copy(d.head[rawESP*sector:], volume)
+	d.writeGPT(s.ELF, mbr(rawBIOS), []partition{
+		{gptBIOS, "bios", rawBIOS, rawESP - rawBIOS},
+		{gptESP, "esp", rawESP, espSize},
+	})
+	return d, nil
+}
+
+// raw returns an image as a disk of whole MiB, as hypervisors and clouds want them.
+func raw(s Source) ([]byte, error) {
+	d, err := rawDisk(s, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	return d.bytes(), nil
+}
