@@ -1,6 +1,6 @@
 // Package qemu starts the virtual machines that the bench measures, and talks to them.
 //
-// Every figure comes from one kind of machine: QEMU's microvm on TCG without PIT, PIC or any device but a
+// Every figure but the BIOS loader's comes from one kind of machine: QEMU's microvm on TCG without PIT, PIC or any device but a
 // 16550 console and isa-debug-exit. A [Machine] says what differs from boot to boot; a [Process] is one boot.
 // [Monitor] (QMP) and [Debugger] (the GDB remote protocol) look inside without the guest's help, so that the
 // programs under measurement stay unmodified.
@@ -51,6 +51,7 @@ type Machine struct {
 	CPUs      int    // 0 means 1
 	MemoryKiB int    // size of RAM
 	Kernel    string // an ELF with a PVH entry
+	BootDisk  string // file: a disk that a PC (q35) with SeaBIOS boots, in place of Kernel; what is written to it is forgotten
 	Initrd    string // empty for none
 	Append    string // command line
 	Clock     Clock
@@ -89,15 +90,23 @@ func (m Machine) args(dir string) ([]string, error) {
 	if cpus > 1 && m.Clock == HostClock {
 		accel = "tcg,thread=multi"
 	}
+	machine := "microvm,pit=off,pic=off,rtc=on"
+	if m.BootDisk != "" {
+		machine = "q35"
+	}
 	a := []string{
 		"-accel", accel, "-cpu", "max",
-		"-M", "microvm,pit=off,pic=off,rtc=on",
+		"-M", machine,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-serial", "stdio",
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=0x04", DebugExitPort),
 		"-smp", strconv.Itoa(cpus),
 		"-m", strconv.Itoa(m.MemoryKiB) + "K",
-		"-kernel", m.Kernel,
+	}
+	if m.BootDisk != "" {
+		a = append(a, "-drive", "format=raw,snapshot=on,file="+strings.ReplaceAll(m.BootDisk, ",", ",,"))
+	} else {
+		a = append(a, "-kernel", m.Kernel)
 	}
 	if m.Initrd != "" {
 		a = append(a, "-initrd", m.Initrd)
