@@ -78,8 +78,8 @@ const (
 // maxSegments is how many datagrams one message is cut into at most: UDP_MAX_SEGMENTS of Linux.
 const maxSegments = 128
 
-// sendUDP sends a datagram, or as many as d.segment makes of p; no endpoint's lock is held.
-func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
+// queueUDP sends a datagram, or as many as d.segment makes of p, but does not flush.
+func (s *Stack) queueUDP(d *udpOut, p []byte) syscall.Errno {
 	limit := maxDatagram6
 	if d.to.Addr().Is4() {
 		limit = maxDatagram4
@@ -110,14 +110,12 @@ func (s *Stack) sendUDP(d *udpOut, p []byte) syscall.Errno {
 				e = s.sendDatagram(&via, d, p[:n], 0)
 				p = p[n:]
 			}
-			s.flush()
 			return e
 		}
 		e = s.sendDatagram(&via, d, p, d.segment)
 	} else {
 		e = s.sendDatagram(&via, d, p, 0)
 	}
-	s.flush()
 	if e == syscall.EMSGSIZE {
 		d.mtu = via.mtu
 	}

@@ -157,6 +157,9 @@ func (s *Stack) flush() {
 	}
 }
 
+// Flush has the devices send what TryQueue has left. It does not park.
+func (s *Stack) Flush() { s.flush() }
+
 // config is what a connection by a path is made with; nil: it is not known yet.
 func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 	c := tcp.Defaults()

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -225,6 +226,61 @@ func TestNobodyThere(t *testing.T) {
 		return
 	}
 	t.Error("the datagram's error is not told")
+}
+
+// A counting card counts how often it is told that there is something to send.
+type counting struct {
+	*memwire.Card
+	flushes atomic.Int64
+}
+
+func (c *counting) Flush(q int) {
+	c.flushes.Add(1)
+	c.Card.Flush(q)
+}
+
+// TestQueue: of datagrams that are queued the device is told once, and all arrive.
+func TestQueue(t *testing.T) {
+	x, y := memwire.New(memwire.Options{})
+	a, b := newStack(t), newStack(t)
+	card := &counting{Card: x}
+	a.host.AddAddress(a.now(), a.Attach(card), netip.MustParsePrefix("10.0.0.1/24"))
+	b.host.AddAddress(b.now(), b.Attach(y), netip.MustParsePrefix("10.0.0.2/24"))
+	to, err := b.ListenUDP(addr("10.0.0.2:7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	u := a.NewUDP(false, nil)
+	defer u.Close()
+	p := make([]byte, 10)
+	receive := func() {
+		t.Helper()
+		to.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, _, err := to.ReadFrom(p); n != 5 || err != nil {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+	}
+	if _, err := u.TrySend([]byte("first"), addr("10.0.0.2:7"), nil); err != nil {
+		t.Fatal(err)
+	}
+	receive() // the neighbour is known
+	before := card.flushes.Load()
+	for range 30 {
+		if _, err := u.TryQueue([]byte("again"), addr("10.0.0.2:7"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := card.flushes.Load() - before; n != 0 {
+		t.Errorf("the device was told %d times before Flush", n)
+	}
+	a.Flush()
+	if n := card.flushes.Load() - before; n != 1 {
+		t.Errorf("the device was told %d times, want once", n)
+	}
+	for range 30 {
+		receive()
+	}
 }
 
 func TestUDP(t *testing.T) {

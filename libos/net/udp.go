@@ -110,6 +110,13 @@ func (u *UDP) Remote() netip.AddrPort {
 
 // TrySend sends a datagram: to whom it is connected if to is invalid. with may say from which address and interface; nil: as the route has it.
 func (u *UDP) TrySend(p []byte, to netip.AddrPort, with *Info) (int, error) {
+	n, err := u.TryQueue(p, to, with)
+	u.s.flush()
+	return n, err
+}
+
+// TryQueue is TrySend, but the device need not be told yet: Stack.Flush, which the sender owes, is for all that was queued. Telling a device costs as much as a datagram itself.
+func (u *UDP) TryQueue(p []byte, to netip.AddrPort, with *Info) (int, error) {
 	u.mu.Lock()
 	if e := u.err; e != 0 {
 		u.err = 0
@@ -144,7 +151,7 @@ func (u *UDP) TrySend(p []byte, to netip.AddrPort, with *Info) (int, error) {
 	d.group(&u.opts)
 	u.mu.Unlock()
 	d.with(with)
-	if e := u.s.sendUDP(&d, p); e != 0 {
+	if e := u.s.queueUDP(&d, p); e != 0 {
 		if queue && e == syscall.EMSGSIZE && d.mtu > 0 {
 			u.trouble(Trouble{Errno: e, Origin: FromLocal, MTU: d.mtu, To: to, Payload: p}, false)
 			u.TakeError() // the call itself tells it

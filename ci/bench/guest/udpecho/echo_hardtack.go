@@ -22,7 +22,8 @@ func (b bell) Happened(inet.Events) {
 
 func echo(ready func()) error {
 	come := make(bell, 1)
-	u := socket.Stack().NewUDP(false, come)
+	s := socket.Stack()
+	u := s.NewUDP(false, come)
 	if err := u.Bind(netip.AddrPortFrom(netip.IPv4Unspecified(), 7)); err != nil {
 		return err
 	}
@@ -32,12 +33,13 @@ func echo(ready func()) error {
 		n, d, err := u.TryRecv(buf, false)
 		switch {
 		case err == syscall.EAGAIN:
+			s.Flush()
 			<-come
 			continue
 		case err != nil:
 			return err
 		}
-		if _, err := u.TrySend(buf[:n], d.From, nil); err != nil {
+		if _, err := u.TryQueue(buf[:n], d.From, nil); err != nil {
 			return err
 		}
 	}
