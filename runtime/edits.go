@@ -69,10 +69,10 @@ var runtimeEdits = []Edit{
 
 // doorEdits is the uintptr door: every call that carries pointers as integers.
 var doorEdits = []Edit{
-	door("RawSyscall", "r1, r2, e := exoDoor(trap, a1, a2, a3, 0, 0, 0); return r1, r2, Errno(e)"),
-	door("RawSyscall6", "r1, r2, e := exoDoor(trap, a1, a2, a3, a4, a5, a6); return r1, r2, Errno(e)"),
-	door("Syscall", "r1, r2, e := exoDoor(trap, a1, a2, a3, 0, 0, 0); return r1, r2, Errno(e)"),
-	door("Syscall6", "r1, r2, e := exoDoor(trap, a1, a2, a3, a4, a5, a6); return r1, r2, Errno(e)"),
+	door("RawSyscall", "r, e := exoDoor(trap, a1, a2, a3, 0, 0, 0); return r, 0, Errno(e)"),
+	door("RawSyscall6", "r, e := exoDoor(trap, a1, a2, a3, a4, a5, a6); return r, 0, Errno(e)"),
+	door("Syscall", "r, e := exoDoor(trap, a1, a2, a3, 0, 0, 0); return r, 0, Errno(e)"),
+	door("Syscall6", "r, e := exoDoor(trap, a1, a2, a3, a4, a5, a6); return r, 0, Errno(e)"),
 	{
 		File: "syscall/asm_linux_amd64.s", Decl: "·rawSyscallNoError", Op: DropText, Arch: "amd64",
 		Why: "exo_linux.go has it: no SYSCALL instruction, and the door knows more calls than the trap does",

@@ -14,6 +14,8 @@ var syscallEdits = []Edit{
 	wrapper("Dup3", "_, err = exoResult(exoDup3(oldfd, newfd, flags)); return", "no detour for a table look-up"),
 	wrapper("fcntl", "return exoResult(exoFcntl(fd, cmd, arg))", "os.NewFile asks it for each standard file before main"),
 	wrapper("Fstat", "_, err = exoResult(0, exoFstat(fd, stat)); return", "once for every file opened"),
+	wrapper("openat", "return exoResult(exoOpenat(dirfd, path, flags, mode))", "once for every file opened: no copy of its path, which blocks as long as a disk does"),
+	wrapper("fstatat", "_, err = exoResult(0, exoFstatat(fd, path, stat, flags)); return", "hot: os.Stat and os.Lstat"),
 	wrapper("pipe2", "_, err = exoResult(0, exoPipe2(p, flags)); return", "no detour for making two descriptors"),
 	wrapper("prlimit1", "_, err = exoResult(0, exoPrlimit(pid, resource, newlimit, old)); return",
 		"package syscall's init asks for RLIMIT_NOFILE before main"),

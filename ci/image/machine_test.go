@@ -182,7 +182,8 @@ func (b *boot) line(t *testing.T) string {
 // A result is how a run ended.
 type result struct {
 	console string
-	code    int // -1: the machine stopped without one
+	code    int    // -1: the machine stopped without one
+	qemu    string // how QEMU ended: "signal: killed" is somebody else's doing
 }
 
 var exitRecord = regexp.MustCompile(`(?m)^exit (\d+)$`)
@@ -194,7 +195,7 @@ func (b *boot) wait(t *testing.T) result {
 	b.cmd.Wait()
 	b.timer.Stop()
 	b.release()
-	r := result{console: strings.ReplaceAll(b.seen.String(), "\r\n", "\n"), code: -1}
+	r := result{console: strings.ReplaceAll(b.seen.String(), "\r\n", "\n"), code: -1, qemu: b.cmd.ProcessState.String()}
 	if b.timeout {
 		t.Errorf("the machine did not stop in time")
 	}
@@ -229,7 +230,7 @@ func (r result) want(t *testing.T, code int, texts ...string) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("console:\n%s", r.console[:min(len(r.console), shown)])
+		t.Logf("QEMU ended with %s; console:\n%s", r.qemu, r.console[:min(len(r.console), shown)])
 	}
 }
 

@@ -6,13 +6,13 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
 )
 
-// Call serves a system call by its number and gives what Linux's wrapper in package runtime would: r1 is -1 and errno
+// Call serves a system call by its number and gives what Linux's wrapper in package runtime would: r is -1 and errno
 // set where it fails. It may park the calling goroutine and grow its stack; memory that the arguments point to must
 // not move meanwhile.
 //
 // It knows the calls that std's own packages make. libos/posix/linux has the others, for programs that make system
 // calls themselves.
-func Call(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
+func Call(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr) {
 	a := [6]uintptr{a1, a2, a3, a4, a5, a6}
 	r, e := serve(nr, &a)
 	if e != 0 {
@@ -21,7 +21,7 @@ func Call(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
 	if Tracer != nil && !typed(nr) {
 		Tracer(nr, a, r, e)
 	}
-	return r, 0, uintptr(e)
+	return r, uintptr(e)
 }
 
 // typed tells the calls whose typed functions trace themselves.

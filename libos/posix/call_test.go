@@ -9,7 +9,7 @@ import (
 func callErr(nr uintptr, a ...uintptr) (uintptr, syscall.Errno) {
 	var v [6]uintptr
 	copy(v[:], a)
-	r, _, e := Call(nr, v[0], v[1], v[2], v[3], v[4], v[5])
+	r, e := Call(nr, v[0], v[1], v[2], v[3], v[4], v[5])
 	return r, syscall.Errno(e)
 }
 
@@ -89,7 +89,7 @@ func TestSeams(t *testing.T) {
 		}
 		fd, e := Install(file{}, int(a[2]))
 		return uintptr(fd), e
-	})
+	}, nil)
 	RegisterSockets(syscall.AF_INET, func(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) { return a[1], 0 })
 	Extend(func(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) { return nr + a[5], 0 })
 	defer func() { files, families[syscall.AF_INET], more = nil, nil, nil }()

@@ -20,6 +20,8 @@ import _ "unsafe" // for linkname
 //go:linkname Dup3 syscall.exoDup3
 //go:linkname Fcntl syscall.exoFcntl
 //go:linkname Fstat syscall.exoFstat
+//go:linkname Openat syscall.exoOpenat
+//go:linkname Fstatat syscall.exoFstatat
 //go:linkname Pipe2 syscall.exoPipe2
 //go:linkname Prlimit syscall.exoPrlimit
 //go:linkname Getrandom syscall.exoGetrandom

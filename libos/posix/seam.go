@@ -19,9 +19,9 @@ var (
 // RegisterFiles lets s serve the calls that name paths: openat, newfstatat, mkdirat, renameat, getcwd ... What it opens
 // are Objects that are Positioned as a rule, and Callers for getdents64, ftruncate and the like. Without it nothing
 // has a path: ENOENT. Where it answers getcwd with ENOSYS, the current folder is "/". It returns who served them before, nil for nobody: what s does not
-// know it passes on.
-func RegisterFiles(s Server) (before Server) {
-	before, files = files, s
+// know it passes on. What is hot goes to p, and never to s.
+func RegisterFiles(s Server, p Paths) (before Server) {
+	before, files, paths = files, s, p
 	return before
 }
 

@@ -35,13 +35,14 @@ func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 	if e := d.read(); e != 0 {
 		return nil, e
 	}
-	d.fs.names.RLock()
-	defer d.fs.names.RUnlock()
 	en := d.byName[name]
+	if en != nil {
+		en.base.Ref()
+	}
+	d.fs.names.RUnlock()
 	if en == nil {
 		return nil, syscall.ENOENT
 	}
-	en.base.Ref()
 	return en.inode, 0
 }
 
@@ -56,10 +57,11 @@ func (d *Dir) Parent() core.Dir {
 // Attr implements fs.Node. What comes from seeds is counted from the first look on: a folder does not change because somebody reads it.
 func (d *Dir) Attr(a *core.Attr) {
 	const perName = 20
-	d.read() // a seed that cannot be read counts as empty here; who looks into the folder gets the error
-	d.fs.names.RLock()
-	n := len(d.byName)
-	d.fs.names.RUnlock()
+	n := 0 // a seed that cannot be read counts as empty here; who looks into the folder gets the error
+	if d.read() == 0 {
+		n = len(d.byName)
+		d.fs.names.RUnlock()
+	}
 	d.node.Attr(a)
 	a.Size = int64(n+2) * perName // with "." and ".."
 }
@@ -256,7 +258,6 @@ func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 	if e := d.read(); e != 0 {
 		return e
 	}
-	d.fs.names.RLock()
 	defer d.fs.names.RUnlock()
 	if d.removed {
 		return syscall.ENOENT
@@ -278,17 +279,16 @@ func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 	return 0
 }
 
-// read sees to it that the names that come from seeds are known.
-func (d *Dir) read() core.Errno {
+// read takes the lock for reading names of d, and sees to it that they are all known. Where e is 0 the caller unlocks.
+func (d *Dir) read() (e core.Errno) {
 	d.fs.names.RLock()
-	unread := d.seeds != nil
-	d.fs.names.RUnlock()
-	if !unread {
-		return 0
-	}
-	e := d.change()
-	if e == 0 {
+	for d.seeds != nil {
+		d.fs.names.RUnlock()
+		if e = d.change(); e != 0 {
+			return e
+		}
 		d.fs.names.Unlock()
+		d.fs.names.RLock()
 	}
-	return e
+	return 0
 }

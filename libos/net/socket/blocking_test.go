@@ -45,7 +45,7 @@ func TestBlocking(t *testing.T) {
 	done := make(chan string)
 	for range clients {
 		go func() {
-			c, _, _ := posix.Call(syscall.SYS_SOCKET, syscall.AF_UNIX, syscall.SOCK_STREAM, 0, 0, 0, 0)
+			c, _ := posix.Call(syscall.SYS_SOCKET, syscall.AF_UNIX, syscall.SOCK_STREAM, 0, 0, 0, 0)
 			defer posix.Close(int(c))
 			if _, e := w.call(syscall.SYS_CONNECT, int(c), sa, len(sa)); e != 0 {
 				done <- "connect: " + e.Error()

@@ -20,15 +20,15 @@ import (
 
 // A world is a kernel with the descriptors that a sequence of operations has opened. Their numbers differ, so operations name them by index.
 type world struct {
-	kernel func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
+	kernel func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr)
 	prefix string // of names
 	pipe   int    // what is sent around; sockets that hold each other Linux collects and we do not
 	fds    []int
 }
 
-func host(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
-	r1, r2, e := syscall.Syscall6(nr, a1, a2, a3, a4, a5, a6)
-	return r1, r2, uintptr(e)
+func host(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr) {
+	r, _, e := syscall.Syscall6(nr, a1, a2, a3, a4, a5, a6)
+	return r, uintptr(e)
 }
 
 func (w *world) call(nr uintptr, a ...any) (int, syscall.Errno) {
@@ -43,7 +43,7 @@ func (w *world) call(nr uintptr, a ...any) (int, syscall.Errno) {
 			panic(fmt.Sprintf("argument %T", x))
 		}
 	}
-	r, _, e := w.kernel(nr, v[0], v[1], v[2], v[3], v[4], v[5])
+	r, e := w.kernel(nr, v[0], v[1], v[2], v[3], v[4], v[5])
 	runtime.KeepAlive(a)
 	return int(r), syscall.Errno(e)
 }

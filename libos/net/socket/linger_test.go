@@ -79,7 +79,7 @@ func (w *world) drain(fd int) (got int, e syscall.Errno) {
 
 // TestLinger: what close(2) does with SO_LINGER, here and by the host's kernel.
 func TestLinger(t *testing.T) {
-	for name, kernel := range map[string]func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr){"here": posix.Call, "Linux": host} {
+	for name, kernel := range map[string]func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr){"here": posix.Call, "Linux": host} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{kernel: kernel}
 			closing := func(fd int) {

@@ -41,7 +41,7 @@ func TestMessagesAllocateNothing(t *testing.T) {
 	call := func(nr uintptr, a ...uintptr) {
 		var b [6]uintptr
 		copy(b[:], a)
-		if r, _, e := posix.Call(nr, b[0], b[1], b[2], b[3], b[4], b[5]); e != 0 || int(r) != len(m.data) {
+		if r, e := posix.Call(nr, b[0], b[1], b[2], b[3], b[4], b[5]); e != 0 || int(r) != len(m.data) {
 			t.Fatal(nr, int(r), syscall.Errno(e))
 		}
 	}

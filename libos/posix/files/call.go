@@ -152,11 +152,11 @@ func serveMore(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 const cwdArg = ^uintptr(99)
 
 // start is where a path begins that is given with a descriptor; the caller drops it. EBADF, ENOTDIR.
-func start(fd uintptr, path string) (fs.Place, syscall.Errno) {
-	if len(path) > 0 && path[0] == '/' || posix.FD(fd) == atCWD {
+func start(fd int, path string) (fs.Place, syscall.Errno) {
+	if len(path) > 0 && path[0] == '/' || fd == atCWD {
 		return here(), 0
 	}
-	f := posix.Get(posix.FD(fd))
+	f := posix.Get(fd)
 	if f == nil {
 		return fs.Place{}, syscall.EBADF
 	}
@@ -171,16 +171,21 @@ func start(fd uintptr, path string) (fs.Place, syscall.Errno) {
 	return o.place().Again(), 0
 }
 
+// begin is start for paths that may not be empty. ENOENT.
+func begin(fd int, path string) (fs.Place, syscall.Errno) {
+	if path == "" {
+		return fs.Place{}, syscall.ENOENT
+	}
+	return start(fd, path)
+}
+
 // withName calls f with the path at p and where it begins.
 func withName(fd, p uintptr, f func(at fs.Place, path string) syscall.Errno) syscall.Errno {
 	path, e := user.String(p)
 	if e != 0 {
 		return e
 	}
-	if path == "" {
-		return syscall.ENOENT
-	}
-	at, e := start(fd, path)
+	at, e := begin(posix.FD(fd), path)
 	if e != 0 {
 		return e
 	}
@@ -211,7 +216,7 @@ func withFlags(fd, p uintptr, flags, known uint32, f func(fs.Place) syscall.Errn
 			return e
 		}
 		if path == "" {
-			at, e := start(fd, "")
+			at, e := start(posix.FD(fd), "")
 			if e != 0 {
 				return e
 			}
@@ -229,20 +234,44 @@ func withFlags(fd, p uintptr, flags, known uint32, f func(fs.Place) syscall.Errn
 // fstatat is newfstatat(2).
 func fstatat(a [6]uintptr) syscall.Errno {
 	flags := uint32(a[3])
-	st := user.At[syscall.Stat_t](a[2])
-	if flags&atEmptyPath != 0 && st != nil {
-		if path, e := user.String(a[1]); e == 0 && path == "" && posix.FD(a[0]) != atCWD {
-			return posix.Fstat(posix.FD(a[0]), st) // of anything
+	if st := user.At[syscall.Stat_t](a[2]); st != nil {
+		path, e := user.String(a[1])
+		if e == 0 || a[1] == 0 && flags&atEmptyPath != 0 {
+			return statAt(posix.FD(a[0]), path, st, flags)
 		}
 	}
-	return withFlags(a[0], a[1], flags, statFlags, func(p fs.Place) syscall.Errno {
-		if st == nil {
-			return syscall.EFAULT
+	return withFlags(a[0], a[1], flags, statFlags, func(p fs.Place) syscall.Errno { return syscall.EFAULT })
+}
+
+func statAt(fd int, path string, st *syscall.Stat_t, flags uint32) syscall.Errno {
+	switch {
+	case flags&^statFlags != 0:
+		return syscall.EINVAL
+	case path == "" && flags&atEmptyPath == 0:
+		return syscall.ENOENT
+	case path == "" && fd != atCWD:
+		return posix.Fstat(fd, st) // of anything
+	}
+	p, e := start(fd, path)
+	if e != 0 {
+		return e
+	}
+	if path != "" {
+		how := fs.How(0)
+		if flags&atNoFollow != 0 {
+			how = fs.NoFollow
 		}
-		at := p.Attr()
-		fill(st, &at)
-		return 0
-	})
+		at := p
+		p, e = Tree.Resolve(at, path, how)
+		at.Drop()
+		if e != 0 {
+			return e
+		}
+	}
+	a := p.Attr()
+	p.Drop()
+	fill(st, &a)
+	return 0
 }
 
 func readlink(a [6]uintptr) (n uintptr, e syscall.Errno) {
@@ -263,7 +292,7 @@ func readlink(a [6]uintptr) (n uintptr, e syscall.Errno) {
 		return e
 	}
 	if path, e := user.String(a[1]); e == 0 && path == "" {
-		at, e := start(a[0], "")
+		at, e := start(posix.FD(a[0]), "")
 		if e != 0 {
 			return 0, e
 		}

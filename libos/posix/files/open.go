@@ -18,25 +18,54 @@ type objectNode interface {
 	open(flags int) (posix.Object, syscall.Errno)
 }
 
-// open is openat(2).
-func open(fd, path uintptr, flags int, mode uint32, how fs.How) (n uintptr, e syscall.Errno) {
+// open is openat(2) for a path in a caller's memory.
+func open(fd, p uintptr, flags int, mode uint32, how fs.How) (uintptr, syscall.Errno) {
+	if _, e := fs.OpenFlags(flags); e != 0 {
+		return 0, e
+	}
+	path, e := user.String(p)
+	if e != 0 {
+		return 0, e
+	}
+	return openat(posix.FD(fd), path, flags, mode, how)
+}
+
+func openat(fd int, path string, flags int, mode uint32, how fs.How) (uintptr, syscall.Errno) {
 	if flags&(syscall.O_CREAT|oTmpfile&^syscall.O_DIRECTORY) == 0 {
 		mode = 0
 	}
 	mode &^= posix.Mask()
-	flags, e = fs.OpenFlags(flags)
+	flags, e := fs.OpenFlags(flags)
 	if e != 0 {
 		return 0, e
 	}
-	e = withName(fd, path, func(at fs.Place, name string) syscall.Errno {
-		p, e := Tree.Open(at, name, flags, mode&0o7777, how)
-		if e != 0 {
-			return e
-		}
-		n, e = install(p, flags)
-		return e
-	})
-	return n, e
+	at, e := begin(fd, path)
+	if e != 0 {
+		return 0, e
+	}
+	p, e := Tree.Open(at, path, flags, mode&0o7777, how)
+	at.Drop()
+	if e != 0 {
+		return 0, e
+	}
+	return install(p, flags)
+}
+
+// hot serves what is called by package syscall's wrappers as it is.
+type hot struct{}
+
+// Openat implements posix.Paths.
+func (hot) Openat(dirfd int, path string, flags int, mode uint32) (int, syscall.Errno) {
+	fd, e := openat(dirfd, path, flags, mode, 0)
+	if e != 0 {
+		return -1, e
+	}
+	return int(fd), 0
+}
+
+// Fstatat implements posix.Paths.
+func (hot) Fstatat(dirfd int, path string, st *syscall.Stat_t, flags int) syscall.Errno {
+	return statAt(dirfd, path, st, uint32(flags))
 }
 
 // install opens a descriptor for what is at p, whose reference it takes over.
@@ -147,7 +176,7 @@ func openat2(a [6]uintptr) (uintptr, syscall.Errno) {
 		if path == "" {
 			return 0, syscall.ENOENT
 		}
-		at, e := start(a[0], ".")
+		at, e := start(posix.FD(a[0]), ".")
 		if e != 0 {
 			return 0, e
 		}

@@ -30,7 +30,7 @@ var cwd struct {
 }
 
 func init() {
-	before = posix.RegisterFiles(serve)
+	before = posix.RegisterFiles(serve, hot{})
 	beforeMore = posix.Extend(serveMore)
 	posix.SocketNames = &sockets
 	cwd.Place = Tree.Root()

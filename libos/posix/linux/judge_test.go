@@ -16,15 +16,15 @@ import (
 // The host's Linux kernel is the judge: both it and this package get the same calls, and must say the same.
 
 // A kernel is someone who serves system calls.
-type kernel func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
+type kernel func(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr)
 
 // host asks again after EINTR: no operation waits here, but Linux's select looks for signals even so, and the Go
 // runtime preempts by them.
-func host(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
+func host(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr) {
 	for {
-		r1, r2, e := syscall.Syscall6(nr, a1, a2, a3, a4, a5, a6)
+		r, _, e := syscall.Syscall6(nr, a1, a2, a3, a4, a5, a6)
 		if e != syscall.EINTR {
-			return r1, r2, uintptr(e)
+			return r, uintptr(e)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func (w *world) call(nr uintptr, a ...any) (int, syscall.Errno) {
 			panic(fmt.Sprintf("argument %T", x))
 		}
 	}
-	r, _, e := w.kernel(nr, v[0], v[1], v[2], v[3], v[4], v[5])
+	r, e := w.kernel(nr, v[0], v[1], v[2], v[3], v[4], v[5])
 	runtime.KeepAlive(a) // and what is in it
 	return int(r), syscall.Errno(e)
 }

@@ -27,7 +27,7 @@ func must(t testing.TB, n int, e syscall.Errno) int {
 func call(nr uintptr, a ...uintptr) (int, syscall.Errno) {
 	var v [6]uintptr
 	copy(v[:], a)
-	r, _, e := posix.Call(nr, v[0], v[1], v[2], v[3], v[4], v[5])
+	r, e := posix.Call(nr, v[0], v[1], v[2], v[3], v[4], v[5])
 	return int(r), syscall.Errno(e)
 }
 

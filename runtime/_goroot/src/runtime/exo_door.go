@@ -5,9 +5,10 @@ import (
 	"unsafe"
 )
 
-// The uintptr door. syscall.Syscall and its kin carry pointers as integers: if the caller's stack moved while libos/posix runs, they
-// would dangle. So the call runs on another goroutine, a server, while the caller is parked with its stack pinned: a goroutine whose
-// syscallsp is set is neither shrunk nor moved. Calls that neither block nor grow the stack are answered in place.
+// The uintptr door. syscall.Syscall and its kin carry pointers as integers: if the caller's stack moved while libos/posix runs, those that
+// lead there would dangle. A call with such a one runs on another goroutine, a server, while the caller is parked with its stack pinned: a
+// goroutine whose syscallsp is set is neither shrunk nor moved. So does one whose arguments point to what points on (exoNested). All others
+// run on the caller's own: paths and most buffers are in the heap, which does not move.
 //
 // The M goes straight from caller to server and back, without the run queue. A server that blocks stays with its call, so there are as
 // many servers as calls were ever blocked at once; idle ones are kept.
@@ -17,9 +18,10 @@ import (
 
 // exoRequest is one call; it lies on the caller's pinned stack.
 type exoRequest struct {
-	nr, a1, a2, a3, a4, a5, a6 uintptr
-	r1, r2, errno              uintptr
-	gp                         guintptr
+	nr       uintptr
+	a        [6]uintptr
+	r, errno uintptr
+	gp       guintptr
 }
 
 // exoServer is one serving goroutine. Never freed.
@@ -37,32 +39,51 @@ var exoDoors struct {
 }
 
 // exoPosixCall and exoPosixInPlace are libos/posix's.
-func exoPosixCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
+func exoPosixCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr)
 
 //go:nosplit
-func exoPosixInPlace(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, errno uintptr, ok bool)
+func exoPosixInPlace(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr, ok bool)
+
+// exoNested are the calls below 64 whose arguments lead to further pointers, which a program may hold as integers: ioctl, readv, writev,
+// sendmsg, recvmsg. From exoManyNested on there are more of that kind.
+const (
+	exoNested     = 1<<16 | 1<<19 | 1<<20 | 1<<46 | 1<<47
+	exoManyNested = 270
+)
+
+// exoDoorStay goes with the number of a call whose caller's stack must stay where it is, whatever the arguments are: above exoManyNested.
+const exoDoorStay = 1 << 62
 
 // exoDoor serves a Linux system call made with integers for pointers. nosplit and called with uintptrkeepalive arguments: nothing
-// may move the caller's stack before it is pinned.
+// may move the caller's stack before it is known whether they lead there.
 //
 //go:linkname exoDoor syscall.exoDoor
 //go:nosplit
-func exoDoor(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
-	if r1, errno, ok := exoPosixInPlace(nr, a1, a2, a3, a4, a5, a6); ok {
-		return r1, 0, errno
-	}
+func exoDoor(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr) {
+	q := exoRequest{nr: nr &^ exoDoorStay, a: [6]uintptr{a1, a2, a3, a4, a5, a6}}
 	gp := getg()
-	if nr == 186 { // gettid: the server's would be another's
-		return uintptr(gp.m.procid), 0, 0
+	stay := 1<<nr&exoNested | uintptr(unsafe.Pointer(gp)) ^ uintptr(unsafe.Pointer(gp.m.curg))
+	if nr >= exoManyNested {
+		stay = 1
 	}
-	if gp == gp.m.g0 || gp == gp.m.gsignal || gp.m.curg != gp {
-		r := exoCall6(nr, a1, a2, a3, a4, a5, a6)
-		if r > ^uintptr(4095) {
-			return ^uintptr(0), 0, -r
+	for _, a := range &q.a {
+		if a-gp.stack.lo < gp.stack.hi-gp.stack.lo {
+			stay = 1
 		}
-		return r, 0, 0
 	}
-	q := exoRequest{nr: nr, a1: a1, a2: a2, a3: a3, a4: a4, a5: a5, a6: a6}
+	if stay == 0 {
+		return exoPosixCall(q.nr, a1, a2, a3, a4, a5, a6)
+	}
+	if r, errno, ok := exoPosixInPlace(q.nr, a1, a2, a3, a4, a5, a6); ok {
+		return r, errno
+	}
+	if gp != gp.m.curg {
+		r := exoCall6(q.nr, a1, a2, a3, a4, a5, a6)
+		if r > ^uintptr(4095) {
+			return ^uintptr(0), -r
+		}
+		return r, 0
+	}
 	q.gp.set(gp)
 	gp.syscallpc = sys.GetCallerPC()
 	gp.syscallsp = sys.GetCallerSP()
@@ -71,7 +92,7 @@ func exoDoor(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
 	mcall(exoDoorEnter)
 	*(*uintptr)(unsafe.Pointer(&gp.param)) = 0
 	gp.syscallsp = 0
-	return q.r1, q.r2, q.errno
+	return q.r, q.errno
 }
 
 // exoDoorEnter parks the caller and runs a server, on g0.
@@ -105,7 +126,7 @@ func exoServe() {
 	s.gp.set(getg())
 	for {
 		q := (*exoRequest)(unsafe.Pointer(s.q))
-		q.r1, q.r2, q.errno = exoPosixCall(q.nr, q.a1, q.a2, q.a3, q.a4, q.a5, q.a6)
+		q.r, q.errno = exoPosixCall(q.nr, q.a[0], q.a[1], q.a[2], q.a[3], q.a[4], q.a[5])
 		*(*uintptr)(unsafe.Pointer(&getg().param)) = uintptr(unsafe.Pointer(s))
 		mcall(exoDoorLeave)
 	}

@@ -11,6 +11,7 @@ import (
 // exact to the nanosecond.
 
 type exoVectorWaiter struct {
+	_    [0]func() // it is in an interface once: without ==, whose code would be linked
 	lock mutex
 	gp   guintptr
 	seen uint32 // count that the last wait returned at

@@ -401,12 +401,13 @@ TEXT ·exoTrapDoor(SB),NOSPLIT|NOFRAME,$0-0
 	MOVQ	g(R11), R14
 	XORPS	X15, X15
 	ADJSP	$SPILL
+	BTSQ	$62, AX // exoDoorStay: the registers kept here may lead to the stack, too
 	CALL	syscall·exoDoor<ABIInternal>(SB)
 	ADJSP	$-SPILL
-	TESTQ	CX, CX
+	TESTQ	BX, BX
 	JEQ	ok
-	NEGQ	CX
-	MOVQ	CX, AX
+	NEGQ	BX
+	MOVQ	BX, AX
 ok:
 	RESTX
 	MOVQ	0(SP), R15

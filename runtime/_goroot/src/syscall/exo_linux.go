@@ -34,6 +34,12 @@ func exoFcntl(fd, cmd, arg int) (val int, e Errno)
 func exoFstat(fd int, st *Stat_t) Errno
 
 //go:noescape
+func exoOpenat(dirfd int, path string, flags int, mode uint32) (fd int, e Errno)
+
+//go:noescape
+func exoFstatat(dirfd int, path string, st *Stat_t, flags int) Errno
+
+//go:noescape
 func exoPipe2(p *[2]_C_int, flags int) Errno
 
 //go:noescape
@@ -48,13 +54,13 @@ func exoResult(n int, e Errno) (int, error) {
 }
 
 // The uintptr door, in package runtime.
-func exoDoor(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
+func exoDoor(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr)
 
 // rawSyscallNoError is for calls that cannot fail.
 //
 //go:nosplit
 //go:uintptrkeepalive
 func rawSyscallNoError(trap, a1, a2, a3 uintptr) (r1, r2 uintptr) {
-	r1, r2, _ = exoDoor(trap, a1, a2, a3, 0, 0, 0)
-	return r1, r2
+	r1, _ = exoDoor(trap, a1, a2, a3, 0, 0, 0)
+	return r1, 0
 }
