@@ -67,7 +67,7 @@ func machineOn(t testing.TB, bus string, cpus int, h *host) (*sim.Machine, *card
 	m.APICIDs = []uint32{0, 1, 2, 3}[:cpus]
 	t.Cleanup(exo.Simulate(m))
 	buses[bus](m, h)
-	cards, err := card.Open(2048)
+	cards, err := card.Open(2048, all)
 	if err != nil || len(cards) != 1 {
 		t.Fatal(cards, err)
 	}
