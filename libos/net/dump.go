@@ -97,7 +97,7 @@ func (s *Stack) Dump(w io.Writer) error {
 	for _, l := range s.tcp.listeners() {
 		l.mu.Lock()
 		c := &l.core
-		more := fmt.Sprintf("half-open %d, cookies %d (wrong %d), dropped %d", c.Half(), c.Cookies, c.BadCookies, c.Dropped)
+		more := fmt.Sprintf("half-open %d, cookies %d (wrong %d), dropped %d", c.Half(), c.Cookies, c.BadCookies, c.Dropped) + waiting(l.hook)
 		line("tcp", c.Ready(), c.Backlog, l.Addr(), netip.AddrPort{}, "LISTEN", more)
 		l.mu.Unlock()
 	}
@@ -112,6 +112,7 @@ func (s *Stack) Dump(w io.Writer) error {
 		if i.Backoff > 0 {
 			more += fmt.Sprintf(" backoff %d", i.Backoff)
 		}
+		more += c.waiting()
 		more += fmt.Sprintf(" in %d out %d copied %d/%d", i.Stats.BytesIn, i.Stats.BytesOut, i.Stats.CopiedIn, i.Stats.CopiedOut)
 		line("tcp", i.RecvQueue, i.SendQueue, c.Local(), c.Remote(), i.State.String(), more)
 	}
@@ -124,6 +125,7 @@ func (s *Stack) Dump(w io.Writer) error {
 		if dropped > 0 {
 			more = fmt.Sprintf("dropped %d", dropped)
 		}
+		more = strings.TrimPrefix(more+u.waiting(), " ")
 		line("udp", queued, 0, local, remote, "", more)
 	}
 	flush()
@@ -136,6 +138,71 @@ func (s *Stack) Dump(w io.Writer) error {
 		fmt.Fprintf(b, "memory %s: %d of %d blocks of %d bytes, %d times none\n", m.Name, m.InUse, m.Limit, m.Size, m.Failed)
 	}
 	return b.Flush()
+}
+
+// A Waited is a Hook that knows which goroutines wait for its endpoint, by number, to read or to write.
+type Waited interface {
+	Waiting(f func(goroutine uint64, write bool))
+}
+
+// waiting says who waits behind a hook, whose endpoint's lock is held.
+func waiting(h Hook) (text string) {
+	if w, ok := h.(Waited); ok {
+		w.Waiting(func(goroutine uint64, write bool) {
+			how := " read"
+			if write {
+				how = " written"
+			}
+			text += fmt.Sprintf("%s by goroutine %d", how, goroutine)
+		})
+	}
+	return text
+}
+
+func (c *Conn) waiting() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return waiting(c.hook)
+}
+
+func (u *Endpoint) waiting() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return waiting(u.hook)
+}
+
+// Waiting calls f for each goroutine that waits for an endpoint, and says for what, as "tcp 10.0.0.1:80 10.0.0.2:4711 read".
+func (s *Stack) Waiting(f func(goroutine uint64, what string)) {
+	tell := func(h Hook, what string) {
+		if w, ok := h.(Waited); ok {
+			w.Waiting(func(goroutine uint64, write bool) {
+				if write {
+					f(goroutine, what+" write")
+				} else {
+					f(goroutine, what+" read")
+				}
+			})
+		}
+	}
+	for _, l := range s.tcp.listeners() {
+		l.mu.Lock()
+		tell(l.hook, "tcp "+l.Addr().String())
+		l.mu.Unlock()
+	}
+	for _, c := range s.Conns() {
+		c.mu.Lock()
+		tell(c.hook, "tcp "+c.Local().String()+" "+c.Remote().String())
+		c.mu.Unlock()
+	}
+	for _, u := range s.udp.all() {
+		u.mu.Lock()
+		what := "udp " + u.local.String()
+		if u.remote.IsValid() {
+			what += " " + u.remote.String()
+		}
+		tell(u.hook, what)
+		u.mu.Unlock()
+	}
 }
 
 // listeners gives all of TCP's.

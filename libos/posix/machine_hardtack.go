@@ -21,6 +21,9 @@ func hwConsoleRead(p []byte) int
 // hwPollReady tells the netpoller that pd became readable ('r'), writable ('w') or both ('r'+'w').
 func hwPollReady(pd uintptr, mode int)
 
+// hwPollWaiters gives the numbers of the goroutines that wait for pd, 0 for none.
+func hwPollWaiters(pd uintptr) (reader, writer uint64)
+
 // hwExit ends the program and does not return.
 func hwExit(code int)
 

@@ -18,6 +18,7 @@ var host struct {
 		out func([]byte)
 	}
 	pollReady func(pd uintptr, mode int)
+	waiters   func(pd uintptr) (reader, writer uint64)
 	signal    func(sig int)
 	control   func(line string)
 }
@@ -43,6 +44,13 @@ func hwSignal(sig int) {
 	if host.signal != nil {
 		host.signal(sig)
 	}
+}
+
+func hwPollWaiters(pd uintptr) (reader, writer uint64) {
+	if host.waiters != nil {
+		return host.waiters(pd)
+	}
+	return 0, 0
 }
 
 func hwControl(line string) {

@@ -33,6 +33,25 @@ func (w *netWatch) Notify(ev Events) bool {
 	return true
 }
 
+// Waiting calls f for each goroutine, by number, that the runtime's netpoll has wait for the object, to read or to write. It is for who looks at a running program.
+func (w *Watchers) Waiting(f func(goroutine uint64, write bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for l := w.head; l != nil; l = l.next {
+		n, ok := l.To.(*netWatch)
+		if !ok {
+			continue
+		}
+		reader, writer := hwPollWaiters(n.pd)
+		if reader != 0 {
+			f(reader, false)
+		}
+		if writer != 0 {
+			f(writer, true)
+		}
+	}
+}
+
 // pollOpen begins to report fd's readiness to pd. It returns an errno: EPERM for what is always ready.
 func pollOpen(fd, pd uintptr) int32 {
 	f := Get(int(fd))

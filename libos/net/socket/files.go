@@ -3,7 +3,10 @@ package socket
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/netip"
+	"runtime"
+	"strconv"
 
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
@@ -11,9 +14,18 @@ import (
 
 // What programs look for in /etc: Go's resolver reads both, and again when their time of change is another.
 func init() {
-	memfile.Provide("/etc/hosts", memfile.File{Contents: hosts, Changed: changed})
+	memfile.Provide("/etc/hosts", memfile.File{Contents: hosts, Changed: hostsChanged})
 	memfile.Provide("/proc/net/dump", memfile.File{Contents: netDump, Changed: func() int64 { return 1 }})
+	memfile.Provide("/proc/net/goroutines", memfile.File{Contents: Goroutines, Changed: func() int64 { return 1 }})
 	memfile.Provide("/etc/resolv.conf", memfile.File{Contents: resolvConf, Changed: changed})
+}
+
+// hostsChanged is another time once the image has another name. It does not wait for the network, for these names need none.
+func hostsChanged() int64 {
+	if posix.HostName() == "hardtack" {
+		return 1
+	}
+	return 2
 }
 
 // hosts is hosts(5): the names that need no server.
@@ -21,11 +33,47 @@ func hosts() []byte {
 	return []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + posix.HostName() + "\n")
 }
 
-// netDump is what inet.Stack.Dump writes, for who looks at a running program's network: connections, listeners, what was dropped and why.
+// Dump writes what netstat would of the image's network: see inet.Stack.Dump.
+func Dump(w io.Writer) error { return stack().Dump(w) }
+
 func netDump() []byte {
 	var b bytes.Buffer
-	stack().Dump(&b)
+	Dump(&b)
 	return b.Bytes()
+}
+
+// Goroutines gives what a dump of all goroutines says, and names in the first line of each that waits for the network what it waits for.
+func Goroutines() []byte {
+	all := make([]byte, 1<<16)
+	for {
+		n := runtime.Stack(all, true)
+		if n < len(all) {
+			all = all[:n]
+			break
+		}
+		all = make([]byte, 2*len(all))
+	}
+	waits := map[uint64]string{}
+	stack().Waiting(func(goroutine uint64, what string) { waits[goroutine] = what })
+	return name(all, waits)
+}
+
+// name puts what goroutines wait for into the brackets of their first lines, behind the rest: "goroutine 7 [IO wait, tcp 127.0.0.1:80 127.0.0.1:4711 read]:".
+func name(dump []byte, waits map[uint64]string) (named []byte) {
+	const head, ioWait = "goroutine ", " [IO wait"
+	for line := range bytes.Lines(dump) {
+		if rest, ok := bytes.CutPrefix(line, []byte(head)); ok {
+			number, state, _ := bytes.Cut(rest, []byte(" "))
+			n, err := strconv.ParseUint(string(number), 10, 64)
+			end := bytes.LastIndexByte(line, ']')
+			if what := waits[n]; err == nil && what != "" && end >= 0 && bytes.HasPrefix(state, []byte(ioWait[1:])) {
+				named = append(append(append(append(named, line[:end]...), ", "...), what...), line[end:]...)
+				continue
+			}
+		}
+		named = append(named, line...)
+	}
+	return named
 }
 
 // A resolver is what is known of name servers.

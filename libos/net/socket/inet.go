@@ -50,6 +50,9 @@ func New(s *inet.Stack, family, kind, protocol int) (sock.Socket, syscall.Errno)
 	return nil, syscall.ESOCKTNOSUPPORT
 }
 
+// Waiting implements inet.Waited.
+func (b *base) Waiting(f func(goroutine uint64, write bool)) { b.watch.Waiting(f) }
+
 // Watchers implements sock.Socket.
 func (b *base) Watchers() *posix.Watchers { return &b.watch }
 

@@ -38,6 +38,9 @@ const (
 	// NTPModule is for --ntp.
 	NTPModule = inject.ModulePath + "/libos/net/ntp"
 
+	// NetstatModule is for --netstat.
+	NetstatModule = inject.ModulePath + "/libos/net/netstat"
+
 	// HostNameModule is for --hostname.
 	HostNameModule = inject.ModulePath + "/libos/hostname"
 
@@ -75,11 +78,16 @@ func Modules(s config.Settings) ([]string, error) {
 	if s.HostName != "" {
 		modules = append(modules, HostNameModule)
 	}
-	if len(s.NTP) > 0 {
-		if s.Sockets == config.Off {
-			return nil, errors.New("--ntp wants sockets, and --sockets off leaves them out")
+	for _, x := range []struct {
+		wanted       bool
+		flag, module string
+	}{{len(s.NTP) > 0, "--ntp", NTPModule}, {s.Netstat != "", "--netstat", NetstatModule}} {
+		if x.wanted && s.Sockets == config.Off {
+			return nil, fmt.Errorf("%s wants sockets, and --sockets off leaves them out", x.flag)
 		}
-		modules = append(modules, SocketModule, NTPModule)
+		if x.wanted {
+			modules = with(with(modules, SocketModule), x.module)
+		}
 	}
 	for _, name := range s.Modules {
 		path, err := modulePath(name)

@@ -47,6 +47,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringVar(&s.HostName, "hostname", "", "what the image calls itself (default what a DHCP server says, or hardtack)")
 	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringArrayVar(&s.IP, "ip", nil, "set up a network card of the image: [CARD=]dhcp, off, or ADDRESS/BITS, of IPv4 or IPv6; behind it ,addr=ADDRESS/BITS ,gw=ADDRESS ,dns=ADDRESS ,search=DOMAIN ,slaac=on|off ,probe=fast|full|off; CARD is eth0, eth1 ... or a station address, without it the first card (default dhcp; may be repeated)")
+	f.StringVar(&s.Netstat, "netstat", "", "show the image's network at this port of it: http://IMAGE:PORT/, and at /goroutines who waits for it")
 	f.StringSliceVar(&s.NTP, "ntp", nil, "set the image's clock by time servers, SERVER[:PORT],..., or dhcp: those that the network names (may be repeated)")
 	f.StringVar(&s.Machine, "machine", "", byDefault("QEMU's machine: microvm, q35 or pc", d.Machine))
 	f.StringVar(&s.Accel, "accel", "", byDefault("how QEMU executes: auto, tcg or kvm", d.Accel))

@@ -108,6 +108,9 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	if s.NTP != nil && !slices.Contains(modules, build.NTPModule) {
 		return fmt.Errorf("%s was built without --ntp: only an image that was built with it can be told other servers", name)
 	}
+	if s.Netstat != "" && !slices.Contains(modules, build.NetstatModule) {
+		return fmt.Errorf("%s was built without --netstat: only an image that was built with it can be told another port", name)
+	}
 	if s.HostName != "" && !slices.Contains(modules, build.HostNameModule) {
 		return fmt.Errorf("%s was built without --hostname: only an image that was built with it can be called otherwise", name)
 	}

@@ -39,6 +39,7 @@ type file struct {
 	IP           any               `toml:"ip"`
 	Net          any               `toml:"net"`
 	HostName     string            `toml:"hostname"`
+	Netstat      string            `toml:"netstat"`
 	Publish      []string          `toml:"publish"`
 	NTP          []string          `toml:"ntp"`
 	TraceCalls   bool              `toml:"trace-calls"`
@@ -66,6 +67,7 @@ var wants = map[string]string{
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2", or a list of them`,
 	"net":           `a string: "user", "none" or "tap=NAME", or a list of them`,
 	"hostname":      `a string, as "web-1"`,
+	"netstat":       `a string: a port, as "7070"`,
 	"publish":       `a list of strings, as ["8080:80"]`,
 	"ntp":           `a list of strings, as ["ntp.example.com"]`,
 	"trace-calls":   `true or false`,
@@ -119,7 +121,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, HostName: f.HostName, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, HostName: f.HostName, Netstat: f.Netstat, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -136,6 +138,7 @@ func parse(data []byte) (Settings, error) {
 		{"ip", several(f.IP, "ip", &s.IP, CheckIP)},
 		{"net", several(f.Net, "net", &s.Net, CheckNet)},
 		{"hostname", CheckHostName(f.HostName)},
+		{"netstat", CheckNetstat(f.Netstat)},
 		{"publish", Settings{Publish: f.Publish}.Check()},
 		{"ntp", CheckNTP(f.NTP)},
 		{"accel", Settings{Accel: f.Accel}.Check()},

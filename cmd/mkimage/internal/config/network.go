@@ -67,6 +67,14 @@ func CheckHostName(name string) error {
 	return nil
 }
 
+// CheckNetstat refuses what is no port.
+func CheckNetstat(port string) error {
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return fmt.Errorf("netstat %q: want a port, as 7070", port)
+	}
+	return nil
+}
+
 // A Word is one of the image's command line: ARCHITECTURE.md has them.
 type Word struct{ Key, Value string }
 
@@ -79,6 +87,7 @@ func (s Settings) Words() (words []Word, err error) {
 	}
 	add("ip", ipWord(s.IP))
 	add("hostname", s.HostName)
+	add("netstat", s.Netstat)
 	add("ntp", strings.Join(s.NTP, ","))
 	disks, err := s.DisksWord()
 	add("disks", disks)

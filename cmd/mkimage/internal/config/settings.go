@@ -33,6 +33,7 @@ type Settings struct {
 	IP      []string // how the image's network cards are set up (libos/net/setup): "dhcp", "off", or an address and what belongs to it, behind CARD= if need be
 
 	HostName string // what the image calls itself
+	Netstat  string // port that shows the image's network to who asks
 
 	NTP []string // time servers that set the clock, as names or addresses, with a port if it is another than NTP's
 
@@ -114,6 +115,9 @@ func (s Settings) Or(t Settings) Settings {
 	if s.IP == nil {
 		s.IP = t.IP
 	}
+	if s.Netstat == "" {
+		s.Netstat = t.Netstat
+	}
 	if s.HostName == "" {
 		s.HostName = t.HostName
 	}
@@ -151,6 +155,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := CheckHostName(s.HostName); err != nil {
+		return err
+	}
+	if err := CheckNetstat(s.Netstat); err != nil {
 		return err
 	}
 	if err := CheckNTP(s.NTP); err != nil {

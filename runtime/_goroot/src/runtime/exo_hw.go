@@ -132,6 +132,9 @@ func exoHwConsoleRead(p []byte) int {
 //go:linkname exoHwPollReady github.com/hardtack-os/hardtack/libos/posix.hwPollReady
 func exoHwPollReady(pd uintptr, mode int) { exoPollReady(pd, mode) }
 
+//go:linkname exoHwPollWaiters github.com/hardtack-os/hardtack/libos/posix.hwPollWaiters
+func exoHwPollWaiters(pd uintptr) (reader, writer uint64) { return exoPollWaiters(pd) }
+
 //go:linkname exoHwExit github.com/hardtack-os/hardtack/libos/posix.hwExit
 func exoHwExit(code int) { exit(int32(code)) }
 

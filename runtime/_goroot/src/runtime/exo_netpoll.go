@@ -159,3 +159,19 @@ func exoPollReady(tagged uintptr, mode int) {
 		injectglist(&ready)
 	})
 }
+
+// exoPollWaiters gives the goroutines that wait for a tagged poll descriptor, 0 for nobody. It is for who looks at a running program: they may have gone on.
+func exoPollWaiters(tagged uintptr) (reader, writer uint64) {
+	tp := taggedPointer(tagged)
+	pd := (*pollDesc)(tp.pointer())
+	if tp.tag() != pd.fdseq.Load()&(1<<tagBits-1) {
+		return 0, 0
+	}
+	number := func(v uintptr) uint64 {
+		if v == pdNil || v == pdReady || v == pdWait {
+			return 0
+		}
+		return (*g)(unsafe.Pointer(v)).goid // never freed, only used again
+	}
+	return number(pd.rg.Load()), number(pd.wg.Load())
+}
