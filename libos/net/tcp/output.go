@@ -369,9 +369,18 @@ func (c *Conn) sendEmpty(now tick.Time, out *Segment) bool {
 		c.keepProbe = false
 		c.head(now, out, c.sndUna.Add(-1))
 	case c.ackNow:
-		c.head(now, out, c.sndNxt)
+		c.head(now, out, c.ackSeq())
 	default:
 		return false
 	}
 	return true
+}
+
+// ackSeq is the sequence number of a segment that only acknowledges: what is sent next, but within the peer's window. Beyond it, where a probe of a closed window is or what was sent
+// before the window was taken back, the peer would not accept it (RFC 9293, 3.10.7.4), nor heed what it acknowledges: two ends with closed windows would stand still.
+func (c *Conn) ackSeq() Seq {
+	if edge := c.sndUna.Add(c.sndWnd); edge.Less(c.sndNxt) {
+		return edge
+	}
+	return c.sndNxt
 }

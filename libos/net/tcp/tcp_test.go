@@ -678,6 +678,25 @@ func TestZeroWindow(t *testing.T) {
 	}
 }
 
+// TestClosedWindowAcknowledges: who probes a closed window has sent beyond it. What he acknowledges is heeded all the same, at once.
+func TestClosedWindowAcknowledges(t *testing.T) {
+	w := established(t, func(a, b *Config) { b.RecvBuffer, b.RecvMax = 4<<10, 4<<10 })
+	a, b := w.ends[0], w.ends[1]
+	a.toSend = 20 << 10
+	b.slow = -1 // reads nothing
+	if !w.run(10*time.Minute, func() bool { return a.c.stats.WindowProbes >= 3 }) || a.c.sndWnd != 0 {
+		t.Fatal(w)
+	}
+	b.toSend = 50 << 10
+	if !w.run(time.Second, func() bool { return a.read == 50<<10 && b.c.sndUna == b.c.sndNxt }) {
+		t.Errorf("%d bytes have come in a second, %d of what was sent are not acknowledged: %v", a.read, b.c.sndNxt.Sub(b.c.sndUna), w)
+	}
+	b.slow = 0
+	if !w.run(5*time.Minute, func() bool { return b.read == 20<<10 }) {
+		t.Error(w)
+	}
+}
+
 func TestKeepAlive(t *testing.T) {
 	w := established(t, func(a, b *Config) {
 		a.Options.KeepAlive, a.Options.KeepIdle, a.Options.KeepEvery, a.Options.KeepCount = true, time.Minute, 10*time.Second, 3
