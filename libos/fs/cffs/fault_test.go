@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -542,6 +543,52 @@ func TestOrphans(t *testing.T) {
 	var s core.Statfs
 	if f.Statfs(&s); s.Blocks-s.Free > 160 {
 		t.Errorf("%d blocks of %d are free", s.Free, s.Blocks)
+	}
+}
+
+// TestDamagedOrphan damages what one of several files without a name left: the volume is mounted for writing, the others' blocks come back, and a check tells of it.
+func TestDamagedOrphan(t *testing.T) {
+	d := formatted(t, minBlocks)
+	f := mount(t, d, manual)
+	tr := treeOf(f)
+	root := tr.Root()
+	var files []core.Place
+	for range 3 {
+		p, e := tr.Open(root, ".", syscall.O_RDWR|0x410000, 0o600, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		p.Node.(core.File).WriteAt(make([]byte, 100_000), 0)
+		files = append(files, p)
+	}
+	if e := f.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	damaged := files[1].Node.(*File).rec.ino
+	f.mu.Lock()
+	f.put(key(damaged, kindRecord), []byte("nothing"))
+	f.mu.Unlock()
+	if e := f.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	told := ""
+	f = mount(t, d, Options{Manual: true, Log: func(s string) { told += s }})
+	if e := (op{kind: "write", a: "a", n: 5000}).do(treeOf(f)); e != 0 {
+		t.Error(e)
+	}
+	if e := f.Sync(); e != 0 {
+		t.Error(e)
+	}
+	if !strings.Contains(told, "inode "+strconv.FormatUint(damaged, 10)+" keeps its space") {
+		t.Errorf("told: %q", told)
+	}
+	var s core.Statfs
+	if f.Statfs(&s); s.Blocks-s.Free > 200 {
+		t.Errorf("%d blocks of %d are free", s.Free, s.Blocks)
+	}
+	r, err := Check(d, false)
+	if err != nil || len(r.Problems) == 0 {
+		t.Error("a check finds nothing:", err)
 	}
 }
 

@@ -1,9 +1,11 @@
 package cffs
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -229,11 +231,16 @@ func (f *FS) erase(in *inode) error {
 	return nil
 }
 
-// dropOrphans ends what lost its last name before the volume was mounted. mu is held.
+// dropOrphans ends what lost its last name before the volume was mounted. What is damaged stays on the list, for a check to tell of and repair, and hinders nobody. mu is
+// held.
 func (f *FS) dropOrphans() error {
-	for {
+	for next := uint64(0); ; {
 		var list []uint64
-		if err := f.t.prefix(key(0, kindOrphan), func(k, _ []byte) bool {
+		prefix := key(0, kindOrphan)
+		if err := f.t.scan(keyNumber(0, kindOrphan, next), func(k, _ []byte) bool {
+			if !bytes.HasPrefix(k, prefix) {
+				return false
+			}
 			if len(k) == 17 {
 				list = append(list, be.Uint64(k[9:]))
 			}
@@ -242,22 +249,50 @@ func (f *FS) dropOrphans() error {
 			return errors.Join(err, f.failed)
 		}
 		for _, ino := range list {
-			v, err := f.t.get(key(ino, kindRecord))
-			if err != nil {
-				return err
+			if next = ino + 1; next == 0 {
+				return nil // no inode has the greatest number
 			}
-			rec, ok := decodeRecord(v)
-			if !ok || rec.ino != ino || rec.nlink != 0 {
-				return errDamaged
+			in, err := f.leftover(ino)
+			if err != nil {
+				f.o.Log("cffs: " + f.dev.Info().Name + ": what is left of inode " + strconv.FormatUint(ino, 10) + " keeps its space: " + err.Error())
+				continue
 			}
 			if err := f.room(perName*f.t.height(), true); err != nil {
 				return err
 			}
-			if err := f.erase(f.newInode(rec, nil)); err != nil {
+			if err := f.erase(in); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// leftover is an inode without a name, all of which can be read: so that erasing it does not end half-way. mu is held.
+func (f *FS) leftover(ino uint64) (*inode, error) {
+	v, err := f.t.get(key(ino, kindRecord))
+	if err != nil {
+		return nil, err
+	}
+	rec, ok := decodeRecord(v)
+	if !ok || rec.ino != ino || rec.nlink != 0 {
+		return nil, errDamaged
+	}
+	for i := uint64(0); i <= 1<<51; {
+		x, err := f.extentAt(ino, i)
+		if err != nil {
+			return nil, err
+		}
+		if x == nil || x.last >= 1<<51 {
+			break
+		}
+		i = x.last + 1
+	}
+	for _, kind := range []byte{kindXattr, kindTarget, kindRecord} {
+		if err := f.t.prefix(key(ino, kind), func(_, _ []byte) bool { return true }); err != nil {
+			return nil, err
+		}
+	}
+	return f.newInode(rec, nil), nil
 }
 
 // store writes an inode's record to the tree. mu is held.
