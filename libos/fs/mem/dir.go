@@ -192,6 +192,11 @@ func (d *Dir) Link(name string, inode core.Node) core.Errno {
 	case d.removed || n.nlink.Load() == 0 && !n.temp.Load():
 		return syscall.ENOENT
 	}
+	if n.nlink.Load() > 0 { // a further name counts as an inode, as in tmpfs
+		if e := d.fs.takeInode(); e != 0 {
+			return e
+		}
+	}
 	n.temp.Store(false)
 	n.nlink.Add(1)
 	n.touch(false)

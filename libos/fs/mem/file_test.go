@@ -189,6 +189,42 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestLimitOfNames has names and extended attributes count, and come back.
+func TestLimitOfNames(t *testing.T) {
+	m := New(Options{Limit: 2 * pageSize, Inodes: 3})
+	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
+	f := n.(*File)
+	for i, want := range []syscall.Errno{0, 0, syscall.ENOSPC} {
+		if e := m.root.Link(string(rune('g'+i)), f); e != want {
+			t.Errorf("link %d: %v", i, e)
+		}
+	}
+	for i, want := range []syscall.Errno{0, syscall.ENOSPC} {
+		if e := f.SetXattr(string(rune('a'+i)), make([]byte, 2*pageSize-2), 0); e != want {
+			t.Errorf("attribute %d: %v", i, e)
+		}
+	}
+	if _, _, e := f.WriteAt([]byte("x"), 0); e != syscall.ENOSPC {
+		t.Error(e)
+	}
+	if e := f.SetXattr("a", nil, 0); e != 0 {
+		t.Error(e)
+	}
+	if _, _, e := f.WriteAt([]byte("x"), 0); e != 0 {
+		t.Error(e)
+	}
+	for _, name := range []string{"f", "g", "h"} {
+		if e := m.root.Unlink(name); e != 0 {
+			t.Error(e)
+		}
+	}
+	f.Unref()
+	var s core.Statfs
+	if m.Statfs(&s); s.Free != 2 || s.FilesFree != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestSeed has folders, links and files of an io/fs.FS.
 func TestSeed(t *testing.T) {
 	m := New(Options{Seed: fstest.MapFS{

@@ -2,7 +2,7 @@
 // image ends. It can begin with the files of an io/fs.FS, which stay where they are until they are written to.
 //
 // Inode numbers are given out in order. Folders tell their size as tmpfs does, 20 bytes a name. There are extended attributes, of at most 64 KiB an
-// inode.
+// inode, which count as bytes of files do. Each name of a file but its first counts as an inode.
 //
 // # Locks
 //

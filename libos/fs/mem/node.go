@@ -73,6 +73,8 @@ func (n *node) unlinked() {
 	n.touch(false)
 	if n.nlink.Add(-1) == 0 {
 		n.free()
+	} else if n.kind != syscall.S_IFDIR {
+		n.fs.inodes.Add(-1)
 	}
 }
 
@@ -85,6 +87,10 @@ func (n *node) free() {
 		n.drop()
 	}
 	n.fs.inodes.Add(-1)
+	n.mu.Lock()
+	n.fs.pages.Add(-pagesOf(int64(n.xbytes)))
+	n.xattrs, n.xbytes = nil, 0
+	n.mu.Unlock()
 }
 
 // Attr implements fs.Node.
@@ -162,6 +168,9 @@ func (n *node) SetXattr(name string, value []byte, flags int) core.Errno {
 	if size > maxXattrs {
 		return syscall.ENOSPC
 	}
+	if e := n.fs.takePages(pagesOf(int64(size)) - pagesOf(int64(n.xbytes))); e != 0 {
+		return e
+	}
 	if n.xattrs == nil {
 		n.xattrs = map[string][]byte{}
 	}
@@ -179,7 +188,9 @@ func (n *node) RemoveXattr(name string) core.Errno {
 		return syscall.ENODATA
 	}
 	delete(n.xattrs, name)
-	n.xbytes -= len(name) + len(v)
+	size := n.xbytes - len(name) - len(v)
+	n.fs.pages.Add(pagesOf(int64(size)) - pagesOf(int64(n.xbytes)))
+	n.xbytes = size
 	n.ctime = n.fs.timespec()
 	return 0
 }
