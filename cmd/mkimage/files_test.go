@@ -143,3 +143,12 @@ func TestFolder(t *testing.T) {
 		t.Errorf("the host's file is %q, %v", b, err)
 	}
 }
+
+// TestExecutable asks for the program's name: nothing else about this program says that it needs files.
+func TestExecutable(t *testing.T) {
+	t.Parallel()
+	dir := app(t, program("fmt os", `fmt.Println(os.Executable())`))
+	var c call
+	c.mkimage(t, "run", dir)
+	c.want(t, 0, "/app <nil>")
+}

@@ -137,6 +137,9 @@ func (l *listing) add(en *fs.Entry) bool {
 // A pathOnly is what O_PATH opens: a place, nothing else.
 type pathOnly struct{ at }
 
+// Release implements posix.Object: closing such a descriptor gives up no locks.
+func (o *pathOnly) Release() { o.p.Drop() }
+
 // Read implements posix.Object.
 func (*pathOnly) Read(*posix.File, []byte) (int, syscall.Errno) { return -1, syscall.EBADF }
 

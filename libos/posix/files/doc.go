@@ -8,8 +8,7 @@
 //
 // # Not as on Linux
 //
-//   - fcntl's record locks (F_SETLK) belong to a process, of which there is one: they are always granted. Those of descriptions (F_OFD_SETLK) are EINVAL.
-//     flock(2) is as it should be.
+//   - fcntl's record locks of the process (F_SETLK) are lost when a description of the file is closed, and not already when one of several descriptors of it is.
 //   - Access times do not change by reading.
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
 //   - inotify, chroot, mount, quotas, leases and handles are not there.
@@ -18,6 +17,7 @@
 //
 //	call.go      numbers to functions, and their arguments
 //	tree.go      what there is at boot; the current folder
+//	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
 //	proc.go      /proc
 package files

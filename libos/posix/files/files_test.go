@@ -225,7 +225,7 @@ func TestDescriptors(t *testing.T) {
 func TestProc(t *testing.T) {
 	for path, want := range map[string]string{
 		"/proc/cpuinfo": "processor\t: 0\n", "/proc/meminfo": "MemTotal:", "/proc/uptime": ".", "/proc/stat": "cpu0 ", "/proc/mounts": "proc /proc proc rw 0 0\n",
-		"/proc/self/status": "Threads:", "/proc/self/stat": "1 (", "/proc/self/limits": "Max open files", "/proc/self/mountinfo": " /proc ", "/proc/1/cmdline": "\x00",
+		"/proc/self/status": "Threads:", "/proc/self/stat": "1 (", "/proc/self/limits": "Max open files", "/sys/devices/system/cpu/online": "0", "/proc/self/mountinfo": " /proc ", "/proc/1/cmdline": "\x00",
 		"/proc/sys/kernel/hostname": "hardtack\n", "/proc/sys/kernel/random/uuid": "-4", "/proc/sys/fs/nr_open": "1048576\n", "/proc/version": "Linux version ",
 	} {
 		if got := content(t, path); !strings.Contains(got, want) {
@@ -382,6 +382,44 @@ func TestFlock(t *testing.T) {
 	defer locks.Unlock()
 	if len(locks.of) != 0 {
 		t.Error("locks are kept")
+	}
+}
+
+// TestRecordLocks waits for a lock of another description, and sees what an end gives up. What locks do to each other is TestAgainstTmpfs's.
+func TestRecordLocks(t *testing.T) {
+	path := fresh(t) + "/f"
+	a, b := openPath(t, path, syscall.O_RDWR|syscall.O_CREAT), openPath(t, path, syscall.O_RDWR)
+	lock := func(fd, cmd int, kind int16, start, n int64) syscall.Errno {
+		l := syscall.Flock_t{Type: kind, Start: start, Len: n}
+		_, e := posix.Serve(syscall.SYS_FCNTL, [6]uintptr{uintptr(fd), uintptr(cmd), uintptr(unsafe.Pointer(&l))})
+		return e
+	}
+	if e := lock(a, ofdSetlk, syscall.F_WRLCK, 0, 10); e != 0 {
+		t.Fatal(e)
+	}
+	if e := lock(b, ofdSetlk, syscall.F_RDLCK, 9, 1); e != syscall.EAGAIN {
+		t.Error("two have it:", e)
+	}
+	if e := lock(b, syscall.F_SETLK, syscall.F_RDLCK, 9, 1); e != syscall.EAGAIN {
+		t.Error("a process and a description have it:", e)
+	}
+	got := make(chan syscall.Errno)
+	go func() { got <- lock(b, ofdSetlkw, syscall.F_WRLCK, 5, 5) }()
+	if e := lock(a, ofdSetlk, syscall.F_UNLCK, 0, 5); e != 0 { // that is not what it waits for
+		t.Error(e)
+	}
+	select {
+	case e := <-got:
+		t.Error("it did not wait:", e)
+	case <-time.After(20 * time.Millisecond):
+	}
+	posix.Close(a) // that is
+	if e := <-got; e != 0 {
+		t.Error(e)
+	}
+	posix.Close(b)
+	if len(records.of) != 0 || recorded.Load() != 0 {
+		t.Error("records are left")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	_ "github.com/hardtack-os/hardtack/libos/posix/linux"
 )
@@ -58,7 +59,7 @@ func judge(dir string) int {
 	must(syscall.Chroot(dir))
 	must(syscall.Chdir("/"))
 	syscall.Umask(0o22)
-	for _, d := range []string{"dev", "etc", "proc", "root", "run", "tmp", "usr", "var"} {
+	for _, d := range []string{"dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"} {
 		must(os.Mkdir(d, 0o755))
 	}
 	n := rounds
@@ -217,6 +218,43 @@ func (j *trial) path() string {
 	return p
 }
 
+// record locks bytes of a file, or asks who has.
+func (j *trial) record() string {
+	i := j.file()
+	if i == 0 {
+		return ""
+	}
+	cmd := pick(j.r, ofdGetlk, ofdSetlk, ofdSetlk, ofdSetlk, syscall.F_SETLK, syscall.F_GETLK)
+	l := syscall.Flock_t{Type: int16(j.r.IntN(4)), Whence: int16(pick(j.r, 0, 0, 0, 1, 2, 3)), Start: int64(j.r.IntN(12)), Len: int64(j.r.IntN(12)) - 3}
+	switch j.r.IntN(20) {
+	case 0:
+		l.Start = fs.MaxSize - int64(j.r.IntN(4))
+	case 1:
+		l.Len = fs.MaxSize - int64(j.r.IntN(12))
+	case 2:
+		l.Pid = 7
+	case 3:
+		l.Start = -l.Start
+	}
+	var st syscall.Stat_t
+	if syscall.Fstat(j.fds[i][0], &st); st.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+		l.Whence = 0 // offsets and sizes of folders are everybody's own
+	}
+	var got [2]syscall.Flock_t
+	var errs [2]syscall.Errno
+	for side := range 2 {
+		got[side] = l
+		_, errs[side] = j.one(side, syscall.SYS_FCNTL, uintptr(j.fds[i][side]), uintptr(cmd), uintptr(unsafe.Pointer(&got[side])))
+	}
+	got[0].Pid, got[1].Pid = min(got[0].Pid, 1), min(got[1].Pid, 1) // ours is 1
+	line := fmt.Sprintf("fcntl %d %d %+v = %+v %v", i, cmd, l, got[0], errs[0])
+	j.log = append(j.log, line)
+	if got[0] != got[1] || errs[0] != errs[1] {
+		return fmt.Sprintf("%s: we give %+v, %v", line, got[1], errs[1])
+	}
+	return ""
+}
+
 // file is a place in j.fds.
 func (j *trial) file() int { return j.r.IntN(len(j.fds)) }
 
@@ -249,7 +287,7 @@ func (j *trial) step() (bad string) {
 	r := j.r
 	at, path := j.at(), j.path()
 	p := j.str(path)
-	switch r.IntN(34) {
+	switch r.IntN(36) {
 	case 0, 1, 2, 3:
 		flags := pick(r, syscall.O_RDONLY, syscall.O_RDWR, syscall.O_WRONLY)
 		for _, f := range []int{syscall.O_CREAT, syscall.O_CREAT, syscall.O_EXCL, syscall.O_TRUNC, syscall.O_APPEND, syscall.O_DIRECTORY, syscall.O_NOFOLLOW, oPath} {
@@ -360,6 +398,8 @@ func (j *trial) step() (bad string) {
 	case 32:
 		kind := pick[uintptr](r, syscall.S_IFIFO, syscall.S_IFSOCK, syscall.S_IFREG, 0, syscall.S_IFDIR, syscall.S_IFLNK)
 		_, _, bad = j.both(fmt.Sprintf("mknod %d %q %o", at, path, kind), syscall.SYS_MKNODAT, []int{0}, uintptr(at), p, kind|uintptr(r.IntN(0o1000)), 0)
+	case 34, 35:
+		bad = j.record()
 	case 33:
 		if r.IntN(2) == 0 {
 			i := j.file()

@@ -6,7 +6,6 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/internal/park"
-	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
 )
 
 // locks are those of flock(2), by node: open descriptions hold them.
@@ -87,27 +86,4 @@ func unlock(o *at) {
 		}
 		l.tidy(o.p.Node)
 	}
-}
-
-// recordLock is fcntl's F_GETLK and F_SETLK. Such a lock is a process's, and there is one: nobody is ever in the way.
-func recordLock(f *posix.File, cmd int, p uintptr) (uintptr, syscall.Errno, bool) {
-	switch cmd {
-	case syscall.F_GETLK, syscall.F_SETLK, syscall.F_SETLKW:
-	default:
-		return 0, 0, false
-	}
-	l := user.At[syscall.Flock_t](p)
-	mode := f.Flags() & syscall.O_ACCMODE
-	switch {
-	case l == nil:
-		return 0, syscall.EFAULT, true
-	case l.Type != syscall.F_RDLCK && l.Type != syscall.F_WRLCK && (l.Type != syscall.F_UNLCK || cmd == syscall.F_GETLK),
-		l.Whence < 0 || l.Whence > 2:
-		return 0, syscall.EINVAL, true
-	case cmd == syscall.F_GETLK:
-		l.Type = syscall.F_UNLCK
-	case l.Type == syscall.F_RDLCK && mode == syscall.O_WRONLY, l.Type == syscall.F_WRLCK && mode == syscall.O_RDONLY:
-		return 0, syscall.EBADF, true
-	}
-	return 0, 0, true
 }

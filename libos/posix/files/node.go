@@ -40,6 +40,9 @@ func (o *at) Release() {
 	if o.locked.Load() {
 		unlock(o)
 	}
+	if recorded.Load() > 0 {
+		unrecord(o)
+	}
 	o.p.Drop()
 }
 
@@ -69,7 +72,7 @@ func (o *at) call(f *posix.File, nr uintptr, a [6]uintptr) (r uintptr, e syscall
 		}
 		return 0, 0, true
 	case syscall.SYS_FCNTL:
-		return recordLock(f, int(a[1]), a[2])
+		return recordLock(f, o, int(a[1]), a[2])
 	}
 	r, e, ok = xattrOf(o.p, nr, a)
 	return r, e, ok

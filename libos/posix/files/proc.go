@@ -25,7 +25,7 @@ func newProc() fs.FileSystem {
 		proc.Make("environ", func() []byte { return zeroEnded(os.Environ()) }),
 		proc.Make("stat", procStat), proc.Make("statm", procStatm), proc.Make("status", procStatus),
 		proc.Make("limits", procLimits), proc.Make("mounts", procMounts), proc.Make("mountinfo", procMountinfo),
-		proc.Text("cgroup", "0::/\n"), proc.Text("maps", ""), proc.Text("oom_score_adj", "0\n"),
+		proc.Text("cgroup", "0::/\n"), proc.Make("maps", func() []byte { return Maps() }), proc.Text("oom_score_adj", "0\n"),
 		proc.Symlink("exe", executable),
 		proc.Magic("cwd", pathOf(here), func() (fs.Place, fs.Errno) { return here(), 0 }),
 		proc.Magic("root", func() string { return "/" }, func() (fs.Place, fs.Errno) { return Tree.Root(), 0 }),
@@ -41,7 +41,7 @@ func newProc() fs.FileSystem {
 		proc.Make("version", func() []byte {
 			return []byte(uname(0) + " version " + uname(2) + " (" + runtime.Version() + ") " + uname(3) + "\n")
 		}),
-		proc.Text("filesystems", "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n"),
+		proc.Text("filesystems", "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tsysfs\n"),
 		proc.Make("cmdline", func() []byte { return []byte(strings.Join(os.Args, " ") + "\n") }),
 		proc.Dir("sys",
 			proc.Dir("kernel",
@@ -62,6 +62,9 @@ func newProc() fs.FileSystem {
 		proc.Named{Name: "net", Node: &proc.Folder{More: networkFiles}, Type: syscall.S_IFDIR},
 	}})
 }
+
+// Maps is /proc/self/maps: what is mapped of files, where something maps files. What else a program has is not in the list.
+var Maps = func() []byte { return nil }
 
 // network are the files in /proc/net: what the network has provided, if there is one.
 var network struct {

@@ -37,11 +37,12 @@ func init() {
 	for _, dir := range []struct {
 		path string
 		mode uint32
-	}{{"/dev", 0o755}, {"/etc", 0o755}, {"/proc", 0o555}, {"/root", 0o700}, {"/run", 0o755}, {"/tmp", 0o1777}, {"/usr", 0o755}, {"/usr/bin", 0o755}, {"/var", 0o755}, {"/var/tmp", 0o1777}} {
+	}{{"/dev", 0o755}, {"/etc", 0o755}, {"/proc", 0o555}, {"/root", 0o700}, {"/run", 0o755}, {"/sys", 0o555}, {"/tmp", 0o1777}, {"/usr", 0o755}, {"/usr/bin", 0o755}, {"/var", 0o755}, {"/var/tmp", 0o1777}} {
 		Tree.Mkdir(cwd.Place, dir.path, dir.mode)
 	}
 	Tree.Mount("/dev", "devtmpfs", devices())
 	Tree.Mount("/proc", "proc", newProc())
+	Tree.Mount("/sys", "sysfs", newSys())
 	etc()
 	goTo(os.Getenv("PWD"))
 }

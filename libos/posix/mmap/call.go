@@ -16,6 +16,7 @@ var before posix.Server
 func init() {
 	fs.SetMapper(mapper{})
 	files.Map = mapFile
+	files.Maps = maps
 	before = posix.Extend(serve)
 }
 

@@ -5,6 +5,7 @@ package mmap
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -200,6 +201,10 @@ func TestFaults(t *testing.T) {
 	}
 	if _, e := serve(syscall.SYS_MUNMAP, [6]uintptr{v.lo + exo.PageSize, exo.PageSize}); e != 0 {
 		t.Error(e)
+	}
+	lines := strings.Split(string(maps()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], " r--s 00001000 00:00 ") || !strings.Contains(lines[1], " r--s 00003000 00:00 ") {
+		t.Errorf("maps: %q", lines)
 	}
 	if got := v.handle(exo.Fault{Page: 1}); got != exo.Decline {
 		t.Error("what was unmapped:", got)

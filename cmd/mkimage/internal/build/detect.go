@@ -124,7 +124,7 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 }
 
 func (b *Builder) answerFile(c *Context, t *target) string {
-	h := cache.NewHash("needs: linux, sockets, roots, files")
+	h := cache.NewHash("needs: linux, sockets, roots, files with the program's own")
 	h.Add(c.Dir, c.GoCmd)
 	h.Add(c.Env...)
 	h.Add(c.Flags...)
@@ -208,7 +208,7 @@ func packageNamesPaths(p gotool.Package) bool {
 
 // pathPattern matches those functions. Methods count, too, where their name
 // says enough, as in template.New("x").ParseFiles.
-var pathPattern = regexp.MustCompile(`\b(?:os|ioutil|syscall|unix)\.(?:Chdir|Chmod|Chown|Chtimes|CopyFS|Create|CreateTemp|DirFS|Getwd|Lchown|Link|Linkat|Lstat|Mkdir|MkdirAll|MkdirTemp|Mkdirat|Mkfifo|Mknod|Mknodat|` +
+var pathPattern = regexp.MustCompile(`\b(?:os|ioutil|syscall|unix)\.(?:Chdir|Chmod|Chown|Chtimes|CopyFS|Create|CreateTemp|DirFS|Executable|Getwd|Lchown|Link|Linkat|Lstat|Mkdir|MkdirAll|MkdirTemp|Mkdirat|Mkfifo|Mknod|Mknodat|` +
 	`NewFile|Open|OpenFile|OpenInRoot|OpenRoot|Openat|Openat2|ReadDir|ReadFile|Readlink|Readlinkat|Remove|RemoveAll|Rename|Renameat|Renameat2|Rmdir|Stat|Statfs|Statx|Fstatat|Symlink|Symlinkat|TempDir|TempFile|` +
 	`Truncate|Unlink|Unlinkat|UtimesNanoAt|WriteFile)\b|\bfilepath\.(?:Abs|EvalSymlinks|Glob|Walk|WalkDir)\b|\.(?:ParseFiles|ParseGlob)\(|\bzip\.OpenReader\b|\belf\.Open\b|\bparser\.(?:ParseDir|ParseFile)\b|` +
 	`\bexec\.LookPath\b|\buser\.(?:Current|Lookup|LookupGroup)\w*\b`)

@@ -1,0 +1,33 @@
+package files
+
+import (
+	"runtime"
+	"strconv"
+
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/proc"
+)
+
+// newSys makes /sys: sysfs(5), what programs look at that count CPUs and ask what the machine is.
+func newSys() fs.FileSystem {
+	const magic = 0x62656572
+	n := runtime.NumCPU()
+	all := "0"
+	if n > 1 {
+		all += "-" + strconv.Itoa(n-1)
+	}
+	cpus := []proc.Named{proc.Text("online", all+"\n"), proc.Text("possible", all+"\n"), proc.Text("present", all+"\n"), proc.Text("offline", "\n")}
+	for i := range n {
+		id := strconv.Itoa(i)
+		cpus = append(cpus, proc.Dir("cpu"+id, proc.Dir("topology",
+			proc.Text("core_id", id+"\n"), proc.Text("physical_package_id", "0\n"), proc.Text("core_siblings_list", all+"\n"), proc.Text("thread_siblings_list", id+"\n"))))
+	}
+	return proc.New(magic, &proc.Folder{Names: []proc.Named{
+		proc.Dir("block"), proc.Dir("bus"), proc.Dir("firmware"), proc.Dir("power"),
+		proc.Dir("class", proc.Dir("block"), proc.Dir("net"), proc.Dir("thermal"), proc.Dir("hwmon")),
+		proc.Dir("devices", proc.Dir("system", proc.Dir("cpu", cpus...), proc.Dir("node"))),
+		proc.Dir("fs", proc.Dir("cgroup")),
+		proc.Dir("kernel", proc.Dir("mm", proc.Dir("transparent_hugepage", proc.Text("enabled", "[always] madvise never\n"), proc.Text("hpage_pmd_size", "2097152\n")))),
+		proc.Dir("module"),
+	}})
+}
