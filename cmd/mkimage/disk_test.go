@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var kills = flag.Int("kills", 4, "how often TestKilled kills a machine")
+var kills = flag.Int("kills", 4, "how often TestKilled kills a machine; TestDatabases does a quarter of it for each of three writers")
 
 // TestVolumes gives images disks, whole and broken ones, and boots them again.
 func TestVolumes(t *testing.T) {
@@ -216,17 +216,50 @@ const writer = `
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	dir := app(t, program("fmt os strconv strings", writer))
+	image := filepath.Join(dir, "i.elf")
+	var c call
+	c.mkimage(t, "build", "-o", image, "--mount", "0:/data", dir)
+	c.want(t, 0, "")
+	killed(t, image, "", *kills)
+}
+
+// TestDatabases runs bbolt, and SQLite with both of its journals, on a volume and in memory; then machines are killed under them, as by TestKilled.
+func TestDatabases(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() // outside of our workspace
+	if err := os.CopyFS(dir, os.DirFS("testdata/databases")); err != nil {
+		t.Fatal(err)
+	}
 	v, image := filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
+	var c call
+	c.mkimage(t, "build", "-o", image, "--mount", "0:/data", dir)
+	c.want(t, 0, "")
+	c.mkimage(t, "fs", "mkfs", "--size", "32M", v)
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--cpus", "2", "--memory", "256M", "--disk", v, image, "--", "load", "/data")
+	c.want(t, 0, "all is well")
+	c.mkimage(t, "run", "--cpus", "2", "--memory", "256M", image, "--", "load", "/tmp")
+	c.want(t, 0, "all is well")
+	c.mkimage(t, "fs", "check", v)
+	c.want(t, 0, "0 problems")
+	for _, args := range []string{"bolt", "sqlite wal", "sqlite delete"} {
+		killed(t, image, args, max(*kills/4, 1))
+	}
+}
+
+// killed kills a machine so many times, and boots it once more.
+func killed(t *testing.T, image, args string, kills int) {
+	t.Helper()
+	v := filepath.Join(t.TempDir(), "v.img")
 	var c call
 	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)
 	c.want(t, 0, "")
-	c.mkimage(t, "build", "-o", image, "--mount", "0:/data", dir)
-	c.want(t, 0, "")
+	line := "arg=" + strings.Join(append(strings.Fields(args), "/data"), " arg=")
 	said := regexp.MustCompile(`^(found|durable) (-?\d+)(?: (-?\d+))?$`)
 	least, total := -1, 0
-	for round := range *kills + 1 {
+	for round := range kills + 1 {
 		cmd := exec.Command("qemu-system-x86_64", "-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on", "-global", "virtio-mmio.force-legacy=false", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-			"-accel", "tcg", "-cpu", "max", "-m", "128M", "-serial", "stdio", "-drive", "if=none,id=d,format=raw,file="+v, "-device", "virtio-blk-device,drive=d", "-kernel", image)
+			"-accel", "tcg", "-cpu", "max", "-m", "128M", "-serial", "stdio", "-drive", "if=none,id=d,format=raw,file="+v, "-device", "virtio-blk-device,drive=d", "-kernel", image, "-append", line)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -235,6 +268,9 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		guard := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+		later := func() *time.Timer {
+			return time.AfterFunc(time.Duration(rand.IntN(int(2*time.Second))), func() { cmd.Process.Kill() })
+		}
 		var kill *time.Timer
 		found := false
 		lines := bufio.NewScanner(out)
@@ -248,14 +284,18 @@ func TestKilled(t *testing.T) {
 			}
 			n, _ := strconv.Atoi(m[2])
 			if m[1] == "durable" {
-				least, total = n, total+1
+				if least, total = n, total+1; kill == nil {
+					kill = later()
+				}
 				continue
 			}
 			last, _ := strconv.Atoi(m[3])
 			if found = true; n < least || last < least {
-				t.Errorf("round %d: %d was durable, and %d and %d are there", round, least, n, last)
+				t.Errorf("%s: round %d: %d was durable, and %d and %d are there", line, round, least, n, last)
 			}
-			kill = time.AfterFunc(time.Duration(rand.IntN(int(2*time.Second))), func() { cmd.Process.Kill() })
+			if round > 0 { // once, something is durable
+				kill = later()
+			}
 		}
 		cmd.Wait()
 		guard.Stop()
@@ -263,7 +303,7 @@ func TestKilled(t *testing.T) {
 			kill.Stop()
 		}
 		if !found {
-			t.Fatalf("round %d: the program did not come so far as to look", round)
+			t.Fatalf("%s: round %d: the program did not come so far as to look", line, round)
 		}
 		c.mkimage(t, "fs", "check", v)
 		c.want(t, 0, "0 problems")
@@ -271,8 +311,8 @@ func TestKilled(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d rounds, %d times durable", *kills+1, total)
+	t.Logf("%s: killed %d times, %d times durable", line, kills, total)
 	if total == 0 {
-		t.Error("nothing was ever durable")
+		t.Errorf("%s: nothing was ever durable", line)
 	}
 }
