@@ -67,7 +67,7 @@ func TestMappedFaults(t *testing.T) {
 	b, err := syscall.Mmap(int(f.Fd()), 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	fmt.Println(len(b), err)
 	f.Close()
-	fmt.Printf("%q\n", b[:5])
+	fmt.Printf("%q %d\n", b[:5], b[4096])
 	copy(b, "hello")
 	b[2*4096] = 1
 	if len(os.Args) > 2 { // a disk that gets full
@@ -82,6 +82,8 @@ func TestMappedFaults(t *testing.T) {
 			b[i]++
 		}
 	} else if len(os.Args) > 1 {
+		debug.SetPanicOnFault(true) // as a panic: then there is time to write back
+		b[4096] = 7
 		b[3*4096] = 1
 	}`))
 	volume := filepath.Join(dir, "v.img")
@@ -89,11 +91,11 @@ func TestMappedFaults(t *testing.T) {
 	c.mkimage(t, "fs", "mkfs", "--size", "16M", volume)
 	c.want(t, 0, "")
 	c.mkimage(t, "run", "--disk", volume, dir)
-	c.want(t, 0, "1048576 <nil>", `"\x00\x00\x00\x00\x00"`)
+	c.want(t, 0, "1048576 <nil>", `"\x00\x00\x00\x00\x00" 0`)
 	c.mkimage(t, "run", "--disk", volume, dir, "--", "fault")
-	c.want(t, 2, `"hello"`, "SIGBUS")
+	c.want(t, 2, `"hello" 0`, "SIGBUS")
 	c.mkimage(t, "run", "--disk", volume, dir, "--", "full", "disk")
-	c.want(t, 0, "1073741824 <nil>", "invalid memory address or nil pointer dereference")
+	c.want(t, 0, `"hello" 7`, "1073741824 <nil>", "invalid memory address or nil pointer dereference")
 	c.mkimage(t, "fs", "check", volume)
 	c.want(t, 0, "0 problems")
 }

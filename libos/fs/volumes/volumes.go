@@ -54,7 +54,12 @@ func init() {
 			continue
 		}
 		at(w.path, f)
-		atDeath(func() { f.Sync() })
+		atDeath(func() {
+			f.Sync()
+			if fs.WriteBack() == 0 { // second: who dies may have locked what is mapped
+				f.Sync()
+			}
+		})
 		atExit(func() {
 			fs.WriteBack() // who stored it asked nobody
 			if err := f.Close(); err != nil {
