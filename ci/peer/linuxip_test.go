@@ -452,6 +452,67 @@ func TestLinuxDuplicate(t *testing.T) {
 	})
 }
 
+// TestLinuxSources: of a group that is wanted from one source, Linux hears so in a report of IGMPv3 or MLDv2, and what others send to it is not delivered (RFC 4607).
+func TestLinuxSources(t *testing.T) {
+	e, i := newEnd6(t, 0, 0)
+	const other4, other6 = "10.9.0.7", "fd09::7"
+	e.run(t, "address add "+other4+"/24 dev tap0")
+	e.run(t, "address add "+other6+"/64 dev tap0 nodad")
+	for _, x := range []struct{ group, raw, reports, source, other string }{
+		{"232.7.7.7", "ip4:igmp", "224.0.0.22", linuxAddr, other4},
+		{"ff35::77", "ip6:ipv6-icmp", "ff02::16", linuxAddr6, other6},
+	} {
+		group, source := netip.MustParseAddr(x.group), netip.MustParseAddr(x.source)
+		six := group.Is6()
+		raw := e.listenPacket(t, x.raw, "")
+		e.join(t, raw, net.ParseIP(x.reports))
+		u, err := e.stack.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), 4501))
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := func(kind byte) {
+			t.Helper()
+			want := append(append([]byte{kind, 0, 0, 1}, group.AsSlice()...), source.AsSlice()...)
+			for b := make([]byte, 4096); ; {
+				n, _, err := raw.ReadFrom(b)
+				if err != nil {
+					t.Errorf("%s: no record %d: %v", group, kind, err)
+					return
+				}
+				if bytes.Contains(b[:n], want) {
+					return
+				}
+			}
+		}
+		const allow, block = 5, 6
+		if err := u.JoinSource(group, source, i.Index); err != nil {
+			t.Fatal(err)
+		}
+		heard(allow)
+		for _, from := range []string{x.other, x.source} {
+			c := e.listenPacket(t, "udp", net.JoinHostPort(from, "0"))
+			e.via(t, c, six)
+			if err := e.ns.Do(func() error {
+				_, err := c.WriteTo([]byte("by "+from), &net.UDPAddr{IP: group.AsSlice(), Port: 4501})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u.SetReadDeadline(time.Now().Add(20 * time.Second))
+		b := make([]byte, 100)
+		if n, _, err := u.ReadFrom(b); err != nil || string(b[:n]) != "by "+x.source {
+			t.Errorf("%s: %q, %v", group, b[:n], err)
+		}
+		if err := u.LeaveSource(group, source, i.Index); err != nil {
+			t.Fatal(err)
+		}
+		heard(block)
+		u.Close()
+		raw.Close()
+	}
+}
+
 // TestLinuxConflict: an address that Linux has is not taken (RFC 5227, 2.1), one that nobody has is, and Linux's claim to that one is answered (2.4).
 func TestLinuxConflict(t *testing.T) {
 	e, i := newEnd6(t, 0, 0)

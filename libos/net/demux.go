@@ -127,5 +127,5 @@ func (u *UDP) member(src, dst netip.AddrPort, index int) bool {
 	if u.remote.IsValid() && u.remote != src {
 		return false
 	}
-	return u.hears(dst.Addr(), index)
+	return u.hears(dst.Addr(), src.Addr(), index)
 }

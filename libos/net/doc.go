@@ -24,5 +24,5 @@
 // ports, timers and the loopback queue, under which no other is taken. Hooks run under an endpoint's. What is sent to ourselves is delivered by Stack.flush,
 // which is called without any.
 //
-// Not here yet: pacing; groups of one source.
+// Not here yet: pacing.
 package inet

@@ -2,6 +2,7 @@ package inet
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -83,7 +84,14 @@ type group struct {
 	addr   netip.Addr
 	index  int
 	joined *ip.Interface
+
+	include bool         // only from sources; else from all but them
+	sources []netip.Addr // MaxSources at most
+	listed  bool         // there have been some
 }
+
+// MaxSources is how many sources of a group an endpoint can name: igmp_max_msf of Linux.
+const MaxSources = 10
 
 // datagramCost is what a datagram counts against the limit beside the blocks it is in.
 const datagramCost = 128
@@ -221,11 +229,92 @@ func (u *Endpoint) Join(addr netip.Addr, index int) error {
 			return syscall.EADDRINUSE
 		}
 	}
-	if e := u.s.join(&g); e != 0 {
+	if e := u.s.find(&g); e != 0 {
 		return e
 	}
+	u.s.join(&g)
 	u.groups = append(u.groups, g)
 	return nil
+}
+
+// JoinSource makes it receive what one source sends to a group on an interface; more sources may follow (RFC 4607).
+func (u *Endpoint) JoinSource(addr, source netip.Addr, index int) error {
+	if !addr.IsMulticast() {
+		return syscall.EINVAL
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.membership(addr, index) == nil {
+		g := group{addr: addr, index: index, include: true}
+		if e := u.s.find(&g); e != 0 {
+			return e
+		}
+		u.groups = append(u.groups, g)
+	}
+	return errOf(u.source(addr, source, index, true, true))
+}
+
+// LeaveSource ends what JoinSource began, for one source.
+func (u *Endpoint) LeaveSource(addr, source netip.Addr, index int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return errOf(u.source(addr, source, index, true, false))
+}
+
+// Block ends, with on, receiving what a source sends to a group that was joined for all sources; without, it begins again.
+func (u *Endpoint) Block(addr, source netip.Addr, index int, on bool) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return errOf(u.source(addr, source, index, false, on))
+}
+
+// membership finds a group; mu is held.
+func (u *Endpoint) membership(addr netip.Addr, index int) *group {
+	for i := range u.groups {
+		if g := &u.groups[i]; g.addr == addr && g.index == index {
+			return g
+		}
+	}
+	return nil
+}
+
+// source adds a source to a group's, or takes it away, where they are those that are included, or else excluded. A group that never had any goes from one to the other. The errors are
+// Linux's. mu is held.
+func (u *Endpoint) source(addr, source netip.Addr, index int, include, add bool) syscall.Errno {
+	g := u.membership(addr, index)
+	if g == nil || g.include != include && g.listed {
+		return syscall.EINVAL
+	}
+	if g.include != include {
+		if g.include = include; include {
+			u.s.host.Leave(u.s.now(), g.joined, g.addr.WithZone(""))
+		} else {
+			u.s.join(g)
+		}
+	}
+	source = source.WithZone("")
+	at := slices.Index(g.sources, source)
+	switch {
+	case add && at >= 0, !add && at < 0:
+		return syscall.EADDRNOTAVAIL
+	case add && len(g.sources) == MaxSources:
+		return syscall.ENOBUFS
+	case add:
+		g.sources, g.listed = append(g.sources, source), true
+		if include {
+			u.s.host.JoinSource(u.s.now(), g.joined, g.addr.WithZone(""), source)
+		}
+	default:
+		g.sources = slices.Delete(g.sources, at, at+1)
+		if include {
+			u.s.host.LeaveSource(u.s.now(), g.joined, g.addr.WithZone(""), source)
+		}
+		if include && len(g.sources) == 0 {
+			u.groups = slices.DeleteFunc(u.groups, func(o group) bool { return o.addr == addr && o.index == index })
+		}
+	}
+	u.s.armHost()
+	return 0
 }
 
 // Leave ends what Join began.
@@ -273,10 +362,10 @@ func (u *Endpoint) deliver(d datagram, refs []buf.Ref) {
 }
 
 // hears tells whether it receives what came for a group on an interface, which somebody of this host has joined; mu is held.
-func (u *Endpoint) hears(a netip.Addr, index int) bool {
+func (u *Endpoint) hears(a, from netip.Addr, index int) bool {
 	for _, g := range u.groups {
 		if g.addr.WithZone("") == a.WithZone("") && (g.index == 0 || g.index == index) {
-			return true
+			return slices.Contains(g.sources, from.WithZone("")) == g.include
 		}
 	}
 	return !u.opts.OnlyMine

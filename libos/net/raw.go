@@ -286,7 +286,7 @@ func (r *Raw) receive(p *packet) bool {
 		}
 		ok = ok && typ == reply && id == r.id
 	} else {
-		ok = ok && (!from.IsValid() || from.WithZone("") == p.src.WithZone("")) && (!p.dst.IsMulticast() || r.hears(p.dst, p.index))
+		ok = ok && (!from.IsValid() || from.WithZone("") == p.src.WithZone("")) && (!p.dst.IsMulticast() || r.hears(p.dst, p.src, p.index))
 		if p.proto == wire.ICMP && !r.v6 || p.proto == wire.ICMPv6 && r.v6 {
 			ok = ok && !r.filter.blocks(typ)
 		}

@@ -184,8 +184,8 @@ func (s *Stack) fit(c *tcp.Conn, via *path) {
 	c.SetLargest(via.maxSend, via.maxPieces)
 }
 
-// join has the interface of a group receive it.
-func (s *Stack) join(g *group) syscall.Errno {
+// find finds the interface of a group.
+func (s *Stack) find(g *group) syscall.Errno {
 	index := g.index
 	if index == 0 {
 		via, e := s.pathTo(g.addr, netip.Addr{}, 0)
@@ -199,8 +199,6 @@ func (s *Stack) join(g *group) syscall.Errno {
 	if g.joined = s.iface(index); g.joined == nil {
 		return syscall.ENODEV
 	}
-	s.host.Join(s.now(), g.joined, g.addr.WithZone(""))
-	s.armHost()
 	return 0
 }
 
@@ -214,7 +212,19 @@ func (s *Stack) iface(index int) *ip.Interface {
 }
 
 func (s *Stack) leave(g *group) {
-	s.host.Leave(s.now(), g.joined, g.addr.WithZone(""))
+	if !g.include {
+		s.host.Leave(s.now(), g.joined, g.addr.WithZone(""))
+	} else {
+		for _, a := range g.sources {
+			s.host.LeaveSource(s.now(), g.joined, g.addr.WithZone(""), a)
+		}
+	}
+	s.armHost()
+}
+
+// join has the network layer receive a group from all sources.
+func (s *Stack) join(g *group) {
+	s.host.Join(s.now(), g.joined, g.addr.WithZone(""))
 	s.armHost()
 }
 

@@ -2,6 +2,7 @@ package ip
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,15 +12,29 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
-// Multicast groups: which an interface is in, and how routers are told: IGMPv3 (RFC 3376) and MLDv2 (RFC 3810), or what the oldest querier of the link speaks. Groups are
-// always wanted from all sources. Host.mu guards all of it.
+// Multicast groups: which an interface is in, and how routers are told: IGMPv3 (RFC 3376) and MLDv2 (RFC 3810), or what the oldest querier of the link speaks. A group is
+// wanted from all sources, or from some (RFC 4607, 4): from all but some is not told to routers, for what they send more is not delivered. Host.mu guards all of it.
 
 // A membership is an interface's of one group.
 type membership struct {
-	count  int       // of Join without Leave; 0: routers are still to be told that it has ended
-	left   int       // reports of a change that are still to be sent
-	change tick.Time // when
-	answer tick.Time // when a query is to be answered; 0: none is
+	count   int                // of Join without Leave; 0: it is wanted from sources only
+	sources map[netip.Addr]int // of JoinSource without LeaveSource
+	left    int                // reports of a change that are still to be sent; where nobody is in it any more, it is forgotten afterwards
+	mode    bool               // the change is from all sources to some, or none, or back
+	news    map[netip.Addr]int // else: the sources that it is about, and how often each is still to be told
+	change  tick.Time          // when
+	answer  tick.Time          // when a query is to be answered; 0: none is
+}
+
+// member tells whether anybody is in the group.
+func (m *membership) member() bool { return m != nil && (m.count > 0 || len(m.sources) > 0) }
+
+// tell has routers told of a change; mu held.
+func (m *membership) tell(now tick.Time) { m.left, m.change = robustness, now }
+
+// list gives the sources of a group that is wanted from some, in order.
+func (m *membership) list() []netip.Addr {
+	return slices.SortedFunc(maps.Keys(m.sources), netip.Addr.Compare)
 }
 
 // A querier is what is known of the routers that ask on a link, of one family.
@@ -55,17 +70,77 @@ func (h *Host) Leave(now tick.Time, i *Interface, group netip.Addr) {
 
 // join1 is Join with mu held; what is to be sent, Tick sends.
 func (h *Host) join1(i *Interface, group netip.Addr, now tick.Time) {
+	m := i.membership(group)
+	if m.count++; m.count == 1 {
+		i.hear()
+		if i.reports(group) {
+			m.mode, m.news = true, nil
+			m.tell(now)
+		}
+	}
+}
+
+// membership gives a group's, made if need be; mu held.
+func (i *Interface) membership(group netip.Addr) *membership {
 	m := i.groups[group]
 	if m == nil {
 		m = new(membership)
 		i.groups[group] = m
 	}
-	if m.count++; m.count == 1 {
-		i.hear()
-		if i.reports(group) {
-			m.left, m.change = robustness, now
+	return m
+}
+
+// JoinSource makes an interface receive a group's packets of one source, as often as LeaveSource is called for it.
+func (h *Host) JoinSource(now tick.Time, i *Interface, group, source netip.Addr) {
+	h.mu.Lock()
+	m := i.membership(group)
+	if m.sources == nil {
+		m.sources = map[netip.Addr]int{}
+	}
+	if m.sources[source]++; m.sources[source] == 1 {
+		i.sourceChanged(group, source, m, now)
+	}
+	h.mu.Unlock()
+	h.Tick(now)
+}
+
+// LeaveSource ends one JoinSource.
+func (h *Host) LeaveSource(now tick.Time, i *Interface, group, source netip.Addr) {
+	h.mu.Lock()
+	if m := i.groups[group]; m != nil && m.sources[source] > 0 {
+		if m.sources[source]--; m.sources[source] == 0 {
+			delete(m.sources, source)
+			i.sourceChanged(group, source, m, now)
 		}
 	}
+	h.mu.Unlock()
+	h.Tick(now)
+}
+
+// sourceChanged is what follows from a source's coming or going; mu held.
+func (i *Interface) sourceChanged(group, source netip.Addr, m *membership, now tick.Time) {
+	i.hear()
+	switch {
+	case m.count > 0: // routers send it from all sources
+		return
+	case !i.reports(group):
+		if !m.member() {
+			delete(i.groups, group)
+		}
+		return
+	case m.left == 0:
+		m.mode = false
+	}
+	if !m.mode { // else the record of that names all sources
+		if m.news == nil {
+			m.news = map[netip.Addr]int{}
+		}
+		m.news[source] = robustness
+	}
+	if !m.member() {
+		m.answer = 0
+	}
+	m.tell(now)
 }
 
 // hear tells the device which groups' frames are wanted, if it can be told; mu held.
@@ -76,7 +151,7 @@ func (i *Interface) hear() {
 	}
 	all := []link.MAC{wire.GroupMAC(allHosts), wire.GroupMAC(allNodes)}
 	for g, m := range i.groups {
-		if mac := wire.GroupMAC(g); m.count > 0 && !slices.Contains(all, mac) { // several groups may have one address
+		if mac := wire.GroupMAC(g); m.member() && !slices.Contains(all, mac) { // several groups may have one address
 			all = append(all, mac)
 		}
 	}
@@ -94,17 +169,24 @@ func (h *Host) leave1(i *Interface, group netip.Addr, now tick.Time) {
 	}
 	i.hear()
 	if !i.reports(group) {
-		delete(i.groups, group)
+		if !m.member() {
+			delete(i.groups, group)
+		}
 		return
 	}
-	m.left, m.change, m.answer = robustness, now, 0
+	m.mode, m.news = true, nil
+	m.tell(now)
+	if !m.member() {
+		m.answer = 0
+	}
 }
 
 // rejoin tells of all groups of IPv6 anew, with an address that routers listen to; mu held.
 func (h *Host) rejoin(i *Interface, now tick.Time) {
 	for g, m := range i.groups {
-		if g.Is6() && m.count > 0 && i.reports(g) {
-			m.left, m.change = robustness, now
+		if g.Is6() && m.member() && i.reports(g) {
+			m.mode, m.news = true, nil
+			m.tell(now)
 		}
 	}
 }
@@ -117,9 +199,12 @@ func (i *Interface) reports(g netip.Addr) bool {
 	return g.Is4() || scope(g) >= scopeLink
 }
 
-func (i *Interface) in(g netip.Addr) bool {
+func (i *Interface) in(g netip.Addr) bool { return i.groups[g].member() }
+
+// takes tells whether a group's packets of a source are wanted.
+func (i *Interface) takes(g, source netip.Addr) bool {
 	m := i.groups[g]
-	return m != nil && m.count > 0
+	return m != nil && (m.count > 0 || m.sources[source] > 0)
 }
 
 func (i *Interface) querier(six bool) *querier {
@@ -142,13 +227,13 @@ func (h *Host) tickGroups(now tick.Time, i *Interface, asks []ask) []ask {
 		}
 		q.answer = 0
 		for g, m := range i.groups {
-			if g.Is6() != (k == 1) || m.count == 0 || !i.reports(g) {
+			if g.Is6() != (k == 1) || !m.member() || !i.reports(g) {
 				continue
 			}
 			if q.version != 0 {
 				m.answer = now
 			} else {
-				all[k] = append(all[k], record{isExclude, g})
+				all[k] = append(all[k], m.state(g)...)
 			}
 		}
 	}
@@ -163,7 +248,7 @@ func (h *Host) tickGroups(now tick.Time, i *Interface, asks []ask) []ask {
 			if old != 0 {
 				asks = append(asks, oldReport(i, g, old, true))
 			} else {
-				all[k] = append(all[k], record{isExclude, g})
+				all[k] = append(all[k], m.state(g)...)
 			}
 		}
 		if m.left == 0 || !m.change.Due(now) {
@@ -172,11 +257,9 @@ func (h *Host) tickGroups(now tick.Time, i *Interface, asks []ask) []ask {
 		m.left--
 		m.change = now.Add(1 + h.within(unsolicitedEvery))
 		switch {
-		case old == 0 && m.count > 0:
-			all[k] = append(all[k], record{toExclude, g})
 		case old == 0:
-			all[k] = append(all[k], record{toInclude, g})
-		case m.count > 0:
+			all[k] = append(all[k], m.changes(g)...)
+		case m.member():
 			asks = append(asks, oldReport(i, g, old, true))
 		case k == 1 || old == 2:
 			asks = append(asks, oldReport(i, g, old, false))
@@ -184,19 +267,74 @@ func (h *Host) tickGroups(now tick.Time, i *Interface, asks []ask) []ask {
 		default:
 			m.left = 0 // IGMPv1 knows no leaving
 		}
-		if m.left == 0 && m.count == 0 {
+		if m.left == 0 {
+			m.news = nil
+		}
+		if m.left == 0 && !m.member() {
 			delete(i.groups, g)
 		}
 	}
 	for k, list := range all {
-		const most = 60 // records of 20 bytes in the least MTU
 		for len(list) > 0 {
-			n := min(len(list), most)
+			n, size := 0, 0
+			for n < len(list) && (n == 0 || size+list[n].size() <= mostRecords) {
+				size += list[n].size()
+				n++
+			}
 			asks = append(asks, report(i, k == 1, list[:n]))
 			list = list[n:]
 		}
 	}
 	return asks
+}
+
+// state is what a query is answered with about a group, all of it where only some sources were asked about: the record, or several where the sources are many (RFC 3376,
+// 4.2.16).
+func (m *membership) state(g netip.Addr) []record {
+	if m.count > 0 {
+		return []record{{kind: isExclude, group: g}}
+	}
+	return records(isInclude, g, m.list())
+}
+
+// changes is what is told unasked of a group, once more (RFC 3376, 5.1).
+func (m *membership) changes(g netip.Addr) (all []record) {
+	if m.mode {
+		if m.count > 0 {
+			return []record{{kind: toExclude, group: g}}
+		}
+		return records(toInclude, g, m.list())
+	}
+	var allow, block []netip.Addr
+	for _, a := range slices.SortedFunc(maps.Keys(m.news), netip.Addr.Compare) {
+		if m.sources[a] > 0 {
+			allow = append(allow, a)
+		} else {
+			block = append(block, a)
+		}
+		if m.news[a]--; m.news[a] == 0 {
+			delete(m.news, a)
+		}
+	}
+	if len(allow) > 0 {
+		all = records(allowNew, g, allow)
+	}
+	if len(block) > 0 {
+		all = append(all, records(blockOld, g, block)...)
+	}
+	return all
+}
+
+// records names sources in records that fit into a report each.
+func records(kind uint8, g netip.Addr, sources []netip.Addr) (all []record) {
+	const most = (mostRecords - 20) / 16
+	for {
+		n := min(len(sources), most)
+		all = append(all, record{kind, g, sources[:n]})
+		if sources = sources[n:]; len(sources) == 0 {
+			return all
+		}
+	}
 }
 
 // within draws a time of d at most.
@@ -246,7 +384,7 @@ func (h *Host) query(now tick.Time, i *Interface, six bool, version int, group n
 // queryGroup is query for a group; mu held.
 func (h *Host) queryGroup(now tick.Time, i *Interface, group netip.Addr, delay time.Duration) {
 	at := now.Add(1 + h.within(min(delay, maxDelay)))
-	if m := i.groups[group]; m != nil && m.count > 0 && i.reports(group) && (m.answer == 0 || at < m.answer) {
+	if m := i.groups[group]; m.member() && i.reports(group) && (m.answer == 0 || at < m.answer) {
 		m.answer = at
 	}
 }
@@ -260,15 +398,24 @@ func (h *Host) overheard(i *Interface, group netip.Addr) {
 
 // A record is a group's in a report (RFC 3376, 4.2.12; RFC 3810, 5.2.12).
 type record struct {
-	kind  uint8
-	group netip.Addr
+	kind    uint8
+	group   netip.Addr
+	sources []netip.Addr
 }
 
 const (
+	isInclude = 1
 	isExclude = 2
 	toInclude = 3
 	toExclude = 4
+	allowNew  = 5
+	blockOld  = 6
 )
+
+// mostRecords is how many bytes of records go into a report: it fits into the least MTU.
+const mostRecords = 1200
+
+func (r *record) size() int { return 4 + r.group.BitLen()/8*(1+len(r.sources)) }
 
 // Types of IGMP (RFC 3376, 4; RFC 2236, 2) and of MLD (RFC 3810, 5; RFC 2710, 3).
 const (
@@ -292,14 +439,21 @@ var (
 
 // report makes an IGMPv3 or MLDv2 report.
 func report(i *Interface, six bool, list []record) ask {
-	m := make([]byte, 8, 8+20*len(list))
+	size := 8
+	for k := range list {
+		size += list[k].size()
+	}
+	m := make([]byte, 8, size)
 	if m[0] = igmpReport3; six {
 		m[0] = mldReport2
 	}
 	binary.BigEndian.PutUint16(m[6:], uint16(len(list)))
 	for _, r := range list {
-		m = append(m, r.kind, 0, 0, 0)
+		m = append(m, r.kind, 0, byte(len(r.sources)>>8), byte(len(r.sources)))
 		m = append(m, r.group.AsSlice()...)
+		for _, a := range r.sources {
+			m = append(m, a.AsSlice()...)
+		}
 	}
 	if six {
 		return ask{i: i, src: i.reporter6(), dst: mldRouters, message: m, alert: true, hops: 1}

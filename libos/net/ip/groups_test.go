@@ -3,6 +3,7 @@ package ip
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,13 @@ func (f *fake) igmpSeen() (list []string) {
 		}
 		s := x.Dst().String() + " "
 		if m[0] == igmpReport3 {
-			for r := m[8:]; len(r) >= 8; r = r[8:] {
+			for r := m[8:]; len(r) >= 8; {
 				s += string('0'+rune(r[0])) + ":" + netip.AddrFrom4([4]byte(r[4:8])).String() + " "
+				n := int(r[2])<<8 | int(r[3])
+				for r = r[8:]; n > 0; n-- {
+					s += netip.AddrFrom4([4]byte(r[:4])).String() + " "
+					r = r[4:]
+				}
 			}
 		} else {
 			s += map[byte]string{igmpReport1: "v1:", igmpReport2: "v2:", igmpLeave: "leave:"}[m[0]] + netip.AddrFrom4([4]byte(m[4:8])).String()
@@ -121,6 +127,83 @@ func TestIGMP(t *testing.T) {
 	settle(now, n)
 	if got := n.Count(BadICMP) - bad; got != 4 {
 		t.Errorf("%d of 4 malformed messages were refused", got)
+	}
+	n.clean(t)
+}
+
+// TestSources: what routers hear of groups that are wanted from some sources (RFC 3376, 5; RFC 4607), and what is let in.
+func TestSources(t *testing.T) {
+	now := tick.Time(1)
+	n, f := withFake(&now, 1500*time.Millisecond)
+	n.AddAddress(now, n.eth, netip.MustParsePrefix("10.0.0.2/24"))
+	g, a, b := netip.MustParseAddr("232.1.1.1"), netip.MustParseAddr("10.0.0.8"), netip.MustParseAddr("10.0.0.9")
+	twice := func(what, w string) {
+		t.Helper()
+		pass(&now, 3*time.Second, n)
+		if got := f.igmpSeen(); !slices.Equal(got, []string{w, w}) {
+			t.Errorf("%s: %q, want %q twice", what, got, w)
+		}
+	}
+	lets := func(what string, all, ofA, ofB bool) {
+		t.Helper()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.eth.in(g) != (all || ofA || ofB) || n.eth.takes(g, netip.MustParseAddr("10.0.0.7")) != all || n.eth.takes(g, a) != ofA || n.eth.takes(g, b) != ofB {
+			t.Errorf("%s: in it %v, of a %v, of b %v", what, n.eth.in(g), n.eth.takes(g, a), n.eth.takes(g, b))
+		}
+	}
+	f.igmpSeen()
+	n.JoinSource(now, n.eth, g, a)
+	n.JoinSource(now, n.eth, g, a)
+	twice("one source", "224.0.0.22 5:232.1.1.1 10.0.0.8 ")
+	lets("one source", false, true, false)
+	n.JoinSource(now, n.eth, g, b)
+	twice("another one", "224.0.0.22 5:232.1.1.1 10.0.0.9 ")
+	query := func(want string) {
+		t.Helper()
+		m := append([]byte{igmpQuery, 20, 0, 0}, 0, 0, 0, 0, 2, 125, 0, 0)
+		f.raw(igmpFrame(allHosts, m))
+		settle(now, n)
+		pass(&now, 3*time.Second, n)
+		if got := f.igmpSeen(); !slices.Equal(got, []string{want}) {
+			t.Errorf("a query: %q, want %q", got, want)
+		}
+	}
+	query("224.0.0.22 1:232.1.1.1 10.0.0.8 10.0.0.9 ")
+	n.LeaveSource(now, n.eth, g, a)
+	pass(&now, 3*time.Second, n)
+	if got := f.igmpSeen(); len(got) != 0 {
+		t.Errorf("joined twice, left once: %q", got)
+	}
+	n.LeaveSource(now, n.eth, g, a)
+	twice("the first left", "224.0.0.22 6:232.1.1.1 10.0.0.8 ")
+	lets("the first left", false, false, true)
+	n.Join(now, n.eth, g)
+	twice("from all", "224.0.0.22 4:232.1.1.1 ")
+	lets("from all", true, true, true)
+	query("224.0.0.22 2:232.1.1.1 ")
+	n.Leave(now, n.eth, g)
+	twice("from one again", "224.0.0.22 3:232.1.1.1 10.0.0.9 ")
+	n.LeaveSource(now, n.eth, g, b)
+	twice("left", "224.0.0.22 6:232.1.1.1 10.0.0.9 ")
+	lets("left", false, false, false)
+	if n.eth.groups[g] != nil {
+		t.Error("the group is not forgotten")
+	}
+	for k := range 200 { // in several reports
+		n.JoinSource(now, n.eth, g, netip.AddrFrom4([4]byte{10, 1, 0, byte(k)}))
+	}
+	pass(&now, 3*time.Second, n)
+	f.igmpSeen()
+	f.raw(igmpFrame(allHosts, append([]byte{igmpQuery, 20, 0, 0}, 0, 0, 0, 0, 2, 125, 0, 0)))
+	settle(now, n)
+	pass(&now, 3*time.Second, n)
+	sources := 0
+	for _, s := range f.igmpSeen() {
+		sources += strings.Count(s, " 10.1.0.")
+	}
+	if sources != 200 {
+		t.Errorf("%d of 200 sources are named", sources)
 	}
 	n.clean(t)
 }

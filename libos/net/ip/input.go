@@ -159,7 +159,7 @@ func (h *Host) admit(i *Interface, src, dst netip.Addr) (why Reason, group bool)
 	}
 	switch {
 	case dst.IsMulticast():
-		if !i.in(dst) && dst != allHosts {
+		if !i.takes(dst, src) && dst != allHosts {
 			return NotForUs, false
 		}
 		return -1, true

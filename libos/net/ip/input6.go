@@ -63,7 +63,7 @@ func (h *Host) admit6(i *Interface, src, dst netip.Addr) (why Reason, group bool
 		if dst.IsInterfaceLocalMulticast() {
 			return Martian, false
 		}
-		if !i.in(dst) && dst != allNodes {
+		if !i.takes(dst, src) && dst != allNodes {
 			return NotForUs, false
 		}
 		return -1, true

@@ -38,6 +38,9 @@ type endpoint interface {
 	SetLimit(int)
 	Join(group netip.Addr, index int) error
 	Leave(group netip.Addr, index int) error
+	JoinSource(group, source netip.Addr, index int) error
+	LeaveSource(group, source netip.Addr, index int) error
+	Block(group, source netip.Addr, index int, on bool) error
 	Close()
 }
 
@@ -246,6 +249,11 @@ const (
 	ipMTU            = 14
 	mcastJoinGroup   = 42
 	mcastLeaveGroup  = 45
+
+	mcastBlockSource   = 43
+	mcastUnblockSource = 44
+	mcastJoinSource    = 46
+	mcastLeaveSource   = 47
 )
 
 // tellBit is the bit of an option that asks for a control message; 0: it is another one.
@@ -373,6 +381,22 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 			}
 		}
 		return true, s.member(netip.AddrFrom4([4]byte(v[:4])), index, name == syscall.IP_ADD_MEMBERSHIP)
+	case four && name >= syscall.IP_UNBLOCK_SOURCE && name <= syscall.IP_DROP_SOURCE_MEMBERSHIP:
+		// struct ip_mreq_source: group, interface's address, source.
+		if len(v) != 12 {
+			return true, syscall.EINVAL
+		}
+		index := 0
+		if ip := netip.AddrFrom4([4]byte(v[4:8])); !ip.IsUnspecified() {
+			if index = indexOf(ip); index == 0 {
+				return true, syscall.ENODEV
+			}
+		}
+		op := map[int]int{
+			syscall.IP_ADD_SOURCE_MEMBERSHIP: mcastJoinSource, syscall.IP_DROP_SOURCE_MEMBERSHIP: mcastLeaveSource,
+			syscall.IP_BLOCK_SOURCE: mcastBlockSource, syscall.IP_UNBLOCK_SOURCE: mcastUnblockSource,
+		}[name]
+		return true, s.source(netip.AddrFrom4([4]byte(v[:4])), netip.AddrFrom4([4]byte(v[8:])), index, op)
 	case four && name == syscall.IP_MULTICAST_IF:
 		index := 0
 		switch {
@@ -396,18 +420,22 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		if len(v) < 8+sock.MaxAddr {
 			return true, syscall.EINVAL
 		}
-		var a sock.Addr
-		var to netip.AddrPort
-		var e syscall.Errno
-		if a.Set(v[8 : 8+sock.MaxAddr]); four {
-			to, e = a.Inet4()
-		} else {
-			to, e = a.Inet6()
-		}
-		if e != 0 {
+		group, ok := within(v[8:], four)
+		if !ok {
 			return true, syscall.EADDRNOTAVAIL
 		}
-		return true, s.member(to.Addr(), int(binary.NativeEndian.Uint32(v)), name == mcastJoinGroup)
+		return true, s.member(group, int(binary.NativeEndian.Uint32(v)), name == mcastJoinGroup)
+	case name == mcastJoinSource || name == mcastLeaveSource || name == mcastBlockSource || name == mcastUnblockSource:
+		// struct group_source_req: the interface's number, two struct sockaddr_storage at 8 and 136.
+		if len(v) < 8+2*sock.MaxAddr {
+			return true, syscall.EINVAL
+		}
+		group, ok := within(v[8:], four)
+		source, okToo := within(v[8+sock.MaxAddr:], four)
+		if !ok || !okToo {
+			return true, syscall.EADDRNOTAVAIL
+		}
+		return true, s.source(group, source, int(binary.NativeEndian.Uint32(v)), name)
 	case !four && (name == syscall.IPV6_JOIN_GROUP || name == syscall.IPV6_LEAVE_GROUP):
 		if len(v) < syscall.SizeofIPv6Mreq {
 			return true, syscall.EINVAL
@@ -415,6 +443,28 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		return true, s.member(netip.AddrFrom16([16]byte(v[:16])), int(binary.NativeEndian.Uint32(v[16:])), name == syscall.IPV6_JOIN_GROUP)
 	}
 	return false, 0
+}
+
+// within reads the address in a struct sockaddr_storage.
+func within(v []byte, four bool) (netip.Addr, bool) {
+	var a sock.Addr
+	a.Set(v[:sock.MaxAddr])
+	to, e := a.Inet6()
+	if four {
+		to, e = a.Inet4()
+	}
+	return to.Addr(), e == 0
+}
+
+// source changes which sources of a group are received, as the option of that name.
+func (s *messages) source(group, source netip.Addr, index, name int) syscall.Errno {
+	switch name {
+	case mcastJoinSource:
+		return errno(s.e.JoinSource(group, source, index))
+	case mcastLeaveSource:
+		return errno(s.e.LeaveSource(group, source, index))
+	}
+	return errno(s.e.Block(group, source, index, name == mcastBlockSource))
 }
 
 func (s *messages) member(group netip.Addr, index int, join bool) syscall.Errno {

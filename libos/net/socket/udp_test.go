@@ -141,6 +141,117 @@ func TestUDPAgainstLinux(t *testing.T) {
 			r.set(a, ip, 45, req)
 			r.set(a, ip, 45, req)
 		},
+		"multicasts of sources": func(r *recorder) {
+			one, two, a := r.socket(four, dgram, 0), r.socket(four, dgram, 0), r.socket(four, dgram, 0)
+			r.bind(a, "0.0.0.0:4004")
+			r.bind(one, "127.0.0.1:4006")
+			r.bind(two, "127.0.0.2:4006")
+			for _, s := range []int{one, two} {
+				r.set(s, ip, syscall.IP_MULTICAST_IF, local[:])
+			}
+			both := func(what string) {
+				r.send(one, "239.1.2.3:4004", []byte(what+" of one"), nil)
+				r.send(two, "239.1.2.3:4004", []byte(what+" of two"), nil)
+				r.recv(a, 100, 0)
+				r.recv(a, 100, 0)
+			}
+			req := func(group [4]byte, source byte) []byte {
+				return append(mreq(group, local), 127, 0, 0, source)
+			}
+			const unblock, block, add, drop = syscall.IP_UNBLOCK_SOURCE, syscall.IP_BLOCK_SOURCE, syscall.IP_ADD_SOURCE_MEMBERSHIP, syscall.IP_DROP_SOURCE_MEMBERSHIP
+			for _, name := range []int{unblock, block, drop} {
+				r.set(a, ip, name, req(group, 1)) // not joined
+			}
+			r.set(a, ip, add, req([4]byte{10, 0, 0, 1}, 1))
+			r.set(a, ip, add, req(group, 1)[:11])
+			r.set(a, ip, add, append(mreq(group, [4]byte{9, 9, 9, 9}), 127, 0, 0, 1))
+			both("none")
+			r.set(a, ip, add, req(group, 1))
+			r.set(a, ip, add, req(group, 1))
+			both("one")
+			r.set(a, ip, block, req(group, 1))
+			r.set(a, ip, add, req(group, 2))
+			both("both")
+			r.set(a, ip, drop, req(group, 1))
+			r.set(a, ip, drop, req(group, 1))
+			both("two")
+			for n := range 12 {
+				r.set(a, ip, add, req(group, byte(10+n)))
+			}
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
+			r.set(a, ip, syscall.IP_DROP_MEMBERSHIP, mreq(group, local))
+			both("left")
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
+			r.set(a, ip, unblock, req(group, 1))
+			r.set(a, ip, block, req(group, 1))
+			r.set(a, ip, block, req(group, 1))
+			r.set(a, ip, add, req(group, 1))
+			both("but one")
+			r.set(a, ip, unblock, req(group, 1))
+			both("all")
+			r.set(a, ip, drop, req(group, 1))
+			r.set(a, ip, add, req(group, 2))
+			both("not switched")
+			r.set(a, ip, syscall.IP_DROP_MEMBERSHIP, mreq(group, local))
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
+			r.set(a, ip, drop, req(group, 2)) // it goes from all sources to none
+			both("switched")
+			r.set(a, ip, add, req(group, 2))
+			both("only two")
+			r.set(a, ip, drop, req(group, 2))
+			r.set(a, ip, drop, req(group, 2))
+			// MCAST_JOIN_SOURCE_GROUP and its like: struct group_source_req.
+			long := make([]byte, 264)
+			binary.NativeEndian.PutUint32(long, 1)
+			binary.NativeEndian.PutUint16(long[8:], four)
+			copy(long[12:], group[:])
+			binary.NativeEndian.PutUint16(long[136:], four)
+			copy(long[140:], []byte{127, 0, 0, 2})
+			r.set(a, ip, mcastJoinSource, long[:200])
+			r.set(a, ip, mcastJoinSource, long)
+			both("by the newer call")
+			r.set(a, ip, mcastBlockSource, long)
+			r.set(a, ip, mcastLeaveSource, long)
+			r.set(a, ip, mcastLeaveSource, long)
+			both("left by it")
+		},
+		"multicasts of sources of six": func(r *recorder) {
+			s, a := r.socket(six, dgram, 0), r.socket(six, dgram, 0)
+			r.bind(a, "[::]:4004")
+			r.bind(s, "[::1]:4006")
+			r.set(s, ip6, syscall.IPV6_MULTICAST_IF, word(1))
+			req := func(source byte) []byte {
+				b := make([]byte, 264)
+				binary.NativeEndian.PutUint32(b, 1)
+				for _, at := range []int{8, 136} {
+					binary.NativeEndian.PutUint16(b[at:], six)
+				}
+				copy(b[16:], []byte{0xff, 0x12, 15: 0x79})
+				b[144+15] = source
+				return b
+			}
+			send := func(what string) {
+				r.send(s, "[ff12::79%1]:4004", []byte(what), nil)
+				r.recv(a, 100, 0)
+			}
+			for _, name := range []int{mcastLeaveSource, mcastBlockSource, mcastUnblockSource} {
+				r.set(a, ip6, name, req(1))
+			}
+			r.set(a, ip6, mcastJoinSource, req(2))
+			send("of another")
+			r.set(a, ip6, mcastJoinSource, req(1))
+			r.set(a, ip6, mcastJoinSource, req(1))
+			send("of it")
+			r.set(a, ip6, mcastLeaveSource, req(1))
+			send("left")
+			r.set(a, ip6, mcastLeaveSource, req(1))
+			r.set(a, ip6, mcastLeaveSource, req(2))
+			r.set(a, ip6, mcastJoinGroup, req(1)[:136])
+			r.set(a, ip6, mcastBlockSource, req(1))
+			send("blocked")
+			r.set(a, ip6, mcastUnblockSource, req(1))
+			send("all")
+		},
 		"multicasts of six": func(r *recorder) {
 			s, a := r.socket(six, dgram, 0), r.socket(six, dgram, 0)
 			r.bind(a, "[::]:4004")

@@ -71,6 +71,25 @@ func packets() {
 	fmt.Println(string(b[:n]), c6.HopLimit, c6.TrafficClass, c6.Dst, c6.IfIndex == lo.Index)
 	check(r.JoinGroup(lo, &net.UDPAddr{IP: net.ParseIP("ff02::7")}))
 	check(r.LeaveGroup(lo, &net.UDPAddr{IP: net.ParseIP("ff02::7")}))
+	// Groups of one source: RFC 4607.
+	one, two := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)}
+	ssm := &net.UDPAddr{IP: net.IPv4(232, 1, 2, 3)}
+	check(q.JoinSourceSpecificGroup(lo, ssm, one))
+	check(q.JoinSourceSpecificGroup(lo, ssm, two))
+	check(q.LeaveSourceSpecificGroup(lo, ssm, one))
+	check(q.LeaveSourceSpecificGroup(lo, ssm, two))
+	fmt.Println("left", q.LeaveSourceSpecificGroup(lo, ssm, two) != nil)
+	check(q.JoinGroup(lo, ssm))
+	check(q.ExcludeSourceSpecificGroup(lo, ssm, one))
+	check(q.IncludeSourceSpecificGroup(lo, ssm, one))
+	check(q.LeaveGroup(lo, ssm))
+	ssm6, one6 := &net.UDPAddr{IP: net.ParseIP("ff32::7")}, &net.UDPAddr{IP: net.IPv6loopback}
+	check(r.JoinSourceSpecificGroup(lo, ssm6, one6))
+	check(r.LeaveSourceSpecificGroup(lo, ssm6, one6))
+	check(r.JoinGroup(lo, ssm6))
+	check(r.ExcludeSourceSpecificGroup(lo, ssm6, one6))
+	check(r.IncludeSourceSpecificGroup(lo, ssm6, one6))
+	check(r.LeaveGroup(lo, ssm6))
 	fmt.Println("all is well")
 	os.Exit(0)
 }
