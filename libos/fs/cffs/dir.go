@@ -10,9 +10,10 @@ import (
 
 // A place is where a name is in a directory, or would be.
 type place struct {
-	key  []byte
-	have bool
-	e    entry
+	key    []byte
+	have   bool
+	e      entry  // without its name and record
+	stored []byte // the record, as openEntry gives it
 }
 
 // find looks a name up. mu is held, for reading at least. errFull where so many names have one sum that there is no cookie left.
@@ -24,10 +25,9 @@ func (f *FS) find(d *inode, name string) (p place, err error) {
 		if len(k) != 17 || string(k[:9]) != string(from[:9]) || be.Uint64(k[9:])>>8 != base>>8 {
 			return false
 		}
-		if len(v) >= 2 && int(v[1]) == len(name) && len(v) >= 2+len(name) && string(v[2:2+len(name)]) == name {
-			e, ok := decodeEntry(v)
+		if n, e, stored, ok := openEntry(v); string(n) == name {
 			bad = !ok
-			p = place{k, ok, e}
+			p = place{k, ok, e, stored}
 			return false
 		}
 		if be.Uint64(k[9:]) == next {
@@ -59,7 +59,7 @@ func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 	if err != nil {
 		return nil, errno(err)
 	}
-	in, err := f.inode(&d.inode, p.key, &p.e)
+	in, err := f.inode(&d.inode, &p)
 	if err != nil {
 		return nil, errno(err)
 	}
@@ -331,7 +331,7 @@ func (f *FS) existing(d *inode, name string) (place, *inode, core.Errno) {
 	if err != nil {
 		return p, nil, errno(err)
 	}
-	in, err := f.inode(d, p.key, &p.e)
+	in, err := f.inode(d, &p)
 	if err != nil {
 		return p, nil, errno(err)
 	}

@@ -85,8 +85,9 @@ func (f *FS) newInode(rec record, home []byte) *inode {
 // maxIdle is how many inodes without references are remembered.
 const maxIdle = 2048
 
-// inode gives the inode of an entry that was found at k in d, with a reference. mu is held, for reading at least.
-func (f *FS) inode(d *inode, k []byte, e *entry) (*inode, error) {
+// inode gives the inode of an entry that was found at p in d, with a reference. mu is held, for reading at least.
+func (f *FS) inode(d *inode, p *place) (*inode, error) {
+	e := &p.e
 	f.nmu.Lock()
 	in := f.nodes[e.ino]
 	if in != nil {
@@ -100,22 +101,22 @@ func (f *FS) inode(d *inode, k []byte, e *entry) (*inode, error) {
 	if in != nil {
 		return in, nil
 	}
-	rec, home := e.rec, slices.Clone(k)
-	if rec == nil {
-		v, err := f.t.get(key(e.ino, kindRecord))
-		if err != nil {
+	v, home := p.stored, slices.Clone(p.key)
+	if v == nil {
+		var err error
+		if v, err = f.t.get(key(e.ino, kindRecord)); err != nil {
 			return nil, err
 		}
-		r, ok := decodeRecord(v)
-		if !ok {
-			return nil, errDamaged
-		}
-		rec, home = &r, nil
+		home = nil
+	}
+	rec, ok := decodeRecord(v)
+	if !ok {
+		return nil, errDamaged
 	}
 	if rec.ino != e.ino || rec.mode&syscall.S_IFMT != e.kind || e.ino == rootIno || rec.ino >= f.sb.nextIno || rec.nlink == 0 {
 		return nil, errDamaged
 	}
-	in = f.newInode(*rec, home)
+	in = f.newInode(rec, home)
 	f.nmu.Lock()
 	defer f.nmu.Unlock()
 	if old := f.nodes[e.ino]; old != nil { // another reader was faster
@@ -338,9 +339,11 @@ func (in *inode) Attr(a *core.Attr) {
 	*a = core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
 		Atime: r.atime, Mtime: r.mtime, Ctime: r.ctime, Btime: r.btime}
 	blocks := r.blocks
-	for _, p := range in.dirs {
-		if p.fresh {
-			blocks++
+	if len(in.dirs) > 0 { // a range over none costs more than all the rest
+		for _, p := range in.dirs {
+			if p.fresh {
+				blocks++
+			}
 		}
 	}
 	a.Blocks = int64(blocks * (BlockSize / 512))

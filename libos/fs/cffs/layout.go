@@ -239,28 +239,36 @@ func (e *entry) encode() []byte {
 	return le.AppendUint32(le.AppendUint64(b, e.ino), e.kind)
 }
 
+// decodeEntry reads one, and says whether it makes sense.
 func decodeEntry(b []byte) (e entry, ok bool) {
-	if len(b) < 2 || len(b) < 2+int(b[1]) || b[1] == 0 {
+	name, e, stored, ok := openEntry(b)
+	e.name = string(name)
+	if !ok || e.name == "." || e.name == ".." || strings.ContainsAny(e.name, "/\x00") {
 		return e, false
 	}
-	e.name = string(b[2 : 2+int(b[1])])
-	if e.name == "." || e.name == ".." || strings.ContainsAny(e.name, "/\x00") {
-		return e, false
-	}
-	rest := b[2+int(b[1]):]
-	switch b[0] {
-	case entryRecord:
-		r, ok := decodeRecord(rest)
-		e.rec, e.ino, e.kind = &r, r.ino, r.mode&syscall.S_IFMT
+	if stored != nil {
+		r, ok := decodeRecord(stored)
+		e.rec = &r
 		return e, ok
-	case entryReference:
-		if len(rest) != 12 {
-			return e, false
-		}
-		e.ino, e.kind = le.Uint64(rest), le.Uint32(rest[8:])
-		return e, e.ino != 0
 	}
-	return e, false
+	return e, true
+}
+
+// openEntry tells what an entry is about, without its name and record: those are as they are stored. stored is nil for a reference.
+func openEntry(b []byte) (name []byte, e entry, stored []byte, ok bool) {
+	if len(b) < 2 || len(b) < 2+int(b[1]) || b[1] == 0 {
+		return nil, e, nil, false
+	}
+	name, rest := b[2:2+int(b[1])], b[2+int(b[1]):]
+	switch {
+	case b[0] == entryRecord && len(rest) >= recordSize:
+		e.ino, e.kind = le.Uint64(rest), le.Uint32(rest[8:])&syscall.S_IFMT
+		return name, e, rest, true
+	case b[0] == entryReference && len(rest) == 12:
+		e.ino, e.kind = le.Uint64(rest), le.Uint32(rest[8:])
+		return name, e, nil, e.ino != 0
+	}
+	return name, e, nil, false
 }
 
 // cookieBase is the least cookie of a name: its sum, without the number that tells those of one sum apart.
