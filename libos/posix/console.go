@@ -57,16 +57,18 @@ func (c *Console) Read(f *File, p []byte) (n int, e syscall.Errno) {
 	return n, e
 }
 
-// pump starts the pump; mu is held.
+// pump starts the pump, unless input is at its end; mu is held.
 func (c *Console) pump() {
-	if !c.pumping {
+	if !c.pumping && !c.ended {
 		c.pumping = true
 		go c.readAhead()
 	}
 }
 
 func (c *Console) readAhead() {
+	c.mu.Lock()
 	for !c.ended {
+		c.mu.Unlock()
 		n := hwConsoleRead(consoleBuf[:])
 		c.mu.Lock()
 		c.ended = n == 0
@@ -78,8 +80,9 @@ func (c *Console) readAhead() {
 		for len(c.pending) > 0 {
 			c.drained.Wait(&c.mu)
 		}
-		c.mu.Unlock()
 	}
+	c.pumping = false
+	c.mu.Unlock()
 }
 
 // The special bytes of the line: a terminal's VEOF and VLNEXT, in ASCII EOT and SYN.

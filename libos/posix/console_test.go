@@ -1,14 +1,22 @@
 package posix
 
 import (
+	"runtime"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestConsole types at the console. There is one for the whole package, so everything is here, in order.
 func TestConsole(t *testing.T) {
 	host.console.in = make(chan []byte)
+	theConsole.mu.Lock()
+	for theConsole.pumping { // that of a run before, which has met the end
+		theConsole.mu.Unlock()
+		runtime.Gosched()
+		theConsole.mu.Lock()
+	}
+	theConsole.ended = false
+	theConsole.mu.Unlock()
 	var out []byte
 	host.console.out = func(p []byte) { out = append(out, p...) }
 	defer func() { host.console.out = nil }()
@@ -113,7 +121,6 @@ func TestConsole(t *testing.T) {
 			t.Error("at the end:", g)
 		}
 	}
-	time.Sleep(time.Millisecond) // the pump ends
 	var st syscall.Stat_t
 	if e := Fstat(0, &st); e != 0 || st.Mode&syscall.S_IFMT != syscall.S_IFCHR {
 		t.Errorf("%v %+v", e, st)
