@@ -9,6 +9,8 @@
 // is the dispatcher: it is here, a policy (mkimage build --module libos/sched/quantum), because what runs in a slice is a goroutine. ARCHITECTURE.md says why it is not
 // a thread. A CPU is here what the scheduler takes for one, of GOMAXPROCS.
 //
+// A goroutine with a CPU of its own (sched.Isolate) keeps the P that it runs on: the slices of that wheel lapse as long as it runs or rests, whoever holds them.
+//
 // A change counts from the next slice on, where a turn began that goes further from its end on: ten slices at most.
 package quantum
 

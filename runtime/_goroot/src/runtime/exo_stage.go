@@ -45,7 +45,7 @@ type exoStages struct {
 	threshold [exoMaxCPU]uint32 // atomic: asked for, the class
 	set       [exoMaxCPU]uint32 // atomic: as it is
 	reserved  uint32            // exoThresholdVec is ours; vector table's lock
-	running   uint32            // atomic: CPUs in a program
+	turn      [exoMaxCPU]uint32 // atomic: odd while the CPU is in a program
 }
 
 // exoProgram is a frame.
@@ -69,7 +69,7 @@ func exoOpStage(vec, _, _ uintptr) uintptr {
 		atomic.Store(&s.set[c.id], class)
 		return 1
 	}
-	atomic.Xadd(&s.running, 1)
+	atomic.Xadd(&s.turn[c.id], 1)
 	p := (*exoProgram)(exoPtr(atomic.Loaduintptr(&s.program[vec&255])))
 	if p != nil {
 		k := atomic.Xadduintptr(&p.runs, 1) - 1
@@ -77,7 +77,7 @@ func exoOpStage(vec, _, _ uintptr) uintptr {
 			exoAct(&p.steps[i], k, vec)
 		}
 	}
-	atomic.Xadd(&s.running, -1)
+	atomic.Xadd(&s.turn[c.id], 1)
 	if p == nil {
 		// The kernel side's own, or it was detached since the handler looked: somebody may wait for it.
 		exoVectorPost(vec)
@@ -149,12 +149,15 @@ func exoOpDetach(vec, _, _ uintptr) uintptr {
 	return 0
 }
 
-// exoOpStagesDone returns when every program that ran when it was called has ended.
+// exoOpStagesDone returns when every program that ran when it was called has ended: it waits for each CPU, one program of at most 64 steps, whatever fires
+// meanwhile. A CPU is in one program at a time, for interrupts are off there.
 func exoOpStagesDone(_, _, _ uintptr) uintptr {
-	c := exoSelf()
-	for atomic.Load(&exoStageTable().running) != 0 {
-		exoTLBPoll(c)
-		exoPause()
+	c, s := exoSelf(), exoStageTable()
+	for i := range exo.ncpu {
+		for t := atomic.Load(&s.turn[i]); t&1 != 0 && atomic.Load(&s.turn[i]) == t; {
+			exoTLBPoll(c)
+			exoPause()
+		}
 	}
 	return 0
 }
