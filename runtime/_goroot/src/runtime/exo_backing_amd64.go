@@ -151,6 +151,13 @@ func exoUnback(lo, hi uintptr) {
 			exoPend(pte)
 		}
 		va += exoPageSize
+		if va&(exoHugeSize-1) == 0 && va-lo >= exoHugeSize {
+			// Nothing is left in this table: it goes, too.
+			d := exoTable(va-exoPageSize, 1, false)
+			exo.vm.backed++ // which it was not
+			exoPend(exoLoad(d))
+			exoStore(d, 0)
+		}
 	}
 	exoPendFree()
 }
@@ -171,31 +178,35 @@ func exoUnbackSparse(va, hi uintptr) uintptr {
 				exoPend(pte)
 				return va + exoHugeSize
 			}
-			if !exoSplitHuge(va, e, pte) {
-				return exoNext(va, 1)
-			}
+			exoSplitHuge(va, e, pte)
 			return va
 		}
 	}
 	return va
 }
 
-// exoSplitHuge replaces a large page by a table of small ones. False: no frame for the table.
-func exoSplitHuge(va, e, pte uintptr) bool {
+// exoSplitHuge replaces a large page by a table of small ones. Where no frame is left it takes those for the last report: who unmaps gives some back.
+//
+//go:noinline
+func exoSplitHuge(va, e, pte uintptr) {
 	t := exoFrameRaw()
 	if t == 0 {
-		return false
+		exoSpare()
+		if t = exoFrameRaw(); t == 0 {
+			exoPanic("no frame to split a large page", nil, va)
+		}
 	}
 	for i := uintptr(0); i < 512; i++ {
 		exoStore(exoDirect(t)+i*8, pte&^exoPtePS+i*exoPageSize)
 	}
 	exoStore(e, t|exoPteP|exoPteW)
 	exoInvlpg(va)
-	return true
 }
 
 // exoPend remembers the entry of a page that is unmapped: after the next shootdown its frames may be freed, and a range's are their holder's to
 // give away.
+//
+//go:noinline
 func exoPend(pte uintptr) {
 	v := &exo.vm
 	if v.npend == len(exo.cold.unback) {
@@ -234,9 +245,7 @@ func exoReprotect(lo, hi uintptr, prot uint32) {
 		if e == 0 {
 			huge := exoTable(va, 1, false)
 			if huge != 0 && exoLoad(huge)&exoPtePS != 0 {
-				if !exoSplitHuge(va, huge, exoLoad(huge)) {
-					exoPanic("no frame to split a large page", nil, va)
-				}
+				exoSplitHuge(va, huge, exoLoad(huge))
 				continue
 			}
 			level := 3

@@ -199,7 +199,7 @@ func exoCopyCommand(info, table uintptr) {
 		}
 		f := exoFrameRun((n+exoPageSize)>>exoPageShift, exoPageSize)
 		if f == 0 {
-			exoPanic("not enough memory for the command line", nil, n)
+			exoPanic("no memory for the command line", nil, n)
 		}
 		exoCopy(exoDirect(f), p, n+1)
 		m.text[i], m.size[i] = exoDirect(f), n
@@ -263,7 +263,7 @@ func exoBootTables(table uintptr) {
 		if memsz > filesz {
 			lo := va + alignUp(filesz, exoPageSize)
 			if !v.insert(v.find(lo), lo, alignUp(va+memsz, exoPageSize), exoProtRead|exoProtWrite, 2) {
-				exoPanic("not enough memory for the list of regions", nil, lo)
+				exoPanic("no memory for the list of regions", nil, lo)
 			}
 		}
 	}
@@ -275,13 +275,13 @@ func exoBootTables(table uintptr) {
 func exoFirstContext(c *exoCPU) uintptr {
 	t := exoNewContext()
 	if t == nil {
-		exoPanic("not enough memory for the first context", nil, 0)
+		exoPanic("no memory for the first context", nil, 0)
 	}
 	atomic.Store(&t.state, exoCtxRunning)
 	c.cur = t
 	lo := uintptr(exoStackTop) - 4*exoPageSize - alignUp(exo.cmd.size[0]+exo.cmd.size[1], exoPageSize)
 	if !exoPopulate(lo, exoStackTop) {
-		exoPanic("not enough memory for the first stack", nil, 0)
+		exoPanic("no memory for the first stack", nil, 0)
 	}
 	return exoProcessImage(lo, exoStackTop)
 }

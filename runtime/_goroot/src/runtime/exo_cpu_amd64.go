@@ -47,7 +47,7 @@ func exoStacks(slot, lo, hi uintptr) uintptr {
 	for va := slot + lo; va < slot+hi; va += exoPageSize {
 		f := exoFrameRaw()
 		if f == 0 || e == 0 {
-			exoPanic("not enough memory for kernel stacks", nil, va)
+			exoPanic("no memory for kernel stacks", nil, va)
 		}
 		exoStore(e, f|exoPteP|exoPteW|exoPteNX|exoPteG|exoPteA|exoPteD)
 		e += 8
@@ -72,7 +72,7 @@ func exoStackG(g *g, slot, lo, hi uintptr) {
 func exoNewCPU(i uint32, apicID uint32) *exoCPU {
 	pa := exoFrameRun(2, exoPageSize)
 	if pa == 0 {
-		exoPanic("not enough memory for a CPU's record", nil, uintptr(i))
+		exoPanic("no memory for a CPU's record", nil, uintptr(i))
 	}
 	exoZeroPage(exoDirect(pa))
 	exoZeroPage(exoDirect(pa + exoPageSize))
@@ -84,7 +84,7 @@ func exoNewCPU(i uint32, apicID uint32) *exoCPU {
 	exo.cpus[i] = c
 	fp := exoFrameZeroed()
 	if fp == 0 {
-		exoPanic("not enough memory for a CPU's vector area", nil, uintptr(i))
+		exoPanic("no memory for a CPU's vector area", nil, uintptr(i))
 	}
 	c.fpArea = exoDirect(fp)
 
@@ -172,7 +172,7 @@ func exoVectorState() {
 func exoIDT() {
 	f := exoFrameZeroed()
 	if f == 0 {
-		exoPanic("not enough memory for the interrupt table", nil, 0)
+		exoPanic("no memory for the interrupt table", nil, 0)
 	}
 	exo.irq.idt = exoDirect(f)
 	exc := abi.FuncPCABI0(exoExceptions)

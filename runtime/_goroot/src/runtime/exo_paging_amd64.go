@@ -112,7 +112,7 @@ func exoMapDirect(lo, hi, hole0, hole1 uintptr, giant bool) {
 // exoFill writes n entries from e on, the first with value v, each with its address larger by step.
 func exoFill(e, n, v, step uintptr) {
 	if e == 0 {
-		exoPanic("not enough memory for page tables", nil, v)
+		exoPanic("no memory for page tables", nil, v)
 	}
 	for end := e + n*8; e != end; e += 8 {
 		exoStore(e, v)
