@@ -53,7 +53,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	} else if sb != nil && !o.Force {
 		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(sb.labelText()), true}
 	}
-	if what := foreign(dev); !o.Force && what != "zeroes: it is not formatted" {
+	if what := foreign(dev); !o.Force && what != Empty {
 		return &NotEmptyError{in.Name, what, false}
 	}
 	sb := super{uuid: o.UUID, gen: 1, blocks: n, nextIno: rootIno + 1, backup: groupBlocks - 2, time: o.Now().UnixNano()}

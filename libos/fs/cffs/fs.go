@@ -228,6 +228,17 @@ func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
 	return nil, nil, err
 }
 
+// Empty is what Foreign says of a device that begins with zeroes.
+const Empty = "zeroes: it is not formatted"
+
+// Foreign says what is on a device, for messages.
+func Foreign(dev block.Device) string {
+	if sb, _, _ := readSuper(dev); sb != nil {
+		return "a cffs volume"
+	}
+	return foreign(dev)
+}
+
 // foreign says what else is on a device, for messages.
 func foreign(dev block.Device) string {
 	b := make([]byte, min(foreignBytes, dev.Info().Size&^(BlockSize-1)))
@@ -261,7 +272,7 @@ func foreign(dev block.Device) string {
 	case b[510] == 0x55 && b[511] == 0xaa:
 		return "a boot sector or partition table"
 	case len(bytes.Trim(b, "\x00")) == 0:
-		return "zeroes: it is not formatted"
+		return Empty
 	}
 	return "bytes of another kind"
 }

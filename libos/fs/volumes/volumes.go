@@ -3,7 +3,8 @@
 //
 //	disks=WHICH:/PATH[,format][,ro];...
 //
-// WHICH is serial=NAME, label=NAME, uuid=UUID, or the number of a disk, from 0 on, in the order in which they are found. The volume is mounted at PATH, whose folders are made. With format a disk that
+// WHICH is serial=NAME, label=NAME, uuid=UUID, or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
+// one of cffs or FAT; it is mounted at PATH, whose folders are made. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first; with ro nothing is written.
 //
 // What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
@@ -28,6 +29,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/fs/fat"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
@@ -68,7 +70,7 @@ func init() {
 		})
 	}
 	for _, d := range disks {
-		if !d.used {
+		if d.whole == nil && !disks.inUse(d) {
 			d.Close()
 		}
 	}
@@ -133,38 +135,75 @@ func parseOne(v string) (w want, ok bool) {
 	}
 	by, which, named := strings.Cut(v[:i], "=")
 	if !named {
-		_, err := strconv.ParseUint(by, 10, 16)
 		w.which = by
-		return w, err == nil && w.path != "/"
+		return w, isNumber(by) && w.path != "/"
 	}
 	w.by, w.which = by, which
 	return w, (by == "serial" || by == "label" || by == "uuid") && which != "" && w.path != "/"
 }
 
+// isNumber says whether s is that of a disk, as 0, or of a partition, as 0p1.
+func isNumber(s string) bool {
+	disk, part, is := strings.Cut(s, "p")
+	_, err := strconv.ParseUint(disk, 10, 16)
+	if err == nil && is {
+		_, err = strconv.ParseUint(part, 10, 16)
+	}
+	return err == nil
+}
+
 // A disk is one that was found.
 type disk struct {
-	*block.Disk
+	block.Device
+	number      string // "0" for the first; "0p1" for its first partition
+	whole       *disk  // of a partition
 	label, uuid string // of the volume on it, if there is one
+	fat         bool   // which is a FAT one
 	used        bool
 }
 
 type disks []*disk
 
-// find opens all disks of the machine.
+// find opens all disks of the machine, and finds their partitions.
 func find() (list disks) {
+	n := 0
 	for _, open := range drivers() {
 		v, err := open()
 		if err != nil {
 			tell(err)
 			continue
 		}
-		d := &disk{Disk: v}
-		if label, uuid, ok := cffs.Identify(v); ok {
-			d.label, d.uuid = label, hex.EncodeToString(uuid[:])
-		}
+		d := look(v, strconv.Itoa(n), nil)
 		list = append(list, d)
+		if d.uuid == "" {
+			for _, p := range block.Partitions(v) {
+				list = append(list, look(p, strconv.Itoa(n)+"p"+strconv.Itoa(p.Number), d))
+			}
+		}
+		n++
 	}
 	return list
+}
+
+// look says what is on a disk or partition.
+func look(v block.Device, number string, whole *disk) *disk {
+	d := &disk{Device: v, number: number, whole: whole}
+	if label, uuid, ok := cffs.Identify(v); ok {
+		d.label, d.uuid = label, hex.EncodeToString(uuid[:])
+	} else if label, id, ok := fat.Identify(v); ok {
+		d.label, d.uuid, d.fat = label, strings.ReplaceAll(id, "-", ""), true
+	}
+	return d
+}
+
+// inUse says whether a disk is mounted, or what it is a part of, or a part of it.
+func (list disks) inUse(d *disk) bool {
+	for _, x := range list {
+		if x.used && (x == d || x.whole == d || d.whole == x) {
+			return true
+		}
+	}
+	return false
 }
 
 // drivers are how the machine's disks are opened, in their order: virtio's, NVMe's.
@@ -185,11 +224,17 @@ func open[D hw.Disk](d D, err error) (*block.Disk, error) {
 	return block.OpenDisk(d)
 }
 
+// A volume is what was mounted.
+type volume interface {
+	fs.FileSystem
+	Close() error
+}
+
 // mount finds the disk that w is about and mounts the volume on it.
-func (list disks) mount(w want) (*cffs.FS, error) {
+func (list disks) mount(w want) (volume, error) {
 	var d *disk
 	names := ""
-	for i, x := range list {
+	for _, x := range list {
 		is := false
 		switch w.by {
 		case "serial":
@@ -199,7 +244,7 @@ func (list disks) mount(w want) (*cffs.FS, error) {
 		case "uuid":
 			is = x.uuid != "" && strings.EqualFold(x.uuid, strings.ReplaceAll(w.which, "-", ""))
 		default:
-			is = strconv.Itoa(i) == w.which
+			is = x.number == w.which
 		}
 		if is && d != nil {
 			return nil, errors.New("two disks have " + w.by + " " + w.which)
@@ -207,23 +252,26 @@ func (list disks) mount(w want) (*cffs.FS, error) {
 		if is {
 			d = x
 		}
-		names += "; disk " + strconv.Itoa(i) + ": " + x.Info().Name + ", serial " + strconv.Quote(x.Info().ID) + ", label " + strconv.Quote(x.label)
+		names += "; disk " + x.number + ": " + x.Info().Name + ", serial " + strconv.Quote(x.Info().ID) + ", label " + strconv.Quote(x.label)
 	}
 	switch {
 	case d == nil && len(list) == 0:
 		return nil, errors.New("the machine has no disk")
 	case d == nil:
 		return nil, errors.New("no disk has " + strings.TrimSpace(w.by+" "+w.which) + names)
-	case d.used:
+	case list.inUse(d):
 		return nil, errors.New(d.Info().Name + " is mounted already")
 	}
 	d.used = true
-	if w.format && !w.readOnly {
+	if w.format && !w.readOnly && !d.fat {
 		var full *cffs.NotEmptyError
 		err := cffs.Format(d, cffs.FormatOptions{Label: labelFor(w)})
 		if err != nil && !(errors.As(err, &full) && full.Volume) {
 			return nil, err
 		}
+	}
+	if d.fat {
+		return fat.Mount(d, fat.Options{ReadOnly: w.readOnly})
 	}
 	memory, _ := posix.Memory()
 	return cffs.Mount(d, cffs.Options{
@@ -251,7 +299,11 @@ func at(where string, f fs.FileSystem) {
 			files.Tree.Mkdir(root, where[:i], 0o755) // one that is there is as good
 		}
 	}
-	if _, e := files.Tree.Mount(where, "cffs", f); e != 0 {
+	kind := "cffs"
+	if _, is := f.(*fat.FS); is {
+		kind = "vfat"
+	}
+	if _, e := files.Tree.Mount(where, kind, f); e != 0 {
 		tell(errors.New(where + ": " + e.Error()))
 	}
 }

@@ -14,7 +14,8 @@ func (a *app) fsCommand() *cobra.Command {
 		Use:   "fs",
 		Short: "Make, look at, change and check volumes in files of this machine",
 		Long: `A volume is what an image keeps files on: a file of this machine, given to it as a
-disk. A place in one is written FILE:/PATH. Nothing is mounted, and nobody needs
+disk; one of cffs, or of FAT. A place in one is written FILE:/PATH, and
+FILE#2:/PATH where it is in the second partition. Nothing is mounted, and nobody needs
 to be root; a volume that a running image uses is refused.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -58,10 +59,11 @@ func with(arg string, readOnly bool, f func(v *volume.Volume, path string) error
 func (a *app) fsMake() *cobra.Command {
 	var size config.Size
 	var label string
-	var force bool
-	cmd := sub("mkfs FILE", "Make an empty volume", 1, func(args []string) error { return volume.Make(args[0], int64(size), label, force) })
+	var force, isFAT bool
+	cmd := sub("mkfs FILE", "Make an empty volume", 1, func(args []string) error { return volume.Make(args[0], int64(size), label, force, isFAT) })
 	cmd.Flags().Var(&size, "size", "make the file, or make it larger: `size`, as 64M")
 	cmd.Flags().StringVar(&label, "label", "", "the volume's `name`, at most 32 bytes")
+	cmd.Flags().BoolVar(&isFAT, "fat", false, "a FAT32 volume, which others read, too; its name has at most 11 bytes")
 	cmd.Flags().BoolVar(&force, "force", false, "over what is there")
 	return cmd
 }

@@ -64,13 +64,17 @@ func checkMounts(list []string) error {
 		}
 		which, where, found := strings.Cut(rest, ":/")
 		by, name, named := strings.Cut(which, "=")
-		if _, err := strconv.ParseUint(which, 10, 16); !named {
+		if disk, part, is := strings.Cut(which, "p"); !named {
+			_, err := strconv.ParseUint(disk, 10, 16)
+			if err == nil && is {
+				_, err = strconv.ParseUint(part, 10, 16)
+			}
 			ok = ok && err == nil
 		} else {
 			ok = ok && (by == "serial" || by == "label" || by == "uuid") && name != ""
 		}
 		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
-			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format or ,ro behind it if need be; WHICH is label=, uuid= or serial=NAME, or a disk's number", v)
+			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format or ,ro behind it if need be; WHICH is label=, uuid= or serial=NAME, or a disk's number, 0, or a partition's, 0p1", v)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ import (
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/fs/fat"
 )
 
 // Split cuts FILE:/PATH in two. inside says that there is a path.
@@ -33,23 +35,71 @@ func Split(arg string) (file, in string, inside bool) {
 // A Volume is one that is open.
 type Volume struct {
 	dev  *block.HostFile
-	fs   *cffs.FS
+	fs   mounted
 	tree *core.Tree
 	root core.Place
 }
 
-// Open opens the volume in a file.
+// mounted is a filesystem of either kind.
+type mounted interface {
+	core.FileSystem
+	Close() error
+}
+
+// partition is what is behind FILE in FILE#2: a partition's number.
+func partition(file string) (name string, number int) {
+	i := strings.LastIndexByte(file, '#')
+	if i < 0 {
+		return file, 0
+	}
+	n, err := strconv.Atoi(file[i+1:])
+	if err != nil || n < 1 {
+		return file, 0
+	}
+	if _, err := os.Stat(file); err == nil {
+		return file, 0 // a file of that name
+	}
+	return file[:i], n
+}
+
+// inside gives the partition of a device; 0: all of it.
+func inside(dev block.Device, number int) (block.Device, error) {
+	if number == 0 {
+		return dev, nil
+	}
+	for _, p := range block.Partitions(dev) {
+		if p.Number == number {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no partition %d", dev.Info().Name, number)
+}
+
+// Open opens the volume in a file, or, FILE#2, in a partition of it: one of cffs or FAT.
 func Open(file string, readOnly bool) (*Volume, error) {
+	file, number := partition(file)
 	dev, err := block.OpenFile(file, readOnly)
 	if err != nil {
 		return nil, err
 	}
-	f, err := cffs.Mount(dev, cffs.Options{ReadOnly: readOnly, Manual: true})
+	part, err := inside(dev, number)
 	if err != nil {
 		dev.Close()
 		return nil, err
 	}
-	v := &Volume{dev: dev, fs: f, tree: core.NewTree("cffs", f)}
+	var f mounted
+	kind := "cffs"
+	if _, _, is := fat.Identify(part); is {
+		kind = "vfat"
+		f, err = fat.Mount(part, fat.Options{ReadOnly: readOnly, Manual: true})
+	} else {
+		f, err = cffs.Mount(part, cffs.Options{ReadOnly: readOnly, Manual: true})
+	}
+	if err != nil {
+		dev.Close()
+		return nil, err
+	}
+	v := &Volume{dev: dev, fs: f, tree: core.NewTree(kind, f)}
 	v.root = v.tree.Root()
 	return v, nil
 }
@@ -367,8 +417,9 @@ func (v *Volume) Remove(name string, whole bool) error {
 	})
 }
 
-// Make makes a volume in a file. size is that of a file that is made, or made larger; 0: it is there, and has its size.
-func Make(file string, size int64, label string, force bool) (err error) {
+// Make makes a volume in a file, of cffs, or FAT32 with isFAT. size is that of a file that is made, or made larger; 0: it is there, and has its size.
+func Make(file string, size int64, label string, force, isFAT bool) (err error) {
+	file, number := partition(file)
 	before, missing := os.Stat(file)
 	if size > 0 {
 		if err := grow(file, size, true); err != nil {
@@ -391,7 +442,17 @@ func Make(file string, size int64, label string, force bool) (err error) {
 		}
 		return err
 	}
-	return errors.Join(cffs.Format(dev, cffs.FormatOptions{Label: label, Force: force}), dev.Close())
+	part, err := inside(dev, number)
+	if err != nil {
+		return errors.Join(err, dev.Close())
+	}
+	if !isFAT {
+		return errors.Join(cffs.Format(part, cffs.FormatOptions{Label: label, Force: force}), dev.Close())
+	}
+	if what := cffs.Foreign(part); what != cffs.Empty && !force {
+		return errors.Join(fmt.Errorf("%s holds %s: --force makes a volume all the same", file, what), dev.Close())
+	}
+	return errors.Join(fat.Format(part, fat.FormatOptions{Label: label, ID: uint32(time.Now().UnixNano())}), dev.Close())
 }
 
 // grow makes a file larger, and one that is missing if create is set.
@@ -420,9 +481,15 @@ func grow(file string, size int64, create bool) error {
 
 // Resize makes a volume larger, and the file that it is in.
 func Resize(file string, size int64) error {
+	if _, number := partition(file); number > 0 {
+		return fmt.Errorf("%s: a partition cannot be made larger here", file)
+	}
 	v, err := Open(file, true) // it must be one
 	if err != nil {
 		return err
+	}
+	if _, is := v.fs.(*cffs.FS); !is {
+		return errors.Join(fmt.Errorf("%s: a FAT volume cannot be made larger here", file), v.Close())
 	}
 	if err := v.Close(); err != nil {
 		return err
@@ -440,11 +507,16 @@ func Resize(file string, size int64) error {
 func (v *Volume) Info(w io.Writer) error {
 	var s core.Statfs
 	v.fs.Statfs(&s)
-	id := v.fs.UUID()
+	cf, is := v.fs.(*cffs.FS)
+	if !is {
+		_, err := fmt.Fprintf(w, "filesystem: FAT\nlabel: %s\nserial number: %08X\nsize: %d bytes\nfree: %d bytes\n", v.fs.(*fat.FS).Label(), s.ID, int64(s.Blocks)*s.BlockSize, int64(s.Free)*s.BlockSize)
+		return err
+	}
+	id := cf.UUID()
 	h := hex.EncodeToString(id[:])
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "filesystem: cffs\nlabel: %s\nUUID: %s-%s-%s-%s-%s\nsize: %d bytes\nfree: %d bytes\nunmounted: %v\n",
-		v.fs.Label(), h[:8], h[8:12], h[12:16], h[16:20], h[20:], int64(s.Blocks)*s.BlockSize, int64(s.Free)*s.BlockSize, v.fs.Clean())
+		cf.Label(), h[:8], h[8:12], h[12:16], h[16:20], h[20:], int64(s.Blocks)*s.BlockSize, int64(s.Free)*s.BlockSize, cf.Clean())
 	return b.Flush()
 }
 
@@ -453,12 +525,20 @@ var ErrDamaged = errors.New("the volume is damaged")
 
 // Check looks at all of a volume and says what is wrong. With repair it mends what can be mended without loss.
 func Check(w io.Writer, file string, data, repair bool) error {
+	file, number := partition(file)
 	dev, err := block.OpenFile(file, !repair)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	r, err := cffs.Check(dev, data)
+	part, err := inside(dev, number)
+	if err != nil {
+		return err
+	}
+	if _, _, is := fat.Identify(part); is {
+		return fmt.Errorf("%s: it is a FAT volume: fsck.vfat looks at it", file)
+	}
+	r, err := cffs.Check(part, data)
 	if err != nil {
 		return err
 	}
@@ -475,7 +555,7 @@ func Check(w io.Writer, file string, data, repair bool) error {
 	if !repair {
 		return ErrDamaged
 	}
-	done, err := cffs.Repair(dev)
+	done, err := cffs.Repair(part)
 	for _, d := range done {
 		fmt.Fprintln(w, d)
 	}

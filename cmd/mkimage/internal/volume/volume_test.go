@@ -30,7 +30,7 @@ func opened(t *testing.T, file string, readOnly bool, f func(v *Volume)) {
 func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	file, from, to := filepath.Join(dir, "v"), filepath.Join(dir, "from"), filepath.Join(dir, "to")
-	if err := Make(file, 8<<20, "label", false); err != nil {
+	if err := Make(file, 8<<20, "label", false, false); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"a": "text", "d/b": strings.Repeat("0123456789", 100_000), "d/e/empty": "", "d/\xff": "x"} {
@@ -104,10 +104,10 @@ func TestRoundTrip(t *testing.T) {
 func TestMakeAndResize(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "v")
-	if err := Make(file, 0, "", false); err == nil || !strings.Contains(err.Error(), "--size") {
+	if err := Make(file, 0, "", false, false); err == nil || !strings.Contains(err.Error(), "--size") {
 		t.Error(err)
 	}
-	if err := Make(file, 8192, "", false); err == nil || !strings.Contains(err.Error(), "too small") {
+	if err := Make(file, 8192, "", false, false); err == nil || !strings.Contains(err.Error(), "too small") {
 		t.Error(err)
 	}
 	if _, err := os.Stat(file); err == nil {
@@ -116,13 +116,13 @@ func TestMakeAndResize(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("a user's", 1<<19)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Make(file, 0, "", false); err == nil || !strings.Contains(err.Error(), "not formatted") {
+	if err := Make(file, 0, "", false, false); err == nil || !strings.Contains(err.Error(), "not formatted") {
 		t.Error(err)
 	}
 	if b, _ := os.ReadFile(file); !strings.HasPrefix(string(b), "a user's") {
 		t.Error("it was written to")
 	}
-	if err := Make(file, 0, "", true); err != nil {
+	if err := Make(file, 0, "", true, false); err != nil {
 		t.Error(err)
 	}
 	if err := Resize(file, 1<<20); err == nil || !strings.Contains(err.Error(), "not smaller") {
@@ -144,7 +144,7 @@ func TestMakeAndResize(t *testing.T) {
 // TestDamagedAndInUse checks a damaged volume, repairs what can be, and opens one that somebody uses.
 func TestDamagedAndInUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "v")
-	if err := Make(file, 4<<20, "", false); err != nil {
+	if err := Make(file, 4<<20, "", false, false); err != nil {
 		t.Fatal(err)
 	}
 	opened(t, file, false, func(v *Volume) {
@@ -174,7 +174,7 @@ func TestDamagedAndInUse(t *testing.T) {
 // TestInUseByQEMU gives the file to a machine.
 func TestInUseByQEMU(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "v")
-	if err := Make(file, 4<<20, "", false); err != nil {
+	if err := Make(file, 4<<20, "", false, false); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-monitor", "stdio", "-drive", "if=none,id=d,format=raw,file="+file)
@@ -209,7 +209,7 @@ func TestMakeRefused(t *testing.T) {
 	if err := os.WriteFile(file, []byte("Dear reader"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Make(file, 4<<20, "", false); err == nil {
+	if err := Make(file, 4<<20, "", false, false); err == nil {
 		t.Fatal("a volume was made over a letter")
 	}
 	if b, err := os.ReadFile(file); err != nil || string(b) != "Dear reader" {

@@ -1,0 +1,123 @@
+package block
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"strconv"
+)
+
+// A Partition is a part of a device.
+type Partition struct {
+	Device      // the whole
+	Number int  // as in the table, from 1 on
+	GPT    bool // how the table is
+	at     int64
+	size   int64
+	info   Info
+}
+
+var le = binary.LittleEndian
+
+// Partitions finds the partitions of a device: those of a GUID partition table ("GPT": UEFI 2.10, 5.3), or the primary ones of a master boot record (5.2.1). Those that are empty, or not inside, or
+// not of whole blocks, are left out; there are none where the device cannot be read or has no table that makes sense. Which bytes are whose is all that is looked at.
+func Partitions(dev Device) (list []*Partition) {
+	in := dev.Info()
+	n := int64(max(512, in.BlockSize))
+	if in.Size < 2*n {
+		return nil
+	}
+	b := make([]byte, n)
+	if dev.Read([][]byte{b}, 0) != nil || b[510] != 0x55 || b[511] != 0xaa {
+		return nil
+	}
+	add := func(number int, gpt bool, first, blocks uint64) {
+		if blocks == 0 || first == 0 || first > uint64(in.Size/n) || blocks > uint64(in.Size/n)-first {
+			return
+		}
+		p := &Partition{Device: dev, Number: number, GPT: gpt, at: int64(first) * n, size: int64(blocks) * n, info: in}
+		p.info.Size = p.size
+		p.info.Name += ", partition " + strconv.Itoa(number)
+		if in.ID != "" {
+			p.info.ID += "p" + strconv.Itoa(number)
+		}
+		list = append(list, p)
+	}
+	for i := range 4 {
+		e := b[446+16*i:]
+		switch e[4] {
+		case 0:
+		case 0xee:
+			for i, e := range entries(dev, n) {
+				if first, last := le.Uint64(e[32:]), le.Uint64(e[40:]); [16]byte(e) != [16]byte{} && last >= first && last < 1<<62 {
+					add(i+1, true, first, last-first+1)
+				}
+			}
+			return list
+		default:
+			if e[0]&0x7f != 0 { // no table, but a boot sector's code
+				return nil
+			}
+			add(i+1, false, uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])))
+		}
+	}
+	return list
+}
+
+// entries are those of a GPT: of the first header, or the one at the end.
+func entries(dev Device, n int64) (list [][]byte) {
+	for _, at := range []int64{n, dev.Info().Size&^(n-1) - n} {
+		h := make([]byte, n)
+		if dev.Read([][]byte{h}, at) != nil || string(h[:8]) != "EFI PART" {
+			continue
+		}
+		size := le.Uint32(h[12:])
+		if size < 92 || int64(size) > n {
+			continue
+		}
+		right := le.Uint32(h[16:])
+		clear(h[16:20])
+		count, each, where := int64(le.Uint32(h[80:])), int64(le.Uint32(h[84:])), le.Uint64(h[72:])
+		if crc32.ChecksumIEEE(h[:size]) != right || each < 128 || each > 4096 || each&(each-1) != 0 || count > 1024 || where > uint64(dev.Info().Size/n) {
+			continue
+		}
+		table := make([]byte, (count*each+n-1)/n*n)
+		if dev.Read([][]byte{table}, int64(where)*n) != nil || crc32.ChecksumIEEE(table[:count*each]) != le.Uint32(h[88:]) {
+			continue
+		}
+		for i := range count {
+			list = append(list, table[i*each:(i+1)*each])
+		}
+		return list
+	}
+	return nil
+}
+
+// Info implements Device.
+func (p *Partition) Info() Info { return p.info }
+
+// Read implements Device.
+func (p *Partition) Read(vec [][]byte, off int64) error {
+	if err := p.info.Check(off, Len(vec)); err != nil {
+		return err
+	}
+	return p.Device.Read(vec, p.at+off)
+}
+
+// Write implements Device.
+func (p *Partition) Write(vec [][]byte, off int64) error {
+	if err := p.info.Check(off, Len(vec)); err != nil {
+		return err
+	}
+	return p.Device.Write(vec, p.at+off)
+}
+
+// Discard implements Device.
+func (p *Partition) Discard(off, n int64) error {
+	if err := p.info.Check(off, n); err != nil {
+		return err
+	}
+	return p.Device.Discard(p.at+off, n)
+}
+
+// Close implements Device: the whole stays open.
+func (p *Partition) Close() error { return nil }

@@ -1,0 +1,91 @@
+package block
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// table is a disk of 8 MiB on which a tool of the host has made partitions.
+func table(t testing.TB, script string) []byte {
+	t.Helper()
+	tool := "/sbin/sfdisk"
+	if _, err := exec.LookPath(tool); err != nil {
+		t.Fatal("sfdisk is missing: run ci/install, or apt-get install fdisk")
+	}
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 8<<20)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tool, "-q", file)
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+const (
+	gpt = "label: gpt\nstart=2048, size=4096\nstart=8192, size=2048\n"
+	mbr = "label: dos\nstart=2048, size=4096, type=c\nstart=8192, size=2048, type=83\n"
+)
+
+// TestPartitions finds what sfdisk has made, and moves bytes inside of it only.
+func TestPartitions(t *testing.T) {
+	for name, script := range map[string]string{"GPT": gpt, "MBR": mbr} {
+		m := NewMemory(table(t, script))
+		m.info.ID = "disk0"
+		list := Partitions(m)
+		if len(list) != 2 || list[0].at != 1<<20 || list[0].size != 2<<20 || list[1].at != 4<<20 || list[1].size != 1<<20 || list[1].Info().ID != "disk0p2" || list[0].GPT != (name == "GPT") {
+			t.Fatalf("%s: %+v", name, list)
+		}
+		p := list[1]
+		data := bytes.Repeat([]byte("x"), 512)
+		if err := p.Write([][]byte{data}, 1024); err != nil || !bytes.Equal(m.Bytes()[4<<20+1024:][:512], data) {
+			t.Error(name, err)
+		}
+		for _, off := range []int64{1 << 20, 1<<20 - 256, -512} {
+			if p.Write([][]byte{data}, off) == nil || p.Read([][]byte{data}, off) == nil || p.Discard(off, 512) == nil {
+				t.Errorf("%s: %d is inside", name, off)
+			}
+		}
+		if name == "GPT" { // the copy at the end
+			clear(m.Bytes()[512:1024])
+			if n := len(Partitions(m)); n != 2 {
+				t.Errorf("without the first header: %d", n)
+			}
+		}
+	}
+	if n := len(Partitions(NewMemory(make([]byte, 8<<20)))); n != 0 {
+		t.Errorf("zeroes: %d", n)
+	}
+}
+
+// FuzzPartitions changes bytes of a table: whatever is found is inside the disk.
+func FuzzPartitions(f *testing.F) {
+	images := [][]byte{table(f, gpt), table(f, mbr)}
+	f.Add(false, []byte{0, 2, 5, 1, 0xbe, 9})
+	f.Add(true, []byte{1, 0xc6, 0xff, 1, 0xca, 0xff})
+	f.Fuzz(func(t *testing.T, dos bool, change []byte) {
+		b := bytes.Clone(images[0])
+		if dos {
+			b = bytes.Clone(images[1])
+		}
+		for ; len(change) >= 3; change = change[3:] {
+			b[(int(change[0])<<8|int(change[1]))%len(b)] = change[2]
+		}
+		for _, p := range Partitions(NewMemory(b)) {
+			if p.at < 512 || p.size <= 0 || p.at+p.size > int64(len(b)) {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}

@@ -1,0 +1,705 @@
+package fat
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf16"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+)
+
+// Attributes of an entry: FAT, 6.
+const (
+	attrReadOnly = 0x01
+	attrLabel    = 0x08
+	attrDir      = 0x10
+	attrArchive  = 0x20
+	attrLong     = 0x0f
+
+	deleted  = 0xe5
+	maxSlots = 65536 // entries of 32 bytes in a directory
+)
+
+// A node is a file or directory.
+type node struct {
+	fs     *FS
+	self   core.Node
+	refs   int
+	at     int64 // of its short entry on the device; -1: the root
+	dir    bool
+	attr   byte
+	first  uint32 // cluster; 0: none
+	size   int64
+	mtime  time.Time
+	btime  time.Time
+	parent *node // with a reference; of a file nil
+	chain  []uint32
+	known  bool // chain is
+	gone   bool // it has no name
+	ino    uint64
+}
+
+// Dir and File are the two kinds.
+type (
+	Dir  struct{ *node }
+	File struct{ *node }
+)
+
+// clusters gives where a node's bytes lie.
+func (n *node) clusters() ([]uint32, error) {
+	if !n.known && n.first != 0 {
+		c, err := n.fs.follow(n.first)
+		if err != nil {
+			return nil, err
+		}
+		n.chain = c
+	}
+	n.known = true
+	return n.chain, nil
+}
+
+// place is where slot i of a directory lies; ok is false behind its end.
+func (n *node) place(i int) (at int64, ok bool) {
+	f, off := n.fs, int64(i)*32
+	if i >= maxSlots {
+		return 0, false
+	}
+	if n.at == -1 && f.width != 32 {
+		return f.rootAt + off, off < f.rootSize
+	}
+	k := off / f.cluster
+	if k >= int64(len(n.chain)) {
+		return 0, false
+	}
+	return f.shape.at(n.chain[k]) + off%f.cluster, true
+}
+
+// A found is a name in a directory.
+type found struct {
+	name  string
+	short short
+	slot  int // of the short entry
+	slots int // with the long ones
+	at    int64
+	raw   [32]byte
+}
+
+func (e *found) first(width int) uint32 {
+	c := uint32(le.Uint16(e.raw[26:]))
+	if width == 32 {
+		c |= uint32(le.Uint16(e.raw[20:])) << 16
+	}
+	return c
+}
+
+// each calls do for each name from slot i on, until it returns false.
+func (n *node) each(i int, do func(e *found) bool) error {
+	if _, err := n.clusters(); err != nil {
+		return err
+	}
+	var long []uint16
+	want, check, begin := 0, byte(0), 0
+	for ; ; i++ {
+		at, ok := n.place(i)
+		if !ok {
+			return nil
+		}
+		b, err := n.fs.at32(at, false)
+		if err != nil {
+			return err
+		}
+		switch {
+		case b[0] == 0:
+			return nil
+		case b[0] == deleted:
+			want = 0
+			long = nil
+			continue
+		case b[11]&0x3f == attrLong:
+			k := int(b[0] & 0x3f)
+			if b[0]&0x40 != 0 {
+				long, want, check, begin = make([]uint16, 13*k), k, b[13], i
+			}
+			if k == 0 || k != want || b[13] != check || len(long) < 13*k {
+				want, long = 0, nil
+				continue
+			}
+			for j, o := range units {
+				long[13*(k-1)+j] = le.Uint16(b[o:])
+			}
+			want--
+			continue
+		case b[11]&attrLabel != 0:
+			want, long = 0, nil
+			continue
+		}
+		e := &found{slot: i, slots: 1, at: at, raw: [32]byte(b)}
+		copy(e.short[:], b)
+		e.name = e.short.String()
+		if long != nil && want == 0 && check == e.short.sum() {
+			if end := slices.Index(long, 0); end >= 0 {
+				long = long[:end]
+			}
+			if s := string(utf16.Decode(long)); s != "" && len(s) <= core.MaxName && !strings.ContainsAny(s, "/\x00") {
+				e.name, e.slots = s, i-begin+1
+			}
+		}
+		long, want = nil, 0
+		if e.name == "." || e.name == ".." || e.name == "" {
+			continue
+		}
+		if !do(e) {
+			return nil
+		}
+	}
+}
+
+// find looks a name up; nil where there is none.
+func (n *node) find(name string) (*found, error) {
+	var hit *found
+	err := n.each(0, func(e *found) bool {
+		if strings.EqualFold(e.name, name) || strings.EqualFold(e.short.String(), name) {
+			hit = e
+		}
+		return hit == nil
+	})
+	return hit, err
+}
+
+// open gives the node of a name, with a reference.
+func (n *node) open(e *found) (*node, error) {
+	f := n.fs
+	if c := f.nodes[e.at]; c != nil {
+		c.refs++
+		return c, nil
+	}
+	c := &node{fs: f, at: e.at, attr: e.raw[11], dir: e.raw[11]&attrDir != 0, first: e.first(f.width), size: int64(le.Uint32(e.raw[28:])), refs: 1, ino: uint64(e.at/32) + 2,
+		mtime: decodeTime(le.Uint16(e.raw[24:]), le.Uint16(e.raw[22:])), btime: decodeTime(le.Uint16(e.raw[16:]), le.Uint16(e.raw[14:]))}
+	if c.dir {
+		c.size = 0
+		if !f.is(c.first) {
+			return nil, errDamaged
+		}
+		for up := n; ; up = up.parent { // a directory that is in itself
+			if up.first == c.first {
+				return nil, errDamaged
+			}
+			if up == up.parent {
+				break
+			}
+		}
+		c.parent, c.self = n, &Dir{c}
+		n.refs++
+	} else {
+		c.self = &File{c}
+	}
+	f.nodes[e.at] = c
+	return c, nil
+}
+
+// drop gives a reference up. What has no name ends with the last.
+func (n *node) drop() {
+	if n.refs--; n.refs > 0 || n.at == -1 {
+		return
+	}
+	f := n.fs
+	if f.nodes[n.at] == n {
+		delete(f.nodes, n.at)
+	}
+	if n.gone && f.writable() == 0 {
+		if c, err := n.clusters(); err == nil {
+			f.release(c)
+			n.chain, n.first = nil, 0
+			f.changed()
+		}
+	}
+	if n.parent != nil {
+		n.parent.drop()
+	}
+}
+
+// times of an entry: FAT, 6.2. They begin with 1980.
+func decodeTime(date, clock uint16) time.Time {
+	if date == 0 {
+		date = 1<<5 | 1
+	}
+	return time.Date(1980+int(date>>9), time.Month(date>>5&15), int(date&31), int(clock>>11), int(clock>>5&63), int(clock&31)*2, 0, time.UTC)
+}
+
+func encodeTime(t time.Time) (date, clock uint16) {
+	t = t.UTC()
+	switch {
+	case t.Year() < 1980:
+		t = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+	case t.Year() > 2107:
+		t = time.Date(2107, 12, 31, 23, 59, 58, 0, time.UTC)
+	}
+	return uint16(t.Year()-1980)<<9 | uint16(t.Month())<<5 | uint16(t.Day()), uint16(t.Hour())<<11 | uint16(t.Minute())<<5 | uint16(t.Second()/2)
+}
+
+// fill writes what a node is into its entry, but for the name.
+func (n *node) fill(b []byte) {
+	b[11] = n.attr
+	date, clock := encodeTime(n.btime)
+	le.PutUint16(b[14:], clock)
+	le.PutUint16(b[16:], date)
+	date, clock = encodeTime(n.mtime)
+	le.PutUint16(b[18:], date)
+	le.PutUint16(b[22:], clock)
+	le.PutUint16(b[24:], date)
+	le.PutUint16(b[20:], uint16(n.first>>16))
+	le.PutUint16(b[26:], uint16(n.first))
+	le.PutUint32(b[28:], uint32(n.size))
+}
+
+// store writes a node's entry.
+func (n *node) store() error {
+	if n.at == -1 || n.gone {
+		return nil
+	}
+	b, err := n.fs.at32(n.at, true)
+	if err == nil {
+		n.fill(b)
+		n.fs.changed()
+	}
+	return err
+}
+
+// grow makes a directory a cluster longer.
+func (n *node) grow() core.Errno {
+	f := n.fs
+	if n.at == -1 && f.width != 32 || int64(len(n.chain))*f.cluster/32 >= maxSlots {
+		return syscall.ENOSPC
+	}
+	c, e := f.take(1)
+	if e != 0 {
+		return e
+	}
+	if err := f.zero(f.shape.at(c[0]), f.cluster); err != nil {
+		f.release(c)
+		return errno(err)
+	}
+	f.link(n.chain, c)
+	n.chain = append(n.chain, c...)
+	return 0
+}
+
+// enter puts a name into a directory, with what is in entry but for the name, and tells where its short entry is.
+func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
+	u, e := checkName(name)
+	if e != 0 {
+		return 0, e
+	}
+	taken := map[short]bool{}
+	if err := n.each(0, func(e *found) bool { taken[e.short] = true; return true }); err != nil {
+		return 0, errno(err)
+	}
+	s, plainName := exact(name)
+	longs := 0
+	if !plainName || taken[s] {
+		longs = (len(u) + 12) / 13
+		for k := 1; ; k++ {
+			if s = alias(name, k); !taken[s] {
+				break
+			}
+			if k > maxSlots {
+				return 0, syscall.ENOSPC
+			}
+		}
+	}
+	// So many free slots in a row.
+	begin, run := 0, 0
+	for i, ended := 0, false; run <= longs; i++ {
+		at, ok := n.place(i)
+		if !ok {
+			if e := n.grow(); e != 0 {
+				return 0, e
+			}
+			i--
+			continue
+		}
+		if !ended {
+			b, err := n.fs.at32(at, false)
+			if err != nil {
+				return 0, errno(err)
+			}
+			if ended = b[0] == 0; !ended && b[0] != deleted {
+				run = 0
+				continue
+			}
+		}
+		if run == 0 {
+			begin = i
+		}
+		run++
+	}
+	sum, past := s.sum(), false
+	for k := range longs + 1 {
+		at, _ = n.place(begin + k)
+		b, err := n.fs.at32(at, true)
+		if err != nil {
+			return 0, errno(err)
+		}
+		if past = past || b[0] == 0; past && k == longs { // what lies behind the end may be anything
+			if next, ok := n.place(begin + k + 1); ok {
+				if c, err := n.fs.at32(next, true); err == nil {
+					clear(c)
+				}
+			}
+		}
+		clear(b)
+		if k == longs {
+			copy(b, entry[:])
+			copy(b, s[:])
+			break
+		}
+		ord := longs - k
+		b[0], b[11], b[13] = byte(ord), attrLong, sum
+		if k == 0 {
+			b[0] |= 0x40
+		}
+		for j, o := range units {
+			v := uint16(0xffff)
+			switch i := 13*(ord-1) + j; {
+			case i < len(u):
+				v = u[i]
+			case i == len(u):
+				v = 0
+			}
+			le.PutUint16(b[o:], v)
+		}
+	}
+	n.mtime = n.fs.o.Now()
+	n.fs.changed()
+	return at, errno(n.store())
+}
+
+// leave takes a name out of a directory.
+func (n *node) leave(e *found) core.Errno {
+	for i := e.slot - e.slots + 1; i <= e.slot; i++ {
+		at, ok := n.place(i)
+		if !ok {
+			return syscall.EIO
+		}
+		b, err := n.fs.at32(at, true)
+		if err != nil {
+			return errno(err)
+		}
+		b[0] = deleted
+	}
+	n.mtime = n.fs.o.Now()
+	n.fs.changed()
+	return errno(n.store())
+}
+
+// Lookup implements fs.Dir.
+func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
+	d.fs.mu.Lock()
+	defer d.fs.mu.Unlock()
+	e, err := d.find(name)
+	if err != nil {
+		return nil, errno(err)
+	}
+	if e == nil || d.gone {
+		return nil, syscall.ENOENT
+	}
+	n, err := d.open(e)
+	if err != nil {
+		return nil, errno(err)
+	}
+	return n.self, 0
+}
+
+// Parent implements fs.Dir.
+func (d *Dir) Parent() core.Dir {
+	d.fs.mu.Lock()
+	defer d.fs.mu.Unlock()
+	d.parent.refs++
+	return d.parent.self.(core.Dir)
+}
+
+// ReadDir implements fs.Dir.
+func (d *Dir) ReadDir(cookie uint64, do func(*core.Entry) bool) core.Errno {
+	d.fs.mu.Lock()
+	defer d.fs.mu.Unlock()
+	if d.gone {
+		return syscall.ENOENT
+	}
+	from := 0
+	if cookie >= 3 {
+		from = int(min(cookie-3+1, maxSlots))
+	}
+	return errno(d.each(from, func(e *found) bool {
+		kind := uint32(syscall.S_IFREG)
+		if e.raw[11]&attrDir != 0 {
+			kind = syscall.S_IFDIR
+		}
+		return do(&core.Entry{Name: e.name, Ino: uint64(e.at/32) + 2, Type: kind, Cookie: uint64(e.slot) + 3})
+	}))
+}
+
+// SyncDir implements fs.DirSyncer.
+func (d *Dir) SyncDir() core.Errno { return d.fs.Sync() }
+
+// Create implements fs.Dir: files and directories only.
+func (d *Dir) Create(name string, mode uint32, _ uint64) (core.Node, core.Errno) {
+	f := d.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	kind := mode & syscall.S_IFMT
+	if e := f.writable(); e != 0 {
+		return nil, e
+	}
+	switch {
+	case kind != syscall.S_IFREG && kind != syscall.S_IFDIR:
+		return nil, syscall.EPERM
+	case d.gone:
+		return nil, syscall.ENOENT
+	}
+	if old, err := d.find(name); err != nil {
+		return nil, errno(err)
+	} else if old != nil {
+		return nil, syscall.EEXIST
+	}
+	if _, e := checkName(name); e != 0 {
+		return nil, e
+	}
+	now := f.o.Now()
+	c := &node{fs: f, attr: attrArchive, mtime: now, btime: now, refs: 1, known: true}
+	if mode&0o222 == 0 {
+		c.attr |= attrReadOnly
+	}
+	if kind == syscall.S_IFDIR {
+		list, e := f.take(1)
+		if e != 0 {
+			return nil, e
+		}
+		c.dir, c.attr, c.first, c.chain = true, attrDir, list[0], list
+		if err := f.dots(c, d.node); err != nil {
+			f.release(list)
+			return nil, errno(err)
+		}
+	}
+	var entry [32]byte
+	c.fill(entry[:])
+	at, e := d.enter(name, entry)
+	if e != 0 {
+		f.release(c.chain)
+		return nil, e
+	}
+	c.at, c.ino = at, uint64(at/32)+2
+	if c.dir {
+		c.self, c.parent = &Dir{c}, d.node
+		d.refs++
+	} else {
+		c.self = &File{c}
+	}
+	f.nodes[at] = c
+	return c.self, 0
+}
+
+// dots makes the first cluster of a new directory: "." and ".." (FAT, 6.5).
+func (f *FS) dots(c, up *node) error {
+	at := f.shape.at(c.first)
+	if err := f.zero(at, f.cluster); err != nil {
+		return err
+	}
+	for i, n := range []*node{c, up} {
+		b, err := f.at32(at+int64(32*i), true)
+		if err != nil {
+			return err
+		}
+		dot := *n
+		dot.attr, dot.size, dot.mtime, dot.btime = attrDir, 0, c.mtime, c.btime
+		if n.at == -1 {
+			dot.first = 0
+		}
+		dot.fill(b)
+		copy(b, []string{".          ", "..         "}[i])
+	}
+	return nil
+}
+
+// Symlink and Link implement fs.Dir: FAT has none.
+func (d *Dir) Symlink(string, string) (core.Node, core.Errno) { return nil, syscall.EPERM }
+func (d *Dir) Link(string, core.Node) core.Errno              { return syscall.EPERM }
+
+// Unlink implements fs.Dir.
+func (d *Dir) Unlink(name string) core.Errno { return d.remove(name, false) }
+
+// Rmdir implements fs.Dir.
+func (d *Dir) Rmdir(name string) core.Errno { return d.remove(name, true) }
+
+func (d *Dir) remove(name string, dir bool) core.Errno {
+	f := d.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e := f.writable(); e != 0 {
+		return e
+	}
+	e, err := d.find(name)
+	if err != nil {
+		return errno(err)
+	}
+	if e == nil {
+		return syscall.ENOENT
+	}
+	n, err := d.open(e)
+	if err != nil {
+		return errno(err)
+	}
+	defer n.drop()
+	if no := n.removable(dir); no != 0 {
+		return no
+	}
+	return d.unname(n, e)
+}
+
+// removable is why a node cannot be removed, or replaced by a directory or not.
+func (n *node) removable(dir bool) core.Errno {
+	switch {
+	case n.dir && !dir:
+		return syscall.EISDIR
+	case !n.dir && dir:
+		return syscall.ENOTDIR
+	case n.dir:
+		empty := true
+		if err := n.each(0, func(*found) bool { empty = false; return false }); err != nil {
+			return errno(err)
+		}
+		if !empty {
+			return syscall.ENOTEMPTY
+		}
+	}
+	return 0
+}
+
+func (d *Dir) unname(n *node, e *found) core.Errno {
+	if no := d.leave(e); no != 0 {
+		return no
+	}
+	n.gone = true
+	delete(d.fs.nodes, n.at)
+	return 0
+}
+
+// Rename implements fs.Dir. Two names do not change places: EINVAL.
+func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) core.Errno {
+	f := d.fs
+	to, ok := toDir.(*Dir)
+	if !ok || to.fs != f {
+		return syscall.EXDEV
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e := f.writable(); e != 0 {
+		return e
+	}
+	if flags == core.RenameExchange {
+		return syscall.EINVAL
+	}
+	e, err := d.find(name)
+	if err == nil && e == nil {
+		return syscall.ENOENT
+	}
+	if err != nil {
+		return errno(err)
+	}
+	n, err := d.open(e)
+	if err != nil {
+		return errno(err)
+	}
+	defer n.drop()
+	old, err := to.find(newName)
+	if err != nil {
+		return errno(err)
+	}
+	same := old != nil && old.at == e.at
+	if same && e.name == newName {
+		if flags == core.RenameNoReplace {
+			return syscall.EEXIST
+		}
+		return 0
+	}
+	if _, no := checkName(newName); no != 0 {
+		return no
+	}
+	for up := to.node; n.dir; up = up.parent {
+		if up == n {
+			return syscall.EINVAL
+		}
+		if up == up.parent {
+			break
+		}
+	}
+	if to.gone {
+		return syscall.ENOENT
+	}
+	if old != nil && !same {
+		if flags == core.RenameNoReplace {
+			return syscall.EEXIST
+		}
+		o, err := to.open(old)
+		if err != nil {
+			return errno(err)
+		}
+		defer o.drop()
+		for up := d.node; o.dir; up = up.parent {
+			if up == o {
+				return syscall.ENOTEMPTY
+			}
+			if up == up.parent {
+				break
+			}
+		}
+		if no := o.removable(n.dir); no != 0 {
+			return no
+		}
+		if no := to.unname(o, old); no != 0 {
+			return no
+		}
+	}
+	var entry [32]byte
+	n.fill(entry[:])
+	if same { // another case of the same name
+		if no := d.leave(e); no != 0 {
+			return no
+		}
+	}
+	at, no := to.enter(newName, entry)
+	if no != 0 {
+		if same {
+			back, _ := d.enter(e.name, entry)
+			delete(f.nodes, n.at)
+			n.at = back
+			f.nodes[back] = n
+		}
+		return no
+	}
+	if !same {
+		if no := d.leave(e); no != 0 {
+			return no
+		}
+	}
+	delete(f.nodes, n.at)
+	n.at = at
+	f.nodes[at] = n
+	if n.dir && n.parent != to.node {
+		n.parent.drop()
+		n.parent = to.node
+		to.refs++
+		b, err := f.at32(f.shape.at(n.first)+32, true)
+		if err != nil {
+			return errno(err)
+		}
+		up := to.first
+		if to.at == -1 {
+			up = 0
+		}
+		le.PutUint16(b[20:], uint16(up>>16))
+		le.PutUint16(b[26:], uint16(up))
+	}
+	return 0
+}

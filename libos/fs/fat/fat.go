@@ -1,0 +1,516 @@
+// Package fat reads and writes FAT volumes, for boot partitions and SD cards: "Microsoft Extensible Firmware Initiative FAT32 File System Specification" 1.03 ("FAT"), with long names (FAT, 7).
+// FAT12, FAT16 and FAT32 are mounted; Format makes FAT32.
+//
+// What is written to a file goes to the disk at once; the table and directories wait in memory, for Sync, for Interval, or until they are many. Nothing protects them from a crash in between: that
+// is FAT. A volume is marked as in use while it is mounted for writing.
+//
+// As FAT has it: names are found whatever their case, and keep it; there are no links, owners or extended attributes; a mode is the read-only bit; a file has at most 4 GiB less one byte, and no
+// holes; times are even seconds, taken as UTC. Names that are no UTF-8, have one of "*:<>?\| or a control character in them, or end in a dot or space, are EINVAL.
+package fat
+
+import (
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+// Interval is how long a change may wait to be written by itself.
+const Interval = 5 * time.Second
+
+const (
+	maxTable = 64 << 20 // bytes of a table, which is in memory
+	maxMeta  = 4096     // sectors of directories in memory
+	maxSize  = 1<<32 - 1
+)
+
+var le = binary.LittleEndian
+
+// Options are what a volume is mounted with.
+type Options struct {
+	ReadOnly bool
+	Now      func() time.Time // nil: the machine's clock
+	Manual   bool             // write when asked and when it must be, not by time: for tests
+}
+
+// MountError says why a volume cannot be mounted.
+type MountError struct {
+	Device, Why string
+	Err         error
+}
+
+func (e *MountError) Error() string {
+	s := "fat: " + e.Device + ": " + e.Why
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *MountError) Unwrap() error { return e.Err }
+
+var errDamaged = errors.New("fat: the volume is damaged")
+
+// shape is what the boot sector says: FAT, 3.
+type shape struct {
+	width    int   // bits of a table's entry
+	sector   int64 // bytes
+	cluster  int64 // bytes
+	tableAt  int64 // all places are bytes on the device
+	table    int64 // bytes
+	copies   int64
+	rootAt   int64 // of FAT12 and FAT16: where the root directory is, and how long
+	rootSize int64
+	root     uint32 // of FAT32: its first cluster
+	infoAt   int64  // of FAT32; 0: none
+	dataAt   int64  // of cluster 2
+	clusters uint32 // the last one is clusters+1
+	id       uint32
+	label    string
+}
+
+// readShape reads the boot sector; why says what is wrong with it.
+func readShape(dev block.Device) (s shape, why string, err error) {
+	in := dev.Info()
+	n := max(512, int64(in.BlockSize))
+	if in.Size < n {
+		return s, "it is too small", nil
+	}
+	b := make([]byte, n)
+	if err := dev.Read([][]byte{b}, 0); err != nil {
+		return s, "it cannot be read", err
+	}
+	if b[510] != 0x55 || b[511] != 0xaa {
+		return s, "it has no boot sector", nil
+	}
+	s.sector = int64(le.Uint16(b[11:]))
+	s.cluster = s.sector * int64(b[13])
+	reserved := int64(le.Uint16(b[14:]))
+	s.copies = int64(b[16])
+	rootEntries := int64(le.Uint16(b[17:]))
+	total := int64(le.Uint16(b[19:]))
+	if total == 0 {
+		total = int64(le.Uint32(b[32:]))
+	}
+	table := int64(le.Uint16(b[22:]))
+	ext := b[36:]
+	if table == 0 {
+		table = int64(le.Uint32(b[36:]))
+		ext = b[64:]
+	}
+	pow2 := func(v, lo, hi int64) bool { return v >= lo && v <= hi && v&(v-1) == 0 }
+	if !pow2(s.sector, 512, 4096) || !pow2(int64(b[13]), 1, 128) || reserved == 0 || s.copies < 1 || s.copies > 4 || table == 0 || total == 0 {
+		return s, "its boot sector is none of FAT's", nil
+	}
+	if s.sector < int64(in.BlockSize) {
+		return s, "its sectors are smaller than the disk's blocks", nil
+	}
+	s.table = table * s.sector
+	s.tableAt = reserved * s.sector
+	s.rootAt = s.tableAt + s.copies*s.table
+	s.rootSize = (rootEntries*32 + s.sector - 1) / s.sector * s.sector
+	s.dataAt = s.rootAt + s.rootSize
+	if total*s.sector > in.Size {
+		return s, "it says that it has " + strconv.FormatInt(total*s.sector, 10) + " bytes, and the device has only " + strconv.FormatInt(in.Size, 10), nil
+	}
+	count := (total*s.sector - s.dataAt) / s.cluster
+	switch { // FAT, 3.5: this and nothing else tells which it is
+	case count < 1:
+		return s, "it has no clusters", nil
+	case count < 4085:
+		s.width = 12
+	case count < 65525:
+		s.width = 16
+	default:
+		s.width = 32
+	}
+	s.clusters = uint32(min(count, 0x0ffffff5))
+	if (int64(s.clusters)+2)*int64(s.width) > s.table*8 {
+		return s, "its table is too small for its clusters", nil
+	}
+	if s.table > maxTable {
+		return s, "its table is larger than " + strconv.Itoa(maxTable) + " bytes", nil
+	}
+	if s.width == 32 {
+		if rootEntries != 0 || le.Uint16(b[42:]) != 0 {
+			return s, "it is of a version that is not known here", nil
+		}
+		s.root = le.Uint32(b[44:])
+		if !s.is(s.root) {
+			return s, "its root directory is nowhere", nil
+		}
+		if at := int64(le.Uint16(b[48:])); at > 0 && at < reserved {
+			s.infoAt = at * s.sector
+		}
+	}
+	if ext[2] == 0x28 || ext[2] == 0x29 {
+		s.id = le.Uint32(ext[3:])
+		s.label = strings.TrimRight(string(ext[7:18]), " ")
+	}
+	return s, "", nil
+}
+
+// is says whether a number is that of a cluster.
+func (s *shape) is(c uint32) bool { return c >= 2 && c-2 < s.clusters }
+
+func (s *shape) at(c uint32) int64 { return s.dataAt + int64(c-2)*s.cluster }
+
+// Identify tells the label and the serial number, as XXXX-XXXX, of the volume on dev; ok is false if there is none.
+func Identify(dev block.Device) (label, id string, ok bool) {
+	s, why, err := readShape(dev)
+	if why != "" || err != nil {
+		return "", "", false
+	}
+	h := strings.ToUpper(strconv.FormatUint(uint64(s.id)|1<<32, 16)[1:])
+	return s.label, h[:4] + "-" + h[4:], true
+}
+
+// FS is a mounted volume.
+type FS struct {
+	shape
+	dev block.Device
+	o   Options
+	ro  bool
+
+	mu     sync.Mutex // guards all below, and nodes
+	tab    []byte     // the table
+	stale  map[int64]bool
+	meta   map[int64]*sector // of directories, by place
+	ndirty int
+	free   uint32
+	cursor uint32
+	nodes  map[int64]*node // by the place of their entry; the root's is -1
+	failed error
+	timer  *time.Timer
+	armed  bool
+	closed bool
+}
+
+type sector struct {
+	b     []byte
+	dirty bool
+}
+
+// Mount mounts the volume on dev. Errors: *MountError.
+func Mount(dev block.Device, o Options) (*FS, error) {
+	name := dev.Info().Name
+	s, why, err := readShape(dev)
+	if why != "" {
+		return nil, &MountError{name, why, err}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, cursor: 2}
+	for i := int64(0); ; i++ {
+		if err = dev.Read([][]byte{f.tab}, s.tableAt+i*s.table); err == nil {
+			break
+		}
+		if i+1 == s.copies {
+			return nil, &MountError{name, "its table cannot be read", err}
+		}
+	}
+	for c := uint32(2); c-2 < s.clusters; c++ {
+		if f.get(c) == 0 {
+			f.free++
+		}
+	}
+	root := &node{fs: f, at: -1, dir: true, first: s.root, refs: 1}
+	root.parent, root.self = root, &Dir{root}
+	if _, err := root.clusters(); err != nil {
+		return nil, &MountError{name, "its root directory cannot be read", err}
+	}
+	f.nodes[-1] = root
+	f.timer = time.AfterFunc(1<<62, f.tick)
+	f.timer.Stop()
+	if !f.ro {
+		f.mark(false)
+		if err := f.sync(); err != nil {
+			f.closed = true
+			return nil, &MountError{name, "it cannot be made ready for writing", err}
+		}
+	}
+	return f, nil
+}
+
+// mark says in the table's second entry whether the volume is unmounted (FAT, 4.2); FAT12 has no place for that.
+func (f *FS) mark(clean bool) {
+	bit := map[int]uint32{16: 1 << 15, 32: 1 << 27}[f.width]
+	if v := f.get(1); clean {
+		f.set(1, v|bit)
+	} else {
+		f.set(1, v&^bit)
+	}
+}
+
+// get reads an entry of the table.
+func (f *FS) get(c uint32) uint32 {
+	switch f.width {
+	case 12:
+		v := uint32(le.Uint16(f.tab[c+c/2:]))
+		if c&1 != 0 {
+			return v >> 4
+		}
+		return v & 0xfff
+	case 16:
+		return uint32(le.Uint16(f.tab[2*c:]))
+	}
+	return le.Uint32(f.tab[4*c:]) & 0x0fffffff
+}
+
+// set writes one. Of FAT32 the upper four bits stay.
+func (f *FS) set(c, v uint32) {
+	at := int64(c) * int64(f.width) / 8
+	switch f.width {
+	case 12:
+		old := le.Uint16(f.tab[at:])
+		if c&1 != 0 {
+			le.PutUint16(f.tab[at:], old&0xf|uint16(v)<<4)
+		} else {
+			le.PutUint16(f.tab[at:], old&0xf000|uint16(v)&0xfff)
+		}
+		f.stale[(at+1)/f.sector] = true
+	case 16:
+		le.PutUint16(f.tab[at:], uint16(v))
+	default:
+		le.PutUint32(f.tab[at:], le.Uint32(f.tab[at:])&0xf0000000|v&0x0fffffff)
+	}
+	f.stale[at/f.sector] = true
+}
+
+// end is the entry of a last cluster, and least what counts as one.
+func (s *shape) end() (v, least uint32) {
+	v = 1<<min(s.width, 28) - 1
+	return v, v - 7
+}
+
+// follow gives the clusters from one on.
+func (f *FS) follow(c uint32) (list []uint32, err error) {
+	_, last := f.end()
+	for {
+		if !f.is(c) || len(list) > int(f.clusters) {
+			return nil, errDamaged
+		}
+		list = append(list, c)
+		if c = f.get(c); c >= last {
+			return list, nil
+		}
+	}
+}
+
+// take gives n clusters, marked as the end of a row each; ENOSPC gives none.
+func (f *FS) take(n int) ([]uint32, core.Errno) {
+	if n < 0 || uint64(n) > uint64(f.free) {
+		return nil, syscall.ENOSPC
+	}
+	end, _ := f.end()
+	list := make([]uint32, 0, n)
+	for tries := uint32(0); len(list) < n; tries++ {
+		if tries > f.clusters { // free was wrong
+			f.release(list)
+			return nil, syscall.ENOSPC
+		}
+		if f.get(f.cursor) == 0 {
+			f.set(f.cursor, end)
+			f.free--
+			list = append(list, f.cursor)
+		}
+		if f.cursor++; f.cursor-2 >= f.clusters {
+			f.cursor = 2
+		}
+	}
+	return list, 0
+}
+
+func (f *FS) release(list []uint32) {
+	for _, c := range list {
+		f.set(c, 0)
+		f.free++
+	}
+}
+
+// link makes list follow the clusters in before.
+func (f *FS) link(before, list []uint32) {
+	for i, c := range list {
+		if i > 0 {
+			f.set(list[i-1], c)
+		} else if len(before) > 0 {
+			f.set(before[len(before)-1], c)
+		}
+	}
+}
+
+// at32 gives an entry of a directory, to look at or to change: soil says which.
+func (f *FS) at32(at int64, soil bool) ([]byte, error) {
+	base := at &^ (f.shape.sector - 1)
+	s := f.meta[base]
+	if s == nil {
+		if len(f.meta) >= maxMeta {
+			if f.ndirty > maxMeta/2 {
+				if err := f.sync(); err != nil {
+					return nil, err
+				}
+			}
+			for k, old := range f.meta {
+				if !old.dirty {
+					delete(f.meta, k)
+				}
+			}
+		}
+		s = &sector{b: make([]byte, f.shape.sector)}
+		if err := f.dev.Read([][]byte{s.b}, base); err != nil {
+			return nil, err
+		}
+		f.meta[base] = s
+	}
+	if soil && !s.dirty {
+		s.dirty = true
+		f.ndirty++
+	}
+	return s.b[at-base:][:32], nil
+}
+
+// changed sees that what was changed is written in time.
+func (f *FS) changed() {
+	if !f.armed && !f.o.Manual {
+		f.armed = true
+		f.timer.Reset(Interval)
+	}
+}
+
+func (f *FS) tick() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = false
+	if !f.closed {
+		f.sync()
+	}
+}
+
+// sync writes the table, then directories, and flushes. An error ends writing.
+func (f *FS) sync() error {
+	if f.failed != nil {
+		return f.failed
+	}
+	err := f.write()
+	if err == nil {
+		err = f.dev.Flush()
+	}
+	if err != nil {
+		f.failed = err
+	}
+	return err
+}
+
+func (f *FS) write() error {
+	if len(f.stale) > 0 && f.infoAt > 0 {
+		b := make([]byte, f.sector)
+		if err := f.dev.Read([][]byte{b}, f.infoAt); err != nil {
+			return err
+		}
+		if le.Uint32(b) == 0x41615252 && le.Uint32(b[484:]) == 0x61417272 { // FAT, 5
+			le.PutUint32(b[488:], f.free)
+			le.PutUint32(b[492:], f.cursor)
+			if err := f.dev.Write([][]byte{b}, f.infoAt); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range f.stale {
+		if i*f.sector >= f.table {
+			continue
+		}
+		for k := range f.copies {
+			if err := f.dev.Write([][]byte{f.tab[i*f.sector:][:f.sector]}, f.tableAt+k*f.table+i*f.sector); err != nil {
+				return err
+			}
+		}
+	}
+	clear(f.stale)
+	for at, s := range f.meta {
+		if s.dirty {
+			if err := f.dev.Write([][]byte{s.b}, at); err != nil {
+				return err
+			}
+			s.dirty = false
+		}
+	}
+	f.ndirty = 0
+	return nil
+}
+
+// Sync implements fs.FileSystem.
+func (f *FS) Sync() core.Errno {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ro || f.closed {
+		return 0
+	}
+	return errno(f.sync())
+}
+
+// Close writes all, marks the volume as unmounted and ends its use. The device stays open.
+func (f *FS) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.timer.Stop()
+	f.closed = true
+	if f.ro {
+		return nil
+	}
+	if err := f.sync(); err != nil { // all is right before it says so
+		return err
+	}
+	f.mark(true)
+	return f.sync()
+}
+
+// Label is the volume's, as the boot sector says.
+func (f *FS) Label() string { return f.label }
+
+// Root implements fs.FileSystem.
+func (f *FS) Root() core.Dir {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.nodes[-1]
+	n.refs++
+	return n.self.(core.Dir)
+}
+
+// Statfs implements fs.FileSystem.
+func (f *FS) Statfs(s *core.Statfs) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	const magic = 0x4d44 // MSDOS_SUPER_MAGIC
+	*s = core.Statfs{Type: magic, BlockSize: f.cluster, Blocks: uint64(f.clusters), Free: uint64(f.free), ReadOnly: f.ro, ID: uint64(f.id), DontExport: true}
+}
+
+func errno(err error) core.Errno {
+	if err == nil {
+		return 0
+	}
+	if e, ok := err.(core.Errno); ok {
+		return e
+	}
+	return syscall.EIO
+}
+
+// writable is EROFS or EIO where nothing can be changed.
+func (f *FS) writable() core.Errno {
+	switch {
+	case f.failed != nil:
+		return syscall.EIO
+	case f.ro || f.closed:
+		return syscall.EROFS
+	}
+	return 0
+}

@@ -1,0 +1,478 @@
+package fat_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/fat"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
+)
+
+func tool(t testing.TB, name, pkg string) string {
+	t.Helper()
+	for _, dir := range []string{"", "/sbin/", "/usr/sbin/"} {
+		if p, err := exec.LookPath(dir + name); err == nil {
+			return p
+		}
+	}
+	t.Fatalf("%s is missing: run ci/install, or apt-get install %s", name, pkg)
+	return ""
+}
+
+// fsck has dosfstools' judge look at a volume.
+func fsck(t testing.TB, file string) {
+	t.Helper()
+	if out, err := exec.Command(tool(t, "fsck.vfat", "dosfstools"), "-n", "-v", file).CombinedOutput(); err != nil {
+		t.Fatalf("fsck.vfat: %v\n%s", err, out)
+	}
+}
+
+// made is a volume that mkfs.vfat has made, or, width 0, Format.
+func made(t testing.TB, width, kib int) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "v")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, int64(kib)<<10); err != nil {
+		t.Fatal(err)
+	}
+	if width == 0 {
+		dev, err := block.OpenFile(file, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(fat.Format(dev, fat.FormatOptions{Label: "mine", ID: 0x1234abcd}), dev.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	if out, err := exec.Command(tool(t, "mkfs.vfat", "dosfstools"), "-F", fmt.Sprint(width), file).CombinedOutput(); err != nil {
+		t.Fatalf("mkfs.vfat: %v\n%s", err, out)
+	}
+	return file
+}
+
+// mounted gives the volume in a file, and what unmounts it.
+func mounted(t testing.TB, file string) (*core.Tree, func()) {
+	t.Helper()
+	dev, err := block.OpenFile(file, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := fat.Mount(dev, fat.Options{Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return core.NewTree("vfat", f), func() {
+		t.Helper()
+		if err := errors.Join(f.Close(), dev.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var kinds = map[string]struct{ width, kib int }{"FAT12": {12, 1440}, "FAT16": {16, 16 << 10}, "FAT32": {32, 64 << 10}, "Format": {0, 40 << 10}}
+
+func put(t testing.TB, tree *core.Tree, name string, data []byte) core.Errno {
+	root := tree.Root()
+	defer root.Drop()
+	p, e := tree.Open(root, name, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, 0o644, 0)
+	if e != 0 {
+		return e
+	}
+	defer p.Drop()
+	n, _, e := p.Node.(core.File).WriteAt(data, 0)
+	if e == 0 && n < len(data) {
+		return syscall.ENOSPC
+	}
+	return e
+}
+
+func get(tree *core.Tree, name string) ([]byte, core.Errno) {
+	root := tree.Root()
+	defer root.Drop()
+	p, e := tree.Resolve(root, name, 0)
+	if e != 0 {
+		return nil, e
+	}
+	defer p.Drop()
+	f, ok := p.Node.(core.File)
+	if !ok {
+		return nil, syscall.EISDIR
+	}
+	var a core.Attr
+	f.Attr(&a)
+	b := make([]byte, min(a.Size, 1<<20)) // a damaged volume may say anything
+	n, e := f.ReadAt(b, 0)
+	return b[:max(n, 0)], e
+}
+
+// TestAgainstMemory does random things to a volume and to files in memory, as far as FAT can do what memory does, and has fsck.vfat judge it in between.
+func TestAgainstMemory(t *testing.T) {
+	for name, k := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := made(t, k.width, k.kib)
+			fsck(t, file)
+			r := rand.New(rand.NewPCG(3, uint64(k.width)))
+			want := core.NewTree("tmpfs", mem.New(mem.Options{}))
+			names := []string{"a", "B.TXT", "a long name with spaces.text", "Ünïcödé ☃ 😀", "x.y.z", ".hidden", strings.Repeat("n", 200), "D", "dir.d"}
+			path := func() string {
+				p := ""
+				for range 1 + r.IntN(3) {
+					p += "/" + names[r.IntN(len(names))]
+				}
+				return p
+			}
+			for round := range 4 {
+				got, unmount := mounted(t, file)
+				for step := range 250 {
+					a, b := path(), path()
+					do := func(tree *core.Tree, r *rand.Rand) core.Errno {
+						root := tree.Root()
+						defer root.Drop()
+						switch r.IntN(9) {
+						case 0, 1:
+							return tree.Mkdir(root, a, 0o755)
+						case 2:
+							return tree.Unlink(root, a)
+						case 3:
+							return tree.Rmdir(root, a)
+						case 4:
+							return tree.Rename(root, a, root, b, uint32(r.IntN(2)))
+						}
+						p, e := tree.Open(root, a, syscall.O_CREAT|syscall.O_RDWR, 0o644, 0)
+						if e != 0 {
+							return e
+						}
+						defer p.Drop()
+						f, ok := p.Node.(core.File)
+						if !ok {
+							return syscall.EISDIR
+						}
+						if r.IntN(3) == 0 {
+							return f.Truncate(int64(r.IntN(9000)))
+						}
+						_, _, e = f.WriteAt(bytes.Repeat([]byte{byte(r.Uint32())}, 1+r.IntN(9000)), int64(r.IntN(9000))-1)
+						return e
+					}
+					seed := r.Uint64()
+					e1, e2 := do(want, rand.New(rand.NewPCG(seed, 1))), do(got, rand.New(rand.NewPCG(seed, 1)))
+					if e1 != e2 {
+						t.Fatalf("round %d step %d %s %s: %v, in memory %v", round, step, a, b, e2, e1)
+					}
+				}
+				compare(t, want, got, "/")
+				unmount()
+				fsck(t, file)
+			}
+			got, unmount := mounted(t, file)
+			defer unmount()
+			compare(t, want, got, "/")
+		})
+	}
+}
+
+func list(t testing.TB, tree *core.Tree, name string) (names []string) {
+	root := tree.Root()
+	defer root.Drop()
+	p, e := tree.Resolve(root, name, 0)
+	if e != 0 {
+		t.Fatal(name, e)
+	}
+	defer p.Drop()
+	d, ok := p.Node.(core.Dir)
+	if !ok {
+		return nil
+	}
+	if e := d.ReadDir(0, func(e *core.Entry) bool { names = append(names, e.Name); return true }); e != 0 {
+		t.Fatal(name, e)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func compare(t testing.TB, want, got *core.Tree, dir string) {
+	t.Helper()
+	a, b := list(t, want, dir), list(t, got, dir)
+	if !slices.Equal(a, b) {
+		t.Fatalf("%s has %q, want %q", dir, b, a)
+	}
+	for _, n := range a {
+		p := strings.TrimSuffix(dir, "/") + "/" + n
+		x, e1 := get(want, p)
+		y, e2 := get(got, p)
+		if e1 != e2 || !bytes.Equal(x, y) {
+			t.Fatalf("%s: %d bytes %v, want %d bytes %v", p, len(y), e2, len(x), e1)
+		}
+		if e1 == syscall.EISDIR {
+			compare(t, want, got, p)
+		}
+	}
+}
+
+// TestMtools has files go to and fro between us and mtools.
+func TestMtools(t *testing.T) {
+	for name, k := range kinds {
+		t.Run(name, func(t *testing.T) {
+			file := made(t, k.width, k.kib)
+			tree, unmount := mounted(t, file)
+			data := bytes.Repeat([]byte("hello, "), 3000)
+			root := tree.Root()
+			if e := tree.Mkdir(root, "/A Folder", 0o755); e != 0 {
+				t.Fatal(e)
+			}
+			root.Drop()
+			if e := put(t, tree, "/A Folder/Some File.text", data); e != 0 {
+				t.Fatal(e)
+			}
+			unmount()
+			run := func(args ...string) string {
+				cmd := exec.Command(tool(t, args[0], "mtools"), args[1:]...)
+				cmd.Env = append(os.Environ(), "MTOOLS_SKIP_CHECK=1")
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %v\n%s", args, err, out)
+				}
+				return string(out)
+			}
+			if out := run("mtype", "-i", file, "::/A Folder/Some File.text"); out != string(data) {
+				t.Errorf("mtype gives %d bytes", len(out))
+			}
+			host := filepath.Join(t.TempDir(), "From Outside.bin")
+			if err := os.WriteFile(host, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			run("mcopy", "-i", file, host, "::/A Folder/")
+			tree, unmount = mounted(t, file)
+			defer unmount()
+			if b, e := get(tree, "/a folder/FROM OUTSIDE.bin"); e != 0 || !bytes.Equal(b, data) {
+				t.Errorf("%d bytes, %v", len(b), e)
+			}
+		})
+	}
+}
+
+// TestNames holds the rules of names.
+func TestNames(t *testing.T) {
+	file := made(t, 0, 40<<10)
+	tree, unmount := mounted(t, file)
+	for name, want := range map[string]core.Errno{
+		strings.Repeat("ü", 127): 0, strings.Repeat("x", 255): 0, "bad\xffname": syscall.EINVAL, "a:b": syscall.EINVAL, "q?": syscall.EINVAL, "end.": syscall.EINVAL, "end ": syscall.EINVAL,
+		"tab\t": syscall.EINVAL, "...x": 0, "a b.c d.e": 0, "COM~1.TXT": 0, "LOWER.TXT": 0, "Mixed.Txt": 0,
+	} {
+		if e := put(t, tree, "/"+name, []byte(name)); e != want {
+			t.Errorf("%q: %v, want %v", name, e, want)
+		}
+		if b, e := get(tree, "/"+strings.ToUpper(name)); want == 0 && (e != 0 || string(b) != name) {
+			t.Errorf("%q: %q %v", name, b, e)
+		}
+	}
+	root := tree.Root()
+	if e := tree.Rename(root, "/Mixed.Txt", root, "/mIXED.tXT", 0); e != 0 || !slices.Contains(list(t, tree, "/"), "mIXED.tXT") {
+		t.Error("another case:", e, list(t, tree, "/"))
+	}
+	if e := tree.Symlink("x", root, "/link"); e != syscall.EPERM {
+		t.Error(e)
+	}
+	for i := range 300 {
+		if e := put(t, tree, fmt.Sprintf("/many of the same beginning %d.text", i), nil); e != 0 {
+			t.Fatal(i, e)
+		}
+	}
+	root.Drop()
+	unmount()
+	fsck(t, file)
+}
+
+// TestFull fills a volume: what was there stays, and all space comes back.
+func TestFull(t *testing.T) {
+	file := made(t, 12, 1440)
+	tree, unmount := mounted(t, file)
+	var before, after core.Statfs
+	root := tree.Root()
+	root.Mount.FS.Statfs(&before)
+	n := 0
+	for ; n < 10_000; n++ {
+		if e := put(t, tree, fmt.Sprintf("/file %d", n), bytes.Repeat([]byte{byte(n)}, 5000)); e == syscall.ENOSPC {
+			break
+		} else if e != 0 {
+			t.Fatal(e)
+		}
+	}
+	for i := range n {
+		name := fmt.Sprintf("/file %d", i)
+		if b, e := get(tree, name); e != 0 || !bytes.Equal(b, bytes.Repeat([]byte{byte(i)}, 5000)) {
+			t.Fatal(name, e)
+		}
+		tree.Unlink(root, name)
+	}
+	tree.Unlink(root, fmt.Sprintf("/file %d", n))
+	root.Mount.FS.Statfs(&after)
+	if n < 100 || before.Free != after.Free {
+		t.Errorf("%d files; %d clusters free, %d before", n, after.Free, before.Free)
+	}
+	root.Drop()
+	unmount()
+	fsck(t, file)
+}
+
+// TestFS has testing/fstest look at a volume.
+func TestFS(t *testing.T) {
+	file := made(t, 0, 40<<10)
+	tree, unmount := mounted(t, file)
+	defer unmount()
+	root := tree.Root()
+	defer root.Drop()
+	tree.Mkdir(root, "/dir", 0o755)
+	put(t, tree, "/dir/file", []byte("x"))
+	put(t, tree, "/another file", []byte("y"))
+	if err := fstest.TestFS(view{t, tree}, "dir/file", "another file"); err != nil {
+		t.Error(err)
+	}
+}
+
+// view is a tree as an io/fs.FS.
+type view struct {
+	t    *testing.T
+	tree *core.Tree
+}
+
+func (v view) Open(name string) (fs.File, error) {
+	fail := func(e error) (fs.File, error) { return nil, &fs.PathError{Op: "open", Path: name, Err: e} }
+	if !fs.ValidPath(name) {
+		return fail(fs.ErrInvalid)
+	}
+	root := v.tree.Root()
+	defer root.Drop()
+	p, e := v.tree.Resolve(root, "/"+name, 0)
+	if e != 0 {
+		return fail(e)
+	}
+	defer p.Drop()
+	m := fstest.MapFS{}
+	a := p.Attr()
+	info := &fstest.MapFile{Mode: fs.FileMode(a.Mode & 0o777), ModTime: time.Unix(a.Mtime.Sec, 0)}
+	if _, ok := p.Node.(core.Dir); !ok {
+		info.Data, _ = get(v.tree, "/"+name)
+		m[name] = info
+		return m.Open(name)
+	}
+	info.Mode |= fs.ModeDir
+	m[name] = info
+	for _, n := range list(v.t, v.tree, "/"+name) {
+		full := strings.TrimPrefix(strings.TrimSuffix(name, "/")+"/"+n, "./")
+		q, e := v.tree.Resolve(root, "/"+full, 0)
+		if e != 0 {
+			return fail(e)
+		}
+		a := q.Attr()
+		c := &fstest.MapFile{Mode: fs.FileMode(a.Mode & 0o777), ModTime: time.Unix(a.Mtime.Sec, 0)}
+		if _, ok := q.Node.(core.Dir); ok {
+			c.Mode |= fs.ModeDir
+		} else {
+			c.Data, _ = get(v.tree, "/"+full)
+		}
+		q.Drop()
+		m[full] = c
+	}
+	return m.Open(name)
+}
+
+// TestRefused has what is no volume refused, and nothing written to it.
+func TestRefused(t *testing.T) {
+	good, err := os.ReadFile(made(t, 12, 1440))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(b []byte) []byte{
+		"zeroes": func(b []byte) []byte { clear(b); return b }, "short": func(b []byte) []byte { return b[:64<<10] }, "no table": func(b []byte) []byte { b[22] = 0; return b },
+		"tiny": func(b []byte) []byte { return b[:512] }, "odd sectors": func(b []byte) []byte { b[11] = 3; return b },
+	} {
+		b := change(bytes.Clone(good))
+		dev := block.NewMemory(bytes.Clone(b))
+		var no *fat.MountError
+		if _, err := fat.Mount(dev, fat.Options{}); !errors.As(err, &no) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(dev.Bytes(), b) {
+			t.Errorf("%s: it was written to", name)
+		}
+	}
+}
+
+// FuzzDamage changes bytes of a volume and does what can be done to it: errors, but no panic and no end that never comes.
+func FuzzDamage(f *testing.F) {
+	file := made(f, 12, 160)
+	tree, unmount := mounted(f, file)
+	root := tree.Root()
+	tree.Mkdir(root, "/d", 0o755)
+	tree.Mkdir(root, "/d/e", 0o755)
+	put(f, tree, "/d/a long name", bytes.Repeat([]byte("x"), 3000))
+	put(f, tree, "/f", []byte("y"))
+	root.Drop()
+	unmount()
+	good, err := os.ReadFile(file)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte{11, 0, 1, 13, 0, 9}, uint16(0))
+	f.Add([]byte{0, 2, 3, 5, 2, 0xff, 9, 2, 1}, uint16(0))
+	f.Add([]byte{0x1a, 0, 0xff, 0x20, 4, 0}, uint16(0x1000))
+	f.Fuzz(func(t *testing.T, change []byte, base uint16) {
+		b := bytes.Clone(good)
+		for ; len(change) >= 3; change = change[3:] {
+			b[(int(base)+int(change[0])+int(change[1])<<8)%(20<<10)] = change[2]
+		}
+		v, err := fat.Mount(block.NewMemory(b), fat.Options{Manual: true})
+		if err != nil {
+			return
+		}
+		tree := core.NewTree("vfat", v)
+		root := tree.Root()
+		defer root.Drop()
+		seen := 0
+		var walk func(dir string, depth int)
+		walk = func(dir string, depth int) {
+			p, e := tree.Resolve(root, dir, 0)
+			if e != 0 {
+				return
+			}
+			defer p.Drop()
+			d, ok := p.Node.(core.Dir)
+			if !ok {
+				get(tree, dir)
+				put(t, tree, dir, []byte("z"))
+				return
+			}
+			var names []string
+			d.ReadDir(0, func(e *core.Entry) bool { names = append(names, e.Name); return len(names) < 50 })
+			for _, n := range names {
+				if seen++; seen < 200 && depth < 10 {
+					walk(strings.TrimSuffix(dir, "/")+"/"+n, depth+1)
+				}
+			}
+			put(t, tree, strings.TrimSuffix(dir, "/")+"/new file", []byte("w"))
+			for _, n := range names {
+				tree.Unlink(root, strings.TrimSuffix(dir, "/")+"/"+n)
+			}
+		}
+		walk("/", 0)
+		v.Close()
+	})
+}
