@@ -50,7 +50,7 @@ func TestBadInput(t *testing.T) {
 		{"build ./cgo", "package example.com/bad/cgo needs cgo"},
 		{"build ./needs", "package example.com/bad/c needs cgo"},
 		{"build ./half", "some files need cgo"},
-		{"build ./key", `libos.toml:2: unknown key "memmory"`},
+		{"build ./key", `libos.toml:2:1: unknown key "memmory"`},
 		{"build ./ok ./lib", "one package at a time"},
 		{"build ./...", "name one main package"},
 		{"build --bogus ./ok", "unknown flag: --bogus"},

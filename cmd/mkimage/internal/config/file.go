@@ -106,7 +106,7 @@ func Load(dir string) (Settings, error) {
 	return s, nil
 }
 
-// parse returns errors that begin with ":line: ".
+// parse returns errors that begin with ":line:column: ".
 func parse(data []byte) (Settings, error) {
 	// What is not TOML is told first: then all that is left to find are unknown
 	// keys and values of the wrong kind.
@@ -144,7 +144,8 @@ func parse(data []byte) (Settings, error) {
 		{"accel", Settings{Accel: f.Accel}.Check()},
 	} {
 		if value.err != nil {
-			return Settings{}, fmt.Errorf(":%d: %s: %w", lineOf(data, "", value.key), value.key, value.err)
+			row, col := placeOf(data, "", value.key)
+			return Settings{}, fmt.Errorf(":%d:%d: %s: %w", row, col, value.key, value.err)
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
@@ -153,19 +154,20 @@ func parse(data []byte) (Settings, error) {
 	for _, k := range slices.Sorted(maps.Keys(f.Build)) {
 		flag, err := goFlag(k, f.Build[k])
 		if err != nil {
-			return Settings{}, fmt.Errorf(":%d: %w", lineOf(data, "build", k), err)
+			row, col := placeOf(data, "build", k)
+			return Settings{}, fmt.Errorf(":%d:%d: %w", row, col, err)
 		}
 		s.Go = append(s.Go, flag)
 	}
 	return s, nil
 }
 
-// notTOML puts the line in front of what the TOML library reports.
+// notTOML puts line and column in front of what the TOML library reports.
 func notTOML(err error) error {
 	var dec *toml.DecodeError
 	if errors.As(err, &dec) {
-		row, _ := dec.Position()
-		return fmt.Errorf(":%d: %s", row, strings.TrimPrefix(dec.Error(), "toml: "))
+		row, col := dec.Position()
+		return fmt.Errorf(":%d:%d: %s", row, col, strings.TrimPrefix(dec.Error(), "toml: "))
 	}
 	return fmt.Errorf(": %w", err)
 }
@@ -180,20 +182,20 @@ func notOurs(err error) error {
 			rb, _ := b.Position()
 			return cmp.Compare(ra, rb)
 		})
-		row, _ := e.Position()
-		return fmt.Errorf(":%d: unknown key %q", row, strings.Join(e.Key(), "."))
+		row, col := e.Position()
+		return fmt.Errorf(":%d:%d: unknown key %q", row, col, strings.Join(e.Key(), "."))
 	}
 	var dec *toml.DecodeError
 	if !errors.As(err, &dec) || len(dec.Key()) == 0 {
 		return notTOML(err)
 	}
-	row, _ := dec.Position()
+	row, col := dec.Position()
 	key := dec.Key()[0]
 	want := wants[key]
 	if key == "env" && len(dec.Key()) > 1 {
 		key, want = strings.Join(dec.Key(), "."), "a string in quotes"
 	}
-	return fmt.Errorf(":%d: %s: want %s", row, key, want)
+	return fmt.Errorf(":%d:%d: %s: want %s", row, col, key, want)
 }
 
 func (f *file) memory(s *Settings) error {
@@ -249,25 +251,26 @@ func goFlag(name string, value any) (string, error) {
 	return "", fmt.Errorf("build.%s: want a string, as on the command line", name)
 }
 
-// lineOf returns the line that sets a key of a table, "" for those above all
+// placeOf returns the line, and the column of its first letter, that sets a key of a table, "" for those above all
 // tables. The library does not tell it of values that it could decode.
-func lineOf(data []byte, table, key string) int {
+func placeOf(data []byte, table, key string) (row, col int) {
 	in := table == ""
-	for i, line := range strings.Split(string(data), "\n") {
-		line = strings.TrimSpace(line)
+	for i, whole := range strings.Split(string(data), "\n") {
+		line := strings.TrimSpace(whole)
+		col := len(whole) - len(strings.TrimLeft(whole, " \t")) + 1
 		if header, ok := strings.CutPrefix(line, "["); ok {
 			name, _, _ := strings.Cut(header, "]")
 			name = strings.Trim(name, "[ \t")
 			if in = name == table; table == "" && name == key {
-				return i + 1
+				return i + 1, col
 			}
 			continue
 		}
 		k, _, _ := strings.Cut(line, "=")
 		k = strings.Trim(strings.TrimSpace(k), `"'`)
 		if in && k == key || table != "" && k == table+"."+key {
-			return i + 1
+			return i + 1, col
 		}
 	}
-	return 1
+	return 1, 1
 }
