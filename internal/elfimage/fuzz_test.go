@@ -36,5 +36,6 @@ func FuzzRead(f *testing.F) {
 			img.LoadEnd()
 			img.Protocols()
 		}
+		Packages(in)
 	})
 }

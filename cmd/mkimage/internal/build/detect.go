@@ -129,6 +129,7 @@ func (b *Builder) answerFile(c *Context, t *target) string {
 	h.Add(c.Env...)
 	h.Add(c.Flags...)
 	h.Add(t.Args...)
+	h.Add(fmt.Sprint(c.High)) // another address, another program
 	return filepath.Join(b.Cache, "answer", h.Name()+".json")
 }
 

@@ -91,7 +91,7 @@ flags; a flag wins.`,
 		}
 		return err
 	})
-	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.doctorCommand(), a.fsCommand())
+	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.modulesCommand(), a.doctorCommand(), a.fsCommand())
 	return root
 }
 

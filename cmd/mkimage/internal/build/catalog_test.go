@@ -1,0 +1,47 @@
+package build
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hardtack-os/hardtack"
+)
+
+// TestModuleList: each scheduler and allocator of the tree is listed, each module can be named, says what it is, and tells what it needs.
+func TestModuleList(t *testing.T) {
+	all, err := ModuleList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for i, m := range all {
+		paths = append(paths, m.Path)
+		if _, err := modulePath(m.Path); err != nil {
+			t.Error(err)
+		}
+		if !strings.HasPrefix(m.About, "Package ") {
+			t.Errorf("%s: %q", m.Path, m.About)
+		}
+		if _, err := Modules(catalog[i].with); err != nil {
+			t.Errorf("%s: %v", m.Path, err)
+		}
+		if m.Path == "libos/net/socket" && !slices.Contains(m.Needs, "libos/net/tcp") {
+			t.Errorf("%s needs %v", m.Path, m.Needs)
+		}
+	}
+	for _, slot := range []struct {
+		dir string
+		not []string
+	}{{"libos/sched", []string{"schedtest", "testdata"}}} {
+		entries, err := hardtack.Source.ReadDir(slot.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir() && !slices.Contains(slot.not, e.Name()) && !slices.Contains(paths, slot.dir+"/"+e.Name()) {
+				t.Errorf("%s/%s is not listed", slot.dir, e.Name())
+			}
+		}
+	}
+}
