@@ -159,6 +159,7 @@ type Conn struct {
 	ecnEnd     Seq    // one reaction to marks up to here
 	tsOff      uint32 // what our timestamps begin with
 	tsLast     uint32 // TS.Recent
+	tsSent     uint32 // the last of ours
 	tsAt       tick.Time
 
 	// What is to be sent besides data.

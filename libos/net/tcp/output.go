@@ -37,6 +37,15 @@ func (c *Conn) stamp(now tick.Time) uint32 {
 	return c.tsOff + uint32(now/tick.Time(time.Millisecond))
 }
 
+// nextStamp is the stamp of a segment to be sent, which is never before that of the one before: of two goroutines the one that read the clock first may get the connection last, and
+// the peer would drop what is stamped so (RFC 7323, 5.3).
+func (c *Conn) nextStamp(now tick.Time) uint32 {
+	if s := c.stamp(now); c.tsSent == 0 || int32(s-c.tsSent) > 0 {
+		c.tsSent = s
+	}
+	return c.tsSent
+}
+
 // sendSyn sends a SYN, or in SYN-RECEIVED a SYN with an acknowledgment.
 func (c *Conn) sendSyn(now tick.Time, out *Segment) bool {
 	if !c.needSyn {
@@ -87,7 +96,7 @@ func (c *Conn) head(now tick.Time, out *Segment, first Seq) {
 	o := &out.Options
 	room := MaxSACK
 	if c.tsOK {
-		o.HasTimestamps, o.TSVal, o.TSEcr = true, c.stamp(now), c.tsLast
+		o.HasTimestamps, o.TSVal, o.TSEcr = true, c.nextStamp(now), c.tsLast
 		room-- // 40 bytes of options
 	}
 	if c.hasDSACK {

@@ -574,6 +574,31 @@ func TestBlindAttacks(t *testing.T) {
 }
 
 // TestPAWS drops what is older than what has come (RFC 7323, 5).
+// TestStampsNeverGoBack: whoever comes late with an earlier time sends no earlier stamp.
+func TestStampsNeverGoBack(t *testing.T) {
+	w := established(t, nil)
+	c := w.ends[0].c
+	late := w.now.Add(50 * time.Millisecond)
+	stamps := make([]uint32, 0, 3)
+	for _, now := range []tick.Time{w.now, late, w.now} {
+		var s Segment
+		c.ackNow = true
+		for c.Next(now, &s) {
+			stamps = append(stamps, s.Options.TSVal)
+			s.Release()
+			s = Segment{}
+		}
+	}
+	for i := 1; i < len(stamps); i++ {
+		if int32(stamps[i]-stamps[i-1]) < 0 {
+			t.Errorf("stamps %v", stamps)
+		}
+	}
+	if len(stamps) < 3 || stamps[len(stamps)-1] == stamps[0] {
+		t.Errorf("stamps %v: want three segments, at two times", stamps)
+	}
+}
+
 func TestPAWS(t *testing.T) {
 	w := established(t, nil)
 	w.inject(func(s *Segment) {
