@@ -88,6 +88,9 @@ func errno(err error) syscall.Errno {
 		return 0
 	}
 	if e, ok := err.(syscall.Errno); ok {
+		if e == syscall.ENETUNREACH && noCard.CompareAndSwap(true, false) {
+			println("libos/net: the machine has no network card: only its own addresses can be reached")
+		}
 		return e
 	}
 	return syscall.EIO

@@ -61,6 +61,7 @@ func bringUp(s *inet.Stack) {
 	if err != nil {
 		println("libos/net:", err.Error())
 	}
+	noCard.Store(len(cards) == 0)
 	var b bringing
 	s.Changed(relearn)
 	for _, c := range cards {
@@ -75,6 +76,9 @@ func bringUp(s *inet.Stack) {
 	relearn()
 	b.wait()
 }
+
+// noCard: there is none, and nobody has been told so. He is when he wants to reach somebody: many programs never do.
+var noCard atomic.Bool
 
 // A bringing is what is waited for while cards are set up.
 type bringing struct {
