@@ -24,7 +24,20 @@ func TestCards(t *testing.T) {
 			c.Close()
 		}
 	}()
-	dir := app(t, program("fmt net os bufio strings", `
+	dir := app(t, program("fmt net os bufio strings time", `
+	for range 30 { // a busy host's machine may not have its addresses when the program starts
+		addrs, _ := net.InterfaceAddrs()
+		four := 0
+		for _, a := range addrs {
+			if a.(*net.IPNet).IP.To4() != nil {
+				four++
+			}
+		}
+		if four == 3 {
+			break
+		}
+		time.Sleep(time.Second)
+	}
 	name, err := os.Hostname()
 	hosts, _ := os.ReadFile("/etc/hosts")
 	etc, _ := os.ReadFile("/etc/hostname")
