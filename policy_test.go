@@ -65,6 +65,7 @@ var imports = []struct {
 	{"ci/bench/guest/faults", []string{"exo"}, "it is what is measured: a program on exo's page tables"},
 	{"ci/peer", []string{"ci/peer", "internal/netns", "libos/net", "gvisor.dev/gvisor", "github.com/google/gopacket"}, "it is a judge: stacks of others, and packets that others make, in a module of its own"},
 	{"ci/peer/capi", []string{"libos/net", "libos/posix/sock"}, "it hands the stack's sockets to C, with the addresses that C has"},
+	{"ci/image", []string{"ci", "boot", "internal", "libos/net"}, "as ci, but for the host's end of a bad wire, which is the stack itself: it needs no rights and loses what it is told to; Linux and others judge the stack in ci/peer"},
 	{"ci", []string{"ci", "boot", "internal"}, "the bench and the image tests judge from outside: they share no code with the tool they judge"},
 }
 

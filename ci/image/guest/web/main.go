@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 )
@@ -68,6 +69,10 @@ func main() {
 		fmt.Fprintln(w, "called", name, err3)
 		b, err2 := os.ReadFile("/etc/resolv.conf")
 		fmt.Fprintf(w, "%s %v %v", b, err, err2)
+	})
+	http.HandleFunc("/left", func(w http.ResponseWriter, _ *http.Request) {
+		b, err := os.ReadFile("/proc/net/dump")
+		fmt.Fprintf(w, "goroutines=%d %v\n%s", runtime.NumGoroutine(), err, b)
 	})
 	http.HandleFunc("/watch", func(_ http.ResponseWriter, r *http.Request) { go watch(r.URL.Query().Get("interface")) })
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(0) })
