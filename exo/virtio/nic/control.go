@@ -76,17 +76,17 @@ func (n *NIC) Answer() (ended, ok bool) {
 }
 
 // usePairs has the card use so many pairs. It waits for the answer, a second at most; nobody else waits yet.
-func (n *NIC) usePairs(pairs int) bool {
+func (n *NIC) usePairs(pairs int) (answered, ok bool) {
 	if !n.Send(useQueuePairs, le.AppendUint16(nil, uint16(pairs))) {
-		return false
+		return true, false // it takes no commands
 	}
 	const patience = 1e9
 	for end := exo.Now() + patience; ; {
 		if ended, ok := n.Answer(); ended {
-			return ok
+			return true, ok
 		}
 		if exo.Now() > end || n.Wait(end) != nil {
-			return false
+			return false, false
 		}
 	}
 }

@@ -9,6 +9,7 @@ package nic
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/exo/virtio"
@@ -147,12 +148,24 @@ func (n *NIC) queues(size, pairs int) (err error) {
 	return err
 }
 
-// Start lets the card run. Afterwards Pairs are those that it uses.
-func (n *NIC) Start() {
+// ErrSilent is what Start gives where the card does not say whether it will use its pairs.
+var ErrSilent = errors.New("nic: the card does not answer a command")
+
+// Start lets the card run. Afterwards Pairs are those that it uses. With ErrSilent nobody knows which they are, for it may still do what it was told: it is to be closed, and opened
+// with one pair.
+func (n *NIC) Start() error {
 	n.d.Start()
-	if len(n.pairs) > 1 && !n.usePairs(len(n.pairs)) {
+	if len(n.pairs) == 1 {
+		return nil
+	}
+	answered, ok := n.usePairs(len(n.pairs))
+	if !answered {
+		return ErrSilent
+	}
+	if !ok {
 		n.pairs = n.pairs[:1] // what it does without being asked
 	}
+	return nil
 }
 
 // Pairs are the card's pairs of queues.

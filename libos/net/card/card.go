@@ -149,13 +149,15 @@ const blocksAPair = 2 * ringSize
 
 // open takes one card. limit is how many blocks received frames may lie in.
 func open(p virtio.Place, name string, limit int) (*Card, error) {
-	n, err := nic.Open(p, ringSize, max(1, min(exo.CPUs(), limit/blocksAPair)))
+	n, err := start(p, max(1, min(exo.CPUs(), limit/blocksAPair)))
+	if errors.Is(err, nic.ErrSilent) {
+		n, err = start(p, 1)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := &Card{nic: n, pool: buf.NewPool(name, blockSize, limit, Source)}
 	c.describe(name)
-	n.Start()
 	for i, q := range n.Pairs() {
 		c.pairs = append(c.pairs, newPair(c, i, q))
 	}
@@ -179,6 +181,19 @@ func open(p virtio.Place, name string, limit int) (*Card, error) {
 		go c.watch()
 	}
 	return c, nil
+}
+
+// start takes a card and lets it run.
+func start(p virtio.Place, pairs int) (*nic.NIC, error) {
+	n, err := nic.Open(p, ringSize, pairs)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Start(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
 }
 
 // describe fills in what the device is.

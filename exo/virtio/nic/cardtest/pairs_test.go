@@ -166,12 +166,21 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestFewerPairs: a card that does not do what it is told about its queues is used as it is without being told; so is one with few messages.
+// TestFewerPairs: a card that does not do what it is told about its queues is used as it is without being told; so is one with few messages. One that may do it later
+// is reset.
 func TestFewerPairs(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(h *host)
 		want   int
 	}{
+		"answers late": {func(h *host) {
+			h.obeys(4, func(class, _ byte, _ []byte) byte {
+				if class == 4 {
+					time.Sleep(1500 * time.Millisecond)
+				}
+				return 0
+			})
+		}, 1},
 		"refuses":            {func(h *host) { h.obeys(4, func(byte, byte, []byte) byte { return 1 }) }, 1},
 		"few messages":       {func(h *host) { h.obeys(4, fine); h.Messages = 3 }, 2},
 		"one message":        {func(h *host) { h.obeys(4, fine); h.Messages = 1 }, 4},
@@ -184,6 +193,9 @@ func TestFewerPairs(t *testing.T) {
 			_, dev := machineOn(t, "pci", 4, h)
 			if n := dev.Info().Queues; n != c.want {
 				t.Errorf("%d pairs, want %d", n, c.want)
+			}
+			if late := name == "answers late"; late && h.Accepted()&multiqueue != 0 {
+				t.Error("a card that may still use all its pairs runs with one that has buffers")
 			}
 			end(t, dev)
 		})
