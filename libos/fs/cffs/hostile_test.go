@@ -1,6 +1,7 @@
 package cffs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -287,15 +288,30 @@ func TestMountThatFails(t *testing.T) {
 	if _, e := f.Root().(core.Temporary).Temp(syscall.S_IFREG); e != 0 {
 		t.Fatal(e)
 	}
-	f.put(keyNumber(0, kindOrphan, 50), []byte{}) // it has no record
 	f.Sync()
-	rec := block.NewRecorder(d)
-	if _, err := Mount(rec, Options{}); err == nil {
-		t.Fatal("a damaged volume was mounted")
+	// Each request that mounting makes fails in turn.
+	logs := map[*block.Recorder]int{}
+	for at := int64(1); ; at++ {
+		rec := block.NewRecorder(block.NewMemory(bytes.Clone(d.Bytes())))
+		faulty := &block.Faulty{Device: rec, At: at}
+		g, err := Mount(faulty, Options{})
+		switch {
+		case err != nil:
+			logs[rec] = len(rec.Log())
+		default:
+			g.Close()
+		}
+		if faulty.Requests() < at {
+			break
+		}
 	}
-	n := len(rec.Log())
+	if len(logs) < 5 {
+		t.Fatalf("%d mounts failed", len(logs))
+	}
 	time.Sleep(Interval + Interval/5)
-	if k := len(rec.Log()); k != n {
-		t.Errorf("%d requests after Mount had failed", k-n)
+	for rec, n := range logs {
+		if k := len(rec.Log()); k != n {
+			t.Errorf("%d requests after Mount had failed", k-n)
+		}
 	}
 }
