@@ -19,17 +19,27 @@ import (
 var archive string
 
 func init() {
-	r, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+	s, err := open(archive)
 	if err != nil {
-		return // mkimage has made it
+		println("libos/posix/files/image: the files of the image are missing, their archive is damaged:", err.Error())
+		return
 	}
-	files.Plant(seed{r, index(r)})
+	files.Plant(s)
+}
+
+func open(text string) (seed, error) {
+	r, err := zip.NewReader(strings.NewReader(text), int64(len(text)))
+	if err != nil {
+		return seed{}, err
+	}
+	return seed{r, index(r), text}, nil
 }
 
 // A seed is an archive's files, by name.
 type seed struct {
 	*zip.Reader
 	files map[string]*zip.File
+	text  string // the archive
 }
 
 func index(r *zip.Reader) map[string]*zip.File {
@@ -47,10 +57,10 @@ func (s seed) Bytes(name string) []byte {
 		return nil
 	}
 	off, err := f.DataOffset()
-	if err != nil || off+int64(f.UncompressedSize64) > int64(len(archive)) {
+	if n := uint64(len(s.text)); err != nil || uint64(off) > n || f.UncompressedSize64 > n-uint64(off) {
 		return nil
 	}
-	return readOnly(archive[off : off+int64(f.UncompressedSize64)])
+	return readOnly(s.text[off : uint64(off)+f.UncompressedSize64])
 }
 
 // ReadLink implements fs.ReadLinkFS: a link's contents are where it leads.
