@@ -191,28 +191,51 @@ func (b *Builder) looks(ctx context.Context, c *Context, args ...string) (n need
 // packageOpensSockets reports whether a package calls socket(2) by one of the two
 // packages that have it.
 func packageOpensSockets(p gotool.Package) bool {
-	return (slices.Contains(p.Imports, "syscall") || slices.Contains(p.Imports, sysPackage)) && anyFile(p.Dir, p.GoFiles, socketPattern.Match)
+	return (slices.Contains(p.Imports, "syscall") || slices.Contains(p.Imports, sysPackage)) && anyFile(p.Dir, p.GoFiles, opensSockets)
 }
 
-var socketPattern = regexp.MustCompile(`\b(syscall|unix)\.Socket(pair)?\(`)
+func opensSockets(src []byte) bool {
+	return names(src, func(pkg, name string, called bool) bool {
+		return called && (pkg == "syscall" || pkg == sysPackage) && (name == "Socket" || name == "Socketpair")
+	})
+}
 
-// pathPackages have functions that take paths: an importer is looked at.
-var pathPackages = []string{
-	"archive/zip", "debug/elf", "go/parser", "html/template", "io/ioutil", "os", "os/exec", "os/user", "path/filepath", "syscall", "text/template", sysPackage,
+// callPaths are functions of os and of what is like it that take a path or ask for one.
+var callPaths = []string{
+	"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Getwd", "Lchown", "Link", "Linkat", "Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Mkdirat", "Mkfifo",
+	"Mknod", "Mknodat", "NewFile", "Open", "OpenFile", "OpenInRoot", "OpenRoot", "Openat", "Openat2", "ReadDir", "ReadFile", "Readlink", "Readlinkat", "Remove", "RemoveAll", "Rename",
+	"Renameat", "Renameat2", "Rmdir", "Stat", "Statfs", "Statx", "Fstatat", "Symlink", "Symlinkat", "TempDir", "TempFile", "Truncate", "Unlink", "Unlinkat", "UtimesNanoAt", "WriteFile",
+}
+
+// pathNames are those functions, by package: an importer is looked at. Of packages with nil it is the methods that count.
+var pathNames = map[string][]string{
+	"archive/zip":   {"OpenReader"},
+	"debug/elf":     {"Open"},
+	"go/parser":     {"ParseDir", "ParseFile"},
+	"html/template": nil,
+	"io/ioutil":     callPaths,
+	"os":            callPaths,
+	"os/exec":       {"LookPath"},
+	"os/user":       {"Current", "Lookup", "LookupId", "LookupGroup", "LookupGroupId"},
+	"path/filepath": {"Abs", "EvalSymlinks", "Glob", "Walk", "WalkDir"},
+	"syscall":       callPaths,
+	"text/template": nil,
+	sysPackage:      callPaths,
 }
 
 // packageNamesPaths reports whether a package calls, or passes on, a function
 // that takes a path or asks for one.
 func packageNamesPaths(p gotool.Package) bool {
-	return slices.ContainsFunc(p.Imports, func(i string) bool { return slices.Contains(pathPackages, i) }) && anyFile(p.Dir, p.GoFiles, pathPattern.Match)
+	has := func(i string) bool { _, ok := pathNames[i]; return ok }
+	return slices.ContainsFunc(p.Imports, has) && anyFile(p.Dir, p.GoFiles, namesPaths)
 }
 
-// pathPattern matches those functions. Methods count, too, where their name
-// says enough, as in template.New("x").ParseFiles.
-var pathPattern = regexp.MustCompile(`\b(?:os|ioutil|syscall|unix)\.(?:Chdir|Chmod|Chown|Chtimes|CopyFS|Create|CreateTemp|DirFS|Executable|Getwd|Lchown|Link|Linkat|Lstat|Mkdir|MkdirAll|MkdirTemp|Mkdirat|Mkfifo|Mknod|Mknodat|` +
-	`NewFile|Open|OpenFile|OpenInRoot|OpenRoot|Openat|Openat2|ReadDir|ReadFile|Readlink|Readlinkat|Remove|RemoveAll|Rename|Renameat|Renameat2|Rmdir|Stat|Statfs|Statx|Fstatat|Symlink|Symlinkat|TempDir|TempFile|` +
-	`Truncate|Unlink|Unlinkat|UtimesNanoAt|WriteFile)\b|\bfilepath\.(?:Abs|EvalSymlinks|Glob|Walk|WalkDir)\b|\.(?:ParseFiles|ParseGlob)\(|\bzip\.OpenReader\b|\belf\.Open\b|\bparser\.(?:ParseDir|ParseFile)\b|` +
-	`\bexec\.LookPath\b|\buser\.(?:Current|Lookup|LookupGroup)\w*\b`)
+// namesPaths looks at one file. Methods count, too, where their name says enough, as in template.New("x").ParseFiles.
+func namesPaths(src []byte) bool {
+	return names(src, func(pkg, name string, called bool) bool {
+		return slices.Contains(pathNames[pkg], name) || called && (name == "ParseFiles" || name == "ParseGlob")
+	})
+}
 
 // sysPackage is what nearly all programs that make system calls themselves use.
 const sysPackage = "golang.org/x/sys/unix"
@@ -235,8 +258,6 @@ func anyFile(dir string, names []string, test func([]byte) bool) bool {
 	})
 }
 
-var callPattern = regexp.MustCompile(`\bsyscall\.([A-Z]\w*)\(`)
-
 // noCalls are names of package syscall that look like calls but are conversions,
 // or calls that libos/posix serves alone because the standard library makes them
 // too.
@@ -251,12 +272,9 @@ var noCalls = map[string]bool{
 // need more than the standard library does. To find one too many costs bytes, to
 // miss one costs ENOSYS.
 func goCall(src []byte) bool {
-	for _, m := range callPattern.FindAllSubmatch(src, -1) {
-		if !noCalls[string(m[1])] {
-			return true
-		}
-	}
-	return false
+	return names(src, func(pkg, name string, called bool) bool {
+		return called && pkg == "syscall" && !noCalls[name]
+	})
 }
 
 var asmPattern = regexp.MustCompile(`(?m)^\s*(?:\w+:\s*)?(SYSCALL|INT\s+\$0x80)\b`)
