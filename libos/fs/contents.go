@@ -10,8 +10,13 @@ type Mapper interface {
 	Enter(f File) File
 	Leave(File)
 
-	// Present brings in what of p is mapped, for writing if write is set: who holds locks cannot wait for a page.
-	Present(p []byte, write bool)
+	// Mapped says whether bytes of p are mapped. Who holds locks cannot wait for a page of them.
+	Mapped(p []byte) bool
+
+	// Load copies what p holds to b, and Store what b holds to p, which are of one length, and p may be mapped. They wait for pages, and say how much
+	// was copied: less where p may not be touched so.
+	Load(b, p []byte) int
+	Store(p, b []byte) int
 
 	// WriteBack tells the modules of all that was stored into mapped files.
 	WriteBack() Errno
@@ -43,23 +48,78 @@ func leave(f File) {
 	}
 }
 
-func present(p []byte, write bool) {
-	if mapper != nil {
-		mapper.Present(p, write)
+func mapped(p []byte) bool { return mapper != nil && len(p) > 0 && mapper.Mapped(p) }
+
+// bounce is how much goes at once between a file and memory that is mapped. A page of that may need a file's locks to come in, so the bytes are copied while none is held.
+const bounce = 64 << 10
+
+// ReadAt is f.ReadAt. EFAULT where p may not be stored to, and nothing could be.
+func ReadAt(f File, p []byte, off int64) (int, Errno) {
+	if !mapped(p) {
+		return readAt(f, p, off)
+	}
+	buf := make([]byte, min(len(p), bounce))
+	for n := 0; ; {
+		b := buf[:min(len(p)-n, len(buf))]
+		k, e := readAt(f, b, off+int64(n))
+		if e != 0 {
+			if n > 0 {
+				return n, 0
+			}
+			return k, e
+		}
+		stored := mapper.Store(p[n:n+k], b[:k])
+		n += stored
+		switch {
+		case stored < k && n == 0:
+			return -1, syscall.EFAULT
+		case stored < len(b) || n == len(p):
+			return n, 0
+		}
 	}
 }
 
-// ReadAt is f.ReadAt.
-func ReadAt(f File, p []byte, off int64) (int, Errno) {
-	present(p, true)
+func readAt(f File, p []byte, off int64) (int, Errno) {
 	f = enter(f)
 	defer leave(f)
 	return f.ReadAt(p, off)
 }
 
-// WriteAt is f.WriteAt.
+// WriteAt is f.WriteAt. EFAULT where p may not be loaded, and nothing could be. Mapped memory is written in parts: appends of others may lie between them, and at is
+// then as if all had been written where the last part ends.
 func WriteAt(f File, p []byte, off int64) (n int, at int64, e Errno) {
-	present(p, false)
+	if !mapped(p) {
+		return writeAt(f, p, off)
+	}
+	buf := make([]byte, min(len(p), bounce))
+	for next := off; ; {
+		b := buf[:min(len(p)-n, len(buf))]
+		loaded := mapper.Load(b, p[n:n+len(b)])
+		if loaded == 0 {
+			if n > 0 {
+				return n, at, 0
+			}
+			return -1, off, syscall.EFAULT
+		}
+		k, pos, e := writeAt(f, b[:loaded], next)
+		if e != 0 {
+			if n > 0 {
+				return n, at, 0
+			}
+			return k, pos, e
+		}
+		at = pos - int64(n)
+		n += k
+		if k < len(b) || n == len(p) {
+			return n, at, 0
+		}
+		if next != Append {
+			next += int64(k)
+		}
+	}
+}
+
+func writeAt(f File, p []byte, off int64) (n int, at int64, e Errno) {
 	f = enter(f)
 	defer leave(f)
 	return f.WriteAt(p, off)

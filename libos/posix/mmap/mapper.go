@@ -153,20 +153,57 @@ func (mapper) WriteBack() (first fs.Errno) {
 	return first
 }
 
-// Present implements fs.Mapper.
-func (mapper) Present(p []byte, write bool) {
-	if len(p) == 0 {
-		return
-	}
-	at, n := user.Address(p), uintptr(len(p))
-	for _, v := range within(at, n) {
-		lo, hi := v.clip(at, n)
-		v.o.mu.Lock()
-		for i := lo; i < hi && !v.closed; i++ {
-			v.bringIn(i, write) // what cannot be is a fault for who touches it
+// Mapped implements fs.Mapper.
+func (mapper) Mapped(p []byte) bool { return len(within(user.Address(p), uintptr(len(p)))) > 0 }
+
+// Load implements fs.Mapper.
+func (mapper) Load(b, p []byte) int { return transfer(b, p, false) }
+
+// Store implements fs.Mapper.
+func (mapper) Store(p, b []byte) int { return transfer(b, p, true) }
+
+// transfer copies between b and p, by way of the frames where p is mapped, so that nothing faults.
+func transfer(b, p []byte, store bool) int {
+	at := user.Address(p)
+	for n := 0; n < len(p); {
+		k := min(len(p)-n, int(exo.PageSize-(at+uintptr(n))%exo.PageSize))
+		list := within(at+uintptr(n), 1)
+		switch {
+		case len(list) > 0:
+			if !list[0].transfer(b[n:n+k], at+uintptr(n), store) {
+				return n
+			}
+		case store:
+			copy(p[n:], b[n:n+k])
+		default:
+			copy(b[n:], p[n:n+k])
 		}
-		v.o.mu.Unlock()
+		n += k
 	}
+	return len(p)
+}
+
+// transfer copies between b and what the view has at an address, within one page.
+func (v *view) transfer(b []byte, at uintptr, store bool) bool {
+	page, in := int((at-v.lo)/exo.PageSize), at%exo.PageSize
+	v.o.mu.Lock()
+	defer v.o.mu.Unlock()
+	if v.closed || v.bringIn(page, store) != 0 {
+		return false
+	}
+	f := v.own[page]
+	if f == nil {
+		f = v.o.pages[v.first+int64(page)]
+	}
+	if !store {
+		copy(b, f.bytes()[in:])
+		return true
+	}
+	copy(f.bytes()[in:], b)
+	if v.own[page] == nil {
+		v.o.dirty[v.first+int64(page)] = true
+	}
+	return true
 }
 
 // within are the views that have bytes of [at, at+n).

@@ -148,6 +148,68 @@ func TestShortOfMemory(t *testing.T) {
 	}
 }
 
+// TestMappedBuffers writes to files from mappings, and reads files into them, where neither fits into memory. No module ever sees memory of a mapping, which would fault while its
+// locks are held: on the host every access to it does.
+func TestMappedBuffers(t *testing.T) {
+	machine(t, 96)
+	const size = 120 * exo.PageSize
+	want := make([]byte, size)
+	for i := range want {
+		want[i] = byte(i >> 8 * 7)
+	}
+	f, g := file(t), file(t)
+	f.WriteAt(want, 0)
+	from, to := mapped(t, f, 0, size/exo.PageSize, mapShared, protRead), mapped(t, g, 0, size/exo.PageSize, mapShared, protRead|protWrite)
+	holds := func(name string, f *broken, want []byte) {
+		t.Helper()
+		got := make([]byte, len(want)+1)
+		if n, e := fs.ReadAt(f, got, 0); n != len(want) || e != 0 || !bytes.Equal(got[:n], want) {
+			t.Errorf("%s: other bytes: %d, %v", name, n, e)
+		}
+	}
+	h := file(t)
+	if n, at, e := fs.WriteAt(h, from.pages.Bytes()[3:], 5); n != size-3 || at != 5 || e != 0 {
+		t.Fatal("a write to a file:", n, at, e)
+	}
+	holds("a file", h, append(make([]byte, 5), want[3:]...))
+	if n, at, e := fs.WriteAt(h, from.pages.Bytes()[:100000], fs.Append); n != 100000 || at != size+2 || e != 0 {
+		t.Fatal("an append:", n, at, e)
+	}
+	if n, _, e := fs.WriteAt(g, from.pages.Bytes(), 0); n != size || e != 0 {
+		t.Fatal("a write to a mapped file:", n, e)
+	}
+	holds("a mapped file", g, want)
+	if n, _, e := fs.WriteAt(f, from.pages.Bytes()[1:], 0); n != size-1 || e != 0 {
+		t.Fatal("a write to the file that is mapped:", n, e)
+	}
+	holds("the file that is mapped", f, append(bytes.Clone(want[1:]), want[size-1]))
+	if n, e := fs.ReadAt(h, to.pages.Bytes()[7:], 5); n != size-7 || e != 0 {
+		t.Fatal("a read:", n, e)
+	}
+	holds("what was read into", g, append(bytes.Clone(want[:7]), want[3:size-4]...))
+	if n, e := fs.ReadAt(h, to.pages.Bytes(), size+100000-10); n != 12 || e != 0 {
+		t.Error("a read at the end:", n, e)
+	}
+
+	// What may not be touched is EFAULT, where nothing could be done, and else the end.
+	if n, e := fs.ReadAt(h, from.pages.Bytes(), 0); n != -1 || e != syscall.EFAULT {
+		t.Error("a read into what may only be read:", n, e)
+	}
+	fs.Truncate(f, 2*exo.PageSize)
+	if n, _, e := fs.WriteAt(h, from.pages.Bytes()[2*exo.PageSize:], 0); n != -1 || e != syscall.EFAULT {
+		t.Error("a write of what is not there:", n, e)
+	}
+	if n, _, e := fs.WriteAt(h, from.pages.Bytes()[1:], 0); n != 2*exo.PageSize-1 || e != 0 {
+		t.Error("a write of what is there in part:", n, e)
+	}
+	from.munmap()
+	to.munmap()
+	p := make([]byte, size)
+	if n, e := g.File.ReadAt(p, 0); n != size || e != 0 || !bytes.Equal(p[12:100], append(bytes.Clone(want[:7]), want[3:size-4]...)[12:100]) {
+		t.Error("what was read into a mapping was not written back:", n, e)
+	}
+}
+
 // TestWriteBackFails stores into a file that cannot be written to: the error is told, what was stored is seen, and written when that is possible again.
 func TestWriteBackFails(t *testing.T) {
 	machine(t, 256)
