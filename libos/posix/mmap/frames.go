@@ -2,6 +2,7 @@ package mmap
 
 import (
 	"sync"
+	"syscall"
 
 	"github.com/hardtack-os/hardtack/exo"
 )
@@ -127,8 +128,10 @@ func (s *store) size() int {
 	return len(s.list)
 }
 
-// frameFor is take, and puts out a page where need be: one that was not touched since the hand came by. holding is the object whose lock the caller has.
+// frameFor is take, and puts out a page where need be: one that was not touched since the hand came by. holding is the object whose lock the caller has. Where there is
+// none, and an object that has frames was locked, holding.waits says which.
 func frameFor(holding *object, owner *object, page int64) *frame {
+	holding.waits = nil
 	f := frames.take(owner, page)
 	for n := 2 * frames.size(); f == nil && n > 0; n-- {
 		v := frames.next()
@@ -136,7 +139,11 @@ func frameFor(holding *object, owner *object, page int64) *frame {
 			break
 		}
 		o := v.owner
-		if o == nil || o != holding && !o.mu.TryLock() {
+		if o == nil {
+			continue
+		}
+		if o != holding && !o.mu.TryLock() {
+			holding.waits = o
 			continue
 		}
 		if o.pages[v.page] == v && !o.touched(v) && o.putOut(v) {
@@ -146,7 +153,18 @@ func frameFor(holding *object, owner *object, page int64) *frame {
 			o.mu.Unlock()
 		}
 	}
+	if f != nil {
+		holding.waits = nil
+	}
 	return f
+}
+
+// none is why frameFor gave nothing: EAGAIN where that may be otherwise when the object that it says is not locked any more.
+func (o *object) none() syscall.Errno {
+	if o.waits != nil {
+		return syscall.EAGAIN
+	}
+	return syscall.ENOMEM
 }
 
 var frames store

@@ -186,24 +186,20 @@ func transfer(b, p []byte, store bool) int {
 // transfer copies between b and what the view has at an address, within one page.
 func (v *view) transfer(b []byte, at uintptr, store bool) bool {
 	page, in := int((at-v.lo)/exo.PageSize), at%exo.PageSize
-	v.o.mu.Lock()
-	defer v.o.mu.Unlock()
-	if v.closed || v.bringIn(page, store) != 0 {
-		return false
-	}
-	f := v.own[page]
-	if f == nil {
-		f = v.o.pages[v.first+int64(page)]
-	}
-	if !store {
-		copy(b, f.bytes()[in:])
-		return true
-	}
-	copy(f.bytes()[in:], b)
-	if v.own[page] == nil {
-		v.o.dirty[v.first+int64(page)] = true
-	}
-	return true
+	return v.need(page, store, func() {
+		f, i := v.own[page], v.first+int64(page)
+		if f == nil {
+			f = v.o.pages[i]
+		}
+		if !store {
+			copy(b, f.bytes()[in:])
+			return
+		}
+		copy(f.bytes()[in:], b)
+		if v.own[page] == nil {
+			v.o.dirty[i] = true
+		}
+	}) == 0
 }
 
 // within are the views that have bytes of [at, at+n).

@@ -210,6 +210,65 @@ func TestMappedBuffers(t *testing.T) {
 	}
 }
 
+// TestWaitsForMemory touches a page when another file has all the memory, and is locked: that waits, and is no fault.
+func TestWaitsForMemory(t *testing.T) {
+	machine(t, 96)
+	large, small := file(t), file(t)
+	fs.WriteAt(large, make([]byte, 120*exo.PageSize), 0)
+	fs.WriteAt(small, []byte{1}, 0)
+	v := mapped(t, small, 0, 1, mapShared, protRead)
+	v.o.mu.Lock()
+	v.o.putOut(v.o.pages[0])
+	v.o.mu.Unlock()
+	w := mapped(t, large, 0, 120, mapShared, protRead)
+	if !frames.full() || len(v.o.pages) != 0 {
+		t.Fatal("there is memory left")
+	}
+	w.o.mu.Lock()
+	came := make(chan bool, 1)
+	go func() { came <- exo.Touch(v.pages, 0, false) }()
+	for waits := false; !waits; {
+		select {
+		case <-came:
+			t.Fatal("it did not wait")
+		default:
+			v.o.mu.Lock()
+			waits = v.o.waits == w.o
+			v.o.mu.Unlock()
+		}
+	}
+	w.o.mu.Unlock()
+	if !<-came {
+		t.Error("a load faults")
+	}
+	v.munmap()
+	w.munmap()
+}
+
+// TestCopyTakesMemory copies a page when there is no memory: what is put out for the copy is not what it is of.
+func TestCopyTakesMemory(t *testing.T) {
+	machine(t, 96)
+	f := file(t)
+	fs.WriteAt(f, make([]byte, 120*exo.PageSize), 0)
+	v := mapped(t, f, 0, 120, mapPrivate, protRead|protWrite)
+	if !frames.full() || v.o.pages[119] != nil {
+		t.Fatal("there is memory left")
+	}
+	v.o.mu.Lock()
+	for _, f := range frames.list {
+		v.o.touched(f) // no longer
+	}
+	v.o.mu.Unlock()
+	frames.hand = len(frames.list) - 3 // the last but one goes first, and the place of what comes is behind it
+	if !exo.Touch(v.pages, 119, true) {
+		t.Fatal("a store faults")
+	}
+	if v.own[119] == nil || v.o.pages[119] == nil {
+		t.Error("the page was put out before it was copied")
+	}
+	v.munmap()
+}
+
 // TestWriteBackFails stores into a file that cannot be written to: the error is told, what was stored is seen, and written when that is possible again.
 func TestWriteBackFails(t *testing.T) {
 	machine(t, 256)

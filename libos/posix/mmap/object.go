@@ -24,6 +24,7 @@ type object struct {
 	pages map[int64]*frame
 	dirty map[int64]bool // pages that were stored to; what the processor knows comes here by collect
 	views []*view
+	waits *object            // see frameFor
 	buf   [exo.PageSize]byte // a page on its way: modules do not see frames
 }
 
@@ -57,7 +58,7 @@ func (o *object) page(i int64) (*frame, syscall.Errno) {
 	}
 	f := frameFor(o, o, i)
 	if f == nil {
-		return nil, syscall.ENOMEM
+		return nil, o.none()
 	}
 	n := 0
 	for n < len(o.buf) {

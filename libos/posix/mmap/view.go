@@ -96,19 +96,36 @@ func (v *view) handle(f exo.Fault) exo.Verdict {
 
 // fault brings a page in.
 func (v *view) fault(f exo.Fault) bool {
-	v.o.mu.Lock()
-	defer v.o.mu.Unlock()
-	if v.closed {
-		return false
-	}
-	e := v.bringIn(f.Page, f.Write)
+	e := v.need(f.Page, f.Write, func() {})
 	if e != 0 && e != syscall.EFAULT { // that one handle sees by itself
 		v.bad.Store(int64(f.Page) + 1)
 	}
 	return e == 0
 }
 
-// bringIn makes a page one that may be touched. EFAULT where it may not be.
+// need brings a page in, and waits for whoever has the memory for it. It calls then while the page cannot go. The lock is not held.
+func (v *view) need(page int, write bool, then func()) syscall.Errno {
+	for {
+		v.o.mu.Lock()
+		v.o.waits = nil
+		e := syscall.EFAULT
+		if !v.closed {
+			e = v.bringIn(page, write)
+		}
+		if e == 0 {
+			then()
+		}
+		waits := v.o.waits
+		v.o.mu.Unlock()
+		if e != syscall.EAGAIN || waits == nil {
+			return e
+		}
+		waits.mu.Lock() // nothing is held meanwhile
+		waits.mu.Unlock()
+	}
+}
+
+// bringIn makes a page one that may be touched. EFAULT where it may not be, EAGAIN where that has to wait: see frameFor.
 func (v *view) bringIn(page int, write bool) syscall.Errno {
 	prot, ok := v.at(page)
 	i := v.first + int64(page)
@@ -123,16 +140,21 @@ func (v *view) bringIn(page int, write bool) syscall.Errno {
 	if own := v.own[page]; own != nil {
 		return v.enter(page, own, prot, there)
 	}
+	var own *frame
+	if !v.shared && write { // before the page is looked for, which may have to go for it
+		if own = frameFor(v.o, nil, 0); own == nil {
+			return v.o.none()
+		}
+	}
 	f, e := v.o.page(i)
 	if e != 0 {
+		if own != nil {
+			frames.give(own)
+		}
 		return e
 	}
 	switch {
-	case !v.shared && write:
-		own := frameFor(v.o, nil, 0)
-		if own == nil {
-			return syscall.ENOMEM
-		}
+	case own != nil:
 		copy(own.bytes(), f.bytes())
 		if v.own == nil {
 			v.own = map[int]*frame{}
