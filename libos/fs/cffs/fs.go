@@ -636,8 +636,13 @@ type flight struct {
 }
 
 // spill begins to write the dirty pages, so that there is room for others: to blocks that are free in the last commit, as all that is written, so that no order is needed. The next commit
-// waits for it. mu is held.
+// waits for it. As a commit it looks first whether the volume is still ours: those blocks may be another mounter's by now. mu is held.
 func (f *FS) spill() error {
+	if f.mine {
+		if err := f.fence(); err != nil {
+			return f.fail(err)
+		}
+	}
 	if err := f.land(); err != nil {
 		return f.fail(err)
 	}

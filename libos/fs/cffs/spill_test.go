@@ -78,6 +78,34 @@ func TestSpill(t *testing.T) {
 	}
 }
 
+// TestSpillOfTheLast has one who mounted a volume write so much that it spills, after another one has mounted it and had data acknowledged: nothing of that is written over.
+func TestSpillOfTheLast(t *testing.T) {
+	m := formatted(t, 4096)
+	first := mount(t, m, Options{Manual: true, Cache: 16 * BlockSize, Dirty: 64 * BlockSize})
+	second := mount(t, m, manual)
+	data := bytes.Repeat([]byte("acknowledged"), 20*BlockSize/12)
+	write(t, second, "/f", data)
+	if e := second.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	tree := treeOf(first)
+	if e := (op{kind: "write", a: "/g", n: 40 * BlockSize}).do(tree); e == 0 {
+		t.Error("who has lost the volume still writes")
+	}
+	if first.Close() == nil {
+		t.Error("Close says nothing")
+	}
+	second.Close()
+	g := mount(t, m, manual)
+	if got := contents(t, g, "/f"); !bytes.Equal(got, data) {
+		t.Error("what was acknowledged is gone")
+	}
+	g.Close()
+	if r, err := Check(m, true); err != nil || len(r.Problems) > 0 {
+		t.Error(r.Problems, err)
+	}
+}
+
 // TestAhead reads a file in order, which is on its way before it is asked for, on a device that fails now and then.
 func TestAhead(t *testing.T) {
 	m := formatted(t, 8192)
