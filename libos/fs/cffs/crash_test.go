@@ -251,12 +251,12 @@ func TestCrashesOfTwo(t *testing.T) {
 // TestCrashesOfMany tries random workloads, with commits that nobody asked for among them.
 func TestCrashesOfMany(t *testing.T) {
 	t.Parallel()
-	tried := 0
+	tried, unasked := 0, 0
 	for seed := range uint64(*crashes) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		o := manual
 		if seed%2 == 0 {
-			o.Dirty = 4 * BlockSize // so that writes make commits
+			o.Dirty = 4 * BlockSize // so that writes spill
 		}
 		c := newCrasher(t, minBlocks+int(seed%3)*300, o)
 		for range 3 + r.IntN(20) {
@@ -269,10 +269,19 @@ func TestCrashesOfMany(t *testing.T) {
 				}
 			}
 			c.do(x)
+			if r.IntN(4) == 0 {
+				before := c.f.sb.gen
+				if c.f.tick(); c.f.sb.gen != before {
+					unasked++
+				}
+			}
 		}
 		c.do(op{kind: "sync"})
 		c.crash(r, 4)
 		tried += c.tried
 	}
-	t.Logf("%d crashes", tried)
+	t.Logf("%d commits that nobody asked for, %d crashes", unasked, tried)
+	if unasked == 0 {
+		t.Error("all commits were asked for")
+	}
 }
