@@ -190,7 +190,7 @@ func (d *Disk) open() (err error) {
 	if d.regs, err = d.f.BAR(holder, 0); err != nil {
 		return err
 	}
-	if d.regs.Size() < regDoor+8 {
+	if d.regs.Size() < regDoor {
 		return d.fault("its registers are too few")
 	}
 	d.f.Enable()
@@ -208,6 +208,9 @@ func (d *Disk) open() (err error) {
 	}
 	d.ready = time.Duration(max(low>>24, 1)) * 500 * time.Millisecond
 	d.stride = 4 << (high & 15)
+	if d.regs.Size() < regDoor+2*d.stride { // bytes: the admin queue's two doorbells
+		return d.fault("its registers have no doorbells")
+	}
 	d.depth = min(int(low&0xffff)+1, ioSize)
 	if high>>16&15 != 0 { // MPSMIN
 		return d.fault("it takes no pages of 4 KiB")
@@ -299,7 +302,7 @@ func (d *Disk) identify() error {
 	if b, err = ask(cnsNamespace, d.nsid); err != nil {
 		return err
 	}
-	lbaf := le.Uint32(b[128+4*int(b[26]&15):]) // NVM, 4.1.5.1: NSZE, FLBAS, LBAF
+	lbaf := le.Uint32(b[128+4*(int(b[26]&15)|int(b[26]>>5&3)<<4):]) // NVM, 4.1.5.1: NSZE, FLBAS (its index has upper bits of their own), LBAF
 	size, log := le.Uint64(b), uint(lbaf>>16&0xff)
 	switch {
 	case size == 0:

@@ -37,6 +37,7 @@ type controller struct {
 	lie   func(q int, entry []byte) bool // changes a completion before it is written; false: none is
 	silly func(off uintptr, v uint64) uint64
 	dead  bool
+	form  byte // FLBAS: which format of the namespace's is in use
 }
 
 type ring struct {
@@ -177,7 +178,8 @@ func (c *controller) serve(q int, r *ring, e []byte) {
 			b[0] = 7
 		case 0:
 			put(b, blocks, 8)
-			b[130] = 9
+			b[26] = c.form
+			b[128+4*(int(c.form&15)+int(c.form>>5&3)*16)+2] = 9
 		}
 	case q == 0 && e[0] == 9:
 		result = 3<<16 | 3
@@ -403,11 +405,44 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestFormats opens namespaces of which some other format than the first is in use.
+func TestFormats(t *testing.T) {
+	for _, form := range []byte{0, 15, 1<<5 | 1, 3<<5 | 15} {
+		c, done := newController(t)
+		c.form = form
+		d, _ := open(t, 0)
+		d.Close()
+		done()
+	}
+}
+
+// TestStrides opens controllers whose doorbells lie as far apart as they can say: an error where that is outside of their registers.
+func TestStrides(t *testing.T) {
+	for stride := range uint64(16) {
+		c, done := newController(t)
+		c.silly = func(off uintptr, v uint64) uint64 {
+			if off == 4 {
+				v |= stride
+			}
+			return v
+		}
+		d, err := nvme.Open(nvme.Places()[0], nvme.Options{Patience: 20 * time.Millisecond})
+		if err == nil {
+			d.Close()
+		}
+		if (err == nil) != (stride < 10) { // two queues' do not fit in what this one has
+			t.Errorf("CAP.DSTRD %d: %v", stride, err)
+		}
+		done()
+	}
+}
+
 // FuzzLies has a controller change what it says: whatever it is, opening, transferring and closing end, with errors or without.
 func FuzzLies(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, uint16(0), byte(1))
 	f.Add([]byte{0xff, 0, 0x80}, uint16(5), byte(7))
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40}, uint16(9), byte(3))
+	f.Add([]byte{15}, uint16(0), byte(1)) // CAP.DSTRD
 	f.Fuzz(func(t *testing.T, change []byte, from uint16, every byte) {
 		if len(change) == 0 {
 			return
