@@ -39,7 +39,7 @@ size:	.long	0			# SizeOfImage (*)
 	.long	0x400			# SizeOfHeaders
 	.long	0			# CheckSum
 	.word	10			# Subsystem: EFI application
-	.word	0x100			# DllCharacteristics: NX_COMPAT
+	.word	0			# DllCharacteristics: not NX_COMPAT, since it runs what it copies into memory it allocated
 	.quad	0x10000, 0x10000	# stack
 	.quad	0x10000, 0x10000	# heap
 	.long	0			# LoaderFlags

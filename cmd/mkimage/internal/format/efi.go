@@ -11,7 +11,6 @@ const (
 	peImageSize = peOptional + 56       // SizeOfImage
 	peImage     = peOptional + 160 + 80 // the third section header, .image
 
-	efiCode   = 0x1000 // file offset and address of the code
 	efiFields = 0x1ff0 // length, hash, first, last
 	efiImage  = 0x2000 // file offset of the image
 	efiLoad   = 0x3000 // and its address in the program
