@@ -102,7 +102,7 @@ func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
 	q.slots[id] = slot{r, exo.Now()}
 	r.Err = nil
 	d.submit(q, id, d.describe(q, id, r))
-	d.arm()
+	d.arm(d.patience)
 	return nil
 }
 

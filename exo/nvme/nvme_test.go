@@ -342,18 +342,30 @@ func TestAgainstOracle(t *testing.T) {
 	}
 }
 
-// TestGone has controllers that break in every way end all transfers with an error.
+// TestGone has controllers that break in every way end all transfers with an error: those that say so at once, when they raise a message.
 func TestGone(t *testing.T) {
+	held := func(c *controller) func(int, []byte) bool {
+		return func(q int, _ []byte) bool {
+			c.m.Fire(int(c.msg[8]))
+			return q == 0
+		}
+	}
 	for name, lie := range map[string]func(c *controller){
 		"silent":         func(c *controller) { c.lie = func(q int, _ []byte) bool { return q == 0 } },
 		"other commands": func(c *controller) { c.lie = func(q int, e []byte) bool { e[12] ^= 0x55; return true } },
-		"pulled out":     func(c *controller) { c.dead = true },
-		"fatal":          func(c *controller) { c.silly = func(off uintptr, v uint64) uint64 { return v | 2 } },
+		"pulled out":     func(c *controller) { c.dead, c.lie = true, held(c) },
+		"fatal": func(c *controller) {
+			c.silly, c.lie = func(off uintptr, v uint64) uint64 { return v | 2 }, held(c)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, done := newController(t)
 			defer done()
-			d, e := open(t, 100*time.Millisecond)
+			patience := time.Duration(0) // 30 s
+			if name == "silent" {
+				patience = 100 * time.Millisecond
+			}
+			d, e := open(t, patience)
 			mem, _ := exo.TakeFrames("test", 1, 0)
 			c.mu.Lock()
 			lie(c)
@@ -363,11 +375,11 @@ func TestGone(t *testing.T) {
 				wg.Go(func() {
 					err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: []exo.Run{{Base: mem.Base(), Len: 512}}})
 					var gone *disk.GoneError
-					if name == "silent" || name == "other commands" {
-						if !errors.As(err, &gone) || gone.Held {
-							t.Error(err)
-						}
-					} else if err != nil && !errors.As(err, &gone) {
+					if !errors.As(err, &gone) || gone.Held {
+						t.Error(err)
+						return
+					}
+					if _, late := gone.Why.(*disk.TimeoutError); late != (name == "silent") {
 						t.Error(err)
 					}
 				})

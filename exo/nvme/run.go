@@ -106,14 +106,16 @@ func (d *Disk) failing(busy bool) (why error) {
 	return nil
 }
 
-// overdue says whether a transfer has taken too long. While there are any, it has itself asked again.
+// overdue says whether a transfer has taken too long. While there are any, it has itself asked again when the oldest has.
 func (d *Disk) overdue() bool {
-	now, any := exo.Now(), false
+	now := exo.Now()
+	oldest := now
+	any := false
 	for _, q := range d.queues {
 		q.mu.Lock()
 		for i := range q.slots {
 			if s := &q.slots[i]; s.r != nil {
-				any = true
+				any, oldest = true, min(oldest, s.since)
 				if now-s.since >= d.patience {
 					q.mu.Unlock()
 					return true
@@ -123,15 +125,15 @@ func (d *Disk) overdue() bool {
 		q.mu.Unlock()
 	}
 	if any {
-		d.arm()
+		d.arm(oldest + d.patience - now)
 	}
 	return false
 }
 
-// arm sees that overdue is asked, once the first transfer that is under way now may be. An idle disk has no timer.
-func (d *Disk) arm() {
+// arm sees that overdue is asked in so many nanoseconds, if nobody has yet: when the oldest transfer that is under way may be. An idle disk has no timer.
+func (d *Disk) arm(in int64) {
 	if d.armed.CompareAndSwap(false, true) {
-		d.timer.Reset(time.Duration(d.patience))
+		d.timer.Reset(time.Duration(in))
 	}
 }
 
