@@ -1,5 +1,5 @@
 // Package disk is what all drivers of disks share: what can be asked of one, what it says of itself, and the errors. A driver is mechanism only: it moves sectors between a disk and memory
-// that its callers hold, many transfers at a time, each inside an extent that its caller has bound (exo/flow). The drivers are exo/virtio/blk, exo/virtio/scsi and exo/nvme.
+// that its callers hold, many transfers at a time, each inside an extent that its caller has bound (exo/flow). The drivers are exo/virtio/blk and exo/nvme.
 package disk
 
 import (
