@@ -35,6 +35,7 @@ const (
 	msAsync, msInvalidate, msSync = 1, 2, 4
 
 	adviseDontNeed = 4
+	adviseRemove   = 9
 )
 
 func protOf(prot uintptr) exo.Prot {
@@ -206,6 +207,9 @@ func (v *view) call(nr uintptr, a [6]uintptr) syscall.Errno {
 		if a[2] > 25 && a[2] != 100 && a[2] != 101 {
 			return syscall.EINVAL
 		}
+		if a[2] == adviseRemove {
+			return syscall.EOPNOTSUPP
+		}
 		if a[2] == adviseDontNeed {
 			for p := range v.own {
 				if p >= lo && p < hi {
@@ -288,6 +292,10 @@ func (v *view) remap(a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, syscall.ENOMEM
 	}
 	spans := append([]span(nil), *v.spans.Load()...)
+	if spans[len(spans)-1].hi != old { // only a part of it
+		o.mu.Unlock()
+		return 0, syscall.EINVAL
+	}
 	spans[len(spans)-1].hi = int(size)
 	o.use()
 	w, e := o.view(int(size), v.first, v.shared, v.may, spans)

@@ -355,6 +355,12 @@ func TestRemap(t *testing.T) {
 		if _, e := serve(syscall.SYS_MREMAP, [6]uintptr{v.lo, 2 * exo.PageSize, 6 * exo.PageSize, 0}); e != syscall.ENOMEM {
 			t.Error("it grew where it stands:", e)
 		}
+		if _, e := serve(syscall.SYS_MREMAP, [6]uintptr{v.lo, exo.PageSize, 6 * exo.PageSize, remapMayMove}); e != syscall.EINVAL || !exo.Touch(v.pages, 1, false) {
+			t.Error("a part of it grew:", e)
+		}
+		if _, e := serve(syscall.SYS_MADVISE, [6]uintptr{v.lo, exo.PageSize, adviseRemove}); e != syscall.EOPNOTSUPP {
+			t.Error("MADV_REMOVE:", e)
+		}
 		at, e := serve(syscall.SYS_MREMAP, [6]uintptr{v.lo, 2 * exo.PageSize, 6 * exo.PageSize, remapMayMove})
 		if e != 0 {
 			t.Fatal(e)
