@@ -192,8 +192,14 @@ func (v fat) bootSector(b []byte, l fatLayout) {
 	b[510], b[511] = 0x55, 0xaa
 }
 
-// setHidden tells a volume at which sector of the disk it begins (BPB_HiddSec).
-func setHidden(volume []byte, sector uint32) { le.PutUint32(volume[28:], sector) }
+// setHidden tells a volume at which sector of the disk it begins (BPB_HiddSec), in the copy of the boot sector that FAT32 has, too.
+func setHidden(volume []byte, sector uint32) {
+	le.PutUint32(volume[28:], sector)
+	if le.Uint16(volume[22:]) == 0 { // BPB_FATSz16: FAT32
+		copyAt := int(le.Uint16(volume[50:])) * 512 // BPB_BkBootSec
+		le.PutUint32(volume[copyAt+28:], sector)
+	}
+}
 
 // writeTable writes the entries of a file allocation table.
 func writeTable(b []byte, table []uint32, bits int) {

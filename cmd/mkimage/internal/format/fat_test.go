@@ -54,6 +54,7 @@ func TestFAT(t *testing.T) {
 		if string(volume[at["SMALL.TXT"]:][:5]) != "small" {
 			t.Errorf("FAT%d: a file is not where it should be", c.bits)
 		}
+		setHidden(volume, 0x1234)
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("fat%d", c.bits))
 		if err := sparse(file, volume); err != nil {
 			t.Fatal(err)
