@@ -23,6 +23,10 @@ var volumesEdits = []Edit{
 		Why: "a signal that nobody handles ends the program from a goroutine of its own, which can wait",
 	},
 	{
+		File: "runtime/exo_sysmon.go", Decl: "exoSysmonSleep", Op: Rename, Text: "exoPlainSysmonSleep",
+		Why: "a signal is obeyed although no goroutine gets a turn",
+	},
+	{
 		File: "runtime/exo_exithook.go", Decl: "exoAtDeath", Op: Drop,
 		Why: "exo_death.go has one that does something",
 	},

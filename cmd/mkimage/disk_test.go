@@ -131,6 +131,13 @@ func TestDeath(t *testing.T) {
 		select {}
 	case "fatal":
 		new(sync.Mutex).Unlock()
+	case "pipe":
+		var p [2]int
+		syscall.Pipe(p[:])
+		syscall.Dup2(p[1], 1)
+		syscall.Close(p[0])
+		fmt.Println("nobody reads this")
+		select {}
 	case "signal":
 		syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
 		for {
@@ -150,6 +157,7 @@ func TestDeath(t *testing.T) {
 		{"fault", "nil pointer dereference", 2},
 		{"many", "panic: one of ", 2},
 		{"fatal", "fatal error: sync: unlock of unlocked mutex", 2},
+		{"pipe", "", 128 + 13},
 		{"signal", "", 128 + 15},
 	} {
 		for _, cpus := range []string{"1", "2"} {
@@ -161,6 +169,21 @@ func TestDeath(t *testing.T) {
 			c.want(t, 0, "")
 		}
 	}
+}
+
+// TestDeathInBubble panics where time stands still.
+func TestDeathInBubble(t *testing.T) {
+	t.Parallel()
+	v := filepath.Join(t.TempDir(), "v.img")
+	c := call{dir: tree(t, map[string]string{
+		"go.mod": "module example.com/m\n\ngo 1.25\n",
+		"x_test.go": "package x\n\nimport (\n\t\"testing\"\n\t\"testing/synctest\"\n\t\"time\"\n)\n\nfunc TestX(t *testing.T) {\n" +
+			"\tsynctest.Test(t, func(*testing.T) { time.Sleep(time.Hour); panic(\"in the bubble\") })\n}\n",
+	})}
+	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)
+	c.want(t, 0, "")
+	c.mkimage(t, "test", "--disk", v, ".")
+	c.want(t, 1, "panic: in the bubble")
 }
 
 // writer appends to a log, and replaces a file, each with fsync, and says which number is durable.

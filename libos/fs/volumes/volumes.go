@@ -43,6 +43,7 @@ func init() {
 	if len(list) == 0 {
 		return
 	}
+	var mounted []volume
 	disks := find()
 	for _, w := range list {
 		if w.bad {
@@ -56,16 +57,20 @@ func init() {
 			continue
 		}
 		at(w.path, f)
-		atDeath(func() {
-			f.Sync()
-			if fs.WriteBack() == 0 { // second: who dies may have locked what is mapped
-				f.Sync()
-			}
-		})
+		atDeath(func() { f.Sync() })
+		mounted = append(mounted, f)
 		atExit(func() {
 			fs.WriteBack() // who stored it asked nobody
 			if err := f.Close(); err != nil {
 				tell(err)
+			}
+		})
+	}
+	if len(mounted) > 0 {
+		atDeath(func() { // apart: who dies may have locked what is mapped, or one volume may be full
+			fs.WriteBack()
+			for _, f := range mounted {
+				f.Sync()
 			}
 		})
 	}

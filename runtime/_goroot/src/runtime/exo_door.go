@@ -62,16 +62,13 @@ const exoDoorStay = 1 << 62
 func exoDoor(nr, a1, a2, a3, a4, a5, a6 uintptr) (r, errno uintptr) {
 	q := exoRequest{nr: nr &^ exoDoorStay, a: [6]uintptr{a1, a2, a3, a4, a5, a6}}
 	gp := getg()
-	stay := 1<<nr&exoNested | uintptr(unsafe.Pointer(gp)) ^ uintptr(unsafe.Pointer(gp.m.curg))
-	if nr >= exoManyNested {
-		stay = 1
-	}
+	stay := 1<<nr&exoNested != 0 || nr >= exoManyNested || gp != gp.m.curg
 	for _, a := range &q.a {
 		if a-gp.stack.lo < gp.stack.hi-gp.stack.lo {
-			stay = 1
+			stay = true
 		}
 	}
-	if stay == 0 {
+	if !stay {
 		return exoPosixCall(q.nr, a1, a2, a3, a4, a5, a6)
 	}
 	if r, errno, ok := exoPosixInPlace(q.nr, a1, a2, a3, a4, a5, a6); ok {

@@ -10,12 +10,14 @@ import (
 // a process wrote that died; here it dies with it.
 //
 // It happens before Go's report stops the world, for writing needs goroutines. What ends without a goroutine to wait on (out of memory, stack overflow, a
-// fault in the runtime) ends at once.
+// fault in the runtime, a signal that ends in a report, as SIGQUIT does) ends at once.
 
 var exoDeath struct {
-	funcs []func() // set before main
-	state uint32   // 1: they run, 2: they ran
-	sig   uint32   // the signal that the program dies of; 0: none
+	funcs []func()     // set before main
+	state uint32       // 1: somebody dies, 2: the functions ran
+	left  atomic.Int32 // functions that run
+	sig   uint32       // the signal that the program dies of; 0: none
+	at    int64        // when it came
 }
 
 const (
@@ -44,12 +46,15 @@ func exoFatal(s string) {
 	fatal(s)
 }
 
-// dieFromSignal leaves a signal's death to exoDeathWait, for a handler can wait for nobody. The second signal is not made to wait.
+// dieFromSignal leaves a signal's death to exoDeathWait, for a handler can wait for nobody, nor can os.File's write to a broken pipe here. The second
+// signal is not made to wait.
 //
 //go:nosplit
 //go:nowritebarrierrec
 func dieFromSignal(sig uint32) {
-	if gp := getg(); gp == gp.m.gsignal && exoDeath.funcs != nil && sigtable[sig].flags&_SigKill != 0 && atomic.Cas(&exoDeath.sig, 0, sig) {
+	gp := getg()
+	if gp != gp.m.curg && exoDeath.funcs != nil && (sigtable[sig].flags&_SigKill != 0 || sig == _SIGPIPE) && atomic.Cas(&exoDeath.sig, 0, sig) {
+		atomic.Storeint64(&exoDeath.at, nanotime())
 		atomic.Xadd(&exo.cold.count[exoDeathVector], 1)
 		atomic.Or64(&exo.cold.fired[0], 1<<exoDeathVector)
 		netpollBreak()
@@ -63,6 +68,14 @@ func exoDeathWait() {
 	exoVectorWait(exoDeathVector, 0)
 	exoDie()
 	exoGoDieFromSignal(atomic.Load(&exoDeath.sig))
+}
+
+// exoSysmonSleep sees to it that the signal is obeyed, where those who have the CPUs do not let exoDeathWait run.
+func exoSysmonSleep(usec uint32) {
+	if at := atomic.Loadint64(&exoDeath.at); at != 0 && nanotime()-at > 2*exoDeathLimit {
+		exoGoDieFromSignal(atomic.Load(&exoDeath.sig))
+	}
+	exoPlainSysmonSleep(usec)
 }
 
 // exoDeathExit holds up who ends the image while somebody dies, who will.
@@ -81,12 +94,15 @@ func exoDie() {
 	if exoDeath.funcs == nil || gp != gp.m.curg || gp.m.locks != 0 {
 		return
 	}
-	bubble := gp.bubble // its time would stand still (package testing/synctest)
-	gp.bubble = nil
+	bubble, t := gp.bubble, gp.timer // whose time would stand still (package testing/synctest)
+	gp.bubble, gp.timer = nil, nil
 	if !atomic.Cas(&exoDeath.state, 0, 1) {
 		exoDeathPark()
 	}
-	go exoDeathRun()
+	exoDeath.left.Store(int32(len(exoDeath.funcs)))
+	for _, f := range exoDeath.funcs {
+		go exoDeathRun(f)
+	}
 	for end := nanotime() + exoDeathLimit; atomic.Load(&exoDeath.state) != 2; {
 		if nanotime() > end {
 			print("hardtack: what was written last is lost: volumes were busy for 10 s\n")
@@ -94,15 +110,16 @@ func exoDie() {
 		}
 		timeSleep(1e6)
 	}
-	gp.bubble = bubble
+	gp.bubble, gp.timer = bubble, t
 }
 
-func exoDeathRun() {
-	for _, f := range exoDeath.funcs {
-		func() {
-			defer func() { recover() }() // one that panics is no reason not to run the others
-			f()
-		}()
-	}
-	atomic.Store(&exoDeath.state, 2)
+// exoDeathRun runs one of the functions: one that waits for who dies does not hold up the others.
+func exoDeathRun(f func()) {
+	defer func() {
+		recover()
+		if exoDeath.left.Add(-1) == 0 {
+			atomic.Store(&exoDeath.state, 2)
+		}
+	}()
+	f()
 }
