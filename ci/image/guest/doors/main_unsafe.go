@@ -33,7 +33,6 @@ type vector struct{ base, n uintptr }
 
 var vectors [200]vector
 
-
 // readByte reads one byte into a buffer of its own.
 func readByte(door, fd, i int) (byte, error) {
 	var b [16]byte

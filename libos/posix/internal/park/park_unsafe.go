@@ -15,8 +15,11 @@ func semacquire(addr *uint32)
 //go:linkname semrelease sync.runtime_Semrelease
 func semrelease(addr *uint32, handoff bool, skipframes int)
 
-// A Mutex is a sync.Mutex whose fast path is not copied into every caller.
-type Mutex struct{ mu sync.Mutex }
+// A Mutex is a sync.Mutex whose fast path is not copied into every caller, and which has no ==, whose code would be linked for all that hold one.
+type Mutex struct {
+	_  [0]func()
+	mu sync.Mutex
+}
 
 // Lock locks m.
 //
