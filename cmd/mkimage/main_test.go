@@ -38,7 +38,7 @@ func testMain(m *testing.M) int {
 }
 
 // testTimeout bounds one run of the tool, which may have to compile a lot.
-const testTimeout = 5 * time.Minute
+const testTimeout = 15 * time.Minute
 
 // A call is one run of mkimage and what came of it.
 type call struct {

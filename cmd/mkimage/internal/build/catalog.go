@@ -45,11 +45,14 @@ var catalog = []struct {
 	{"vm", "libos/vm/balloon", "--module libos/vm/balloon", config.Settings{Modules: []string{"libos/vm/balloon"}}},
 	{"net", "libos/net/socket", "programs with sockets; --sockets", config.Settings{Sockets: config.On}},
 	{"net", "libos/net/ntp", "--ntp", config.Settings{NTP: []string{"dhcp"}}},
+	{"net", "libos/net/netstat", "--netstat", config.Settings{Netstat: "9000"}},
 	{"fs", "libos/posix/files", "programs that name paths; --fs", config.Settings{FS: config.On}},
 	{"fs", "libos/fs/volumes", "--disk, --mount", config.Settings{Mounts: []string{"label=data:/data"}}},
+	{"fs", "libos/posix/mmap", "programs with files and system calls of their own", config.Settings{FS: config.On, Modules: []string{"libos/posix/mmap"}}},
 	{"posix", "libos/posix", "every image", config.Settings{}},
 	{"posix", "libos/posix/linux", "programs that make system calls", config.Settings{Modules: []string{"libos/posix/linux"}}},
 	{"posix", "libos/posix/trace", "--trace-calls, --missing-calls", config.Settings{TraceCalls: true}},
+	{"posix", "libos/hostname", "--hostname", config.Settings{HostName: "here"}},
 	{"drivers", "libos/entropy", "--module libos/entropy", config.Settings{Modules: []string{"libos/entropy"}}},
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hardtack-os/hardtack"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
 )
 
 // TestModuleList: each scheduler and allocator of the tree is listed, each module can be named, says what it is, and tells what it needs.
@@ -28,6 +29,11 @@ func TestModuleList(t *testing.T) {
 		}
 		if m.Path == "libos/net/socket" && !slices.Contains(m.Needs, "libos/net/tcp") {
 			t.Errorf("%s needs %v", m.Path, m.Needs)
+		}
+	}
+	for _, m := range []string{posixModule, linuxModule, traceModule, BalloonModule, SocketModule, FilesModule, mapModule, VolumesModule, NTPModule, NetstatModule, HostNameModule} {
+		if !slices.Contains(paths, strings.TrimPrefix(m, inject.ModulePath+"/")) {
+			t.Errorf("%s is not listed", m)
 		}
 	}
 	for _, slot := range []struct {
