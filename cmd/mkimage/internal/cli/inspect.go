@@ -97,14 +97,7 @@ func writeSizes(w io.Writer, image []byte, img *elfimage.Image) error {
 	if err != nil {
 		return err
 	}
-	sums := map[string]uint64{}
-	total := uint64(0)
-	for _, g := range packages {
-		total += g.Bytes
-		for dir := g.Name; dir != "."; dir = path.Dir(dir) {
-			sums[dir] += g.Bytes
-		}
-	}
+	sums, total := folders(packages)
 	p := &printer{w: w}
 	for _, s := range img.Segments {
 		p.line("%12d  segment %s", s.Filesz, s.Perm())
@@ -126,6 +119,18 @@ func writeSizes(w io.Writer, image []byte, img *elfimage.Image) error {
 	}
 	write(".", 1)
 	return p.err
+}
+
+// folders are the bytes of each package and of each folder that holds some, and of all. Names come from a file, which may hold any.
+func folders(packages []elfimage.Group) (sums map[string]uint64, total uint64) {
+	sums = map[string]uint64{}
+	for _, g := range packages {
+		total += g.Bytes
+		for dir := g.Name; dir != "." && dir != "/"; dir = path.Dir(dir) {
+			sums[dir] += g.Bytes
+		}
+	}
+	return sums, total
 }
 
 // printer keeps the first error of writing.
