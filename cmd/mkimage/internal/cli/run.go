@@ -15,6 +15,7 @@ import (
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/cmdline"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/qemu"
 )
 
@@ -171,6 +172,18 @@ func coverage(prog *build.Program, s *shared) (*qemu.Outbox, error) {
 	return &qemu.Outbox{Dir: dir}, nil
 }
 
+// outputOf is where run leaves the image, which is ELF: that is what it starts. "" where nobody wants it.
+func outputOf(output, program string) (string, error) {
+	if output == "" || output == os.DevNull {
+		return "", nil
+	}
+	file := build.OutputPath(output, program, ".elf")
+	if f, err := format.Find("", filepath.Base(file)); err == nil && f.Name != format.Formats[0].Name {
+		return "", fmt.Errorf("-o %s: run starts an ELF image, and leaves that; mkimage build makes a file of format %s", output, f.Name)
+	}
+	return file, nil
+}
+
 // bake writes the image to run and sets the machine's command line. Arguments
 // and environment of this run go on the command line, so that one image serves
 // for all runs, unless they are too long for it.
@@ -179,8 +192,10 @@ func bake(m *qemu.Machine, prog *build.Program, s *shared) error {
 	line.Program(s.Args, s.Env)
 	args, env := prog.File.Args, prog.File.Env
 	m.Image = filepath.Join(filepath.Dir(prog.ELF), "image")
-	if s.output != "" && s.output != os.DevNull {
-		m.Image = build.OutputPath(s.output, prog.Name, ".elf")
+	if file, err := outputOf(s.output, prog.Name); err != nil {
+		return err
+	} else if file != "" {
+		m.Image = file
 	}
 	if len(line.String()) > qemu.MaxAppend || s.output != "" || s.Args != nil && len(s.Args) == 0 {
 		args, env = prog.Settings.Args, prog.Settings.Env
