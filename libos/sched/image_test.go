@@ -200,6 +200,13 @@ func TestIsolate(t *testing.T) {
 	}
 }
 
+// TestShare: a CPU may be shared while the collector looks at the stack of who has it, with and without the tracer.
+func TestShare(t *testing.T) {
+	if out, code := boot(t, image(t, "share", ""), 4, false); code != 0 || out != "traced false\ntraced true\n" {
+		t.Errorf("exit %d\n%.2000s", code, out)
+	}
+}
+
 // TestQuiet: nothing interrupts who has a CPU, no tick and no preemption, beside a storm of goroutines; and nobody else is on it beside that, collections and their workers.
 // The same goroutine without it is interrupted.
 func TestQuiet(t *testing.T) {

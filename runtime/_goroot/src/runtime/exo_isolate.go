@@ -81,7 +81,7 @@ func exoOpEvict(n, _, _ uintptr) uintptr {
 }
 
 // exoKeepCPU lets the goroutine that has the CPU go on, whoever wants its P: there is nothing else that could run here. Only to stop the world it gives way, and
-// is the first that the P runs afterwards. On g0.
+// is the first that the P runs afterwards. It returns where gp is to be preempted like others. On g0.
 func exoKeepCPU(gp *g) {
 	exoTakeFault(gp)
 	t, mp := exoCurrent(), getg().m
@@ -128,7 +128,7 @@ func exoKeepCPU(gp *g) {
 }
 
 // exoShowStack is preemptPark for the goroutine that has the CPU: the collector looks at the stack while its owner waits where it is. Parked, it would be made ready on the
-// collector's P, and go on when that has done its turn. On g0.
+// collector's P, and go on when that has done its turn. On g0; as preemptPark, it does not return.
 func exoShowStack(gp *g) {
 	t, mp := exoCurrent(), getg().m
 	if exo.cpus[atomic.Load(&t.cpu)].only != t || mp.lockedg.ptr() != gp {
@@ -140,6 +140,7 @@ func exoShowStack(gp *g) {
 	}
 	casgstatus(gp, _Gwaiting, _Grunning) // and this waits until it has let go of it
 	exoKeepCPU(gp)
+	gopreempt_m(gp) // the CPU was shared meanwhile, or the world stops and the tracer shall hear of it
 }
 
 // exoShed lets others have what is ready on a P that is kept: it would wait for the P's next turn of scheduling. On g0.
