@@ -73,6 +73,7 @@ func bringUp(s *inet.Stack) {
 		}
 		b.card(s, s.Attach(c), how)
 	}
+	configured.Store(&b.servers) // whole: who reads it takes no lock
 	relearn()
 	b.wait()
 }
@@ -106,7 +107,6 @@ func (u *upcoming) got() {
 func (b *bringing) card(s *inet.Stack, i *ip.Interface, c setup.Card) {
 	b.servers.servers = append(b.servers.servers, c.Servers...)
 	b.servers.search = append(b.servers.search, c.Search...)
-	configured.Store(&b.servers)
 	s.Enable6(i, c.SLAAC)
 	u := &upcoming{name: i.Info.Name, dhcp: c.DHCP, done: make(chan struct{})}
 	u.left.Store(1)
