@@ -168,7 +168,7 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		if int32(a[1]) < 0 || int32(a[1]) > 64 {
 			return 0, syscall.EINVAL
 		}
-		p, e := user.Bytes(a[0], a[1])
+		p, e := user.Bytes(a[0], uintptr(int32(a[1])))
 		if e == 0 {
 			posix.SetHostName(string(p))
 		}

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
 // TestErrors makes calls with something wrong about them, and lets Linux say what.
@@ -189,4 +191,13 @@ func (w *world) pipeEventEpoll(t *testing.T) {
 	w.fds = append(w.fds, int(p[0]), int(p[1]))
 	w.open(w.call(syscall.SYS_EVENTFD2, 1, syscall.O_NONBLOCK))
 	w.open(w.call(syscall.SYS_EPOLL_CREATE1, 0))
+}
+
+// TestHostNameLength: sethostname's length is an int, of which the upper half of the register is no part.
+func TestHostNameLength(t *testing.T) {
+	defer posix.SetHostName(posix.HostName())
+	name := []byte("x")
+	if _, e := call(syscall.SYS_SETHOSTNAME, uintptr(unsafe.Pointer(&name[0])), 1<<32|1); e != 0 || posix.HostName() != "x" {
+		t.Error(posix.HostName(), e)
+	}
 }
