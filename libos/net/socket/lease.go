@@ -38,7 +38,13 @@ type leasing struct {
 	first  func() // to be called when the address is there for the first time
 
 	mu   sync.Mutex
-	told []bool // what became of the claim to the lease's address, of which the goroutine has not heard yet
+	told []verdict // of which the goroutine has not heard yet
+}
+
+// A verdict is what became of a claim to an address.
+type verdict struct {
+	of   netip.Prefix
+	ours bool
 }
 
 // newLeases opens the port; without one nothing is leased, and a line says so.
@@ -52,8 +58,12 @@ func newLeases(s *inet.Stack) *leases {
 	return &leases{stack: s, port: p}
 }
 
-// add has an interface configured, from run on. first is called once, when it has an address.
+// add has an interface configured, from run on. first is called once, when it has an address, or at once where it never gets one.
 func (ls *leases) add(i *ip.Interface, probe ip.Probing, first func()) {
+	if ls.port == nil {
+		first()
+		return
+	}
 	l := &leasing{all: ls, iface: i, probe: probe, first: first}
 	l.client = dhcp.New(i.Info.MAC, posix.HostName(), func() uint64 {
 		var b [8]byte
@@ -107,9 +117,9 @@ func (ls *leases) sleep(until tick.Time) {
 }
 
 // hear is told of the claim to an address.
-func (l *leasing) hear(ours bool) {
+func (l *leasing) hear(v verdict) {
 	l.mu.Lock()
-	l.told = append(l.told, ours)
+	l.told = append(l.told, v)
 	l.mu.Unlock()
 	l.all.port.SetReadDeadline(time.Unix(1, 0))
 }
@@ -120,8 +130,8 @@ func (l *leasing) drive() {
 	told := l.told
 	l.told = nil
 	l.mu.Unlock()
-	for _, ours := range told {
-		l.claimed(ours)
+	for _, v := range told {
+		l.claimed(v)
 	}
 	c := l.client
 	var out [dhcp.MaxMessage]byte
@@ -163,16 +173,16 @@ func (l *leasing) apply() {
 		l.route()
 	default:
 		l.unroute()
-		l.all.stack.Claim(l.iface, got.Address, l.probe, false, l.hear)
+		l.all.stack.Claim(l.iface, got.Address, l.probe, false, func(ours bool) { l.hear(verdict{got.Address, ours}) })
 	}
 }
 
 // claimed is what becomes of the lease's address: it is ours, or somebody else has it, and the server hears of that.
-func (l *leasing) claimed(ours bool) {
-	if !l.had.Address.IsValid() {
-		return // the lease has ended meanwhile
+func (l *leasing) claimed(v verdict) {
+	if !l.had.Address.IsValid() || v.of != l.had.Address {
+		return // the lease has ended meanwhile, or is of another address
 	}
-	if !ours {
+	if !v.ours {
 		println("libos/net: somebody else has the address " + l.had.Address.Addr().String() + ": " + l.iface.Info.Name + " asks for another one")
 		l.client.Decline(now())
 		return
