@@ -21,6 +21,9 @@ func Mask() uint32 { return atomic.LoadUint32(&mask) }
 // named is the image's name if it has another one than at first.
 var named atomic.Pointer[[65]byte]
 
+// namings counts the calls of SetHostName.
+var namings atomic.Int64
+
 // HostName is what the image calls itself.
 func HostName() string {
 	var u Utsname
@@ -37,7 +40,11 @@ func SetHostName(name string) {
 	var b [65]byte
 	copy(b[:64], name)
 	named.Store(&b)
+	namings.Add(1)
 }
+
+// HostNames is how often SetHostName has been called: who keeps the name sees by it that there may be another.
+func HostNames() int64 { return namings.Load() }
 
 // Utsname is struct utsname.
 type Utsname [6][65]byte

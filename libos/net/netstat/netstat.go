@@ -9,9 +9,11 @@
 package netstat
 
 import (
+	"bufio"
 	"bytes"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
@@ -39,14 +41,22 @@ func listen(s *inet.Stack, word string) error {
 	if err != nil {
 		return err
 	}
+	busy := make(chan struct{}, most)
 	for {
+		busy <- struct{}{}
 		c, err := p.Accept()
 		if err != nil {
 			return err
 		}
-		go answer(c)
+		go func() {
+			answer(c)
+			<-busy
+		}()
 	}
 }
+
+// most is how many requests are served at a time; more wait.
+const most = 4
 
 // patience is how long a request may take, and its answer.
 const patience = 10 * time.Second
@@ -56,24 +66,33 @@ func answer(c *inet.Stream) {
 	defer c.Close()
 	c.SetReadDeadline(time.Now().Add(patience))
 	c.SetWriteDeadline(time.Now().Add(patience))
-	var request [4096]byte
-	n := 0
-	for !bytes.Contains(request[:n], []byte("\r\n\r\n")) {
-		k, err := c.Read(request[n:])
-		if n += k; err != nil || n == len(request) {
-			return
-		}
+	line, err := requestLine(bufio.NewReaderSize(c, 512))
+	if err != nil {
+		return
 	}
 	b := bytes.NewBufferString("HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n")
-	fields := bytes.Fields(request[:bytes.IndexByte(request[:n], '\r')])
+	fields := strings.Fields(line)
 	switch {
-	case len(fields) > 1 && string(fields[1]) == "/goroutines":
+	case len(fields) > 1 && fields[1] == "/goroutines":
 		b.Write(socket.Goroutines())
-	case len(fields) > 1 && string(fields[1]) == "/":
+	case len(fields) > 1 && fields[1] == "/":
 		socket.Dump(b)
 	default:
 		b.Reset()
 		b.WriteString("HTTP/1.0 404 Not Found\r\n\r\n/ shows the network, /goroutines who waits for it\n")
 	}
 	c.Write(b.Bytes())
+}
+
+// requestLine reads a request's head, of any length, up to the empty line that ends it, and gives the first line, or what of it r's buffer holds.
+func requestLine(r *bufio.Reader) (string, error) {
+	b, more, err := r.ReadLine()
+	first := string(b)
+	for err == nil {
+		begins := !more
+		if b, more, err = r.ReadLine(); begins && !more && len(b) == 0 {
+			break
+		}
+	}
+	return first, err
 }

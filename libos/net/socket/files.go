@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"sync"
 
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
@@ -20,13 +21,8 @@ func init() {
 	memfile.Provide("/etc/resolv.conf", memfile.File{Contents: resolvConf, Changed: changed})
 }
 
-// hostsChanged is another time once the image has another name. It does not wait for the network, for these names need none.
-func hostsChanged() int64 {
-	if posix.HostName() == "hardtack" {
-		return 1
-	}
-	return 2
-}
+// hostsChanged is another time after each change of the image's name. It does not wait for the network, for these names need none.
+func hostsChanged() int64 { return 1 + posix.HostNames() }
 
 // hosts is hosts(5): the names that need no server.
 func hosts() []byte {
@@ -42,16 +38,33 @@ func netDump() []byte {
 	return b.Bytes()
 }
 
-// Goroutines gives what a dump of all goroutines says, and names in the first line of each that waits for the network what it waits for.
+// dumping lets one dump of goroutines be made at a time: each stops the world, and takes up to twice its length of memory.
+var dumping sync.Mutex
+
+// mostDump bounds a dump of goroutines: 64 MiB tell of some 100 000.
+const mostDump = 64 << 20
+
+// Goroutines gives what a dump of all goroutines says, and names in the first line of each that waits for the network what it waits for. What is longer than mostDump is cut,
+// and its last line says so.
 func Goroutines() []byte {
-	all := make([]byte, 1<<16)
+	dumping.Lock()
+	defer dumping.Unlock()
+	return goroutines(mostDump)
+}
+
+func goroutines(most int) []byte {
+	all := make([]byte, min(1<<16, most))
 	for {
 		n := runtime.Stack(all, true)
 		if n < len(all) {
 			all = all[:n]
 			break
 		}
-		all = make([]byte, 2*len(all))
+		if n == most {
+			all = append(all, "\n\n(the rest does not fit)\n"...)
+			break
+		}
+		all = make([]byte, min(2*len(all), most))
 	}
 	waits := map[uint64]string{}
 	stack().Waiting(func(goroutine uint64, what string) { waits[goroutine] = what })

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
 // TestGoroutineNames: who waits for the network has it in his first line; all else stays as it is.
@@ -15,5 +17,25 @@ func TestGoroutineNames(t *testing.T) {
 	}
 	if got := Goroutines(); !bytes.Contains(got, []byte("TestGoroutineNames")) {
 		t.Errorf("this goroutine is not in the dump: %s", got)
+	}
+}
+
+// TestLongDump: a dump of goroutines that does not fit is cut, and says so.
+func TestLongDump(t *testing.T) {
+	if got := goroutines(64); !bytes.HasPrefix(got, []byte("goroutine ")) || !bytes.HasSuffix(got, []byte("\n(the rest does not fit)\n")) || len(got) > 100 {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestHostsChanged: each name that the image gets is a change of /etc/hosts, one of the same length, too.
+func TestHostsChanged(t *testing.T) {
+	defer posix.SetHostName(posix.HostName())
+	seen := map[int64]bool{}
+	for _, name := range []string{"a", "b", "hardtack"} {
+		posix.SetHostName(name)
+		seen[hostsChanged()] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d changes", len(seen))
 	}
 }
