@@ -11,7 +11,8 @@ type Tree struct {
 	mu      sync.Mutex // of changes
 	root    *Mount
 	lastDev uint64        // mu
-	moves   atomic.Uint64 // counts renames of folders between folders: for walks that may not leave one
+	moves   atomic.Uint64 // counts renames between folders: for walks that may not leave one
+	moving  atomic.Int64  // those under way
 }
 
 // A Mount is a filesystem at its place in a Tree.

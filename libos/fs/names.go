@@ -247,10 +247,13 @@ func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, 
 	if e := to.at.mounted(toDir, toName); e != 0 {
 		return e
 	}
-	e = fromDir.Rename(fromName, toDir, toName, flags)
-	if e == 0 && from.at.Node != to.at.Node {
-		t.moves.Add(1)
+	if from.at.Node == to.at.Node {
+		return fromDir.Rename(fromName, toDir, toName, flags)
 	}
+	t.moving.Add(1)
+	e = fromDir.Rename(fromName, toDir, toName, flags)
+	t.moves.Add(1)
+	t.moving.Add(-1) // after moves: who sees none under way sees those that were
 	return e
 }
 

@@ -253,9 +253,6 @@ func (w *walker) up(d Dir) Errno {
 			}
 			return 0
 		}
-		if w.t.moves.Load() != w.moves {
-			return syscall.EAGAIN // what was below may not be now
-		}
 	}
 	p := w.at
 	for p.Node == p.Mount.root {
@@ -271,6 +268,10 @@ func (w *walker) up(d Dir) Errno {
 		d = p.Node.(Dir) // Mount has seen that it is one
 	}
 	next := Place{p.Mount, d.Parent()}
+	if w.how&(Beneath|InRoot) != 0 && (w.t.moving.Load() != 0 || w.t.moves.Load() != w.moves) {
+		next.Drop()
+		return syscall.EAGAIN // what was below may not be now, nor its parent
+	}
 	if top := next.top(); top != next {
 		top.Node.Ref()
 		next.Drop()
