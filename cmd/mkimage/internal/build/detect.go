@@ -202,7 +202,7 @@ func opensSockets(src []byte) bool {
 
 // callPaths are functions of os and of what is like it that take a path or ask for one.
 var callPaths = []string{
-	"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Getwd", "Lchown", "Link", "Linkat", "Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Mkdirat", "Mkfifo",
+	"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Executable", "Getwd", "Lchown", "Link", "Linkat", "Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Mkdirat", "Mkfifo",
 	"Mknod", "Mknodat", "NewFile", "Open", "OpenFile", "OpenInRoot", "OpenRoot", "Openat", "Openat2", "ReadDir", "ReadFile", "Readlink", "Readlinkat", "Remove", "RemoveAll", "Rename",
 	"Renameat", "Renameat2", "Rmdir", "Stat", "Statfs", "Statx", "Fstatat", "Symlink", "Symlinkat", "TempDir", "TempFile", "Truncate", "Unlink", "Unlinkat", "UtimesNanoAt", "WriteFile",
 }
