@@ -1,7 +1,7 @@
 //go:build linux && amd64
 
-// Doors reads from pipes into buffers on tiny goroutine stacks by each of the three ways into the libOS, while the
-// collector runs, stacks grow and stacks shrink: a buffer that moved under a call would stay empty.
+// Doors reads from pipes into buffers on tiny goroutine stacks by each of the three ways into the libOS, by the second also through an iovec in the
+// heap, while the collector runs, stacks grow and stacks shrink: a buffer that moved under a call would stay empty.
 package main
 
 import (
