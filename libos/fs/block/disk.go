@@ -68,6 +68,9 @@ func (v *Disk) transfer(op disk.Op, vec [][]byte, off int64) error {
 			return err
 		}
 		for _, x := range r {
+			if in.Pages && x.Base%4 != 0 {
+				return v.copied(op, vec, off)
+			}
 			if last := len(runs) - 1; last >= 0 && runs[last].Base+exo.Phys(runs[last].Len) == x.Base && runs[last].Len+x.Len <= uintptr(in.MaxRun) {
 				runs[last].Len += x.Len
 				continue
