@@ -91,7 +91,9 @@ _start:
 	movzwl	answer + 0x18, %ebp
 	cmp	$2048, %bp
 	je	1f
-	mov	$512, %bp
+	mov	$sectors, %si
+	cmp	$512, %bp
+	jne	fail
 1:	mov	block, %eax		# in units of 512 bytes, and divisible by 4 on CDs
 	shl	$9, %eax
 	mov	block, %edx
@@ -114,8 +116,10 @@ again:	pushal
 	mov	$0x42, %ah
 	int	$0x13
 	popal
-	jnc	1f
-	mov	packet + 2, %ax		# the BIOS has put there how many it read
+	jc	3f
+	cmpw	$0, packet + 2
+	jne	1f
+3:	cld				# the BIOS may leave any direction, and has put there how many it read
 	xor	%edx, %edx
 	mov	$60 << 10, %eax
 	cmp	%eax, %edi
@@ -164,6 +168,7 @@ in32:	cli
 	mov	%cr0, %eax
 	or	$1, %al
 	mov	%eax, %cr0
+	cld
 	ljmp	$0x08, $1f
 	.code32
 1:	mov	$0x10, %eax
@@ -234,6 +239,7 @@ drive:	.byte	0
 nolong:	.asciz	"hardtack: this processor has no 64-bit mode\r\n"
 nomem:	.asciz	"hardtack: this machine has too little memory for the image\r\n"
 noread:	.asciz	"hardtack: disk read error\r\n"
+sectors: .asciz	"hardtack: this disk has no sectors of 512 bytes\r\n"
 damaged: .asciz	"hardtack: the image is damaged\r\n"
 	.align	2
 answer:	.word	0x1e

@@ -66,15 +66,18 @@ sections:
 
 # Offsets in EFI_SYSTEM_TABLE (4.3.1), EFI_BOOT_SERVICES (4.4.1), EFI_LOADED_IMAGE_PROTOCOL (9.1.1), EFI_MEMORY_DESCRIPTOR (7.2.3).
 	.set ConOut, 0x40
+	.set RuntimeServices, 0x58
 	.set BootServices, 0x60
 	.set NumberOfTableEntries, 0x68
 	.set ConfigurationTable, 0x70
 	.set OutputString, 8
 	.set AllocatePages, 0x28
+	.set FreePages, 0x30
 	.set GetMemoryMap, 0x38
 	.set AllocatePool, 0x40
 	.set HandleProtocol, 0x98
 	.set ExitBootServices, 0xe8
+	.set ResetSystem, 0x68		# of EFI_RUNTIME_SERVICES (4.5.1)
 	.set LoadOptionsSize, 0x30
 	.set LoadOptions, 0x38
 	.set AllocateMaxAddress, 1
@@ -94,6 +97,7 @@ sections:
 	.set descsize, -64
 	.set descver, -72
 	.set tmp, -80
+	.set owned, -144		# four times address and pages, of what was claimed
 
 # services NAME: calls a boot service (Microsoft's convention, 2.3.4.1). RAX = its status.
 	.macro service name
@@ -101,17 +105,19 @@ sections:
 	call	*\name(%rax)
 	.endm
 
-# Claims pages at an address; or goes to fail.
-	.macro claim addr, pages
+# Claims R8 pages, as the N-th of those that fail gives back, at or below an address; or goes to fail.
+	.macro claim n, how, kind, addr
 	movq	\addr, tmp(%rbp)
-	mov	$AllocateAddress, %ecx
-	mov	$EfiLoaderData, %edx
-	mov	\pages, %r8
+	mov	%r8, owned + 16 * \n + 8(%rbp)
+	mov	$\how, %ecx
+	mov	$\kind, %edx
 	lea	tmp(%rbp), %r9
 	service	AllocatePages
 	lea	taken(%rip), %rsi
 	test	%rax, %rax
 	jnz	fail
+	mov	tmp(%rbp), %rax
+	mov	%rax, owned + 16 * \n(%rbp)
 	.endm
 
 # RCX = our handle, RDX = the system table.
@@ -129,6 +135,10 @@ main:
 	mov	%rdx, system(%rbp)
 	mov	BootServices(%rdx), %rax
 	mov	%rax, services(%rbp)
+	lea	owned(%rbp), %rdi
+	xor	%eax, %eax
+	mov	$-owned / 8 - 3, %ecx		# down to services
+	rep stosq
 
 	# Is the image what mkimage appended?
 	lea	_start + IMAGE(%rip), %rsi
@@ -144,25 +154,20 @@ main:
 
 	# All memory that the image will lie in, and what boot/amd64 uses on the way, must be nobody's. Nothing of the firmware (page tables,
 	# stack, this code) lies there then.
-	claim	$PLACE, $1
-	claim	$0x100000, $0x100
-	mov	first(%rip), %eax
-	and	$~0xfff, %eax
+	mov	$1, %r8d
+	claim	0, AllocateAddress, EfiLoaderData, $PLACE
+	mov	$0x100, %r8d
+	claim	1, AllocateAddress, EfiLoaderData, $0x100000
+	mov	first(%rip), %ebx
+	and	$~0xfff, %ebx
 	mov	last(%rip), %r8d
 	add	$0xfff, %r8d
-	sub	%eax, %r8d
+	sub	%ebx, %r8d
 	shr	$12, %r8d
-	claim	%rax, %r8
-	movq	$0x9ffff, tmp(%rbp)
-	mov	$AllocateMaxAddress, %ecx
-	mov	$EfiLoaderCode, %edx
+	claim	2, AllocateAddress, EfiLoaderData, %rbx
 	mov	$4, %r8d
-	lea	tmp(%rbp), %r9
-	service	AllocatePages
-	lea	taken(%rip), %rsi
-	test	%rax, %rax
-	jnz	fail
-	mov	tmp(%rbp), %rbx
+	claim	3, AllocateMaxAddress, EfiLoaderCode, $0x9ffff
+	mov	%rax, %rbx
 	mov	%rbx, low(%rbp)
 
 	lea	_start + IMAGE(%rip), %rsi
@@ -240,8 +245,6 @@ main:
 	jmp	1b
 3:
 	# Room for the memory map and what getting the room adds to it.
-	movq	$0, mapsize(%rbp)
-	movq	$0, map(%rbp)
 	call	getmap
 	mov	mapsize(%rbp), %rdx
 	add	$0x2000, %rdx
@@ -257,24 +260,25 @@ main:
 	mov	%rax, mapsize(%rbp)
 	call	getmap
 	test	%rax, %rax
-	jnz	2f
+	jnz	stuck
 	mov	handle(%rbp), %rcx
 	mov	mapkey(%rbp), %rdx
 	service	ExitBootServices
 	test	%rax, %rax
-	jz	3f
-2:	dec	%edi
+	jz	2f
+	dec	%edi
 	jnz	1b
-	lea	nomap(%rip), %rsi
-	jmp	fail
-3:	cli
+	jmp	stuck
+2:	cli
 
-	# The map in e820's words, neighbours of a type joined.
-	mov	map(%rbp), %rsi
-	mov	mapsize(%rbp), %r8
-	add	%rsi, %r8		# its end
+	# The map in e820's words, neighbours of a type joined: first all memory that is free, then the rest, of which as much is left out as
+	# there is no room for: nobody takes what the map does not name. R11D = 1 the first time.
 	lea	0x2d0(%rbx), %rdi	# e820_table
 	lea	types(%rip), %r9
+	mov	$1, %r11d
+map1:	mov	map(%rbp), %rsi
+	mov	mapsize(%rbp), %r8
+	add	%rsi, %r8		# its end
 1:	cmp	%r8, %rsi
 	jae	4f
 	mov	(%rsi), %eax
@@ -286,6 +290,10 @@ main:
 	mov	24(%rsi), %rdx		# NumberOfPages
 	shl	$12, %rdx
 	add	descsize(%rbp), %rsi
+	cmp	$1, %eax		# RAM
+	sete	%r10b
+	cmp	%r11b, %r10b
+	jne	1b
 	cmpb	$0, 0x1e8(%rbx)
 	je	3f
 	cmp	%eax, -4(%rdi)
@@ -304,7 +312,9 @@ main:
 	add	$20, %rdi
 	incb	0x1e8(%rbx)
 	jmp	1b
-4:
+4:	dec	%r11d
+	jz	map1
+
 	# To the low pages, and to 32-bit mode.
 	mov	%ebx, %esi
 	mov	first(%rip), %edi
@@ -330,11 +340,21 @@ getmap:	sub	$0x38, %rsp		# fifth argument at 32
 	add	$0x38, %rsp
 	ret
 
-# Says the line at RSI and returns to the firmware.
+# Says the line at RSI, gives back what was claimed, and returns to the firmware.
 fail:	mov	system(%rbp), %rax
 	mov	ConOut(%rax), %rcx
 	mov	%rsi, %rdx
 	call	*OutputString(%rcx)
+	mov	$4, %edi
+	lea	owned(%rbp), %rsi
+1:	mov	(%rsi), %rcx
+	mov	8(%rsi), %rdx
+	test	%rcx, %rcx
+	jz	2f
+	service	FreePages
+2:	add	$16, %rsi
+	dec	%edi
+	jnz	1b
 	mov	$EFI_LOAD_ERROR, %rax
 	add	$0x18, %rbp
 	lea	-0x18(%rbp), %rsp
@@ -343,6 +363,31 @@ fail:	mov	system(%rbp), %rax
 	pop	%rbx
 	pop	%rbp
 	ret
+
+# The firmware does not let go. It has nothing more to give than memory, so there is no console (7.4.6): COM1 hears the line, and the machine is reset.
+stuck:	lea	nomap(%rip), %rsi
+1:	lodsw
+	test	%al, %al
+	jz	3f
+	mov	%al, %bl
+	mov	$0x3fd, %edx
+	mov	$0x10000, %ecx		# there may be no UART
+2:	in	%dx, %al
+	test	$0x20, %al
+	loopz	2b
+	mov	$0x3f8, %edx
+	mov	%bl, %al
+	out	%al, %dx
+	jmp	1b
+3:	mov	system(%rbp), %rax
+	mov	RuntimeServices(%rax), %rax
+	xor	%ecx, %ecx		# EfiResetCold
+	mov	$EFI_LOAD_ERROR, %rdx
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	call	*ResetSystem(%rax)
+4:	hlt
+	jmp	4b
 
 # Runs in low memory. ESI = boot_params, EDI = the image, R8D = its length.
 leave:	mov	%r8d, %edx

@@ -331,7 +331,11 @@ linux32:
 	jnz	5f
 	cmpl	$0x34364c45, 0x1c0(%ebp)	# efi_loader_signature, "EL64"
 	jne	3f
+	cmpl	$0, 0x1d8(%ebp)		# efi_systab_hi: beyond what this code reaches
+	jne	3f
 	mov	0x1c4(%ebp), %esi	# efi_systab
+	cmpl	$0, 116(%esi)
+	jne	3f
 	mov	104(%esi), %ecx		# NumberOfTableEntries (UEFI 2.10, 4.3.1)
 	mov	112(%esi), %eax		# ConfigurationTable: GUID, pointer
 1:	sub	$1, %ecx
@@ -362,4 +366,4 @@ linux32:
 	mov	%edx, 36(%ebx)
 	jmp	_start
 acpi20:	.long	0x8868e871, 0x11d3e4f1, 0x800022bc, 0x81883cc7
-	.org	0x680
+	.org	0x6a0

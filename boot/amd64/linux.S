@@ -155,7 +155,28 @@ pm32:
 	jmp	2b
 4:	hlt
 	jmp	4b
-move:	mov	%ebp, %ebx
+	# Does boot_params or the command line, of a page each, reach into the page from PLACE on? Then both are copied behind the image.
+	.set below, PLACE - 0xfff
+move:	mov	0x228(%ebp), %esi	# hdr.cmd_line_ptr
+	lea	-below(%ebp), %eax
+	cmp	$0x1fff, %eax
+	jb	1f
+	lea	-below(%esi), %eax
+	cmp	$0x1fff, %eax
+	jae	2f
+1:	mov	BASE + spare, %edi
+	mov	%edi, %ebx
+	xchg	%ebp, %esi
+	mov	$0x400, %ecx
+	rep movsl
+	mov	%ebp, %esi
+	mov	%ebx, %ebp
+	test	%esi, %esi		# no command line
+	jz	2f
+	mov	%edi, 0x228(%ebp)
+	mov	$0x400, %ecx
+	rep movsl
+2:	mov	%ebp, %ebx
 	mov	$BASE + place, %esi
 	mov	$PLACE, %edi
 	mov	$place_end - place, %ecx
@@ -197,4 +218,5 @@ far64:	.long	BASE + 1b
 	.word	0x10
 	.org	SETUP + PM - 16
 length:	.long	0			# (*) of the image
+spare:	.long	0			# (*) two pages behind the image, which init_size counts
 	.org	SETUP + PM

@@ -22,12 +22,16 @@ _start:
 	jc	fail
 	cmp	$0xaa55, %bx
 	jne	fail
+	test	$1, %cl			# the functions for disks by block numbers
+	jz	fail
+	cld				# a BIOS may leave any direction
 	mov	drive, %dl
 	mov	$packet, %si
 	mov	$0x42, %ah
 	int	$0x13
 	mov	$noread, %si
 	jc	fail
+	cld
 	mov	drive, %dl
 	ljmp	$0, $STAGE
 fail:	call	say

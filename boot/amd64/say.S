@@ -1,6 +1,7 @@
 # say: in real mode, writes the string at SI, which ends with 0, to the screen (INT 10h, AH = 0Eh) and to COM1, and a newline. Included by the BIOS loaders.
 	.code16
-say:	lodsb
+say:	cld				# a BIOS may leave any direction
+	lodsb
 	test	%al, %al
 	jz	3f
 	mov	%al, %cl

@@ -166,10 +166,10 @@ func judge(t *testing.T, argv ...string) string {
 
 // TestLinux64 enters an image, and a bzImage, by the 64-bit Linux boot protocol. QEMU loads the segments, testdata/linux64/jump.S is the loader.
 func TestLinux64(t *testing.T) {
-	jump := func(t *testing.T, target uint64) string {
+	jump := func(t *testing.T, target, params, line uint64) string {
 		dir := t.TempDir()
 		obj, loader := filepath.Join(dir, "jump.o"), filepath.Join(dir, "jump.elf")
-		judge(t, "as", "--64", fmt.Sprintf("--defsym=TARGET=%#x", target), "-o", obj, "testdata/linux64/jump.S")
+		judge(t, "as", "--64", fmt.Sprintf("--defsym=TARGET=%#x", target), fmt.Sprintf("--defsym=PARAMS=%#x", params), fmt.Sprintf("--defsym=LINE=%#x", line), "-o", obj, "testdata/linux64/jump.S")
 		judge(t, "ld", "-Ttext", "0x3000000", "-o", loader, obj)
 		return loader
 	}
@@ -181,21 +181,23 @@ func TestLinux64(t *testing.T) {
 			t.Fatal(err)
 		}
 		entry := binary.LittleEndian.Uint64(data[24:])
-		saidHello(t, pc{}.boot(t, "-kernel", jump(t, entry), "-device", "loader,file="+image, "-append", "arg=by arg=ELF"), 1, "by ELF")
+		saidHello(t, pc{}.boot(t, "-kernel", jump(t, entry, 0, 0), "-device", "loader,file="+image, "-append", "arg=by arg=ELF"), 1, "by ELF")
 	})
-	t.Run("bzimage", func(t *testing.T) {
-		t.Parallel()
-		image := hello(t, "hello.bzimage")
-		data, err := os.ReadFile(image)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kernel := filepath.Join(t.TempDir(), "kernel")
-		if err := os.WriteFile(kernel, data[(int(data[0x1f1])+1)*512:], 0o666); err != nil {
-			t.Fatal(err)
-		}
-		saidHello(t, pc{}.boot(t, "-kernel", jump(t, 0x100200), "-device", "loader,force-raw=on,addr=0x100000,file="+kernel, "-append", "arg=by arg=bzImage"), 1, "by bzImage")
-	})
+	image := hello(t, "hello.bzimage")
+	data, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel := filepath.Join(t.TempDir(), "kernel")
+	if err := os.WriteFile(kernel, data[(int(data[0x1f1])+1)*512:], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ params, line uint64 }{{0, 0}, {0x7100, 0x8a00}, {0x2000, 0x7f80}} { // the last two where the loader puts code of its own
+		t.Run(fmt.Sprintf("bzimage %#x %#x", c.params, c.line), func(t *testing.T) {
+			t.Parallel()
+			saidHello(t, pc{}.boot(t, "-kernel", jump(t, 0x100200, c.params, c.line), "-device", "loader,force-raw=on,addr=0x100000,file="+kernel, "-append", "arg=by arg=bzImage"), 1, "by bzImage")
+		})
+	}
 }
 
 // damaged copies a file and changes a byte of its text in the middle.
@@ -243,6 +245,21 @@ func TestEFI(t *testing.T) {
 	t.Run("damaged", func(t *testing.T) {
 		t.Parallel()
 		pc{uefi: true, memory: "256M", until: "hardtack: the image is damaged"}.boot(t, disk(t, damaged(t, image))...)
+	})
+	t.Run("no room", func(t *testing.T) { // the second program finds all that the first one had taken before it gave up
+		t.Parallel()
+		data, err := os.ReadFile(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := bytes.Clone(data)
+		binary.LittleEndian.PutUint32(large[0x1ffc:], 0xf0000000) // field last
+		dir := tree(t, map[string]string{"hello.efi": string(data), "large.efi": string(large), "startup.nsh": "fs0:\r\nlarge.efi\r\nhello.efi arg=after arg=all\r\n"})
+		out := pc{uefi: true, memory: "256M"}.boot(t, "-drive", "format=raw,file=fat:rw:"+dir)
+		saidHello(t, out, 1, "after all")
+		if !strings.Contains(out, "hardtack: the firmware keeps memory that the image needs") {
+			t.Errorf("console: %q", out)
+		}
 	})
 }
 

@@ -22,7 +22,8 @@ const (
 	bzInitSize      = 0x260
 	bzHeaderEnd     = 0x268
 
-	bzLoad = 0x100000 // where the protected-mode part is loaded
+	bzLoad  = 0x100000 // where the protected-mode part is loaded
+	bzSpare = 0x2000   // what boot/amd64/linux.S may use behind the image
 )
 
 // bzImage returns an image as a bzImage: boot/amd64/linux.S with its fields filled in, and the image.
@@ -44,8 +45,13 @@ func bzImage(elf []byte) ([]byte, error) {
 	}
 	le.PutUint32(out[bzSyssize:], uint32(len(out)-setup)/16)
 	le.PutUint32(out[bzPayloadLength:], uint32(len(elf)))
-	le.PutUint32(out[bzInitSize:], uint32(img.LoadEnd()-bzLoad))
+	spare := align(img.LoadEnd(), 0x1000)
+	if spare > math.MaxUint32-bzSpare {
+		return nil, fmt.Errorf("an image that reaches up to %#x is too large", spare)
+	}
+	le.PutUint32(out[bzInitSize:], uint32(spare+bzSpare-bzLoad))
 	le.PutUint32(out[len(amd64.Linux)-16:], uint32(len(elf)))
+	le.PutUint32(out[len(amd64.Linux)-12:], uint32(spare))
 	return out, nil
 }
 

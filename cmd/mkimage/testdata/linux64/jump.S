@@ -1,5 +1,6 @@
 # A boot loader of the 64-bit Linux boot protocol, for TestLinux64: QEMU starts it by PVH, and has put the kernel where it belongs. It makes
-# boot_params of what PVH tells (memory map, command line; the RSDP is for the kernel to find), and jumps to TARGET.
+# boot_params of what PVH tells (memory map, command line; the RSDP is for the kernel to find), and jumps to TARGET. It puts boot_params at PARAMS and the command line at
+# LINE, where these are not 0.
 	.section .note, "a"
 	.long	4, 4, 18		# XEN_ELFNOTE_PHYS32_ENTRY
 	.asciz	"Xen"
@@ -58,7 +59,20 @@ _start:
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
+	.if	LINE
+	mov	params + 0x228, %esi
+	mov	$LINE, %edi
+	mov	%edi, params + 0x228
+	mov	$0x100, %ecx
+	rep movsb
+	.endif
 	mov	$params, %esi
+	.if	PARAMS
+	mov	$PARAMS, %edi
+	mov	$0x200, %ecx
+	rep movsq
+	mov	$PARAMS, %esi
+	.endif
 	mov	$TARGET, %eax
 	jmp	*%rax
 	.align	8
