@@ -56,6 +56,16 @@ func (w *Wire) Command(ctx context.Context, args ...string) (string, error) {
 	return command(ctx, ".", nil, "ip", append([]string{"netns", "exec", w.Namespace}, args...)...)
 }
 
+// Ready waits until the guest says that it is. What the host has learned of the guest before it at this address is forgotten: while
+// the kernel still asks for that one, a connection gets EHOSTUNREACH although the new guest is there.
+func (w *Wire) Ready(ctx context.Context, p *qemu.Process) error {
+	if _, err := p.WaitLine("ready"); err != nil {
+		return err
+	}
+	_, err := w.Command(ctx, "ip", "neigh", "flush", "dev", w.Interface, "nud", "all")
+	return err
+}
+
 // Close removes the namespace and what is in it.
 func (w *Wire) Close() {
 	if _, err := command(context.Background(), ".", nil, "ip", "netns", "delete", w.Namespace); err != nil {
