@@ -354,7 +354,7 @@ func (c *Conn) Shutdown(w Shut) error {
 	c.mu.Lock()
 	defer c.done()
 	switch c.c.State() {
-	case tcp.Closed, tcp.SynSent, tcp.SynReceived:
+	case tcp.Closed, tcp.SynSent, tcp.SynReceived, tcp.TimeWait:
 		return syscall.ENOTCONN
 	}
 	now := c.s.now()
@@ -493,8 +493,9 @@ func (c *Conn) SetOptions(o TCPOptions) {
 	now := c.s.now()
 	c.via.set(&o)
 	c.c.SetOptions(now, o.Socket)
-	if cc := congestion(o.Congestion); cc != nil && o.Congestion != c.c.Info().Congestion {
-		c.c.SetCongestion(cc)
+	c.c.SetFinTimeout(o.finTimeout())
+	if cc := congestion(o.Congestion); o.Congestion != "" && cc != nil && o.Congestion != c.c.Congestion() {
+		c.c.SetCongestion(cc) // the window begins anew
 	}
 	c.afterwards(now)
 }

@@ -32,6 +32,13 @@ func (s *Stack) BindTCP(a netip.AddrPort, dual, reuseAddr, reusePort bool) (*Bin
 // Addr is the address.
 func (b *Binding) Addr() netip.AddrPort { return netip.AddrPortFrom(b.h.addr, b.h.port) }
 
+// SetReuseAddr changes whether others may claim the address who say so, too: SO_REUSEADDR. What has been claimed stays so.
+func (b *Binding) SetReuseAddr(on bool) {
+	b.s.tcpPorts.mu.Lock()
+	b.h.reuseAddr = on
+	b.s.tcpPorts.mu.Unlock()
+}
+
 // Close gives the address up. It is for a Binding that nothing was made of.
 func (b *Binding) Close() { b.s.tcpPorts.drop(b.h) }
 

@@ -14,6 +14,9 @@ type TCPOptions struct {
 	SendBuffer int // bytes; 0: they grow as they are used
 	RecvBuffer int
 	Congestion string // "cubic" or "reno"; "": the first
+
+	SynRetries int           // SYNs that are sent again before connecting fails; 0: the default
+	FinTimeout time.Duration // how long a closed connection waits for the peer's FIN: 0: FinTimeout, below 0: not at all
 }
 
 // DefaultTCPOptions are Linux's.
@@ -35,5 +38,15 @@ func congestion(name string) func() tcp.Congestion {
 // HasCongestion tells whether there is a control of this name.
 func HasCongestion(name string) bool { return name != "" && congestion(name) != nil }
 
-// finTimeout is how long a closed connection waits for the peer's FIN: tcp_fin_timeout of Linux.
-const finTimeout = time.Minute
+// FinTimeout is how long a closed connection waits for the peer's FIN where nothing else was said: tcp_fin_timeout of Linux.
+const FinTimeout = time.Minute
+
+func (o *TCPOptions) finTimeout() time.Duration {
+	switch {
+	case o.FinTimeout == 0:
+		return FinTimeout
+	case o.FinTimeout < 0:
+		return 1
+	}
+	return o.FinTimeout
+}

@@ -45,12 +45,12 @@ func (a *holding) overlap(b *holding) bool {
 	return a.dual && a.addr.IsUnspecified()
 }
 
-// conflict tells whether the two may not be held at once: SO_REUSEADDR and SO_REUSEPORT of socket(7).
+// conflict tells whether a may not be held, or begin to listen, beside b: SO_REUSEADDR and SO_REUSEPORT of socket(7).
 func (a *holding) conflict(b *holding) bool {
 	if !a.overlap(b) || a.reusePort && b.reusePort {
 		return false
 	}
-	return !(a.reuseAddr && b.reuseAddr && (a.shares || !a.listening && !b.listening))
+	return !(a.reuseAddr && b.reuseAddr && (a.shares || !b.listening))
 }
 
 // hold gives h its port, or for port 0 one that nobody has: RFC 6056, 3.3.1 (a random first try, then in order). EADDRINUSE if that cannot be.

@@ -164,7 +164,10 @@ func (s *Stack) Flush() { s.flush() }
 func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 	c := tcp.Defaults()
 	c.Options = o.Socket
-	c.FinTimeout, c.TimeWait = finTimeout, time.Minute
+	c.FinTimeout, c.TimeWait = o.finTimeout(), time.Minute
+	if o.SynRetries > 0 {
+		c.SynRetries = o.SynRetries
+	}
 	if cc := congestion(o.Congestion); cc != nil {
 		c.Congestion = cc
 	}

@@ -341,8 +341,8 @@ func (s *messages) SetOption(level, name int, v []byte) syscall.Errno {
 		})
 	case !six && name == ipMulticastAll, six && name == ipv6MulticastAll:
 		return set(func(o *inet.UDPOptions) { o.OnlyMine = n == 0 })
-	case harmless(level, name):
-		return 0
+	case !six && (name == ipBindNoPort || name == syscall.IP_FREEBIND), six && name == ipv6AutoFlowLabel:
+		return 0 // so it is anyway
 	}
 	return syscall.ENOPROTOOPT
 }

@@ -127,6 +127,9 @@ func (o *options) set(name int, v []byte) syscall.Errno {
 		}
 	}
 	if w := o.word(name); w != nil {
+		if name == syscall.SO_RCVLOWAT && n == 0 {
+			n = 1
+		}
 		w.Store(n)
 		return 0
 	}

@@ -27,6 +27,7 @@ type tcpSocket struct {
 	conn      *inet.Conn
 	connected bool // it was told that the connection is made
 	options   inet.TCPOptions
+	kept      []taken // advices
 	released  bool
 }
 
@@ -332,6 +333,12 @@ func (t *tcpSocket) setSocketOption(name int, v []byte) syscall.Errno {
 		return e
 	}
 	switch name {
+	case syscall.SO_REUSEADDR:
+		t.mu.Lock()
+		if t.bound != nil {
+			t.bound.SetReuseAddr(t.opts.has(flagReuseAddr))
+		}
+		t.mu.Unlock()
 	case syscall.SO_KEEPALIVE:
 		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepAlive = t.opts.has(flagKeepAlive) })
 	case syscall.SO_SNDBUF, syscall.SO_SNDBUFFORCE:
@@ -351,7 +358,10 @@ func (t *tcpSocket) setTCPOption(name int, v []byte) syscall.Errno {
 				break
 			}
 		}
-		if !inet.HasCongestion(cc) {
+		switch {
+		case cc == "":
+			return syscall.EINVAL
+		case !inet.HasCongestion(cc):
 			return syscall.ENOENT
 		}
 		return t.apply(func(o *inet.TCPOptions) { o.Congestion = cc })
@@ -376,14 +386,41 @@ func (t *tcpSocket) setTCPOption(name int, v []byte) syscall.Errno {
 		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepCount = n })
 	case name == tcpUserTimeout && n >= 0:
 		return t.apply(func(o *inet.TCPOptions) { o.Socket.UserTimeout = time.Duration(n) * time.Millisecond })
-	case name == syscall.TCP_MAXSEG && within(88, 32767):
+	case name == syscall.TCP_SYNCNT && within(1, 127):
+		return t.apply(func(o *inet.TCPOptions) { o.SynRetries = n })
+	case name == syscall.TCP_LINGER2 && n >= 0:
+		if n > maxLinger2 {
+			n = maxLinger2
+		}
+		return t.apply(func(o *inet.TCPOptions) { o.FinTimeout = time.Duration(n) * time.Second })
+	case name == syscall.TCP_LINGER2: // do not wait at all
+		return t.apply(func(o *inet.TCPOptions) { o.FinTimeout = -time.Second })
+	case name == syscall.TCP_MAXSEG && (n == 0 || within(88, 32767)):
 		return t.apply(func(o *inet.TCPOptions) { o.MSS = n })
-	case name == syscall.TCP_NODELAY, name == syscall.TCP_KEEPIDLE, name == syscall.TCP_KEEPINTVL, name == syscall.TCP_KEEPCNT, name == tcpUserTimeout, name == syscall.TCP_MAXSEG:
+	case name == syscall.TCP_NODELAY, name == syscall.TCP_KEEPIDLE, name == syscall.TCP_KEEPINTVL, name == syscall.TCP_KEEPCNT, name == tcpUserTimeout, name == syscall.TCP_MAXSEG,
+		name == syscall.TCP_SYNCNT:
 		return syscall.EINVAL
-	case name == syscall.TCP_DEFER_ACCEPT, name == syscall.TCP_SYNCNT, name == syscall.TCP_LINGER2, name == syscall.TCP_WINDOW_CLAMP, name == tcpNotSent, name == tcpThinLinear:
-		return 0 // hints that change nothing here
 	}
-	return syscall.ENOPROTOOPT
+	return t.take(syscall.IPPROTO_TCP, name, n)
+}
+
+// maxLinger2 is the most seconds of TCP_LINGER2, and least of TCP_WINDOW_CLAMP, as Linux has them.
+const (
+	maxLinger2 = 120
+	leastClamp = leastRecv / 2
+)
+
+// take keeps an advice.
+func (t *tcpSocket) take(level, name, n int) syscall.Errno {
+	switch {
+	case level == syscall.IPPROTO_TCP && name == syscall.TCP_WINDOW_CLAMP && n != 0:
+		n = max(n, leastClamp)
+	case level == syscall.IPPROTO_TCP && name == syscall.TCP_DEFER_ACCEPT:
+		n = max(n, 0)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return take(&t.kept, level, name, n)
 }
 
 func (t *tcpSocket) setIPOption(level, name int, v []byte) syscall.Errno {
@@ -412,28 +449,14 @@ func (t *tcpSocket) setIPOption(level, name int, v []byte) syscall.Errno {
 			return syscall.EINVAL
 		}
 		return t.apply(func(o *inet.TCPOptions) { o.TTL = n })
+	case level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_TCLASS && (n < -1 || n > 255):
+		return syscall.EINVAL
+	case level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_TCLASS && n == -1:
+		return t.apply(func(o *inet.TCPOptions) { o.TOS = 0 })
 	case level == syscall.IPPROTO_IP && name == syscall.IP_TOS, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_TCLASS:
-		return t.apply(func(o *inet.TCPOptions) { o.TOS = max(n, 0) & 0xfc }) // the lower two bits are ECN's
-	case harmless(level, name):
-		return 0
+		return t.apply(func(o *inet.TCPOptions) { o.TOS = n & 0xfc }) // the lower two bits are ECN's
 	}
-	return syscall.ENOPROTOOPT
-}
-
-// harmless are options of IP that may be set and change nothing: what they ask for is so anyway, or they tell more to who asks.
-func harmless(level, name int) bool {
-	if level == syscall.IPPROTO_IP {
-		switch name {
-		case syscall.IP_MTU_DISCOVER, syscall.IP_RECVERR, ipBindNoPort, syscall.IP_FREEBIND:
-			return true
-		}
-		return false
-	}
-	switch name {
-	case syscall.IPV6_MTU_DISCOVER, syscall.IPV6_RECVERR, ipv6DontFrag, ipv6AutoFlowLabel:
-		return true
-	}
-	return false
+	return t.take(level, name, n)
 }
 
 // Options of IP that package syscall does not name.
@@ -446,7 +469,7 @@ const (
 // Option implements sock.Socket.
 func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 	t.mu.Lock()
-	l, c, o := t.listener, t.conn, t.options
+	l, c, o, kept := t.listener, t.conn, t.options, t.kept
 	t.mu.Unlock()
 	switch {
 	case level == syscall.SOL_SOCKET && name == syscall.SO_ERROR:
@@ -458,7 +481,9 @@ func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		return sock.AppendBool(v, l != nil), 0
 	case level == syscall.SOL_SOCKET:
 		return t.opts.get(v, name)
-	case level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_V6ONLY && t.family == syscall.AF_INET6:
+	case level == syscall.IPPROTO_IPV6 && t.family == syscall.AF_INET:
+		return nil, syscall.EOPNOTSUPP
+	case level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_V6ONLY:
 		return sock.AppendBool(v, t.only6.Load() != 0), 0
 	case level == syscall.IPPROTO_IP && name == syscall.IP_TTL, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_UNICAST_HOPS:
 		if o.TTL == 0 {
@@ -468,7 +493,7 @@ func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 	case level == syscall.IPPROTO_IP && name == syscall.IP_TOS, level == syscall.IPPROTO_IPV6 && name == syscall.IPV6_TCLASS:
 		return sock.AppendInt(v, o.TOS), 0
 	case level != syscall.IPPROTO_TCP:
-		return nil, syscall.ENOPROTOOPT
+		return appendAdvice(v, kept, level, name)
 	}
 	switch name {
 	case syscall.TCP_NODELAY:
@@ -489,7 +514,23 @@ func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		if c != nil {
 			return sock.AppendInt(v, c.Info().MSS), 0
 		}
-		return sock.AppendInt(v, max(o.MSS, 536)), 0
+		if o.MSS > 0 {
+			return sock.AppendInt(v, o.MSS), 0
+		}
+		return sock.AppendInt(v, 536), 0
+	case syscall.TCP_SYNCNT:
+		if o.SynRetries > 0 {
+			return sock.AppendInt(v, o.SynRetries), 0
+		}
+		return sock.AppendInt(v, linuxSynRetries), 0
+	case syscall.TCP_LINGER2:
+		switch {
+		case o.FinTimeout == 0:
+			return sock.AppendInt(v, int(inet.FinTimeout/time.Second)), 0
+		case o.FinTimeout < 0:
+			return sock.AppendInt(v, -1), 0
+		}
+		return sock.AppendInt(v, int(o.FinTimeout/time.Second)), 0
 	case syscall.TCP_CONGESTION:
 		name := o.Congestion
 		if name == "" {
@@ -503,8 +544,11 @@ func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		i := c.Info()
 		return appendInfo(v, &i, false), 0
 	}
-	return nil, syscall.ENOPROTOOPT
+	return appendAdvice(v, kept, level, name)
 }
+
+// linuxSynRetries is what TCP_SYNCNT tells where nobody has set it, as Linux does (tcp_syn_retries); here a SYN is sent again as often as RFC 9293 wants.
+const linuxSynRetries = 6
 
 // linuxStates are struct tcp_info's numbers of the states (linux/tcp.h).
 var linuxStates = [...]uint8{
@@ -512,9 +556,9 @@ var linuxStates = [...]uint8{
 	tcp.CloseWait: 8, tcp.Closing: 11, tcp.LastAck: 9, tcp.TimeWait: 6,
 }
 
-// appendInfo appends struct tcp_info up to tcpi_total_retrans: linux/tcp.h. What is not known is 0.
+// appendInfo appends struct tcp_info up to tcpi_snd_wnd: linux/tcp.h. What is not known is 0.
 func appendInfo(v []byte, i *tcp.Info, listening bool) []byte {
-	const size = 104
+	const size = 232
 	b := make([]byte, size)
 	b[0] = linuxStates[tcp.Closed]
 	if listening {
@@ -527,7 +571,7 @@ func appendInfo(v []byte, i *tcp.Info, listening bool) []byte {
 	if i.Recovering {
 		b[1] = 3 // TCP_CA_Recovery
 	}
-	b[4] = uint8(i.Backoff)
+	b[2], b[4] = uint8(i.Backoff), uint8(i.Backoff)
 	for bit, on := range []bool{i.Timestamps, i.SACK, i.SndScale > 0 || i.RcvScale > 0, i.ECN} {
 		if on {
 			b[5] |= 1 << bit
@@ -535,12 +579,24 @@ func appendInfo(v []byte, i *tcp.Info, listening bool) []byte {
 	}
 	b[6] = i.SndScale&15 | i.RcvScale<<4
 	mss := max(i.MSS, 1)
-	for off, n := range map[int]int{
-		8: int(i.RTO / time.Microsecond), 16: i.MSS, 20: i.RcvMSS, 24: (i.Unacked + mss - 1) / mss, 36: int(i.Stats.Resent) / mss,
-		68: int(i.RTT / time.Microsecond), 72: int(i.RTTVar / time.Microsecond), 76: min(i.Threshold/mss, 1<<31-1), 80: i.Window / mss,
-		84: i.MSS, 96: i.RecvBuffer, 100: int(i.Stats.Resent) / mss,
+	segments := func(bytes int) int { return (bytes + mss - 1) / mss }
+	micro := func(d time.Duration) int { return int(d / time.Microsecond) }
+	st := &i.Stats
+	for _, x := range [...]struct{ off, n int }{
+		{8, micro(i.RTO)}, {16, i.MSS}, {20, i.RcvMSS}, {24, segments(i.Unacked)}, {28, segments(i.Sacked)}, {32, segments(i.Lost)},
+		{68, micro(i.RTT)}, {72, micro(i.RTTVar)}, {76, min(i.Threshold/mss, 1<<31-1)}, {80, i.Window / mss}, {84, i.MSS}, {92, micro(i.RecvRTT)}, {96, i.RecvBuffer},
+		{100, segments(int(st.Resent))}, {136, int(st.SegmentsOut)}, {140, int(st.SegmentsIn)}, {144, max(i.SendQueue-i.Unacked, 0)}, {148, micro(i.MinRTT)},
+		{216, int(st.DSACKs)}, {224, int(st.OutOfOrder)}, {228, i.PeerWindow},
 	} {
-		binary.NativeEndian.PutUint32(b[off:], uint32(n))
+		binary.NativeEndian.PutUint32(b[x.off:], uint32(x.n))
+	}
+	for _, x := range [...]struct {
+		off int
+		n   uint64
+	}{
+		{120, st.BytesOut - min(uint64(i.Unacked), st.BytesOut)}, {128, st.BytesIn}, {200, st.BytesOut + st.Resent}, {208, st.Resent},
+	} {
+		binary.NativeEndian.PutUint64(b[x.off:], x.n)
 	}
 	return append(v, b...)
 }

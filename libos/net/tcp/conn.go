@@ -296,6 +296,12 @@ func (c *Conn) SetOptions(now tick.Time, o SocketOptions) {
 // Options gives them.
 func (c *Conn) Options() SocketOptions { return c.config.Options }
 
+// SetFinTimeout changes how long a connection that is closed from now on waits for the peer's FIN.
+func (c *Conn) SetFinTimeout(d time.Duration) { c.config.FinTimeout = d }
+
+// Congestion is the congestion control's name.
+func (c *Conn) Congestion() string { return c.cc.Name() }
+
 // SetCongestion changes the congestion control (TCP_CONGESTION). It begins anew.
 func (c *Conn) SetCongestion(make func() Congestion) {
 	c.config.Congestion = make

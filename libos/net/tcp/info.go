@@ -55,11 +55,13 @@ type Info struct {
 	Congestion     string
 	RTO, RTT       time.Duration
 	RTTVar, MinRTT time.Duration
+	RecvRTT        time.Duration // as the receiver sees it; 0: not known
 	MSS, RcvMSS    int
 	Window         int // congestion window, bytes
 	Threshold      int // slow start threshold, bytes
 	InFlight       int // bytes
 	Unacked        int // bytes
+	Sacked, Lost   int // bytes of these: the peer has said that it has them, and that count as lost
 	SendQueue      int // bytes written and not acknowledged
 	RecvQueue      int // bytes come and not read
 	PeerWindow     int
@@ -80,7 +82,7 @@ func (c *Conn) Info() Info {
 		State: c.state, Congestion: c.cc.Name(),
 		RTO: c.rtt.timeout(), RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.least.get(),
 		MSS: c.mss, RcvMSS: c.rcvMSS, Window: c.cc.Window(), Threshold: c.cc.Threshold(),
-		InFlight: c.pipe(), Unacked: c.board.outstanding(), SendQueue: c.out.Len(), RecvQueue: c.in.Len(),
+		RecvRTT: c.tune.rtt, Sacked: c.board.sacked, Lost: c.board.lost, InFlight: c.pipe(), Unacked: c.board.outstanding(), SendQueue: c.out.Len(), RecvQueue: c.in.Len(),
 		PeerWindow: c.sndWnd, RecvBuffer: c.tune.size, SndScale: c.sndScale, RcvScale: c.rcvScale,
 		SACK: c.sackOK, Timestamps: c.tsOK, ECN: c.ecnOK, Recovering: c.rec.on, Backoff: int(c.rtt.backoff), Stats: c.stats,
 	}

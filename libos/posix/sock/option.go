@@ -43,6 +43,9 @@ func (o *object) setOption(level, name int, v []byte) syscall.Errno {
 	case syscall.SO_SNDTIMEO, soSndTimeoNew:
 		return setTimeout(&o.sendTimeout, v)
 	case syscall.SO_TYPE, syscall.SO_DOMAIN, syscall.SO_PROTOCOL, syscall.SO_ERROR, syscall.SO_ACCEPTCONN:
+		if len(v) < 4 {
+			return syscall.EINVAL
+		}
 		return syscall.ENOPROTOOPT // to be read only
 	}
 	return o.SetOption(level, name, v)
@@ -57,7 +60,7 @@ func (o *object) option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		case syscall.SO_DOMAIN:
 			return AppendInt(v, o.domain), 0
 		case syscall.SO_PROTOCOL:
-			return AppendInt(v, o.protocol), 0
+			return AppendInt(v, o.protocolNumber()), 0
 		case syscall.SO_RCVTIMEO, soRcvTimeoNew:
 			return appendTimeout(v, &o.recvTimeout), 0
 		case syscall.SO_SNDTIMEO, soSndTimeoNew:
@@ -65,6 +68,19 @@ func (o *object) option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		}
 	}
 	return o.Option(v, level, name)
+}
+
+// protocolNumber is that of the protocol which 0 asked for.
+func (o *object) protocolNumber() int {
+	if o.protocol == 0 && (o.domain == syscall.AF_INET || o.domain == syscall.AF_INET6) {
+		switch o.kind {
+		case syscall.SOCK_STREAM:
+			return syscall.IPPROTO_TCP
+		case syscall.SOCK_DGRAM:
+			return syscall.IPPROTO_UDP
+		}
+	}
+	return o.protocol
 }
 
 // setTimeout stores a struct timeval. A negative time is one that is over at once, as on Linux; here the shortest there is.
