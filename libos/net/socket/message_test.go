@@ -10,7 +10,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
-// TestMessagesAllocateNothing: a datagram that is sent and received, by sendmsg and recvmsg and by sendto and recvfrom, with its addresses.
+// TestMessagesAllocateNothing: a datagram that is sent and received, by sendmsg and recvmsg and by sendto and recvfrom, with its addresses; and a socket's own.
 func TestMessagesAllocateNothing(t *testing.T) {
 	if race {
 		t.Skip("the race detector has sync.Pool forget things on purpose")
@@ -57,6 +57,12 @@ func TestMessagesAllocateNothing(t *testing.T) {
 			call(syscall.SYS_SENDTO, uintptr(u), data, uintptr(len(m.data)), 0, uintptr(unsafe.Pointer(&sa[0])), uintptr(len(sa)))
 			m.size = int32(len(m.from))
 			call(syscall.SYS_RECVFROM, uintptr(v), data, uintptr(len(m.data)), 0, from, uintptr(unsafe.Pointer(&m.size)))
+		},
+		"getsockname": func() {
+			m.size = int32(len(m.from))
+			if _, e := posix.Call(syscall.SYS_GETSOCKNAME, uintptr(v), from, uintptr(unsafe.Pointer(&m.size)), 0, 0, 0); e != 0 {
+				t.Fatal(syscall.Errno(e))
+			}
 		},
 	} {
 		for range 100 {

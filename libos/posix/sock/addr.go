@@ -94,8 +94,10 @@ func (a *Addr) SetInet6(ap netip.AddrPort) {
 	if ip := ap.Addr(); ip.IsValid() {
 		b := ip.As16()
 		copy(a.raw[8:], b[:])
-		if zone, err := strconv.ParseUint(ip.Zone(), 10, 32); err == nil {
-			binary.NativeEndian.PutUint32(a.raw[24:], uint32(zone))
+		if z := ip.Zone(); z != "" {
+			if zone, err := strconv.ParseUint(z, 10, 32); err == nil {
+				binary.NativeEndian.PutUint32(a.raw[24:], uint32(zone))
+			}
 		}
 	}
 }

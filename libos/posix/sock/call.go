@@ -175,12 +175,13 @@ func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, sys
 		return 0, e
 	}
 	if p != 0 {
-		var a Addr
-		if e = s.Peer(&a); e != 0 {
+		m := newReceiving(0)
+		if e = s.Peer(&m.From); e != 0 {
 			e = syscall.ECONNABORTED // it was reset before anybody saw it, accept(2)
 		} else {
-			e = putAddress(&a, p, size)
+			e = putAddress(&m.From, p, size)
 		}
+		m.free()
 		if e != 0 {
 			s.Release()
 			return 0, e
@@ -190,14 +191,15 @@ func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, sys
 }
 
 func (o *object) name(p, size uintptr, get func(*Addr) syscall.Errno) syscall.Errno {
-	var a Addr
-	if e := get(&a); e != 0 {
+	m := newReceiving(0)
+	defer m.free()
+	if e := get(&m.From); e != 0 {
 		return e
 	}
 	if p == 0 {
 		return syscall.EFAULT
 	}
-	return putAddress(&a, p, size)
+	return putAddress(&m.From, p, size)
 }
 
 func (o *object) sendto(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
