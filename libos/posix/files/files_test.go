@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -17,6 +18,15 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
 )
 
+// address is p as an argument of a call. What p points to is moved to the heap for it: a stack moves while a call runs, and the argument does not go with it.
+func address[T any](p *T) uintptr {
+	var a any = p
+	kept.Store(&a)
+	return uintptr(unsafe.Pointer(p))
+}
+
+var kept atomic.Pointer[any]
+
 // sys makes a call of ours. Strings are paths, pointers and slices addresses.
 func sys(nr uintptr, args ...any) (uintptr, syscall.Errno) {
 	var a [6]uintptr
@@ -24,17 +34,17 @@ func sys(nr uintptr, args ...any) (uintptr, syscall.Errno) {
 		switch v := arg.(type) {
 		case string:
 			b := append([]byte(v), 0)
-			a[i] = uintptr(unsafe.Pointer(&b[0]))
+			a[i] = address(&b[0])
 			defer runtime.KeepAlive(b)
 		case []byte:
-			a[i] = uintptr(unsafe.Pointer(unsafe.SliceData(v)))
+			a[i] = address(unsafe.SliceData(v))
 			defer runtime.KeepAlive(v)
 		case *syscall.Stat_t:
-			a[i] = uintptr(unsafe.Pointer(v))
+			a[i] = address(v)
 		case *statxBuf:
-			a[i] = uintptr(unsafe.Pointer(v))
+			a[i] = address(v)
 		case *syscall.Statfs_t:
-			a[i] = uintptr(unsafe.Pointer(v))
+			a[i] = address(v)
 		case int:
 			a[i] = uintptr(v)
 		case uintptr:
@@ -391,7 +401,7 @@ func TestRecordLocks(t *testing.T) {
 	a, b := openPath(t, path, syscall.O_RDWR|syscall.O_CREAT), openPath(t, path, syscall.O_RDWR)
 	lock := func(fd, cmd int, kind int16, start, n int64) syscall.Errno {
 		l := syscall.Flock_t{Type: kind, Start: start, Len: n}
-		_, e := posix.Serve(syscall.SYS_FCNTL, [6]uintptr{uintptr(fd), uintptr(cmd), uintptr(unsafe.Pointer(&l))})
+		_, e := posix.Serve(syscall.SYS_FCNTL, [6]uintptr{uintptr(fd), uintptr(cmd), address(&l)})
 		return e
 	}
 	if e := lock(a, ofdSetlk, syscall.F_WRLCK, 0, 10); e != 0 {

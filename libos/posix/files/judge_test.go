@@ -137,7 +137,7 @@ func (j *trial) clean(side int, path string) {
 func (j *trial) str(s string) uintptr {
 	b := append([]byte(s), 0)
 	j.keep = append(j.keep, b)
-	return uintptr(unsafe.Pointer(&b[0]))
+	return address(&b[0])
 }
 
 // one makes a call on one side.
@@ -244,7 +244,7 @@ func (j *trial) record() string {
 	var errs [2]syscall.Errno
 	for side := range 2 {
 		got[side] = l
-		_, errs[side] = j.one(side, syscall.SYS_FCNTL, uintptr(j.fds[i][side]), uintptr(cmd), uintptr(unsafe.Pointer(&got[side])))
+		_, errs[side] = j.one(side, syscall.SYS_FCNTL, uintptr(j.fds[i][side]), uintptr(cmd), address(&got[side]))
 	}
 	got[0].Pid, got[1].Pid = min(got[0].Pid, 1), min(got[1].Pid, 1) // ours is 1
 	line := fmt.Sprintf("fcntl %d %d %+v = %+v %v", i, cmd, l, got[0], errs[0])
@@ -343,7 +343,7 @@ func (j *trial) step() (bad string) {
 		data := []byte(strings.Repeat(string(rune('A'+r.IntN(26))), r.IntN(2*pageOf)))
 		nr := pick(r, syscall.SYS_WRITE, syscall.SYS_PWRITE64)
 		i := j.file()
-		_, _, bad = j.both(fmt.Sprint("write ", i, " ", len(data), " ", off, " ", nr == syscall.SYS_PWRITE64), uintptr(nr), []int{0}, uintptr(i), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), uintptr(off))
+		_, _, bad = j.both(fmt.Sprint("write ", i, " ", len(data), " ", off, " ", nr == syscall.SYS_PWRITE64), uintptr(nr), []int{0}, uintptr(i), address(unsafe.SliceData(data)), uintptr(len(data)), uintptr(off))
 		runtime.KeepAlive(data)
 	case 20, 21:
 		nr := pick(r, syscall.SYS_READ, syscall.SYS_PREAD64)
@@ -383,7 +383,7 @@ func (j *trial) step() (bad string) {
 		nsec := func() int64 { return pick[int64](r, 0, 5, 999999999, 1e9, 1<<30-1, 1<<30-2) }
 		times := [2]syscall.Timespec{{Sec: int64(r.IntN(1 << 30)), Nsec: nsec()}, {Sec: int64(r.IntN(1 << 30)), Nsec: nsec()}}
 		flags := pick[uintptr](r, 0, 0, atNoFollow, 1)
-		_, _, bad = j.both(fmt.Sprintf("utimens %d %q %v %#x", at, path, times, flags), syscall.SYS_UTIMENSAT, []int{0}, uintptr(at), p, uintptr(unsafe.Pointer(&times)), flags)
+		_, _, bad = j.both(fmt.Sprintf("utimens %d %q %v %#x", at, path, times, flags), syscall.SYS_UTIMENSAT, []int{0}, uintptr(at), p, address(&times), flags)
 		runtime.KeepAlive(&times)
 	case 30:
 		if path == "/" || strings.HasPrefix(path, "/") || strings.HasPrefix(path, "..") {
@@ -419,7 +419,7 @@ func (j *trial) step() (bad string) {
 		var errs [2]syscall.Errno
 		n := uintptr(r.IntN(2 * pageOf))
 		for side := range 2 {
-			res[side], errs[side] = j.one(side, sysCopyFileRange, uintptr(j.fds[in][side]), uintptr(unsafe.Pointer(&from[side])), uintptr(j.fds[out][side]), uintptr(unsafe.Pointer(&to[side])), n)
+			res[side], errs[side] = j.one(side, sysCopyFileRange, uintptr(j.fds[in][side]), address(&from[side]), uintptr(j.fds[out][side]), address(&to[side]), n)
 		}
 		line := fmt.Sprintf("copy_file_range %d %d %d %d %d = %d %v", in, a, out, b, n, res[0], errs[0])
 		j.log = append(j.log, line)
@@ -449,7 +449,7 @@ func (j *trial) buffer(what string, nr uintptr, n int, fds []int, args ...uintpt
 		for _, i := range fds {
 			a[i] = uintptr(j.fds[args[i]][side])
 		}
-		a[where] = uintptr(unsafe.Pointer(&bufs[side][0]))
+		a[where] = address(&bufs[side][0])
 		res[side], errs[side] = j.one(side, nr, a...)
 	}
 	j.log = append(j.log, fmt.Sprintf("%s = %d %v", what, res[0], errs[0]))
@@ -481,7 +481,7 @@ func (j *trial) stat(what string, nr uintptr, fds []int, args ...uintptr) string
 		for _, i := range fds {
 			a[i] = uintptr(j.fds[args[i]][side])
 		}
-		a[where] = uintptr(unsafe.Pointer(&st[side]))
+		a[where] = address(&st[side])
 		_, errs[side] = j.one(side, nr, a...)
 	}
 	j.log = append(j.log, fmt.Sprintf("%s = %v", what, errs[0]))
@@ -511,7 +511,7 @@ type listed struct {
 func (j *trial) list(side, fd int) (all []listed) {
 	buf := make([]byte, 200)
 	for {
-		n, e := j.one(side, syscall.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		n, e := j.one(side, syscall.SYS_GETDENTS64, uintptr(fd), address(&buf[0]), uintptr(len(buf)))
 		if e == syscall.EINVAL {
 			buf = make([]byte, 2*len(buf))
 			continue

@@ -37,7 +37,13 @@ func clearBox(t *testing.T) {
 	}
 }
 
-func addr[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+// addr is p as an argument of a call. What p points to is moved to the heap for it: a stack moves while a call runs, and the argument does not go with it.
+func addr[T any](p *T) uintptr {
+	kept = p
+	return uintptr(unsafe.Pointer(p))
+}
+
+var kept any
 
 // path calls nr with a path behind a folder's descriptor that does not matter.
 func path(nr uintptr, name string, rest ...uintptr) (uintptr, syscall.Errno) {
