@@ -56,7 +56,10 @@ func (t *Tree) make(at Place, path string, folder bool, f func(m *Mount, d Dir, 
 		}
 		return syscall.EROFS
 	}
-	return f(m, d, name)
+	if e = f(m, d, name); e == 0 {
+		made(m, d, name)
+	}
+	return e
 }
 
 // Mkdir makes a folder. EEXIST.
@@ -123,7 +126,11 @@ func (t *Tree) Link(old Place, at Place, path string) Errno {
 			}
 			return syscall.EPERM
 		}
-		return d.Link(name, old.Node)
+		e = d.Link(name, old.Node)
+		if e == 0 {
+			Place{nil, old.Node}.Tell(HasAttrib)
+		}
+		return e
 	})
 }
 
@@ -142,7 +149,10 @@ func (t *Tree) Unlink(at Place, path string) Errno {
 	case len(name) > MaxName:
 		return tooLong(d)
 	case !w.slash:
-		return d.Unlink(name)
+		n := heard(d, name)
+		e := d.Unlink(name)
+		lost(w.at.Mount, d, name, n, e)
+		return e
 	}
 	n, e := d.Lookup(name)
 	if e != 0 {
@@ -177,7 +187,10 @@ func (t *Tree) Rmdir(at Place, path string) Errno {
 	if e := w.at.mounted(d, name); e != 0 {
 		return e
 	}
-	return d.Rmdir(name)
+	n := heard(d, name)
+	e = d.Rmdir(name)
+	lost(w.at.Mount, d, name, n, e)
+	return e
 }
 
 // mounted is EBUSY where a name of d, which is at p, is covered by a mount.
@@ -247,13 +260,21 @@ func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, 
 	if e := to.at.mounted(toDir, toName); e != 0 {
 		return e
 	}
+	old, next := heard(fromDir, fromName), heard(toDir, toName)
 	if from.at.Node == to.at.Node {
-		return fromDir.Rename(fromName, toDir, toName, flags)
+		e = fromDir.Rename(fromName, toDir, toName, flags)
+	} else {
+		t.moving.Add(1)
+		e = fromDir.Rename(fromName, toDir, toName, flags)
+		t.moves.Add(1)
+		t.moving.Add(-1) // after moves: who sees none under way sees those that were
 	}
-	t.moving.Add(1)
-	e = fromDir.Rename(fromName, toDir, toName, flags)
-	t.moves.Add(1)
-	t.moving.Add(-1) // after moves: who sees none under way sees those that were
+	if old != nil && old == next { // two names of one: nothing is done
+		old.Unref()
+		next.Unref()
+		return e
+	}
+	moved(m, fromDir, fromName, toDir, toName, old, next, flags == RenameExchange, e)
 	return e
 }
 

@@ -90,6 +90,7 @@ func (w *walker) make(flags int, mode uint32) (made bool, e Errno) {
 		}
 		n, e := d.Create(name, syscall.S_IFREG|mode&0o7777, 0)
 		if e == 0 {
+			tellName(w.at.Mount, HasCreated, d, name, n)
 			w.at.Node.Unref()
 			w.at.Node = n
 			return true, 0
@@ -114,7 +115,10 @@ func (p Place) opened(flags int, made bool) Errno {
 		return syscall.EISDIR
 	case kind != syscall.S_IFDIR && flags&syscall.O_DIRECTORY != 0:
 		return syscall.ENOTDIR
-	case flags&oPath != 0 || made:
+	case flags&oPath != 0:
+		return 0
+	case made:
+		p.Tell(HasOpened)
 		return 0
 	case kind == syscall.S_IFLNK:
 		return syscall.ELOOP
@@ -123,9 +127,16 @@ func (p Place) opened(flags int, made bool) Errno {
 	case kind == syscall.S_IFREG && write && p.Mount.ReadOnly:
 		return syscall.EROFS
 	}
+	if kind == syscall.S_IFREG || kind == syscall.S_IFDIR { // the others may not come to be open
+		p.Tell(HasOpened)
+	}
 	if f, ok := p.Node.(File); ok && flags&syscall.O_TRUNC != 0 {
 		if _, other := p.Node.(Opener); !other {
-			return Truncate(f, 0)
+			e := Truncate(f, 0)
+			if e == 0 {
+				p.Tell(HasModified)
+			}
+			return e
 		}
 	}
 	return 0

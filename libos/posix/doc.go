@@ -28,7 +28,7 @@
 //
 // # Refusals
 //
-// There is one process, pid 1, user 0. fork, execve, ptrace, namespaces, System V IPC, signalfd and inotify do not
+// There is one process, pid 1, user 0. fork, execve, ptrace, namespaces, System V IPC, and signalfd do not
 // exist: such calls return ENOSYS. Until libos/fs or libos/net registers ([Mount], [RegisterSockets]) there is
 // nothing to open but the root directory, and no socket family.
 //

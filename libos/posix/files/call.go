@@ -138,6 +138,10 @@ func serveMore(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	case syscall.SYS_SYNC:
 		Tree.Sync()
 		return 0, 0
+	case syscall.SYS_INOTIFY_INIT1:
+		return inotifyInit(int(a[0]))
+	case syscall.SYS_INOTIFY_ADD_WATCH, syscall.SYS_INOTIFY_RM_WATCH:
+		return inotifyCall(nr, a)
 	}
 	if r, e, ok := xattrCall(nr, a); ok {
 		return r, e
@@ -335,7 +339,11 @@ func truncate(p fs.Place, size int64) syscall.Errno {
 	case p.Mount.ReadOnly:
 		return syscall.EROFS
 	}
-	return fs.Truncate(f, size)
+	e := fs.Truncate(f, size)
+	if e == 0 {
+		p.Tell(fs.HasModified)
+	}
+	return e
 }
 
 func mknod(a [6]uintptr) syscall.Errno {

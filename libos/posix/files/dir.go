@@ -60,6 +60,9 @@ func (o *dir) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.Er
 	switch nr {
 	case syscall.SYS_GETDENTS64:
 		n, e := o.list(a[1], uintptr(uint32(a[2])))
+		if e == 0 {
+			o.p.Tell(fs.HasAccessed)
+		}
 		return uintptr(n), e, true
 	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
 		if s, ok := o.d.(fs.DirSyncer); ok {

@@ -11,7 +11,8 @@
 //   - fcntl's record locks of the process (F_SETLK) are lost when a description of the file is closed, and not already when one of several descriptors of it is.
 //   - Access times do not change by reading.
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
-//   - inotify, chroot, mount, quotas, leases and handles are not there.
+//   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
+//   - chroot, mount, quotas, leases and handles are not there.
 //
 // # Files
 //

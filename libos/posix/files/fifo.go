@@ -109,6 +109,8 @@ func (f *fifo) tidy(n fs.Node) {
 
 func (o *fifoEnd) place() *fs.Place { return &o.at.p }
 
+func (o *fifoEnd) opened(flags int) { o.at.opened(flags) }
+
 // Stat implements posix.Object.
 func (o *fifoEnd) Stat(st *syscall.Stat_t) { o.at.Stat(st) }
 

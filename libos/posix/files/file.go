@@ -35,13 +35,20 @@ func (o *file) Read(_ *posix.File, p []byte) (int, syscall.Errno) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, e := fs.ReadAt(o.data, p, o.off)
+	if n > 0 {
+		o.p.Tell(fs.HasAccessed)
+	}
 	o.off += int64(max(n, 0))
 	return n, e
 }
 
 // Pread implements posix.Positioned.
 func (o *file) Pread(_ *posix.File, p []byte, off int64) (int, syscall.Errno) {
-	return fs.ReadAt(o.data, p, off)
+	n, e := fs.ReadAt(o.data, p, off)
+	if n > 0 {
+		o.p.Tell(fs.HasAccessed)
+	}
+	return n, e
 }
 
 // Write implements posix.Object.
@@ -66,6 +73,9 @@ func (o *file) write(f *posix.File, p []byte, off int64) (n int, at int64, e sys
 		off = fs.Append
 	}
 	n, at, e = fs.WriteAt(o.data, p, off)
+	if n > 0 {
+		o.p.Tell(fs.HasModified)
+	}
 	if e == 0 && f.Flags()&oDsync != 0 {
 		if e = fs.Sync(o.data, f.Flags()&oSync != oSync); e != 0 {
 			n = -1
@@ -127,6 +137,9 @@ func (o *file) Release() {
 // Lend implements posix.Lender.
 func (o *file) Lend(_ *posix.File, off int64, n int) (posix.Loan, syscall.Errno) {
 	loan, e := fs.Lend(o.data, off, n)
+	if len(loan.Bytes) > 0 {
+		o.p.Tell(fs.HasAccessed)
+	}
 	return posix.Loan(loan), e
 }
 
@@ -137,7 +150,11 @@ func (o *file) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.E
 		if f.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY || int64(a[1]) < 0 {
 			return 0, syscall.EINVAL, true
 		}
-		return 0, fs.Truncate(o.data, int64(a[1])), true
+		e := fs.Truncate(o.data, int64(a[1]))
+		if e == 0 {
+			o.p.Tell(fs.HasModified)
+		}
+		return 0, e, true
 	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
 		return 0, fs.Sync(o.data, nr == syscall.SYS_FDATASYNC), true
 	case syscall.SYS_FALLOCATE:
@@ -170,7 +187,11 @@ func (o *file) allocate(f *posix.File, a [6]uintptr) syscall.Errno {
 	case off+n < 0:
 		return syscall.EFBIG
 	}
-	return fs.Allocate(o.data, mode, off, n)
+	e = fs.Allocate(o.data, mode, off, n)
+	if e == 0 {
+		o.p.Tell(fs.HasModified)
+	}
+	return e
 }
 
 // allocateArgs holds fallocate's arguments to each other and to how the file is open.
@@ -289,6 +310,9 @@ func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
 		if n <= 0 {
 			e = err
 			break
+		}
+		if done == 0 {
+			src.p.Tell(fs.HasAccessed)
 		}
 		w, _, err := dst.write(out, buf[:n], end+done)
 		done += int64(max(w, 0))

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
 )
@@ -430,6 +431,63 @@ func TestRecordLocks(t *testing.T) {
 	posix.Close(b)
 	if len(records.of) != 0 || recorded.Load() != 0 {
 		t.Error("records are left")
+	}
+}
+
+// TestInotify waits for an event, has more events than the queue takes, and the end of what is watched. What is told of is TestAgainstTmpfs's.
+func TestInotify(t *testing.T) {
+	dir := fresh(t)
+	fd, e := sys(syscall.SYS_INOTIFY_INIT1, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer posix.Close(int(fd))
+	wd, e := sys(syscall.SYS_INOTIFY_ADD_WATCH, int(fd), dir, fs.HasCreated|fs.HasDeleted|fs.HasGone)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	buf := make([]byte, 32) // one event with a name
+	got := make(chan string)
+	next := func() {
+		n, e := posix.Read(int(fd), buf)
+		if e != 0 {
+			t.Error(e)
+		}
+		got <- fmt.Sprintf("%#x %s", buf[4:8], strings.TrimRight(string(buf[16:max(n, 16)]), "\x00"))
+	}
+	go next()
+	select {
+	case <-got:
+		t.Error("nothing happened, and it did not wait")
+	case <-time.After(10 * time.Millisecond):
+	}
+	posix.Close(openPath(t, dir+"/name", syscall.O_CREAT|syscall.O_RDWR))
+	if s := <-got; s != "0x00010000 name" {
+		t.Error(s)
+	}
+	f := posix.Get(int(fd))
+	o := f.Object().(*inotify)
+	f.Put()
+	for i := range inQueued + 10 {
+		o.push(int32(wd), fs.HasCreated, 0, fmt.Sprint(i))
+	}
+	if k := len(o.queue); k != inQueued+1 || o.queue[k-1][5] != 0x40 {
+		t.Error(k, "events wait")
+	}
+	o.queue = nil
+	sys(syscall.SYS_UNLINKAT, atCWD, dir+"/name", 0)
+	sys(syscall.SYS_UNLINKAT, atCWD, dir, atRemovedir)
+	for _, want := range []string{"0x00020000 name", "0x00040000 "} { // with the second comes IN_IGNORED: both fit
+		go next()
+		if s := <-got; !strings.HasPrefix(s, want) {
+			t.Errorf("%q, not %q", s, want)
+		}
+	}
+	if buf[21] != 0x80 {
+		t.Errorf("the watch did not end: %x", buf)
+	}
+	if fs.Listening() {
+		t.Error("no watch is left, and somebody listens")
 	}
 }
 

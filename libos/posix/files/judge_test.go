@@ -84,6 +84,10 @@ type trial struct {
 	inos map[[2]uint64]uint64 // device and inode number of the host: ours
 	log  []string
 	keep [][]byte
+
+	inotify [2]int         // where names are watched; -1 where they are not
+	ended   map[int32]bool // watches of ours that ended
+	cookies [2]map[uint32]uint32
 }
 
 func (j *trial) run() string {
@@ -93,9 +97,26 @@ func (j *trial) run() string {
 		j.one(side, syscall.SYS_CHDIR, j.str(names[side]))
 	}
 	j.fds = [][2]int{{atCWD, atCWD}}
+	j.inotify = [2]int{-1, -1}
+	if j.r.IntN(3) == 0 {
+		j.ended = map[int32]bool{}
+		for side := range 2 {
+			fd, _ := j.one(side, syscall.SYS_INOTIFY_INIT1, syscall.O_NONBLOCK)
+			j.inotify[side], j.cookies[side] = int(fd), map[uint32]uint32{}
+		}
+		defer func() {
+			syscall.Close(j.inotify[0])
+			posix.Close(j.inotify[1])
+		}()
+	}
 	bad := ""
 	for range steps {
-		if bad = j.step(); bad != "" {
+		bad = j.step()
+		j.fds = slices.DeleteFunc(j.fds, func(fd [2]int) bool { return fd[0] == -1 })
+		if bad == "" && j.inotify[0] >= 0 {
+			bad = j.happenings()
+		}
+		if bad != "" {
 			break
 		}
 	}
@@ -218,6 +239,80 @@ func (j *trial) path() string {
 	return p
 }
 
+// watch watches a folder, or changes or ends a watch.
+func (j *trial) watch(path string, p uintptr) string {
+	fd := [2]uintptr{uintptr(j.inotify[0]), uintptr(j.inotify[1])}
+	var r [2]uintptr
+	var e [2]syscall.Errno
+	mask := pick[uint32](j.r, inEvents, inEvents, 0, fs.HasModified|fs.HasCreated, fs.HasMovedFrom|fs.HasMovedTo, inMaskAdd|fs.HasAccessed, inMaskCreate|inEvents, inOneShot|fs.HasCreated) | inOnlyDir
+	wd := uintptr(j.r.IntN(6))
+	for side := range 2 {
+		if j.r.IntN(1) == 0 && wd > 3 {
+			r[side], e[side] = j.one(side, syscall.SYS_INOTIFY_RM_WATCH, fd[side], wd)
+		} else {
+			r[side], e[side] = j.one(side, syscall.SYS_INOTIFY_ADD_WATCH, fd[side], p, uintptr(mask))
+		}
+	}
+	line := fmt.Sprintf("watch %q %#x (%d) = %d %v", path, mask, wd, r[0], e[0])
+	j.log = append(j.log, line)
+	if r[0] != r[1] || e[0] != e[1] {
+		return fmt.Sprintf("%s: we give %d %v", line, r[1], e[1])
+	}
+	return ""
+}
+
+// closeAll closes all descriptors where names are watched: what was removed while it was open is told of in another way.
+func (j *trial) closeAll() {
+	if j.inotify[0] < 0 {
+		return
+	}
+	for _, fd := range j.fds[1:] {
+		if fd[0] < 0 {
+			continue
+		}
+		for side := range 2 {
+			j.one(side, syscall.SYS_CLOSE, uintptr(fd[side]))
+		}
+	}
+	for i := range j.fds[1:] {
+		j.fds[1+i] = [2]int{-1, -1}
+	}
+	j.log = append(j.log, "(all closed)")
+}
+
+// happenings compares what both sides tell of by inotify. When a folder that is open is gone is not compared.
+func (j *trial) happenings() string {
+	var told [2][]string
+	for _, side := range []int{1, 0} {
+		buf := make([]byte, 64<<10)
+		n, _ := j.one(side, syscall.SYS_READ, uintptr(j.inotify[side]), address(&buf[0]), uintptr(len(buf)))
+		for b := buf[:n]; len(b) > 0; {
+			wd, mask, cookie := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:])
+			end := 16 + binary.NativeEndian.Uint32(b[12:])
+			name := string(bytes.TrimRight(b[16:end], "\x00"))
+			b = b[end:]
+			if mask&(inIgnored|fs.HasGone) != 0 {
+				j.ended[wd] = j.ended[wd] || side == 1 && mask&inIgnored != 0
+				continue
+			}
+			if side == 0 && j.ended[wd] && len(told[1]) == 0 {
+				continue
+			}
+			if cookie != 0 {
+				if _, ok := j.cookies[side][cookie]; !ok {
+					j.cookies[side][cookie] = uint32(len(j.cookies[side]) + 1)
+				}
+				cookie = j.cookies[side][cookie]
+			}
+			told[side] = append(told[side], fmt.Sprintf("%d %#x %d %q", wd, mask, cookie, name))
+		}
+	}
+	if slices.Equal(told[0], told[1]) {
+		return ""
+	}
+	return fmt.Sprintf("the host tells %q, we tell %q", told[0], told[1])
+}
+
 // record locks bytes of a file, or asks who has.
 func (j *trial) record() string {
 	i := j.file()
@@ -287,7 +382,7 @@ func (j *trial) step() (bad string) {
 	r := j.r
 	at, path := j.at(), j.path()
 	p := j.str(path)
-	switch r.IntN(36) {
+	switch r.IntN(38) {
 	case 0, 1, 2, 3:
 		flags := pick(r, syscall.O_RDONLY, syscall.O_RDWR, syscall.O_WRONLY)
 		for _, f := range []int{syscall.O_CREAT, syscall.O_CREAT, syscall.O_EXCL, syscall.O_TRUNC, syscall.O_APPEND, syscall.O_DIRECTORY, syscall.O_NOFOLLOW, oPath} {
@@ -302,6 +397,9 @@ func (j *trial) step() (bad string) {
 		if flags&(syscall.O_EXCL|syscall.O_CREAT) == syscall.O_EXCL && flags&oTmpfile != oTmpfile {
 			flags &^= syscall.O_EXCL // not defined
 		}
+		if j.inotify[0] >= 0 {
+			flags &^= oTmpfile &^ syscall.O_DIRECTORY // Linux calls such a file by a number
+		}
 		_, _, bad = j.both(fmt.Sprintf("open %d %q %#x", at, path, flags), syscall.SYS_OPENAT, []int{0}, uintptr(at), p, uintptr(flags), uintptr(r.IntN(0o1000)))
 	case 4:
 		if i := j.file(); i > 0 {
@@ -312,10 +410,13 @@ func (j *trial) step() (bad string) {
 	case 5, 6:
 		_, _, bad = j.both(fmt.Sprintf("mkdir %d %q", at, path), syscall.SYS_MKDIRAT, []int{0}, uintptr(at), p, uintptr(r.IntN(0o10000)&^0o1000)) // what the host protects in sticky folders is its sysctls' affair
 	case 7:
+		j.closeAll()
 		_, _, bad = j.both(fmt.Sprintf("unlink %d %q", at, path), syscall.SYS_UNLINKAT, []int{0}, uintptr(at), p, 0)
 	case 8:
+		j.closeAll()
 		_, _, bad = j.both(fmt.Sprintf("rmdir %d %q", at, path), syscall.SYS_UNLINKAT, []int{0}, uintptr(at), p, atRemovedir)
 	case 9, 10:
+		j.closeAll()
 		to, new := j.at(), j.path()
 		flags := uintptr(0)
 		if r.IntN(3) == 0 {
@@ -323,6 +424,9 @@ func (j *trial) step() (bad string) {
 		}
 		_, _, bad = j.both(fmt.Sprintf("rename %d %q %d %q %d", at, path, to, new, flags), sysRenameat2, []int{0, 2}, uintptr(at), p, uintptr(to), j.str(new), flags)
 	case 11:
+		if j.inotify[0] >= 0 {
+			break // files have one name there
+		}
 		to, new := j.at(), j.path()
 		flags := pick[uintptr](r, 0, 0, atFollow, atEmptyPath)
 		_, _, bad = j.both(fmt.Sprintf("link %d %q %d %q %#x", at, path, to, new, flags), syscall.SYS_LINKAT, []int{0, 2}, uintptr(at), p, uintptr(to), j.str(new), flags)
@@ -400,6 +504,10 @@ func (j *trial) step() (bad string) {
 		_, _, bad = j.both(fmt.Sprintf("mknod %d %q %o", at, path, kind), syscall.SYS_MKNODAT, []int{0}, uintptr(at), p, kind|uintptr(r.IntN(0o1000)), 0)
 	case 34, 35:
 		bad = j.record()
+	case 36, 37:
+		if j.inotify[0] >= 0 {
+			bad = j.watch(path, p)
+		}
 	case 33:
 		if r.IntN(2) == 0 {
 			i := j.file()

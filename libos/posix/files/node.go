@@ -13,15 +13,28 @@ import (
 type located interface {
 	posix.Object
 	place() *fs.Place
+	opened(flags int)
 }
 
 // at is what all of them share.
 type at struct {
 	p      fs.Place
 	locked atomic.Bool // somebody called flock on this description
+	writes bool        // it was opened for writing
 }
 
 func (o *at) place() *fs.Place { return &o.p }
+
+// opened says how it was opened.
+func (o *at) opened(flags int) {
+	o.writes = flags&syscall.O_ACCMODE != syscall.O_RDONLY
+	if !fs.Listening() {
+		return
+	}
+	if a := o.p.Attr(); a.Type() != syscall.S_IFREG && a.Type() != syscall.S_IFDIR { // of those the walk has told
+		o.p.Tell(fs.HasOpened)
+	}
+}
 
 // Stat implements posix.Object.
 func (o *at) Stat(st *syscall.Stat_t) {
@@ -37,6 +50,14 @@ func (o *at) Watchers() *posix.Watchers { return nil }
 
 // Release implements posix.Object.
 func (o *at) Release() {
+	if o.writes {
+		o.p.Tell(fs.HasClosedW)
+	} else {
+		o.p.Tell(fs.HasClosed)
+	}
+	if fs.Listening() && o.p.Attr().Nlink == 0 {
+		fs.Place{Node: o.p.Node}.Tell(fs.HasGone)
+	}
 	if o.locked.Load() {
 		unlock(o)
 	}
@@ -78,12 +99,27 @@ func (o *at) call(f *posix.File, nr uintptr, a [6]uintptr) (r uintptr, e syscall
 	return r, e, ok
 }
 
+// changed is what a change of attributes is to those who watch: a time alone says what it stands for.
+func changed(which fs.Which) uint32 {
+	switch which {
+	case fs.SetAtime:
+		return fs.HasAccessed
+	case fs.SetMtime:
+		return fs.HasModified
+	}
+	return fs.HasAttrib
+}
+
 // set changes attributes. EROFS.
 func set(p fs.Place, c *fs.Change) syscall.Errno {
 	if p.Mount.ReadOnly {
 		return syscall.EROFS
 	}
-	return p.Node.SetAttr(c)
+	e := p.Node.SetAttr(c)
+	if e == 0 && c.Set != 0 {
+		p.Tell(changed(c.Set))
+	}
+	return e
 }
 
 // chmod is fchmod(2).

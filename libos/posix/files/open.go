@@ -86,6 +86,9 @@ func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
 		}
 		return uintptr(fd), e
 	}
+	if l, ok := o.(located); ok {
+		l.opened(flags)
+	}
 	fd, e := posix.Install(o, keep|oLarge)
 	return uintptr(fd), e
 }

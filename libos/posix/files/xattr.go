@@ -153,5 +153,8 @@ func setXattr(p fs.Place, x fs.Attributes, a [6]uintptr) syscall.Errno {
 	if e != 0 {
 		return e
 	}
-	return x.SetXattr(name, v, flags)
+	if e = x.SetXattr(name, v, flags); e == 0 {
+		p.Tell(fs.HasAttrib)
+	}
+	return e
 }
