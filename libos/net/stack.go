@@ -127,8 +127,11 @@ func New(c Config) *Stack {
 	return s
 }
 
-// Close closes the devices and ends the stack's goroutines. Endpoints are the program's to close before.
+// Close closes the listeners, so that who waits for a connection hears of it, and the devices, and ends the stack's goroutines. Other endpoints are the program's to close before.
 func (s *Stack) Close() {
+	for _, l := range s.tcp.listeners() {
+		l.Close()
+	}
 	for _, c := range *s.cards.Load() {
 		if c != nil {
 			c.iface.Device.Close()

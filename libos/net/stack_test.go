@@ -398,3 +398,30 @@ func TestICMPFromStrangers(t *testing.T) {
 		t.Errorf("it did: %v", e)
 	}
 }
+
+// TestCloseEndsAccept: who waits for a connection when the stack is closed is told so, and waits no longer.
+func TestCloseEndsAccept(t *testing.T) {
+	s := newStack(t)
+	p, err := s.ListenTCP(addr("127.0.0.1:0"), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := p.Accept()
+		ended <- err
+	}()
+	time.Sleep(5 * time.Millisecond) // mostly it waits by then
+	s.Close()
+	select {
+	case err := <-ended:
+		if err != syscall.EINVAL {
+			t.Errorf("Accept ends with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Accept still waits")
+	}
+	if _, err := p.Accept(); err != syscall.EINVAL {
+		t.Errorf("Accept afterwards: %v", err)
+	}
+}
