@@ -19,6 +19,9 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
+// say tells who reads the console.
+var say = func(what string) { println("libos/net: " + what) }
+
 func now() tick.Time { return tick.Time(posix.Uptime()) }
 
 // leases have DHCP servers configure cards, for as long as the image runs. There is one port for all of them, and one goroutine.
@@ -36,6 +39,7 @@ type leasing struct {
 	client *dhcp.Client
 	had    dhcp.Lease
 	first  func() // to be called when the address is there for the first time
+	taken  bool   // somebody else has the address: who reads the console knows why the lease ends
 
 	mu   sync.Mutex
 	told []verdict // of which the goroutine has not heard yet
@@ -168,7 +172,10 @@ func (l *leasing) apply() {
 	case !ok:
 		l.unroute()
 		learn(l.iface.Index, nil)
-		println("libos/net: the DHCP lease of " + l.iface.Info.Name + " has ended")
+		if !l.taken {
+			say("the DHCP lease of " + l.iface.Info.Name + " has ended")
+		}
+		l.taken = false
 	case same:
 		l.route()
 	default:
@@ -183,7 +190,8 @@ func (l *leasing) claimed(v verdict) {
 		return // the lease has ended meanwhile, or is of another address
 	}
 	if !v.ours {
-		println("libos/net: somebody else has the address " + l.had.Address.Addr().String() + ": " + l.iface.Info.Name + " asks for another one")
+		say("somebody else has the address " + l.had.Address.Addr().String() + ": " + l.iface.Info.Name + " asks for another one")
+		l.taken = true
 		l.client.Decline(now())
 		return
 	}

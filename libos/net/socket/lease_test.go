@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,6 +68,16 @@ func (d *dhcpServer) run(t *testing.T) {
 // TestLeases: two cards ask the servers of their links by one port. The first server gives what somebody else has and hears so; the other one's address is used, with what
 // belongs to it, and asked for again in time, from itself.
 func TestLeases(t *testing.T) {
+	var said struct {
+		sync.Mutex
+		lines []string
+	}
+	defer func(f func(string)) { say = f }(say)
+	say = func(what string) {
+		said.Lock()
+		said.lines = append(said.lines, what)
+		said.Unlock()
+	}
 	s := newStack(t)
 	ls := newLeases(s)
 	var servers []*dhcpServer
@@ -115,6 +126,11 @@ func TestLeases(t *testing.T) {
 	if !slices.ContainsFunc(routes, func(r ip.Route) bool { return r.Gateway == servers[1].addr && r.Prefix.Bits() == 0 }) || len(routes) != 1 {
 		t.Errorf("routes %v", routes)
 	}
+	said.Lock()
+	if want := []string{"somebody else has the address 10.5.0.50: mem asks for another one"}; !slices.Equal(said.lines, want) {
+		t.Errorf("it says %q, want %q", said.lines, want)
+	}
+	said.Unlock()
 	if posix.HostName() != "named" {
 		t.Errorf("called %s", posix.HostName())
 	}
