@@ -6,7 +6,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/tick"
 )
 
-// A Congestion is a congestion control: it decides how much may be on its way. Sizes are bytes. Its methods neither block nor allocate.
+// A Congestion is a congestion control: it decides how much may be on its way. Sizes are bytes. Its methods do not block, and but for TimedOut do not allocate.
 type Congestion interface {
 	// Name is what TCP_CONGESTION calls it.
 	Name() string
@@ -23,6 +23,9 @@ type Congestion interface {
 
 	// TimedOut tells that the retransmission timer has fired for the first time in a row.
 	TimedOut(now tick.Time, inFlight int)
+
+	// Undo takes the last TimedOut back, of which there was one: it came for nothing.
+	Undo()
 
 	// Window is the congestion window, Threshold the slow start threshold.
 	Window() int

@@ -129,6 +129,7 @@ type Conn struct {
 	cc       Congestion
 	rack     rack
 	rec      recovery
+	undo     *inquiry
 	corkEnd  tick.Time
 	synAt    tick.Time // when the SYN was sent
 	lastSent tick.Time // data
@@ -178,8 +179,8 @@ type Conn struct {
 	rstSeq      Seq
 	dsack       Block
 	share       int32     // what we may hold on to, which bounds the window: Segment.Share of the last segment
+	quick       int32     // segments to be acknowledged at once: at the start the peer's window depends on it
 	ackLater    int       // bytes that came in since we acknowledged
-	quick       int       // segments to be acknowledged at once: at the start the peer's window depends on it
 	cameAt      tick.Time // when data last came in
 	challenge   tick.Time // when an acknowledgment was last sent for what somebody may have made up
 

@@ -18,6 +18,8 @@ type cubic struct {
 	origin  uint64    // the plateau: W_max, or where the epoch began if that is higher
 	friend  uint64    // W_est: the window that Reno would have by now
 	pending int       // acknowledged bytes that have not moved the window yet
+
+	was *cubic // before the last timeout; nil: there was none
 }
 
 // Cubic makes a CUBIC congestion control.
@@ -131,8 +133,22 @@ func (c *cubic) Lost(_ tick.Time, inFlight int, ecn bool) {
 }
 
 func (c *cubic) TimedOut(now tick.Time, inFlight int) {
+	if c.was == nil {
+		c.was = new(cubic)
+	}
+	was := c.was
+	*was = *c
+	was.was = nil
 	c.Lost(now, inFlight, false)
 	c.window = c.mss
+}
+
+// Undo is RFC 9438, 4.9.1.
+func (c *cubic) Undo() {
+	now := *c
+	*c = *c.was
+	c.window, c.threshold = max(c.window, now.window), max(c.threshold, now.threshold)
+	c.mss, c.was = now.mss, now.was
 }
 
 // cubeRoot gives the largest r with r*r*r <= n.

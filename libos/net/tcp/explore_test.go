@@ -231,6 +231,9 @@ func (w *tiny) looks() string {
 		fmt.Fprint(&b, c.state, c.err, c.sndUna, c.sndNxt, c.sndWnd, c.rcvNxt, c.rcvAdv, c.finQueue, c.finSent, c.peerFin, c.needSyn, c.needRst, c.ackNow, c.ackLater, c.quick, c.rec,
 			c.board.sacked, c.board.lost, c.tlpOut, c.hasDSACK, c.retries, c.rtt.backoff, c.out.Len(), c.cc.Window(),
 			t.rtx != 0, t.ack != 0, t.reorder != 0, t.tlp != 0, t.fin != 0, w.wrote[i], w.read[i], w.closed[i], ";")
+		if c.undo != nil {
+			fmt.Fprint(&b, *c.undo)
+		}
 		for _, r := range c.board.records {
 			fmt.Fprint(&b, r.first, r.end, r.state, ",")
 		}

@@ -22,7 +22,8 @@ type Stats struct {
 	NoMemory                uint64 // segments dropped because the data held on to too much
 	Holes                   uint64 // segments dropped because they would have made one hole too many
 
-	keepProbes int // since the peer was last heard
+	Spurious   uint32 // of the recoveries, such as began with a timeout that came for nothing
+	keepProbes int32  // since the peer was last heard
 }
 
 // Add adds another connection's counts.
@@ -35,6 +36,7 @@ func (s *Stats) Add(o *Stats) {
 	s.CopiedOut += o.CopiedOut
 	s.Resent += o.Resent
 	s.Losses += o.Losses
+	s.Spurious += o.Spurious
 	s.Timeouts += o.Timeouts
 	s.TailProbes += o.TailProbes
 	s.WindowProbes += o.WindowProbes

@@ -303,6 +303,7 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 		got += c.mss
 	}
 	c.tailAnswered(now, dsack)
+	c.judge(s, ack, progress, dsack, news, stamped)
 	c.marked(now, s, progress)
 	c.recover(now, s, progress, dup)
 	if c.rec.on && !c.rec.timeout {

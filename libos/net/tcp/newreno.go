@@ -7,6 +7,7 @@ type newReno struct {
 	window, threshold int
 	mss               int
 	acked             int // bytes since the window last grew, in congestion avoidance
+	was               struct{ window, threshold int }
 }
 
 // NewReno makes a NewReno congestion control.
@@ -48,6 +49,11 @@ func (r *newReno) Lost(_ tick.Time, inFlight int, _ bool) {
 }
 
 func (r *newReno) TimedOut(_ tick.Time, inFlight int) {
+	r.was.window, r.was.threshold = r.window, r.threshold
 	r.threshold = r.half(inFlight)
 	r.window, r.acked = r.mss, 0
+}
+
+func (r *newReno) Undo() {
+	r.window, r.threshold = max(r.window, r.was.window), max(r.threshold, r.was.threshold)
 }

@@ -21,7 +21,7 @@ func (c *Conn) Next(now tick.Time, out *Segment) bool {
 	case c.state == SynSent || c.state == SynReceived:
 		return c.sendSyn(now, out)
 	}
-	sent := c.resend(now, out) || c.sendTail(now, out) || c.sendNew(now, out) || c.sendEmpty(now, out)
+	sent := c.resend(now, out) || c.sendTail(now, out) || c.sendNew(now, out) || c.undo.release() && c.resend(now, out) || c.sendEmpty(now, out)
 	if !sent {
 		if c.timers.rtx == 0 && c.stuck() {
 			c.armRtx(now) // the window is closed: it will be probed
@@ -161,7 +161,7 @@ func (c *Conn) load(out *Segment, first Seq, n int) int {
 // resend sends the first of what is lost again.
 func (c *Conn) resend(now tick.Time, out *Segment) bool {
 	i, ok := c.board.firstLost()
-	if !ok {
+	if !ok || c.undo.holds() {
 		return false
 	}
 	room := c.quota()
@@ -201,6 +201,7 @@ func (c *Conn) resend(now tick.Time, out *Segment) bool {
 		out.SegmentSize = mss
 	}
 	c.board.sentAgain(i, n+fins, now)
+	c.undo.sentAgain(out)
 	c.rec.sent(n + fins)
 	c.stats.Resent += uint64(n + fins)
 	if out.Seq == c.sndUna || c.timers.rtx == 0 {
@@ -359,6 +360,7 @@ func (c *Conn) sendData(now tick.Time, out *Segment, n int, s recordState) bool 
 		c.progress = now
 	}
 	c.sndNxt = first.Add(got)
+	c.undo.sentFresh()
 	c.board.sentNew(first, c.sndNxt, now, s)
 	c.rec.sent(got)
 	c.lastSent = now

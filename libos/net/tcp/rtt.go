@@ -28,9 +28,13 @@ func (r *rtt) sample(now, d time.Duration) {
 		r.srtt += (d - r.srtt) / 8
 	}
 	r.least.add(now, d)
-	// The clock's granularity is the millisecond of timestamps.
-	r.rto = min(max(r.srtt+max(4*r.rttvar, time.Millisecond), minRTO), maxRTO)
+	r.bound()
 	r.backoff = 0
+}
+
+// bound computes the timeout (RFC 6298, 2.3 to 2.5). The clock's granularity is the millisecond of timestamps.
+func (r *rtt) bound() {
+	r.rto = min(max(r.srtt+max(4*r.rttvar, time.Millisecond), minRTO), maxRTO)
 }
 
 // timeout is the retransmission timeout, backed off (RFC 6298, 5.5).

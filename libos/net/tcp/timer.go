@@ -109,6 +109,7 @@ func (c *Conn) timedOut(now tick.Time) {
 		c.stats.WindowProbes++
 		c.board.lose(0)
 	default:
+		c.suspect(first)
 		if first {
 			c.stats.Losses++
 			c.cc.TimedOut(now, c.board.outstanding())
@@ -162,7 +163,7 @@ func (c *Conn) keepAlive(now tick.Time) {
 		c.timers.keep = now.Add(o.KeepEvery) // retransmission finds out as well
 		return
 	}
-	if c.stats.keepProbes >= o.KeepCount || o.UserTimeout > 0 && c.stats.keepProbes > 0 && now.Sub(c.heard) >= o.UserTimeout {
+	if int(c.stats.keepProbes) >= o.KeepCount || o.UserTimeout > 0 && c.stats.keepProbes > 0 && now.Sub(c.heard) >= o.UserTimeout {
 		c.end(ErrTimeout)
 		return
 	}
