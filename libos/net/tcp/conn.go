@@ -303,8 +303,11 @@ func (c *Conn) SetFinTimeout(d time.Duration) { c.config.FinTimeout = d }
 // Congestion is the congestion control's name.
 func (c *Conn) Congestion() string { return c.cc.Name() }
 
-// SetCongestion changes the congestion control (TCP_CONGESTION). It begins anew.
+// SetCongestion changes the congestion control (TCP_CONGESTION). It begins anew, and knows of no timeout that it could undo.
 func (c *Conn) SetCongestion(make func() Congestion) {
+	if c.undo != nil {
+		c.undo.stage = decided
+	}
 	c.config.Congestion = make
 	c.cc = make()
 	c.cc.Start(c.mss)

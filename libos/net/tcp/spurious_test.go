@@ -93,3 +93,29 @@ func TestSpuriousWithoutNews(t *testing.T) {
 		t.Errorf("all is there after %v, %d timeouts came for nothing", d, a.c.stats.Spurious)
 	}
 }
+
+// TestSpuriousForAnother: a congestion control that was set after a timeout has nothing to take back when that turns out to have come for nothing.
+func TestSpuriousForAnother(t *testing.T) {
+	w := established(t, func(a, b *Config) { a.Congestion = NewReno })
+	a, b := w.ends[0], w.ends[1]
+	a.toSend = 4 * 1460
+	w.wire.rate, w.wire.queue = 1<<20, 1<<20
+	w.run(time.Minute, func() bool { return a.c.sndNxt != a.c.sndUna })
+	for i := range w.wire.busy {
+		w.wire.busy[i] = max(w.wire.busy[i], w.now).Add(time.Second)
+	}
+	for i := range w.wire.events {
+		w.wire.events[i].at = w.wire.events[i].at.Add(time.Second)
+	}
+	heap.Init(&w.wire.events)
+	if !w.run(time.Minute, func() bool { return a.c.stats.Losses > 0 }) {
+		t.Fatalf("the timer has not fired: %v", w)
+	}
+	a.c.SetCongestion(Cubic)
+	if !w.run(time.Minute, func() bool { return b.read == 4*1460 && a.c.sndUna == a.c.sndNxt }) {
+		t.Fatal(w)
+	}
+	if a.c.stats.Spurious != 0 {
+		t.Errorf("%d timeouts were undone by a congestion control that knows of none", a.c.stats.Spurious)
+	}
+}
