@@ -48,7 +48,7 @@ var imports = []struct {
 	{"libos/net", []string{"exo", "libos", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6", "golang.org/x/net/bpf"}, "headers and socket options; apps that need them have the module already"},
 	{"samples", nil, "samples know nothing of Hardtack"},
 	{"samples/libos", []string{"exo", "libos"}, "these show what a program does with the libOS that is its own"},
-	{"cmd/mkimage", []string{"", "boot", "runtime", "internal", "cmd/mkimage", "libos/fs", "libos/net/setup",
+	{"cmd/mkimage", []string{"", "boot", "runtime", "internal", "cmd/mkimage", "libos/fs", "libos/boot/slot", "libos/net/setup",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/pelletier/go-toml/v2",
 		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
 	{"cmd/mkimage/testdata/libraries", []string{"github.com/quic-go/quic-go", "google.golang.org/grpc"}, "it is what is judged: an app with its own go.mod"},
@@ -88,6 +88,7 @@ var light = []string{"exo", "libos/posix"}
 var unsafeFiles = map[string]string{
 	"exo/machine_hardtack.go":                     "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"exo/pages_hardtack.go":                       "what the bottom half pushes: declarations only, kept beside their hosted twins",
+	"libos/boot/ok/machine_hardtack.go":           "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"libos/fs/volumes/machine_hardtack.go":        "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"libos/posix/machine_hardtack.go":             "what the bottom half pushes: declarations only, kept beside their hosted twins",
 	"ci/bench/linuxguest/tsc_amd64.go":            "one instruction, in the assembly file beside it",

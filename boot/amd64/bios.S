@@ -1,12 +1,15 @@
 # The loader of disks and CDs on machines with a BIOS. Runs at 0x2000 in real mode, DL = the drive; mbr.S or cd.S brought it there.
 #
-#	0x2000	this code, at most 0xa00 bytes; at 0x29e0 the fields that mkimage fills in (*)
+#	0x2000	this code, at most 0xe00 bytes; from 0x2d80 on the fields that mkimage fills in (*)
+#	0x3000	the slots' state (libos/boot/slot/FORMAT.md), of disks that have slots
 #	0x4000	boot_params (Linux, Documentation/arch/x86/boot.rst)
 #	0x7000	stack, growing down
 #	0x8000	place.S
 #	0x10000	what INT 13h reads, up to 60 KiB at once
 #
-# It reads the image, an ELF file, to where place.S would move it first, compares its hash, and enters place.S.
+# It reads the image, an ELF file, to where place.S would move it first, compares its hash, and enters place.S. Of two slots it takes the one that
+# the state says, or the other one where that cannot be loaded.
+	.set STATE, 0x3000
 	.set PARAMS, 0x4000
 	.set STACK, 0x7000
 	.set BUFFER, 0x10000
@@ -49,29 +52,6 @@ _start:
 	test	%ebx, %ebx
 	jnz	1b
 2:
-	# Does memory reach from FIRST to LAST? An entry of RAM must hold both.
-	mov	$nomem, %si
-	movzbw	PARAMS + 0x1e8, %cx
-	mov	$PARAMS + 0x2d0, %di
-	test	%cx, %cx
-	jz	fail
-1:	cmpl	$1, 16(%di)
-	jne	2f
-	cmpl	$0, 4(%di)
-	jne	2f
-	mov	(%di), %eax
-	cmp	first, %eax
-	ja	2f
-	add	8(%di), %eax
-	jc	3f			# ends above 4 GiB
-	cmpl	$0, 12(%di)
-	jne	3f
-	cmp	last, %eax
-	jae	3f
-2:	add	$20, %di
-	loop	1b
-	jmp	fail
-3:
 	# A20: by the BIOS, else by port 92h.
 	mov	$0x2401, %ax
 	int	$0x15
@@ -94,7 +74,55 @@ _start:
 	mov	$sectors, %si
 	cmp	$512, %bp
 	jne	fail
-1:	mov	block, %eax		# in units of 512 bytes, and divisible by 4 on CDs
+1:	cmpl	$0, state
+	je	load
+
+	# Both copies of the slots' state. One that cannot be read is none.
+	mov	$0x42, %ah
+	mov	state, %edx
+	mov	$BUFFER >> 4, %di
+	call	sector
+	mov	$0x42, %ah
+	mov	state, %edx
+	add	$8, %edx
+	mov	$(BUFFER + 512) >> 4, %di
+	call	sector
+	mov	$do_state, %eax
+	call	in32
+	mov	$nostate, %si
+	test	%eax, %eax
+	js	fail
+choose:	mov	$do_choose, %eax
+	call	in32
+	mov	$noslot, %si
+	test	%eax, %eax
+	js	fail
+	mov	$512, %ebp
+load:
+	# Does memory reach from FIRST to LAST? An entry of RAM must hold both.
+	mov	$nomem, %si
+	movzbw	PARAMS + 0x1e8, %cx
+	mov	$PARAMS + 0x2d0, %di
+	test	%cx, %cx
+	jz	bad
+1:	cmpl	$1, 16(%di)
+	jne	2f
+	cmpl	$0, 4(%di)
+	jne	2f
+	mov	(%di), %eax
+	cmp	first, %eax
+	ja	2f
+	add	8(%di), %eax
+	jc	3f			# ends above 4 GiB
+	cmpl	$0, 12(%di)
+	jne	3f
+	cmp	last, %eax
+	jae	3f
+2:	add	$20, %di
+	loop	1b
+	jmp	bad
+3:
+	mov	block, %eax		# in units of 512 bytes, and divisible by 4 on CDs
 	shl	$9, %eax
 	mov	block, %edx
 	shr	$23, %edx
@@ -129,7 +157,7 @@ again:	pushal
 	mov	%ax, packet + 2
 	loop	again
 	mov	$noread, %si
-	jmp	fail
+	jmp	bad
 1:	movzwl	packet + 2, %eax
 	add	%eax, packet + 8
 	adcl	$0, packet + 12
@@ -151,14 +179,62 @@ again:	pushal
 	call	in32
 	mov	$damaged, %si
 	cmp	%eax, hash
-	jne	fail
-	mov	$do_place, %eax
+	jne	bad
+
+	# One try less, in the copy that is older, before it begins.
+	cmpl	$0, state
+	je	1f
+	mov	$do_count, %eax
+	call	in32
+	test	%eax, %eax
+	jz	1f
+	mov	which, %edx
+	xor	$1, %edx
+	shl	$3, %edx
+	add	state, %edx
+	mov	$0x4300, %ax
+	mov	$BUFFER >> 4, %di
+	call	sector
+	jnc	1f
+	mov	$nowrite, %si
+	call	say
+1:	mov	$do_place, %eax
 	jmp	in32
+
+# What is to be loaded cannot be: the line at SI says why. Then the other slot is tried, if there are slots.
+bad:	cmpl	$0, state
+	je	fail
+	call	say
+	mov	slot, %ax
+	bts	%ax, skip
+	jmp	choose
 
 fail:	call	say
 1:	hlt
 	jmp	1b
 	.include "say.S"
+
+# Reads (AH = 42h) or writes (AX = 4300h) one sector, EDX, at DI:0. Carry where it failed, and the sector is cleared then.
+sector:	mov	%edx, packet + 8
+	movl	$0, packet + 12
+	movw	$1, packet + 2
+	mov	%di, packet + 6
+	mov	drive, %dl
+	mov	$packet, %si
+	push	%di
+	int	$0x13
+	pop	%di
+	cld
+	movw	$BUFFER >> 4, packet + 6
+	jnc	1f
+	mov	%di, %es
+	xor	%di, %di
+	xor	%ax, %ax
+	mov	$256, %cx
+	rep stosw
+	mov	%ax, %es
+	stc
+1:	ret
 
 copy:	mov	$do_copy, %eax
 # in32 calls the code at EAX, with interrupts off, in 32-bit protected mode.
@@ -205,10 +281,112 @@ do_copy:
 do_hash:
 	mov	first, %esi
 	mov	length, %ecx
+# EAX = the hash of ECX bytes at ESI.
+sum:	push	%ecx
 	xxh32	%esi
-	mov	length, %ebx
+	pop	%ebx
 	xxend
 	ret
+
+# Keeps the newer copy of the state. EAX = which one it is, or -1.
+do_state:
+	movl	$-1, which
+	mov	$BUFFER, %esi
+	call	valid
+	jne	1f
+	movl	$0, which
+1:	mov	$BUFFER + 512, %esi
+	call	valid
+	jne	3f
+	cmpl	$0, which
+	jl	2f
+	mov	8(%esi), %eax		# sequence numbers, which may wrap
+	sub	BUFFER + 8, %eax
+	js	3f
+2:	movl	$1, which
+3:	mov	which, %eax
+	test	%eax, %eax
+	js	4f
+	mov	%eax, %esi
+	shl	$9, %esi
+	add	$BUFFER, %esi
+	mov	$STATE, %edi
+	mov	$128, %ecx
+	rep movsl
+4:	ret
+
+# Is the copy at ESI whole? ZF if so.
+valid:	cmpl	$0x4c535448, (%esi)	# "HTSLOTS1"
+	jne	1f
+	cmpl	$0x3153544f, 4(%esi)
+	jne	1f
+	push	%esi
+	mov	$496, %ecx
+	call	sum
+	pop	%esi
+	cmp	%eax, 496(%esi)
+1:	ret
+
+# The slot to load: the one that is wanted, else the other one; first those that work or have tries left, then any. EAX = 0 or 1, or -1.
+do_choose:
+	xor	%edx, %edx		# not 0: any
+1:	mov	STATE + 12, %eax
+	and	$1, %eax
+	mov	$2, %ecx
+2:	bt	%eax, skip
+	jc	3f
+	mov	%eax, %esi
+	shl	$5, %esi
+	add	$STATE + 16, %esi
+	cmpl	$0, 16(%esi)		# empty
+	je	3f
+	mov	(%esi), %ebx
+	or	4(%esi), %ebx
+	or	%edx, %ebx
+	jnz	4f
+3:	xor	$1, %eax
+	loop	2b
+	inc	%edx
+	cmp	$2, %edx
+	jb	1b
+	or	$-1, %eax
+	ret
+4:	mov	%eax, slot
+	mov	8(%esi), %ebx
+	add	esp_first, %ebx
+	mov	%ebx, block
+	add	$16, %esi
+	mov	$length, %edi
+	mov	$4, %ecx
+	rep movsl
+	ret
+
+# Counts a try of the slot, unless it works or has none left. EAX = 1 if the state at BUFFER is to be written.
+do_count:
+	movl	$text, PARAMS + 0x228	# hdr.cmd_line_ptr
+	mov	slot, %eax
+	mov	%eax, %esi
+	shl	$5, %esi
+	add	$STATE + 16, %esi
+	add	%al, text + 5		# slot=A
+	xor	%eax, %eax
+	cmp	%eax, 4(%esi)
+	jne	1f
+	cmp	%eax, (%esi)
+	je	1f
+	decl	(%esi)
+	incl	STATE + 8
+	mov	$STATE, %esi
+	mov	$496, %ecx
+	call	sum
+	mov	%eax, STATE + 496
+	mov	$STATE, %esi
+	mov	$BUFFER, %edi
+	mov	$128, %ecx
+	rep movsl
+	mov	$1, %eax
+1:	ret
+
 do_place:
 	mov	$place, %esi
 	mov	$PLACE, %edi
@@ -230,6 +408,9 @@ gdt:	.quad	0
 gdtr:	.word	39
 	.long	gdt
 target:	.long	0
+which:	.long	0			# copy of the state
+slot:	.long	0
+skip:	.long	0			# a bit for each slot that could not be loaded
 left:	.long	0
 	.set tries, 5
 packet:	.word	16, 0
@@ -241,13 +422,20 @@ nomem:	.asciz	"hardtack: this machine has too little memory for the image\r\n"
 noread:	.asciz	"hardtack: disk read error\r\n"
 sectors: .asciz	"hardtack: this disk has no sectors of 512 bytes\r\n"
 damaged: .asciz	"hardtack: the image is damaged\r\n"
+nostate: .asciz	"hardtack: the state of the slots is damaged\r\n"
+noslot:	.asciz	"hardtack: there is no slot left to boot\r\n"
+nowrite: .asciz	"hardtack: disk write error: the try is not counted\r\n"
 	.align	2
 answer:	.word	0x1e
 	.skip	0x1c
-	.org	0x9e0
+	.org	0xd80
+text:	.skip	64			# (*) the word slot= of the command line, for slot A
+state:	.quad	0			# (*) block number of the slots' state; 0: there are no slots
+esp_first: .quad	0		# (*) of the partition that slots are in
+	.org	0xde0
 block:	.long	0, 0			# (*) where the image is, in units of 512 bytes
 length:	.long	0			# (*) its length
 hash:	.long	0			# (*) its XXH32
 first:	.long	0			# (*) where place.S would move it
 last:	.long	0			# (*) end of the last segment, as loaded
-	.org	0xa00
+	.org	0xe00

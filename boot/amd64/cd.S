@@ -1,6 +1,6 @@
 # The beginning of a CD's boot image (El Torito 1.0, 2.2: no emulation; loaded whole at 0x7c00, DL = the drive). The loader, bios.S, is behind it.
 	.set STAGE, 0x2000
-	.set STAGE_SECTORS, 5
+	.set STAGE_SECTORS, 7
 	.code16
 	.globl _start
 _start:

@@ -5,7 +5,8 @@
 #	0x1000	this code
 #	0x2000	the image as ELF, as section .image, which is loaded at 0x3000 from the beginning of all
 #
-# Fields marked (*) are filled in by mkimage, which appends the image.
+# Fields marked (*) are filled in by mkimage, which appends the image. If there is none, the program is the loader of slots: files beside it, in the
+# same FAT volume, whose state (libos/boot/slot/FORMAT.md) and places it knows by block numbers.
 	.set IMAGE, 0x3000
 	.set MAPMAX, 64			# entries of a memory map that the runtime keeps
 	.include "hash.S"
@@ -78,8 +79,15 @@ sections:
 	.set HandleProtocol, 0x98
 	.set ExitBootServices, 0xe8
 	.set ResetSystem, 0x68		# of EFI_RUNTIME_SERVICES (4.5.1)
+	.set DeviceHandle, 0x18
 	.set LoadOptionsSize, 0x30
 	.set LoadOptions, 0x38
+	.set Media, 8			# of EFI_BLOCK_IO_PROTOCOL (13.9.1), and in what it points to MediaId, 0, and
+	.set BlockSize, 12
+	.set ReadBlocks, 0x18
+	.set WriteBlocks, 0x20
+	.set FlushBlocks, 0x28
+	.set AllocateAnyPages, 0
 	.set AllocateMaxAddress, 1
 	.set AllocateAddress, 2
 	.set EfiLoaderCode, 1
@@ -97,7 +105,19 @@ sections:
 	.set descsize, -64
 	.set descver, -72
 	.set tmp, -80
-	.set owned, -144		# four times address and pages, of what was claimed
+	.set owned, -176		# six times address and pages, of what was claimed; the last ones are both copies of the state
+	.set copies, -96
+	.set ilength, -192		# the image: its fields
+	.set ihash, -188
+	.set ifirst, -184
+	.set ilast, -180
+	.set source, -200		# and where it is
+	.set blocks, -208		# EFI_BLOCK_IO_PROTOCOL
+	.set state, -216		# the newer copy; 0: there are no slots
+	.set which, -220		# which one it is
+	.set slot, -224
+	.set skip, -228			# a bit for each slot that could not be loaded
+	.set variables, -232
 
 # services NAME: calls a boot service (Microsoft's convention, 2.3.4.1). RAX = its status.
 	.macro service name
@@ -135,21 +155,126 @@ main:
 	mov	%rdx, system(%rbp)
 	mov	BootServices(%rdx), %rax
 	mov	%rax, services(%rbp)
-	lea	owned(%rbp), %rdi
+	lea	variables(%rbp), %rdi
 	xor	%eax, %eax
-	mov	$-owned / 8 - 3, %ecx		# down to services
+	mov	$-variables / 8 - 3, %ecx	# up to services
 	rep stosq
 
-	# Is the image what mkimage appended?
-	lea	_start + IMAGE(%rip), %rsi
-	mov	length(%rip), %ecx
-	push	%rbp
-	xxh32	%rsi
-	pop	%rbp
-	mov	length(%rip), %ebx
-	xxend
+	mov	fields(%rip), %rax
+	mov	fields+8(%rip), %rdx
+	mov	%rax, ilength(%rbp)
+	mov	%rdx, ifirst(%rbp)
+	lea	_start + IMAGE(%rip), %rdx
+	mov	%rdx, source(%rbp)
+	test	%eax, %eax
+	jnz	check
+
+	# Both copies of the slots' state, from the disk that this program was read from. One that cannot be read is none.
+	mov	handle(%rbp), %rcx
+	lea	loadedimage(%rip), %rdx
+	lea	tmp(%rbp), %r8
+	service	HandleProtocol
+	lea	noread(%rip), %rsi
+	test	%rax, %rax
+	jnz	fail
+	mov	tmp(%rbp), %rax
+	mov	DeviceHandle(%rax), %rcx
+	lea	blockio(%rip), %rdx
+	lea	blocks(%rbp), %r8
+	service	HandleProtocol
+	test	%rax, %rax
+	jnz	fail
+	mov	blocks(%rbp), %rax
+	mov	Media(%rax), %rax
+	lea	sectors(%rip), %rsi
+	cmpl	$512, BlockSize(%rax)
+	jne	fail
+	mov	$2, %r8d
+	claim	5, AllocateAnyPages, EfiLoaderData, $0
+	mov	%rax, %rbx
+	mov	%rax, %r9
+	mov	stateblock(%rip), %edx
+	call	readsector
+	lea	0x1000(%rbx), %r9
+	mov	stateblock(%rip), %edx
+	add	$8, %edx
+	call	readsector
+	movl	$-1, which(%rbp)
+	mov	copies(%rbp), %rsi
+	call	valid
+	jne	1f
+	movl	$0, which(%rbp)
+1:	mov	copies(%rbp), %rsi
+	add	$0x1000, %rsi
+	call	valid
+	jne	3f
+	cmpl	$0, which(%rbp)
+	jl	2f
+	mov	copies(%rbp), %rsi
+	mov	0x1008(%rsi), %eax	# sequence numbers, which may wrap
+	sub	8(%rsi), %eax
+	js	3f
+2:	movl	$1, which(%rbp)
+3:	mov	which(%rbp), %eax
+	lea	nostate(%rip), %rsi
+	test	%eax, %eax
+	js	fail
+	shl	$12, %eax
+	add	copies(%rbp), %rax
+	mov	%rax, state(%rbp)
+
+	# The slot to load: the one that is wanted, else the other one; first those that work or have tries left, then any.
+choose:	mov	state(%rbp), %rbx
+	xor	%edx, %edx		# not 0: any
+1:	mov	12(%rbx), %eax
+	and	$1, %eax
+	mov	$2, %ecx
+2:	bt	%eax, skip(%rbp)
+	jc	3f
+	mov	%eax, %esi
+	shl	$5, %esi
+	lea	16(%rbx,%rsi), %rsi
+	cmpl	$0, 16(%rsi)		# empty
+	je	3f
+	mov	(%rsi), %edi
+	or	4(%rsi), %edi
+	or	%edx, %edi
+	jnz	4f
+3:	xor	$1, %eax
+	loop	2b
+	inc	%edx
+	cmp	$2, %edx
+	jb	1b
+	movq	$0, state(%rbp)
+	lea	noslot(%rip), %rsi
+	jmp	fail
+4:	mov	%eax, slot(%rbp)
+	mov	8(%rsi), %ebx		# its block number
+	mov	16(%rsi), %rax
+	mov	24(%rsi), %rdx
+	mov	%rax, ilength(%rbp)
+	mov	%rdx, ifirst(%rbp)
+	lea	0xfff(%eax), %r8d
+	shr	$12, %r8d
+	claim	4, AllocateAnyPages, EfiLoaderData, $0
+	mov	%rax, source(%rbp)
+	mov	%rax, %r9
+	mov	%ebx, %edx
+	mov	ilength(%rbp), %r8d
+	add	$511, %r8d
+	and	$~511, %r8d
+	mov	$ReadBlocks, %r10d
+	call	transfer
+	lea	noread(%rip), %rsi
+	test	%rax, %rax
+	jnz	fail
+
+	# Is the image what mkimage wrote?
+check:	mov	source(%rbp), %rsi
+	mov	ilength(%rbp), %ecx
+	call	sum
 	lea	damaged(%rip), %rsi
-	cmp	%eax, hash(%rip)
+	cmp	%eax, ihash(%rbp)
 	jne	fail
 
 	# All memory that the image will lie in, and what boot/amd64 uses on the way, must be nobody's. Nothing of the firmware (page tables,
@@ -158,9 +283,9 @@ main:
 	claim	0, AllocateAddress, EfiLoaderData, $PLACE
 	mov	$0x100, %r8d
 	claim	1, AllocateAddress, EfiLoaderData, $0x100000
-	mov	first(%rip), %ebx
+	mov	ifirst(%rbp), %ebx
 	and	$~0xfff, %ebx
-	mov	last(%rip), %r8d
+	mov	ilast(%rbp), %r8d
 	add	$0xfff, %r8d
 	sub	%ebx, %r8d
 	shr	$12, %r8d
@@ -170,9 +295,9 @@ main:
 	mov	%rax, %rbx
 	mov	%rbx, low(%rbp)
 
-	lea	_start + IMAGE(%rip), %rsi
-	mov	first(%rip), %edi
-	mov	length(%rip), %ecx
+	mov	source(%rbp), %rsi
+	mov	ifirst(%rbp), %edi
+	mov	ilength(%rbp), %ecx
 	shr	$3, %ecx
 	rep movsq
 	lea	place(%rip), %rsi
@@ -192,6 +317,57 @@ main:
 	lea	0x1000(%rbx), %eax
 	mov	%eax, 0x228(%rbx)	# hdr.cmd_line_ptr
 
+	# One try less, in the copy that is older, before it begins.
+	lea	0x1000(%rbx), %rdi
+	mov	state(%rbp), %rsi
+	test	%rsi, %rsi
+	jz	3f
+	mov	slot(%rbp), %eax
+	mov	%eax, %ecx
+	shl	$5, %ecx
+	lea	16(%rsi,%rcx), %rcx
+	cmpl	$0, 4(%rcx)		# works
+	jne	1f
+	cmpl	$0, (%rcx)		# has none left
+	je	1f
+	decl	(%rcx)
+	incl	8(%rsi)
+	push	%rbx
+	push	%rbx
+	mov	$496, %ecx
+	call	sum
+	pop	%rbx
+	pop	%rbx
+	mov	state(%rbp), %r9
+	mov	%eax, 496(%r9)
+	mov	which(%rbp), %edx
+	xor	$1, %edx
+	shl	$3, %edx
+	add	stateblock(%rip), %edx
+	mov	$512, %r8d
+	mov	$WriteBlocks, %r10d
+	call	transfer
+	test	%rax, %rax
+	jnz	5f
+	mov	blocks(%rbp), %rcx
+	call	*FlushBlocks(%rcx)
+	test	%rax, %rax
+	jz	1f
+5:	mov	system(%rbp), %rax
+	mov	ConOut(%rax), %rcx
+	lea	nowrite(%rip), %rdx
+	call	*OutputString(%rcx)
+1:	lea	0x1000(%rbx), %rdi
+	lea	text(%rip), %rsi
+2:	lodsb
+	stosb
+	test	%al, %al
+	jnz	2b
+	mov	slot(%rbp), %eax
+	add	%al, 0x1005(%rbx)	# slot=A
+	movb	$' ', -1(%rdi)
+3:	mov	%rdi, source(%rbp)
+
 	# LoadOptions is text in UCS-2, if it is text: what a boot manager passes.
 	mov	handle(%rbp), %rcx
 	lea	loadedimage(%rip), %rdx
@@ -203,9 +379,9 @@ main:
 	mov	LoadOptions(%rax), %rsi
 	mov	LoadOptionsSize(%rax), %ecx
 	shr	$1, %ecx
-	cmp	$4095, %ecx
+	cmp	$4095 - 64, %ecx
 	ja	3f
-	lea	0x1000(%rbx), %rdi
+	mov	source(%rbp), %rdi
 1:	sub	$1, %ecx
 	jb	3f
 	lodsw
@@ -217,7 +393,8 @@ main:
 	ja	2f
 	stosb
 	jmp	1b
-2:	movb	$0, 0x1000(%rbx)	# no text
+2:	movb	$0, (%rdi)		# no text
+	mov	source(%rbp), %rdi
 	movb	$0, (%rdi)
 3:
 	# The RSDP (4.6.1.1): ACPI 2.0's, or else 1.0's.
@@ -317,8 +494,8 @@ map1:	mov	map(%rbp), %rsi
 
 	# To the low pages, and to 32-bit mode.
 	mov	%ebx, %esi
-	mov	first(%rip), %edi
-	mov	length(%rip), %r8d
+	mov	ifirst(%rbp), %edi
+	mov	ilength(%rbp), %r8d
 	lea	0x3f00(%rbx), %rsp
 	lea	gdt - leave + 0x2000(%rbx), %rax
 	mov	%rax, gdtr - leave + 2 + 0x2000(%rbx)
@@ -340,21 +517,67 @@ getmap:	sub	$0x38, %rsp		# fifth argument at 32
 	add	$0x38, %rsp
 	ret
 
-# Says the line at RSI, gives back what was claimed, and returns to the firmware.
+# RAX = the status of a function, R10, of EFI_BLOCK_IO_PROTOCOL: RDX = the block, R8 = bytes, R9 = memory.
+transfer:
+	sub	$0x38, %rsp		# fifth argument at 32
+	mov	%r9, 32(%rsp)
+	mov	%r8, %r9
+	mov	%rdx, %r8
+	mov	blocks(%rbp), %rcx
+	mov	Media(%rcx), %rax
+	mov	(%rax), %edx
+	call	*(%rcx,%r10)
+	add	$0x38, %rsp
+	ret
+
+# Reads block EDX to R9, and clears the first bytes where that fails.
+readsector:
+	push	%r9
+	mov	$512, %r8d
+	mov	$ReadBlocks, %r10d
+	call	transfer
+	pop	%r9
+	test	%rax, %rax
+	jz	1f
+	movq	$0, (%r9)
+1:	ret
+
+# EAX = the hash of ECX bytes at RSI. Changes RBX, RSI and RDI, too.
+sum:	push	%rbp
+	push	%rcx
+	xxh32	%rsi
+	pop	%rbx
+	pop	%rbp
+	xxend
+	ret
+
+# Is the copy at RSI whole? ZF if so.
+valid:	mov	magic(%rip), %rax
+	cmp	%rax, (%rsi)
+	jne	1f
+	push	%rsi
+	mov	$496, %ecx
+	call	sum
+	pop	%rsi
+	cmp	%eax, 496(%rsi)
+1:	ret
+
+# Says the line at RSI and gives back what was claimed. Then the other slot is tried, if there are slots; else the firmware goes on.
 fail:	mov	system(%rbp), %rax
 	mov	ConOut(%rax), %rcx
 	mov	%rsi, %rdx
 	call	*OutputString(%rcx)
-	mov	$4, %edi
+	mov	$5, %edi
 	lea	owned(%rbp), %rsi
-1:	mov	(%rsi), %rcx
-	mov	8(%rsi), %rdx
-	test	%rcx, %rcx
-	jz	2f
-	service	FreePages
-2:	add	$16, %rsi
+1:	call	free
 	dec	%edi
 	jnz	1b
+	cmpq	$0, state(%rbp)
+	je	2f
+	mov	slot(%rbp), %eax
+	bts	%eax, skip(%rbp)
+	jmp	choose
+2:	call	free
 	mov	$EFI_LOAD_ERROR, %rax
 	add	$0x18, %rbp
 	lea	-0x18(%rbp), %rsp
@@ -362,6 +585,17 @@ fail:	mov	system(%rbp), %rax
 	pop	%rsi
 	pop	%rbx
 	pop	%rbp
+	ret
+
+free:	sub	$0x28, %rsp
+	mov	(%rsi), %rcx
+	mov	8(%rsi), %rdx
+	movq	$0, (%rsi)
+	add	$16, %rsi
+	test	%rcx, %rcx
+	jz	1f
+	service	FreePages
+1:	add	$0x28, %rsp
 	ret
 
 # The firmware does not let go. It has nothing more to give than memory, so there is no console (7.4.6): COM1 hears the line, and the machine is reset.
@@ -429,13 +663,24 @@ loadedimage:
 	.long	0x5b1b31a1, 0x11d29562, 0xa0003f8e, 0x3b7269c9
 # e820's types of UEFI's (7.2.3; ACPI 6.5, 15.4): what boot services and loaders had is free.
 types:	.byte	2, 1, 1, 1, 1, 2, 2, 1, 5, 3, 4, 2, 2, 2, 7
+blockio: .long	0x964e5b21, 0x11d26459, 0xa000398e, 0x3b7269c9
+magic:	.ascii	"HTSLOTS1"
 	.align	2
 damaged: .string16 "hardtack: the image is damaged\r\n"
 taken:	.string16 "hardtack: the firmware keeps memory that the image needs\r\n"
 nomap:	.string16 "hardtack: the firmware gives no memory map\r\n"
-	.org	0x1ff0
-length:	.long	0			# (*) of the image
-hash:	.long	0			# (*) its XXH32
-first:	.long	0			# (*) where place.S would move it: below LAST by its length
-last:	.long	0			# (*) end of the last segment, as loaded
+noread:	.string16 "hardtack: disk read error\r\n"
+sectors: .string16 "hardtack: this disk has no sectors of 512 bytes\r\n"
+nostate: .string16 "hardtack: the state of the slots is damaged\r\n"
+noslot:	.string16 "hardtack: there is no slot left to boot\r\n"
+nowrite: .string16 "hardtack: disk write error: the try is not counted\r\n"
+	.org	0x1fa0
+text:	.skip	64			# (*) the word slot= of the command line, for slot A
+	.org	0x1fe8
+stateblock:
+	.long	0, 0			# (*) block number of the slots' state, in this program's partition
+fields:	.long	0			# (*) length of the image; 0: there are slots
+	.long	0			# (*) its XXH32
+	.long	0			# (*) where place.S would move it: below the last by its length
+	.long	0			# (*) end of the last segment, as loaded
 	.org	0x2000

@@ -1,7 +1,7 @@
 # The boot sector of disks (BIOS Boot Specification 1.01, 6.5: loaded at 0x7c00, DL = the drive). It reads the loader, bios.S, from where
 # mkimage says, to 0x2000. The partition table behind it is mkimage's (UEFI 2.10, 5.2.3: a protective MBR).
 	.set STAGE, 0x2000
-	.set STAGE_SECTORS, 5
+	.set STAGE_SECTORS, 7
 	.code16
 	.globl _start
 _start:

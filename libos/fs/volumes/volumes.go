@@ -23,12 +23,10 @@ import (
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/exo"
-	hw "github.com/hardtack-os/hardtack/exo/disk"
-	"github.com/hardtack-os/hardtack/exo/nvme"
-	"github.com/hardtack-os/hardtack/exo/virtio/blk"
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/fs/drives"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
@@ -171,13 +169,7 @@ type disks []*disk
 
 // find opens all disks of the machine, and finds their partitions.
 func find() (list disks) {
-	n := 0
-	for _, open := range drivers() {
-		v, err := open()
-		if err != nil {
-			tell(err)
-			continue
-		}
+	for n, v := range drives.Open(tell) {
 		d := look(v, strconv.Itoa(n), nil)
 		list = append(list, d)
 		if d.uuid == "" {
@@ -185,7 +177,6 @@ func find() (list disks) {
 				list = append(list, look(p, strconv.Itoa(n)+"p"+strconv.Itoa(p.Number), d))
 			}
 		}
-		n++
 	}
 	return list
 }
@@ -209,24 +200,6 @@ func (list disks) inUse(d *disk) bool {
 		}
 	}
 	return false
-}
-
-// drivers are how the machine's disks are opened, in their order: virtio's, NVMe's.
-func drivers() (list []func() (*block.Disk, error)) {
-	for _, p := range blk.Places() {
-		list = append(list, func() (*block.Disk, error) { return open(blk.Open(p, blk.Options{})) })
-	}
-	for _, id := range nvme.Places() {
-		list = append(list, func() (*block.Disk, error) { return open(nvme.Open(id, nvme.Options{})) })
-	}
-	return list
-}
-
-func open[D hw.Disk](d D, err error) (*block.Disk, error) {
-	if err != nil {
-		return nil, err
-	}
-	return block.OpenDisk(d)
 }
 
 // A volume is what was mounted.

@@ -22,6 +22,8 @@ type Request struct {
 	Flags   config.Settings // from the command line
 	Outbox  bool            // the caller brings files out of the image
 	High    bool            // link the program where UEFI firmware leaves room
+	Slot    string          // "A" or "B": the slot of a disk that the image is for; "": no slot
+	Works   string          // when an image in a slot has proven that it works, as package libos/boot/ok takes it; "": as that says
 }
 
 // A Program is a linked program, ready to be made an image.
@@ -31,6 +33,7 @@ type Program struct {
 	ImportPath string
 	Modules    []string
 	Covered    bool            // it measures its coverage
+	Works      string          // from the request
 	File       config.Settings // from libos.toml
 	Settings   config.Settings // flags, then libos.toml, then defaults
 }
@@ -51,12 +54,15 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if file.Go, err = AbsFlags(t.PkgDir, file.Go); err != nil {
 		return nil, err
 	}
-	p := &Program{Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
+	p := &Program{Works: req.Works, Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
 	}
 	if p.Modules, err = Modules(p.Settings); err != nil {
 		return nil, err
+	}
+	if req.Slot != "" {
+		p.Modules = with(p.Modules, okModule)
 	}
 	flags, err := AbsFlags("", p.Settings.Go)
 	if err != nil {
@@ -87,6 +93,9 @@ func (p *Program) Recipe(args, env []string) Recipe {
 	words, _ := p.Settings.Words() // Check has looked at them
 	for _, w := range words {
 		line.Add(w.Key, w.Value)
+	}
+	if p.Works != "" {
+		line.Add("works", p.Works)
 	}
 	line.Program(args, env)
 	return Recipe{
@@ -141,7 +150,7 @@ func (b *Builder) Build(ctx context.Context, req Request, output string, f forma
 	}
 	output = OutputPath(output, p.Name, f.Suffixes[0])
 	recipe := p.Recipe(p.Settings.Args, p.Settings.Env)
-	recipe.Format, recipe.Time = f, date
+	recipe.Format, recipe.Time, recipe.Slot = f, date, req.Slot
 	if req.Flags.Memory == 0 && p.File.Memory == 0 {
 		recipe.Memory = 0 // nobody has said which machine it is for
 	}

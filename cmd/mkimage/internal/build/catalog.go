@@ -49,6 +49,7 @@ var catalog = []struct {
 	{"fs", "libos/posix/files", "programs that name paths; --fs", config.Settings{FS: config.On}},
 	{"fs", "libos/fs/volumes", "--disk, --mount", config.Settings{Mounts: []string{"label=data:/data"}}},
 	{"fs", "libos/posix/mmap", "programs with files and system calls of their own", config.Settings{FS: config.On, Modules: []string{"libos/posix/mmap"}}},
+	{"fs", "libos/boot/ok", "--slot", config.Settings{Modules: []string{"libos/boot/ok"}}},
 	{"posix", "libos/posix", "every image", config.Settings{}},
 	{"posix", "libos/posix/linux", "programs that make system calls", config.Settings{Modules: []string{"libos/posix/linux"}}},
 	{"posix", "libos/posix/trace", "--trace-calls, --missing-calls", config.Settings{TraceCalls: true}},

@@ -3,6 +3,7 @@ package build
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,7 @@ type Recipe struct {
 	Cmdline string
 	Format  format.Format   // zero: the image itself
 	Time    time.Time       // what files in the image are dated; zero is 1980
+	Slot    string          // of a disk that has slots
 	Record  elfimage.Record // Key and Groups are filled in by Write
 }
 
@@ -56,7 +58,11 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 	}
 	if !r.plain() {
-		if out, err = r.Format.Make(format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time}); err != nil {
+		src := format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time, Slot: r.Slot}
+		if done, err := r.putSlot(output, src); done || err != nil {
+			return done, err
+		}
+		if out, err = r.Format.Make(src); err != nil {
 			return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 		}
 	}
@@ -68,6 +74,29 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 		return false, fmt.Errorf("%s is not a regular file: an image cannot be written there", output)
 	}
 	return true, cache.File(output, out)
+}
+
+// putSlot puts the image into a slot of the disk that is output already; done is false where there is none, or none with slots.
+func (r Recipe) putSlot(output string, src format.Source) (done bool, err error) {
+	if info, err := os.Stat(output); r.Slot == "" || r.Format.Name != format.Raw || err != nil || !info.Mode().IsRegular() {
+		return false, nil
+	}
+	f, err := os.OpenFile(output, os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		err = format.PutSlot(f, size, src)
+	}
+	switch {
+	case errors.Is(err, format.ErrNoSlots), errors.Is(err, format.ErrUnknown):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("%s: slot %s: %w", output, r.Slot, err)
+	}
+	return true, nil
 }
 
 // plain reports whether the image is written as it is.

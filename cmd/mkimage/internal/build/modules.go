@@ -44,6 +44,9 @@ const (
 	// HostNameModule is for --hostname.
 	HostNameModule = inject.ModulePath + "/libos/hostname"
 
+	// okModule is for images in slots.
+	okModule = inject.ModulePath + "/libos/boot/ok"
+
 	defaultVM = "buddy" // the frame allocator, below libos/vm
 
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host

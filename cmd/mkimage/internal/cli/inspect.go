@@ -42,8 +42,9 @@ func (a *app) inspectCommand() *cobra.Command {
 				return enc.Encode(struct {
 					Format     string
 					Partitions []format.Partition `json:",omitempty"`
+					Slots      []format.Slot      `json:",omitempty"`
 					*elfimage.Image
-				}{file.Format, file.Partitions, img})
+				}{file.Format, file.Partitions, file.Slots, img})
 			}
 			return describe(a.stdout, args[0], size, file, img)
 		},
@@ -66,6 +67,9 @@ func describe(w io.Writer, name string, size int, file *format.File, img *elfima
 			p.line("  %-12s %-36s %12d %12d", part.Name, part.Kind, part.First, part.Size)
 		}
 		p.line("")
+		for _, s := range file.Slots {
+			p.line("slot %s: %s", s.Name, slotText(s))
+		}
 	}
 	p.line("boot protocols: %s", orNone(strings.Join(img.Protocols(), ", ")))
 	if img.PVHEntry != 0 {
@@ -89,6 +93,26 @@ func describe(w io.Writer, name string, size int, file *format.File, img *elfima
 		p.line("  memory: %s, CPUs: %d", rec.Memory, rec.CPUs)
 	}
 	return p.err
+}
+
+// slotText says how it stands about a slot.
+func slotText(s format.Slot) string {
+	var is []string
+	switch {
+	case s.Bytes == 0:
+		is = append(is, "empty")
+	case s.Damaged:
+		is = append(is, fmt.Sprintf("%d bytes, damaged", s.Bytes))
+	case s.Works:
+		is = append(is, fmt.Sprintf("%d bytes, has proven that it works", s.Bytes))
+	default:
+		is = append(is, fmt.Sprintf("%d bytes, %d tries left", s.Bytes, s.Tries))
+	}
+	is = append(is, fmt.Sprintf("room for %d", s.Room))
+	if s.Boots {
+		is = append(is, "boots next; what follows is its image")
+	}
+	return strings.Join(is, ", ")
 }
 
 // writeSizes writes a tree: each package, and each folder that holds some, with the bytes of code below it.

@@ -2,6 +2,7 @@ package format
 
 import (
 	"github.com/hardtack-os/hardtack/boot/amd64"
+	"github.com/hardtack-os/hardtack/libos/boot/slot"
 )
 
 // Fields of boot/amd64/efi.S, as offsets in the file.
@@ -12,6 +13,8 @@ const (
 	peImage     = peOptional + 160 + 80 // the third section header, .image
 
 	efiFields = 0x1ff0 // length, hash, first, last
+	efiState  = 0x1fe8 // block of the slots' state
+	efiText   = 0x1fa0 // what the image is told of the slots
 	efiImage  = 0x2000 // file offset of the image
 	efiLoad   = 0x3000 // and its address in the program
 )
@@ -23,18 +26,24 @@ func efi(image []byte) ([]byte, error) {
 		return nil, err
 	}
 	n := align(uint64(len(image)), 0x200) // FileAlignment
+	out := efiProgram(n)
+	copy(out[efiImage:], image)
+	le.PutUint32(out[efiFields:], uint32(len(image)))
+	le.PutUint32(out[efiFields+4:], slot.Sum(image))
+	le.PutUint32(out[efiFields+8:], uint32(p.first))
+	le.PutUint32(out[efiFields+12:], uint32(p.last))
+	return out, nil
+}
+
+// efiProgram returns the program with room for an image of n bytes.
+func efiProgram(n uint64) []byte {
 	out := make([]byte, efiImage+n)
 	copy(out, amd64.EFI)
-	copy(out[efiImage:], image)
 	le.PutUint32(out[peInitData:], uint32(n))
 	le.PutUint32(out[peImageSize:], uint32(align(efiLoad+n, 0x1000)))
 	le.PutUint32(out[peImage+8:], uint32(n))
 	le.PutUint32(out[peImage+16:], uint32(n))
-	le.PutUint32(out[efiFields:], uint32(len(image)))
-	le.PutUint32(out[efiFields+4:], xxh32(image))
-	le.PutUint32(out[efiFields+8:], uint32(p.first))
-	le.PutUint32(out[efiFields+12:], uint32(p.last))
-	return out, nil
+	return out
 }
 
 // efiPayload returns the image in a UEFI program of ours, nil if the file is none.

@@ -12,6 +12,7 @@ type Source struct {
 	ELF  []byte // the image, as elfimage.Build returns it
 	Name string // of the program
 	Time time.Time
+	Slot string // "A" or "B": which slot of a disk with two it is for; "": the disk has no slots
 }
 
 // A Format is a kind of file that an image can be written as.
@@ -20,11 +21,17 @@ type Format struct {
 	Suffixes []string // of file names, the usual one first
 	About    string   // what boots it
 
+	// Disk says that the file holds a disk, which may have slots.
+	Disk bool
+
 	// High says that the image has to be linked at HighBase: UEFI firmware keeps memory of its own below.
 	High bool
 
 	make func(Source) ([]byte, error)
 }
+
+// Raw is the format of a disk as it is.
+const Raw = "raw"
 
 // HighBase is where images of formats that UEFI loads are linked. OVMF keeps what has to survive sleep at 8 MiB, and has
 // unpacked itself from 9 MiB to 21 MiB.
@@ -39,17 +46,17 @@ var Formats = []Format{
 	{Name: "efi", Suffixes: []string{".efi"}, About: "UEFI: as EFI/BOOT/BOOTX64.EFI, or from a boot manager", High: true,
 		make: func(s Source) ([]byte, error) { return efi(s.ELF) }},
 	{Name: "iso", Suffixes: []string{".iso"}, About: "a CD, and a stick that it is copied to: BIOS and UEFI", High: true, make: iso},
-	{Name: "raw", Suffixes: []string{".img", ".raw"}, About: "a disk or stick: BIOS and UEFI", High: true, make: raw},
-	{Name: "qcow2", Suffixes: []string{".qcow2"}, About: "the same disk for QEMU and clouds made of it", High: true,
+	{Name: Raw, Suffixes: []string{".img", ".raw"}, About: "a disk or stick: BIOS and UEFI", Disk: true, High: true, make: raw},
+	{Name: "qcow2", Suffixes: []string{".qcow2"}, About: "the same disk for QEMU and clouds made of it", Disk: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return qcow2(d), nil })},
-	{Name: "vmdk", Suffixes: []string{".vmdk"}, About: "the same disk for VMware, and for import at AWS", High: true,
+	{Name: "vmdk", Suffixes: []string{".vmdk"}, About: "the same disk for VMware, and for import at AWS", Disk: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vmdk(d, s.ELF, isoName(s.Name)) })},
-	{Name: "vhd", Suffixes: []string{".vhd"}, About: "the same disk for Azure and Hyper-V", High: true,
+	{Name: "vhd", Suffixes: []string{".vhd"}, About: "the same disk for Azure and Hyper-V", Disk: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vhd(d, s), nil })},
-	{Name: "vdi", Suffixes: []string{".vdi"}, About: "the same disk for VirtualBox", High: true,
+	{Name: "vdi", Suffixes: []string{".vdi"}, About: "the same disk for VirtualBox", Disk: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vdi(d, s.ELF), nil })},
-	{Name: "gce", Suffixes: []string{".tar.gz"}, About: "the same disk, of 1 GiB, for Google's cloud", High: true, make: gce},
-	{Name: "ova", Suffixes: []string{".ova"}, About: "a machine with the same disk, for VMware and VirtualBox", High: true, make: ova},
+	{Name: "gce", Suffixes: []string{".tar.gz"}, About: "the same disk, of 1 GiB, for Google's cloud", Disk: true, High: true, make: gce},
+	{Name: "ova", Suffixes: []string{".ova"}, About: "a machine with the same disk, for VMware and VirtualBox", Disk: true, High: true, make: ova},
 }
 
 // Find returns the format that is named, or else the one that a file's suffix names; a name without a suffix is an ELF's.
@@ -60,7 +67,7 @@ func Find(name, file string) (Format, error) {
 				return f, nil
 			}
 		}
-		return Format{}, fmt.Errorf("unknown format %q: have %s", name, names())
+		return Format{}, fmt.Errorf("unknown format %q: have %s", name, names(func(Format) bool { return true }))
 	}
 	for _, f := range Formats {
 		for _, s := range f.Suffixes {
@@ -70,7 +77,7 @@ func Find(name, file string) (Format, error) {
 		}
 	}
 	if ext := filepath.Ext(file); ext != "" && file[:len(file)-len(ext)] != "" {
-		return Format{}, fmt.Errorf("%s: no format has the suffix %s: name one by --format (%s)", file, ext, names())
+		return Format{}, fmt.Errorf("%s: no format has the suffix %s: name one by --format (%s)", file, ext, names(func(Format) bool { return true }))
 	}
 	return Formats[0], nil
 }
@@ -86,16 +93,21 @@ func onDisk(wrap func(*disk, Source) ([]byte, error)) func(Source) ([]byte, erro
 	}
 }
 
-func names() string {
+func names(which func(Format) bool) string {
 	var all []string
 	for _, f := range Formats {
-		all = append(all, f.Name)
+		if which(f) {
+			all = append(all, f.Name)
+		}
 	}
 	return strings.Join(all, ", ")
 }
 
 // Make returns the file.
 func (f Format) Make(s Source) ([]byte, error) {
+	if s.Slot != "" && !f.Disk {
+		return nil, fmt.Errorf("%s has no slots: disks have (%s)", f.Name, names(func(f Format) bool { return f.Disk }))
+	}
 	out, err := f.make(s)
 	if err != nil {
 		return nil, fmt.Errorf("as %s: %w", f.Name, err)

@@ -12,6 +12,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/hardtack-os/hardtack/libos/boot/slot"
 )
 
 // A Partition is a part of a disk.
@@ -27,6 +29,7 @@ type File struct {
 	Format     string
 	Size       int64       // of the disk, for formats that hold one
 	Partitions []Partition // of the disk
+	Slots      []Slot      // of the disk; none where it has none
 	ELF        []byte      // the image
 }
 
@@ -102,14 +105,56 @@ func openDisk(format string, r io.ReaderAt, size, skip int64) (*File, error) {
 		}
 		return b, nil
 	}
-	table, err := read(0, gptFirst*sector)
+	var err error
+	if f.Partitions, err = readGPT(r, size); err != nil {
+		return nil, fmt.Errorf("%s: %w", format, err)
+	}
+	var loader int64
+	for _, p := range f.Partitions {
+		if p.Kind == kindBIOS {
+			loader = p.First*sector + skip
+		}
+	}
+	if loader == 0 {
+		return nil, fmt.Errorf("%s: %w: the disk has no partition of ours", format, ErrUnknown)
+	}
+	all, err := read(loader+biosState, biosFields+24-biosState)
 	if err != nil {
 		return nil, err
 	}
-	if string(table[512:520]) != "EFI PART" {
-		return nil, fmt.Errorf("%s: the disk has no partition table", format)
+	fields := all[biosFields-biosState:]
+	block, n, hash := le.Uint64(fields), int64(le.Uint32(fields[8:])), le.Uint32(fields[12:])
+	if n == 0 && le.Uint64(all) != 0 {
+		return f, f.slots(read, all)
 	}
-	var loader int64
+	if block > uint64(size/sector) {
+		return nil, fmt.Errorf("%s: damaged: the image lies outside of the disk", format)
+	}
+	if f.ELF, err = read(int64(block)*sector, n); err != nil {
+		return nil, err
+	}
+	if n == 0 || n%16 != 0 || slot.Sum(f.ELF) != hash {
+		return nil, fmt.Errorf("%s: the image is damaged", format)
+	}
+	return f, nil
+}
+
+const kindBIOS = "BIOS boot"
+
+var errNoTable = fmt.Errorf("%w: the disk has no partition table", ErrUnknown)
+
+// readGPT reads the partition table at the beginning of a disk.
+func readGPT(r io.ReaderAt, size int64) (list []Partition, err error) {
+	table := make([]byte, gptFirst*sector)
+	if size < int64(len(table)) {
+		return nil, errNoTable
+	}
+	if _, err := r.ReadAt(table, 0); err != nil {
+		return nil, err
+	}
+	if string(table[512:520]) != "EFI PART" {
+		return nil, errNoTable
+	}
 	for e := table[2*sector:]; len(e) > 0; e = e[gptEntrySize:] {
 		var kind guid
 		copy(kind[:], e)
@@ -119,7 +164,7 @@ func openDisk(format string, r io.ReaderAt, size, skip int64) (*File, error) {
 		p := Partition{First: int64(le.Uint64(e[32:])), Kind: kind.String()}
 		p.Size = int64(le.Uint64(e[40:])) - p.First + 1
 		if p.First < 0 || p.Size < 0 || p.First > size/sector || p.Size > size/sector-p.First {
-			return nil, fmt.Errorf("%s: damaged: a partition lies outside of the disk", format)
+			return nil, errors.New("damaged: a partition lies outside of the disk")
 		}
 		var name []uint16
 		for i := 56; i < gptEntrySize && le.Uint16(e[i:]) != 0; i += 2 {
@@ -128,30 +173,13 @@ func openDisk(format string, r io.ReaderAt, size, skip int64) (*File, error) {
 		p.Name = string(utf16.Decode(name))
 		switch kind {
 		case gptBIOS:
-			p.Kind, loader = "BIOS boot", p.First*sector+skip
+			p.Kind = kindBIOS
 		case gptESP:
 			p.Kind = "EFI system"
 		}
-		f.Partitions = append(f.Partitions, p)
+		list = append(list, p)
 	}
-	if loader == 0 {
-		return nil, fmt.Errorf("%s: %w: the disk has no partition of ours", format, ErrUnknown)
-	}
-	fields, err := read(loader+biosFields, 24)
-	if err != nil {
-		return nil, err
-	}
-	block, n, hash := le.Uint64(fields), int64(le.Uint32(fields[8:])), le.Uint32(fields[12:])
-	if block > uint64(size/sector) {
-		return nil, fmt.Errorf("%s: damaged: the image lies outside of the disk", format)
-	}
-	if f.ELF, err = read(int64(block)*sector, n); err != nil {
-		return nil, err
-	}
-	if n == 0 || n%16 != 0 || xxh32(f.ELF) != hash {
-		return nil, fmt.Errorf("%s: the image is damaged", format)
-	}
-	return f, nil
+	return list, nil
 }
 
 // String writes a GUID as people do.

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/libos/boot/slot"
 )
 
 // source is a small image that every format can hold.
@@ -33,6 +35,9 @@ func TestOpen(t *testing.T) {
 		if again, _ := f.Make(s); !bytes.Equal(again, data) {
 			t.Errorf("%s: made twice it differs", f.Name)
 		}
+		if f.Disk && f.Name != "gce" { // whose GiB takes seconds
+			openSlots(t, f, s)
+		}
 		got, err := Open(data)
 		if err != nil || got.Format != f.Name || !bytes.Equal(got.ELF, s.ELF) {
 			t.Errorf("%s: Open: %v", f.Name, err)
@@ -49,6 +54,82 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// openSlots makes a format's disk with an image in slot B, and gets it back.
+func openSlots(t *testing.T, f Format, s Source) {
+	s.Slot = "B"
+	data, err := f.Make(s)
+	if err != nil {
+		t.Errorf("%s with slots: %v", f.Name, err)
+		return
+	}
+	got, err := Open(data)
+	if err != nil || got.Format != f.Name || !bytes.Equal(got.ELF, s.ELF) || len(got.Slots) != 2 {
+		t.Errorf("%s with slots: Open: %v", f.Name, err)
+		return
+	}
+	if a, b := got.Slots[0], got.Slots[1]; a.Bytes != 0 || a.Boots || !b.Boots || !b.Wanted || b.Works || b.Tries != slot.Tries {
+		t.Errorf("%s: slots %+v", f.Name, got.Slots)
+	}
+}
+
+// TestPutSlot puts images into slots of a disk, and damages them.
+func TestPutSlot(t *testing.T) {
+	first := source()
+	first.Slot = "A"
+	disk, err := raw(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := first
+	second.Slot, second.ELF = "B", bytes.Clone(first.ELF)
+	second.ELF[0x2000] ^= 1
+	boots := func(image []byte, name string) {
+		t.Helper()
+		f, err := Open(disk)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, s := range f.Slots {
+			if s.Boots != (s.Name == name) {
+				t.Errorf("slot %+v", s)
+			}
+		}
+		if !bytes.Equal(f.ELF, image) {
+			t.Error("another image")
+		}
+	}
+	boots(first.ELF, "A")
+	if err := PutSlot(memory(disk), int64(len(disk)), second); err != nil {
+		t.Fatal(err)
+	}
+	boots(second.ELF, "B")
+	disk[bytes.Index(disk, second.ELF)+0x3000] ^= 1
+	boots(first.ELF, "A")
+	disk[bytes.Index(disk, first.ELF)+0x3000] ^= 1
+	if f, err := Open(disk); err == nil {
+		t.Errorf("both are damaged: %+v", f.Slots)
+	}
+	large := second
+	large.ELF = make([]byte, 9<<20)
+	copy(large.ELF, first.ELF)
+	le.PutUint64(large.ELF[64+56+32:], 9<<20-0x1000)
+	before := bytes.Clone(disk)
+	if err := PutSlot(memory(disk), int64(len(disk)), large); err == nil || !bytes.Equal(before, disk) {
+		t.Errorf("larger than a slot: %v", err)
+	}
+	plain, err := raw(source())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := PutSlot(memory(plain), int64(len(plain)), second); err != ErrNoSlots {
+		t.Errorf("a disk without slots: %v", err)
+	}
+	if _, err := Formats[0].Make(first); err == nil {
+		t.Error("an ELF file has slots")
+	}
+}
+
 // FuzzOpen gives Open damaged files: an error or an image, no panic.
 func FuzzOpen(f *testing.F) {
 	s := source()
@@ -61,7 +142,14 @@ func FuzzOpen(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(data[:min(len(data), 300<<10)], uint32(100), byte(1))
-		for _, at := range []uint32{0x18, 0x40, 0x158, 0x200, 1024 + 32, 34*512 + biosFields} {
+		if form.Name == "raw" {
+			s := s
+			s.Slot = "A"
+			if data, err = form.Make(s); err != nil {
+				f.Fatal(err)
+			}
+		}
+		for _, at := range []uint32{0x18, 0x40, 0x158, 0x200, 1024 + 32, 34*512 + biosFields, 34*512 + biosState} {
 			f.Add(data[:min(len(data), 300<<10)], at, byte(0xff))
 		}
 	}
@@ -80,7 +168,7 @@ func TestXXH32(t *testing.T) {
 	for i := range b {
 		b[i] = byte(i)
 	}
-	if a, c := xxh32(b[:16]), xxh32(b); a != 0xb72837f4 || c != 0x830741c1 {
+	if a, c := slot.Sum(b[:16]), slot.Sum(b); a != 0xb72837f4 || c != 0x830741c1 {
 		t.Errorf("%#x, %#x", a, c)
 	}
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"github.com/hardtack-os/hardtack/boot/amd64"
+	"github.com/hardtack-os/hardtack/libos/boot/slot"
 )
 
 // A disk, by block numbers of 512 bytes:
@@ -12,12 +13,15 @@ import (
 //	2048		partition "esp": a FAT volume with EFI/BOOT/BOOTX64.EFI, which is what format efi is
 //	at the end	the table's copy
 //
-// Both firmwares boot the same bytes: the loader for a BIOS finds the image in the UEFI program by its block number.
+// Both firmwares boot the same bytes: the loader for a BIOS finds the image in the UEFI program by its block number. A disk with slots has
+// its images beside that program (libos/boot/slot/FORMAT.md).
 const (
 	rawBIOS = gptFirst
 	rawESP  = 2048 // partitions begin at multiples of 1 MiB
 
-	biosFields = 0x9e0 // of bios.S: block, length, hash, first, last
+	biosFields = 0xde0 // of bios.S: block, length, hash, first, last
+	biosState  = 0xdc0 // block of the slots' state, and of their partition
+	biosText   = 0xd80 // what the image is told of them
 	mbrBlock   = 0x1a8 // of mbr.S
 	bootEFI    = "EFI/BOOT/BOOTX64.EFI"
 )
@@ -28,7 +32,7 @@ func esp(s Source) (volume []byte, image int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	v := fat{volume: xxh32(s.ELF), label: "HARDTACK", time: s.Time, entries: []fatEntry{
+	v := fat{volume: slot.Sum(s.ELF), label: "HARDTACK", time: s.Time, entries: []fatEntry{
 		{"EFI", nil}, {"EFI/BOOT", nil}, {bootEFI, program},
 	}}
 	volume, at, err := v.build()
@@ -43,7 +47,7 @@ func biosLoader(image []byte, block int64) ([]byte, error) {
 	}
 	b := append([]byte{}, amd64.BIOS...)
 	le.PutUint64(b[biosFields:], uint64(block))
-	for i, v := range []uint32{uint32(len(image)), xxh32(image), uint32(p.first), uint32(p.last)} {
+	for i, v := range []uint32{uint32(len(image)), slot.Sum(image), uint32(p.first), uint32(p.last)} {
 		le.PutUint32(b[biosFields+8+4*i:], v)
 	}
 	return b, nil
@@ -58,15 +62,20 @@ func mbr(loader int64) []byte {
 
 // rawDisk returns an image as a disk, whose size is the next multiple of unit bytes.
 func rawDisk(s Source, unit uint64) (*disk, error) {
-	volume, at, err := esp(s)
+	var volume, loader []byte
+	var err error
+	if s.Slot != "" {
+		volume, loader, err = espSlots(s)
+	} else {
+		var at int64
+		if volume, at, err = esp(s); err == nil {
+			loader, err = biosLoader(s.ELF, rawESP+at/sector)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	setHidden(volume, rawESP)
-	loader, err := biosLoader(s.ELF, rawESP+at/sector)
-	if err != nil {
-		return nil, err
-	}
 	espSize := int64(align(uint64(len(volume)), 1<<20)) / sector
 	d := &disk{head: make([]byte, (rawESP+espSize)*sector)}
 	d.size = int64(align(uint64(len(d.head)+gptEnd*sector), unit))

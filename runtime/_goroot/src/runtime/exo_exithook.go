@@ -14,3 +14,8 @@ func exoAtExit(f func()) { exithook.Add(exithook.Hook{F: f, RunOnFailure: true})
 //
 //go:linkname exoAtDeath github.com/hardtack-os/hardtack/libos/fs/volumes.atDeath
 func exoAtDeath(f func()) {}
+
+// exoAtSuccess is for ends without an error.
+//
+//go:linkname exoAtSuccess github.com/hardtack-os/hardtack/libos/boot/ok.atSuccess
+func exoAtSuccess(f func()) { exithook.Add(exithook.Hook{F: f}) }

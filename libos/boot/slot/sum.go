@@ -1,10 +1,15 @@
-package format
+package slot
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// xxh32 is XXH32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md) of data whose length is a multiple of 16 and
-// not 0: what boot/amd64/hash.S computes.
-func xxh32(data []byte) uint32 {
+var le = binary.LittleEndian
+
+// Sum is XXH32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md) of data whose length is a multiple of 16 and
+// not 0: what boot/amd64/hash.S computes, by which the loaders know an image, and a copy of the state.
+func Sum(data []byte) uint32 {
 	const p1, p2, p3 uint32 = 0x9e3779b1, 0x85ebca77, 0xc2b2ae3d
 	lanes := [4]uint32{p1, p2, 0, 0}
 	lanes[0] += p2
