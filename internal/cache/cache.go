@@ -26,6 +26,14 @@ const staleAfter = time.Hour
 
 // File writes data under name, whole or not at all, making the folder if it is missing.
 func File(name string, data []byte) error {
+	return Make(name, func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	})
+}
+
+// Make is File for what write puts into the file.
+func Make(name string, write func(f *os.File) error) error {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cache: cannot make the folder of %s: %w", name, err)
@@ -34,8 +42,7 @@ func File(name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("cache: cannot write in %s: %w", dir, err)
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
+	err = errors.Join(write(f), f.Close())
 	if err == nil {
 		err = os.Chmod(f.Name(), 0o644)
 	}

@@ -8,9 +8,10 @@ import (
 
 // A Partition is a part of a device.
 type Partition struct {
-	Device      // the whole
-	Number int  // as in the table, from 1 on
-	GPT    bool // how the table is
+	Device        // the whole
+	Number int    // as in the table, from 1 on
+	Name   string // as in a GUID partition table: ASCII, with ? for what is not
+	GPT    bool   // how the table is
 	at     int64
 	size   int64
 	info   Info
@@ -30,11 +31,11 @@ func Partitions(dev Device) (list []*Partition) {
 	if dev.Read([][]byte{b}, 0) != nil || b[510] != 0x55 || b[511] != 0xaa {
 		return nil
 	}
-	add := func(number int, gpt bool, first, blocks uint64) {
+	add := func(number int, name string, gpt bool, first, blocks uint64) {
 		if blocks == 0 || first == 0 || first > uint64(in.Size/n) || blocks > uint64(in.Size/n)-first {
 			return
 		}
-		p := &Partition{Device: dev, Number: number, GPT: gpt, at: int64(first) * n, size: int64(blocks) * n, info: in}
+		p := &Partition{Device: dev, Number: number, Name: name, GPT: gpt, at: int64(first) * n, size: int64(blocks) * n, info: in}
 		p.info.Size = p.size
 		p.info.Name += ", partition " + strconv.Itoa(number)
 		if in.ID != "" {
@@ -49,7 +50,7 @@ func Partitions(dev Device) (list []*Partition) {
 		case 0xee:
 			for i, e := range entries(dev, n) {
 				if first, last := le.Uint64(e[32:]), le.Uint64(e[40:]); [16]byte(e) != [16]byte{} && last >= first && last < 1<<62 {
-					add(i+1, true, first, last-first+1)
+					add(i+1, partitionName(e[56:128]), true, first, last-first+1)
 				}
 			}
 			return list
@@ -57,10 +58,23 @@ func Partitions(dev Device) (list []*Partition) {
 			if e[0]&0x7f != 0 { // no table, but a boot sector's code
 				return nil
 			}
-			add(i+1, false, uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])))
+			add(i+1, "", false, uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])))
 		}
 	}
 	return list
+}
+
+// partitionName reads UTF-16.
+func partitionName(b []byte) string {
+	var name []byte
+	for ; len(b) > 0 && le.Uint16(b) != 0; b = b[2:] {
+		c := byte('?')
+		if u := le.Uint16(b); u >= ' ' && u <= '~' {
+			c = byte(u)
+		}
+		name = append(name, c)
+	}
+	return string(name)
 }
 
 // entries are those of a GPT: of the first header, or the one at the end.

@@ -23,6 +23,9 @@ type Request struct {
 	Outbox  bool            // the caller brings files out of the image
 	High    bool            // link the program where UEFI firmware leaves room
 	Slot    string          // "A" or "B": the slot of a disk that the image is for; "": no slot
+	Data    int64           // bytes of the disk's data partition; 0: none
+	DataAt  string          // the path that it is mounted at
+	Force   bool            // the output may be a block device
 	Works   string          // when an image in a slot has proven that it works, as package libos/boot/ok takes it; "": as that says
 }
 
@@ -57,6 +60,12 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	p := &Program{Works: req.Works, Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
+	}
+	if req.DataAt != "" {
+		p.Settings.Mounts = append(slices.Clone(p.Settings.Mounts), "part=data:"+req.DataAt+",format")
+		if err := p.Settings.Check(); err != nil {
+			return nil, err
+		}
 	}
 	if p.Modules, err = Modules(p.Settings); err != nil {
 		return nil, err
@@ -150,7 +159,7 @@ func (b *Builder) Build(ctx context.Context, req Request, output string, f forma
 	}
 	output = OutputPath(output, p.Name, f.Suffixes[0])
 	recipe := p.Recipe(p.Settings.Args, p.Settings.Env)
-	recipe.Format, recipe.Time, recipe.Slot = f, date, req.Slot
+	recipe.Format, recipe.Time, recipe.Slot, recipe.Data, recipe.Force = f, date, req.Slot, req.Data, req.Force
 	if req.Flags.Memory == 0 && p.File.Memory == 0 {
 		recipe.Memory = 0 // nobody has said which machine it is for
 	}

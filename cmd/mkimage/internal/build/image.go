@@ -3,7 +3,6 @@ package build
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +27,8 @@ type Recipe struct {
 	Format  format.Format   // zero: the image itself
 	Time    time.Time       // what files in the image are dated; zero is 1980
 	Slot    string          // of a disk that has slots
+	Data    int64           // bytes of a disk's data partition
+	Force   bool            // the output may be a block device
 	Record  elfimage.Record // Key and Groups are filled in by Write
 }
 
@@ -57,46 +58,7 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 	}
-	if !r.plain() {
-		src := format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time, Slot: r.Slot}
-		if done, err := r.putSlot(output, src); done || err != nil {
-			return done, err
-		}
-		if out, err = r.Format.Make(src); err != nil {
-			return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
-		}
-	}
-	if output == os.DevNull {
-		return false, nil
-	}
-	// A device would be replaced by the file.
-	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
-		return false, fmt.Errorf("%s is not a regular file: an image cannot be written there", output)
-	}
-	return true, cache.File(output, out)
-}
-
-// putSlot puts the image into a slot of the disk that is output already; done is false where there is none, or none with slots.
-func (r Recipe) putSlot(output string, src format.Source) (done bool, err error) {
-	if info, err := os.Stat(output); r.Slot == "" || r.Format.Name != format.Raw || err != nil || !info.Mode().IsRegular() {
-		return false, nil
-	}
-	f, err := os.OpenFile(output, os.O_RDWR, 0)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err == nil {
-		err = format.PutSlot(f, size, src)
-	}
-	switch {
-	case errors.Is(err, format.ErrNoSlots), errors.Is(err, format.ErrUnknown):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("%s: slot %s: %w", output, r.Slot, err)
-	}
-	return true, nil
+	return r.output(output, format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time, Slot: r.Slot, Data: r.Data})
 }
 
 // plain reports whether the image is written as it is.

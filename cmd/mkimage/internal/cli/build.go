@@ -3,18 +3,21 @@ package cli
 import (
 	"fmt"
 	"os"
+	"path"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 )
 
 func (a *app) buildCommand() *cobra.Command {
 	var s shared
-	var as, slot, works string
+	var as, slot, works, data string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "build [flags] [PKG] [-- ARGS]",
 		Short: "Build a main package into an image",
@@ -36,9 +39,13 @@ monitor or boot loader passes a command line, that can replace them.`,
 			if slot, err = checkSlot(slot, works, f); err != nil {
 				return err
 			}
+			dataSize, dataAt, err := checkData(data, f)
+			if err != nil {
+				return err
+			}
 			var pkg []string
 			pkg, s.Args = splitDash(cmd, args)
-			_, err = b.Build(cmd.Context(), build.Request{Package: pkg, Flags: s.Settings, Slot: slot, Works: works}, s.output, f)
+			_, err = b.Build(cmd.Context(), build.Request{Package: pkg, Flags: s.Settings, Slot: slot, Works: works, Data: dataSize, DataAt: dataAt, Force: force}, s.output, f)
 			return err
 		},
 	}
@@ -46,7 +53,28 @@ monitor or boot loader passes a command line, that can replace them.`,
 	cmd.Flags().StringVar(&as, "format", "", "what to write (default by the suffix of -o, else elf)")
 	cmd.Flags().StringVar(&slot, "slot", "", "put the image into this slot, A or B, of a disk that has two: one that is there already keeps the other slot; it comes back where the new image does not work")
 	cmd.Flags().StringVar(&works, "works-after", "", "how long an image in a slot has to run to have proven that it works, as 30s, or never: then its main returns, or it says so (default 30s)")
+	cmd.Flags().StringVar(&data, "data", "", "give the disk a data partition, SIZE[:/PATH], which is mounted at "+config.DataPath+" if no path is said; one that is there already is kept, with its size and what is in it")
+	cmd.Flags().BoolVar(&force, "force", false, "write to a block device, over what is on it; formats raw and iso")
 	return cmd
+}
+
+// checkData reads SIZE[:/PATH].
+func checkData(v string, f format.Format) (size int64, at string, err error) {
+	if v == "" {
+		return 0, "", nil
+	}
+	if !f.Disk {
+		return 0, "", fmt.Errorf("--data: %s has no data partition: disks have, as raw (-o app.img)", f.Name)
+	}
+	text, at, found := strings.Cut(v, ":")
+	if !found {
+		at = config.DataPath
+	}
+	var n config.Size
+	if err := n.Set(text); err != nil || n < 1<<20 || n > 1<<46 || !strings.HasPrefix(at, "/") || path.Clean(at) == "/" || strings.ContainsAny(at, ",;\x00") {
+		return 0, "", fmt.Errorf("--data %s: want SIZE or SIZE:/PATH, as 1G:/data, of 1M at least", v)
+	}
+	return int64(n), path.Clean(at), nil
 }
 
 // checkSlot returns the slot's name in upper case.

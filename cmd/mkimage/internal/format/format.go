@@ -12,6 +12,7 @@ type Source struct {
 	ELF  []byte // the image, as elfimage.Build returns it
 	Name string // of the program
 	Time time.Time
+	Data int64  // bytes of the disk's data partition, 0 for none
 	Slot string // "A" or "B": which slot of a disk with two it is for; "": the disk has no slots
 }
 
@@ -30,8 +31,11 @@ type Format struct {
 	make func(Source) ([]byte, error)
 }
 
-// Raw is the format of a disk as it is.
-const Raw = "raw"
+// Names of formats that can be written to a disk itself.
+const (
+	Raw = "raw"
+	ISO = "iso"
+)
 
 // HighBase is where images of formats that UEFI loads are linked. OVMF keeps what has to survive sleep at 8 MiB, and has
 // unpacked itself from 9 MiB to 21 MiB.
@@ -45,7 +49,7 @@ var Formats = []Format{
 		make: func(s Source) ([]byte, error) { return bzImage(s.ELF) }},
 	{Name: "efi", Suffixes: []string{".efi"}, About: "UEFI: as EFI/BOOT/BOOTX64.EFI, or from a boot manager", High: true,
 		make: func(s Source) ([]byte, error) { return efi(s.ELF) }},
-	{Name: "iso", Suffixes: []string{".iso"}, About: "a CD, and a stick that it is copied to: BIOS and UEFI", High: true, make: iso},
+	{Name: ISO, Suffixes: []string{".iso"}, About: "a CD, and a stick that it is copied to: BIOS and UEFI", High: true, make: iso},
 	{Name: Raw, Suffixes: []string{".img", ".raw"}, About: "a disk or stick: BIOS and UEFI", Disk: true, High: true, make: raw},
 	{Name: "qcow2", Suffixes: []string{".qcow2"}, About: "the same disk for QEMU and clouds made of it", Disk: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return qcow2(d), nil })},
@@ -85,7 +89,7 @@ func Find(name, file string) (Format, error) {
 // onDisk makes a file of a disk of whole MiB.
 func onDisk(wrap func(*disk, Source) ([]byte, error)) func(Source) ([]byte, error) {
 	return func(s Source) ([]byte, error) {
-		d, err := rawDisk(s, 1<<20)
+		d, err := newDisk(s, 1<<20)
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +111,9 @@ func names(which func(Format) bool) string {
 func (f Format) Make(s Source) ([]byte, error) {
 	if s.Slot != "" && !f.Disk {
 		return nil, fmt.Errorf("%s has no slots: disks have (%s)", f.Name, names(func(f Format) bool { return f.Disk }))
+	}
+	if s.Data != 0 && !f.Disk {
+		return nil, fmt.Errorf("%s has no data partition: disks have (%s)", f.Name, names(func(f Format) bool { return f.Disk }))
 	}
 	out, err := f.make(s)
 	if err != nil {

@@ -21,6 +21,7 @@ const (
 // Types of partitions, in the order of their bytes on disk.
 var (
 	gptESP  = guid{0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b} // C12A7328-F81F-11D2-BA4B-00A0C93EC93B
+	gptData = guid{0x9d, 0x61, 0xd6, 0x4e, 0x2b, 0x1c, 0x57, 0x4a, 0x9f, 0x0e, 0x3a, 0x58, 0xc1, 0x77, 0xe2, 0x40} // 4ED6619D-1C2B-4A57-9F0E-3A58C177E240: ours
 	gptBIOS = guid{0x48, 0x61, 0x68, 0x21, 0x49, 0x64, 0x6f, 0x6e, 0x74, 0x4e, 0x65, 0x65, 0x64, 0x45, 0x46, 0x49} // 21686148-6449-6E6F-744E-656564454649
 )
 
@@ -40,13 +41,15 @@ type partition struct {
 	kind        guid
 	name        string
 	first, size int64 // in sectors
+	unique      guid  // zero: one that is drawn from the seed
 }
 
 // A disk is what lies at its beginning and at its end; between them are zeroes.
 type disk struct {
 	size int64 // a multiple of 512
 	head []byte
-	tail []byte // the last gptEnd sectors
+	tail []byte    // the last gptEnd sectors
+	data partition // zero if there is none
 }
 
 // bytes returns the disk whole.
@@ -73,7 +76,10 @@ func (d *disk) writeGPT(seed []byte, bootCode []byte, parts []partition) {
 	table := make([]byte, gptEntries*gptEntrySize)
 	for i, p := range parts {
 		e := table[i*gptEntrySize:]
-		unique := derive(seed, "partition "+p.name)
+		unique := p.unique
+		if unique == (guid{}) {
+			unique = derive(seed, "partition "+p.name)
+		}
 		copy(e, p.kind[:])
 		copy(e[16:], unique[:])
 		le.PutUint64(e[32:], uint64(p.first))

@@ -82,8 +82,8 @@ func iso(s Source) ([]byte, error) {
 	isoBoot(block(isoCatalog), len(boot), len(volume))
 
 	d.writeGPT(s.ELF, mbr(isoBIOS*perBlock+1), []partition{
-		{gptBIOS, "bios", isoBIOS * perBlock, (isoESP - isoBIOS) * perBlock},
-		{gptESP, "esp", isoESP * perBlock, int64(espEnd)/sector - isoESP*perBlock},
+		{gptBIOS, "bios", isoBIOS * perBlock, (isoESP - isoBIOS) * perBlock, guid{}},
+		{gptESP, "esp", isoESP * perBlock, int64(espEnd)/sector - isoESP*perBlock, guid{}},
 	})
 	return d.bytes(), nil
 }

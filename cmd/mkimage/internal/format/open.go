@@ -19,9 +19,11 @@ import (
 // A Partition is a part of a disk.
 type Partition struct {
 	Name  string
-	Kind  string // "BIOS boot", "EFI system", or a GUID
+	Kind  string // "BIOS boot", "EFI system", "Hardtack data", or a GUID
 	First int64  // sector of 512 bytes
 	Size  int64  // in sectors
+
+	entry int // in the table
 }
 
 // A File is what Open finds in an image file.
@@ -139,7 +141,10 @@ func openDisk(format string, r io.ReaderAt, size, skip int64) (*File, error) {
 	return f, nil
 }
 
-const kindBIOS = "BIOS boot"
+const (
+	kindBIOS = "BIOS boot"
+	kindData = "Hardtack data"
+)
 
 var errNoTable = fmt.Errorf("%w: the disk has no partition table", ErrUnknown)
 
@@ -155,13 +160,14 @@ func readGPT(r io.ReaderAt, size int64) (list []Partition, err error) {
 	if string(table[512:520]) != "EFI PART" {
 		return nil, errNoTable
 	}
-	for e := table[2*sector:]; len(e) > 0; e = e[gptEntrySize:] {
+	for i := range gptEntries {
+		e := table[2*sector+i*gptEntrySize:][:gptEntrySize]
 		var kind guid
 		copy(kind[:], e)
 		if kind == (guid{}) {
 			continue
 		}
-		p := Partition{First: int64(le.Uint64(e[32:])), Kind: kind.String()}
+		p := Partition{First: int64(le.Uint64(e[32:])), Kind: kind.String(), entry: i}
 		p.Size = int64(le.Uint64(e[40:])) - p.First + 1
 		if p.First < 0 || p.Size < 0 || p.First > size/sector || p.Size > size/sector-p.First {
 			return nil, errors.New("damaged: a partition lies outside of the disk")
@@ -176,6 +182,8 @@ func readGPT(r io.ReaderAt, size int64) (list []Partition, err error) {
 			p.Kind = kindBIOS
 		case gptESP:
 			p.Kind = "EFI system"
+		case gptData:
+			p.Kind = kindData
 		}
 		list = append(list, p)
 	}

@@ -1,6 +1,8 @@
 package format
 
 import (
+	"fmt"
+
 	"github.com/hardtack-os/hardtack/boot/amd64"
 	"github.com/hardtack-os/hardtack/libos/boot/slot"
 )
@@ -11,7 +13,10 @@ import (
 //	1		GUID partition table
 //	34		partition "bios": boot/amd64/bios.S
 //	2048		partition "esp": a FAT volume with EFI/BOOT/BOOTX64.EFI, which is what format efi is
+//	later		partition "data", if there is one: a volume of the image's own, which writing another image leaves alone
 //	at the end	the table's copy
+//
+// The data partition begins at a multiple of 64 MiB, twice as far behind as the first image needs, so that larger ones have room.
 //
 // Both firmwares boot the same bytes: the loader for a BIOS finds the image in the UEFI program by its block number. A disk with slots has
 // its images beside that program (libos/boot/slot/FORMAT.md).
@@ -23,6 +28,8 @@ const (
 	biosState  = 0xdc0 // block of the slots' state, and of their partition
 	biosText   = 0xd80 // what the image is told of them
 	mbrBlock   = 0x1a8 // of mbr.S
+	dataAlign  = 64 << 20
+	maxData    = 1 << 46
 	bootEFI    = "EFI/BOOT/BOOTX64.EFI"
 )
 
@@ -60,8 +67,11 @@ func mbr(loader int64) []byte {
 	return b
 }
 
-// rawDisk returns an image as a disk, whose size is the next multiple of unit bytes.
-func rawDisk(s Source, unit uint64) (*disk, error) {
+// newDisk returns an image as a disk that nobody has yet, whose size is the next multiple of unit bytes.
+func newDisk(s Source, unit uint64) (*disk, error) { return layDisk(s, unit, nil, 0) }
+
+// layDisk returns an image as a disk. A data partition that is there already stays where it is; a size that is not 0 is that of the disk.
+func layDisk(s Source, unit uint64, data *partition, size int64) (*disk, error) {
 	var volume, loader []byte
 	var err error
 	if s.Slot != "" {
@@ -78,19 +88,36 @@ func rawDisk(s Source, unit uint64) (*disk, error) {
 	setHidden(volume, rawESP)
 	espSize := int64(align(uint64(len(volume)), 1<<20)) / sector
 	d := &disk{head: make([]byte, (rawESP+espSize)*sector)}
-	d.size = int64(align(uint64(len(d.head)+gptEnd*sector), unit))
+	end := rawESP + espSize
+	if s.Data != 0 && data == nil {
+		if s.Data < 0 || s.Data > maxData {
+			return nil, fmt.Errorf("a data partition of %d bytes is too large", s.Data)
+		}
+		data = &partition{gptData, "data", int64(align(uint64(2*end*sector), dataAlign)) / sector, int64(align(uint64(s.Data), 1<<20)) / sector, guid{}}
+	}
+	parts := []partition{{gptBIOS, "bios", rawBIOS, rawESP - rawBIOS, guid{}}, {gptESP, "esp", rawESP, espSize, guid{}}}
+	if data != nil {
+		if end > data.first {
+			return nil, fmt.Errorf("the image needs %d KiB of the disk, and the data partition begins at %d KiB", end*sector>>10, data.first*sector>>10)
+		}
+		parts, end = append(parts, *data), data.first+data.size
+		d.data = *data
+	}
+	least := (end + gptEnd) * sector
+	if d.size = int64(align(uint64(least), unit)); size != 0 {
+		if d.size = size &^ (sector - 1); d.size < least {
+			return nil, fmt.Errorf("the disk has %d KiB, and needs %d", size>>10, (least+1023)>>10)
+		}
+	}
 	copy(d.head[rawBIOS*sector:], loader)
 	copy(d.head[rawESP*sector:], volume)
-	d.writeGPT(s.ELF, mbr(rawBIOS), []partition{
-		{gptBIOS, "bios", rawBIOS, rawESP - rawBIOS},
-		{gptESP, "esp", rawESP, espSize},
-	})
+	d.writeGPT(s.ELF, mbr(rawBIOS), parts)
 	return d, nil
 }
 
 // raw returns an image as a disk of whole MiB, as hypervisors and clouds want them.
 func raw(s Source) ([]byte, error) {
-	d, err := rawDisk(s, 1<<20)
+	d, err := newDisk(s, 1<<20)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ const gceUnit = 1 << 30
 // gce returns a disk as Google's cloud imports it: disk.raw of whole GiB in a tar file of GNU's older format, compressed by
 // gzip. The zeroes between the disk's ends are a hole (GNU tar manual, "Storing Sparse Files"), which archive/tar does not write.
 func gce(s Source) ([]byte, error) {
-	d, err := rawDisk(s, gceUnit)
+	d, err := newDisk(s, gceUnit)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func gce(s Source) ([]byte, error) {
 // ova returns a disk as VMware and VirtualBox import machines: a tar file of the machine's description (DMTF DSP0243, Open
 // Virtualization Format 1.1), a list of hashes, and the disk as VMDK.
 func ova(s Source) ([]byte, error) {
-	d, err := rawDisk(s, 1<<20)
+	d, err := newDisk(s, 1<<20)
 	if err != nil {
 		return nil, err
 	}

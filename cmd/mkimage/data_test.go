@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// counter is a program that counts its boots in a file of the data partition.
+func counter(t *testing.T, name string) string {
+	return app(t, program("fmt os", `
+	b, _ := os.ReadFile("/data/boots")
+	b = append(b, 'x')
+	fmt.Println("`+name+` boots", len(b), os.WriteFile("/data/boots", b, 0o644))`))
+}
+
+// TestDataPartition: what a program has written is there after another image was written over the disk, in a slot or not, and on a block device that --force allows.
+func TestDataPartition(t *testing.T) {
+	one, two := counter(t, "one"), counter(t, "two")
+	file := filepath.Join(t.TempDir(), "d.img")
+	build := func(disk, dir string, args ...string) {
+		t.Helper()
+		c := call{dir: dir}
+		c.mkimage(t, append([]string{"build", "-o", disk, "--format", "raw", "--data", "8M"}, args...)...)
+		if c.want(t, 0); t.Failed() {
+			t.FailNow()
+		}
+	}
+	boots := func(disk, want string) {
+		t.Helper()
+		if out := (pc{}).boot(t, "-drive", "if=none,id=d,format=raw,file="+disk, "-device", "virtio-blk-pci,drive=d"); !strings.Contains(out, want+" <nil>") {
+			t.Fatalf("no %q on the console:\n%s", want, out)
+		}
+	}
+	build(file, one)
+	boots(file, "one boots 1")
+	build(file, two)
+	boots(file, "two boots 2")
+	build(file, one, "--slot", "B")
+	boots(file, "one boots 3")
+	if out := judge(t, "sgdisk", "-v", file); !strings.Contains(out, "No problems found") {
+		t.Errorf("sgdisk: %s", out)
+	}
+	var c call
+	c.mkimage(t, "fs", "check", file+"#3")
+	c.want(t, 0, "0 problems")
+	c.mkimage(t, "inspect", file)
+	c.want(t, 0, "Hardtack data", "slot B: ")
+	for args, want := range map[string]string{
+		"x.iso --data 8M":     "--data: iso has no data partition: disks have, as raw (-o app.img)",
+		"x.img --data 8":      "--data 8: want SIZE or SIZE:/PATH, as 1G:/data, of 1M at least",
+		"x.img --data 8M:/":   "--data 8M:/: want SIZE or SIZE:/PATH, as 1G:/data, of 1M at least",
+		"x.img --data 8192T":  "--data 8192T: want SIZE or SIZE:/PATH, as 1G:/data, of 1M at least",
+		"x.img --data many:/": "--data many:/: want SIZE or SIZE:/PATH, as 1G:/data, of 1M at least",
+	} {
+		c := call{dir: one}
+		c.mkimage(t, append([]string{"build", "-o"}, strings.Fields(args)...)...)
+		c.want(t, 1, want)
+	}
+
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Log("only root on Linux has a block device: what is written to one is tested by TestRewrite of internal/format, and not on one")
+		return
+	}
+	if err := os.Truncate(file, 100<<20); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("losetup", "--show", "-f", file).Output()
+	var none *exec.ExitError
+	if errors.As(err, &none) {
+		t.Logf("there is no loop device here: %s", none.Stderr)
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := strings.TrimSpace(string(out))
+	defer judge(t, "losetup", "-d", loop)
+	c = call{dir: two}
+	c.mkimage(t, "build", "-o", loop, "--format", "raw")
+	c.want(t, 1, loop+" is a block device: --force writes over what is on it")
+	c.mkimage(t, "build", "-o", loop, "--format", "vhd", "--force")
+	c.want(t, 1, loop+" is a block device: formats raw and iso can be written to one, vhd cannot")
+	boots(loop, "one boots 4")
+	build(loop, two, "--force")
+	boots(loop, "two boots 5")
+	if out := judge(t, "sgdisk", "-v", loop); !strings.Contains(out, "No problems found") {
+		t.Errorf("sgdisk: %s", out)
+	}
+	c.mkimage(t, "build", "-o", loop, "--format", "iso", "--force")
+	c.want(t, 0)
+	if out := (pc{}).boot(t, "-drive", "format=raw,file="+loop); !strings.Contains(out, "two boots 1") {
+		t.Errorf("the stick says:\n%s", out)
+	}
+}

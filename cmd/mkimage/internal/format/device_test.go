@@ -1,0 +1,104 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// broken is a Device in memory that fails a write, of which it does half.
+type broken struct {
+	memory
+	left int // writes until then
+}
+
+var errBroken = errors.New("broken")
+
+func (b *broken) WriteAt(p []byte, off int64) (int, error) {
+	if b.left--; b.left < 0 {
+		b.memory.WriteAt(p[:len(p)/2], off)
+		return len(p) / 2, errBroken
+	}
+	return b.memory.WriteAt(p, off)
+}
+
+// TestRewrite writes images over a disk with a data partition, and breaks off at each write: the partition and what is in it are there all the time.
+func TestRewrite(t *testing.T) {
+	s := source()
+	s.Data = 3 << 20
+	disk, err := raw(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(disk)
+	if err != nil || len(f.Partitions) != 3 {
+		t.Fatalf("%v, %+v", err, f)
+	}
+	data := f.Partitions[2]
+	if data.Name != "data" || data.Kind != kindData || data.First != dataAlign/sector || data.Size != 3<<20/sector {
+		t.Fatalf("%+v", data)
+	}
+	inside := disk[data.First*sector:][:data.Size*sector]
+	for i := range inside {
+		inside[i] = byte(i * 7)
+	}
+	want := bytes.Clone(inside)
+	for _, next := range []Source{{ELF: bytes.Clone(s.ELF), Name: "next"}, {ELF: bytes.Clone(s.ELF), Name: "slots", Slot: "A"}, {ELF: bytes.Clone(s.ELF), Name: "again", Data: 1 << 30}} {
+		next.ELF[0x2000]++
+		for left := 0; ; left++ {
+			d := &broken{bytes.Clone(disk), left}
+			err := Rewrite(d, int64(len(disk)), next)
+			if !bytes.Equal(d.memory[data.First*sector:][:len(want)], want) {
+				t.Fatal("what is in the data partition has changed")
+			}
+			got, e := dataPartition(d.memory, int64(len(disk)))
+			if got == nil || got.first != data.First || got.size != data.Size {
+				t.Fatalf("broken off at write %d: %+v, %v", left, got, e)
+			}
+			if err == nil {
+				f, err := Open(d.memory)
+				if err != nil || !bytes.Equal(f.ELF, next.ELF) || (next.Slot != "") != (len(f.Slots) > 0) {
+					t.Fatal(err)
+				}
+				break
+			}
+			if err != errBroken {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := bytes.Clone(disk)
+	large := Source{ELF: imageOf(70<<20, load{0x400, 1 << 20, 0x900}, load{0x1000, HighBase, 70<<20 - 0x1000})}
+	if err := Rewrite(memory(disk), int64(len(disk)), large); err == nil || !strings.Contains(err.Error(), "the data partition begins at 65536 KiB") || !bytes.Equal(before, disk) {
+		t.Errorf("an image that reaches into the data partition: %v", err)
+	}
+	other := make([]byte, 2<<20)
+	if err := Rewrite(memory(other), int64(len(other)), s); err == nil || !bytes.Equal(other, make([]byte, 2<<20)) {
+		t.Errorf("a disk that is too small: %v", err)
+	}
+}
+
+// TestWriteNew: the file is what Make returns.
+func TestWriteNew(t *testing.T) {
+	for _, s := range []Source{{Data: 5 << 20}, {Slot: "A"}, {}} {
+		s.ELF, s.Name = source().ELF, "app"
+		want, err := raw(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(t.TempDir(), "d")
+		f, err := os.Create(name)
+		if err == nil {
+			err = errors.Join(WriteNew(s, f), f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%+v: the file differs, %v", s.Data, err)
+		}
+	}
+}
