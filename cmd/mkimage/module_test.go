@@ -2,21 +2,41 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 )
 
-// others are modules whose own tests, of the package at their root, pass in an image as they do on Linux.
+var whole = flag.Bool("whole", false, "run the long ones of other modules' own tests, too")
+
+// others are modules whose own tests, of the package at their root, pass in an image as they do on Linux. What is left out stands beside its reason.
 var others = []struct {
 	name, module string
 	flags        []string
-	skip         string // tests that are left out: the reason stands beside them
+	skip         []string
+	long         []string // only with -whole
 }{
 	{
 		name: "fsnotify", module: "github.com/fsnotify/fsnotify@v1.9.0",
-		skip: "TestAdd/permission_denied" + // for root, to whom nothing is denied
-			"|TestInotifyOverflow", // makes as many files as it can in 10 s
+		skip: []string{
+			"TestAdd/permission_denied", // for root, to whom nothing is denied
+			"TestInotifyOverflow",       // makes as many files as it can in 10 s
+		},
+	},
+	{
+		name: "bbolt", module: "go.etcd.io/bbolt@v1.5.0",
+		flags: []string{"--memory", "1G", "--cpus", "2"},
+		skip: []string{
+			"TestBucket_Put_ValueTooLarge", // has a value of 2 GiB
+			"TestDB_Open_InitialMmapSize$", // gives a write 5 s of the host's time
+		},
+		long: []string{
+			"TestTx_MoveBucket", "TestDB_Concurrent_WriteTo_and_ConsistentRead", "TestOpen_ReadPageSize_FromMeta1_Given", "TestCursor_QuickCheck",
+			"TestBucket_MoveBucket", "TestTx_TruncateBeforeWrite", "TestDB_MaxSize", "TestOpen_Size",
+		},
 	},
 }
 
@@ -26,7 +46,11 @@ func TestOthers(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			c := call{dir: download(t, m.module)}
-			c.mkimage(t, append(append([]string{"test"}, m.flags...), ".", "--", "-test.short", "-test.skip", m.skip)...)
+			skip := m.skip
+			if !*whole {
+				skip = slices.Concat(skip, m.long)
+			}
+			c.mkimage(t, slices.Concat([]string{"test"}, m.flags, []string{".", "--", "-test.short", "-test.skip", strings.Join(skip, "|")})...)
 			c.want(t, 0, "ok")
 		})
 	}
