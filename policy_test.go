@@ -49,7 +49,7 @@ var imports = []struct {
 	{"samples", nil, "samples know nothing of Hardtack"},
 	{"samples/libos", []string{"exo", "libos"}, "these show what a program does with the libOS that is its own"},
 	{"cmd/mkimage", []string{"", "boot", "runtime", "internal", "cmd/mkimage", "libos/fs", "libos/boot/slot", "libos/net/setup",
-		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/pelletier/go-toml/v2",
+		"github.com/hanwen/go-fuse", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/pelletier/go-toml/v2",
 		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
 	{"cmd/mkimage/testdata/libraries", []string{"github.com/quic-go/quic-go", "google.golang.org/grpc"}, "it is what is judged: an app with its own go.mod"},
 	{"cmd/mkimage/testdata/databases", []string{"go.etcd.io/bbolt", "modernc.org/sqlite"}, "it is what is judged: an app with its own go.mod"},

@@ -3,6 +3,7 @@ module github.com/hardtack-os/hardtack/cmd/mkimage
 go 1.26.0
 
 require (
+	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/hardtack-os/hardtack v0.0.0
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/spf13/cobra v1.10.2

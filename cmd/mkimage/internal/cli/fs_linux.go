@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +18,9 @@ func (a *app) fsCommand() *cobra.Command {
 		Short: "Make, look at, change and check volumes in files of this machine",
 		Long: `A volume is what an image keeps files on: a file of this machine, given to it as a
 disk; one of cffs, or of FAT. A place in one is written FILE:/PATH, and
-FILE#2:/PATH where it is in the second partition. Nothing is mounted, and nobody needs
-to be root; a volume that a running image uses is refused.`,
+FILE#2:/PATH where it is in the second partition. Nobody needs to be root; a volume
+that a running image uses is refused. mount alone asks the kernel for something: FUSE,
+by fusermount3 where the user is not root.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("fs: no command %q; mkimage fs --help names them", args[0])
@@ -25,7 +29,7 @@ to be root; a volume that a running image uses is refused.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	fs.AddCommand(a.fsMake(), a.fsList(), a.fsTree(), a.fsCat(), a.fsCopy(), a.fsRemove(), a.fsInfo(), a.fsCheck(), a.fsResize())
+	fs.AddCommand(a.fsMake(), a.fsList(), a.fsTree(), a.fsCat(), a.fsCopy(), a.fsRemove(), a.fsInfo(), a.fsCheck(), a.fsResize(), a.fsMount())
 	return fs
 }
 
@@ -140,5 +144,18 @@ func (a *app) fsResize() *cobra.Command {
 		return volume.Resize(args[0], int64(size))
 	})
 	cmd.Flags().Var(&size, "size", "its new `size`, as 1G")
+	return cmd
+}
+
+func (a *app) fsMount() *cobra.Command {
+	var o volume.MountOptions
+	cmd := sub("mount FILE FOLDER", "Mount a volume on a folder of this machine until Ctrl-C or umount", 2, func(args []string) error {
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		defer signal.Stop(stop)
+		return volume.Mount(a.stdout, args[0], args[1], o, stop)
+	})
+	cmd.Flags().BoolVar(&o.ReadOnly, "read-only", false, "nothing is written to it")
+	cmd.Flags().BoolVar(&o.AllowOther, "allow-other", false, "other users may use it, too, and do everything with it")
 	return cmd
 }

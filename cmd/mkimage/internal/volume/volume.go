@@ -76,7 +76,10 @@ func inside(dev block.Device, number int) (block.Device, error) {
 }
 
 // Open opens the volume in a file, or, FILE#2, in a partition of it: one of cffs or FAT.
-func Open(file string, readOnly bool) (*Volume, error) {
+func Open(file string, readOnly bool) (*Volume, error) { return open(file, readOnly, true) }
+
+// open is Open; unless manual, what is written is made durable after a few seconds.
+func open(file string, readOnly, manual bool) (*Volume, error) {
 	file, number := partition(file)
 	dev, err := block.OpenFile(file, readOnly)
 	if err != nil {
@@ -91,9 +94,9 @@ func Open(file string, readOnly bool) (*Volume, error) {
 	kind := "cffs"
 	if _, _, is := fat.Identify(part); is {
 		kind = "vfat"
-		f, err = fat.Mount(part, fat.Options{ReadOnly: readOnly, Manual: true})
+		f, err = fat.Mount(part, fat.Options{ReadOnly: readOnly, Manual: manual})
 	} else {
-		f, err = cffs.Mount(part, cffs.Options{ReadOnly: readOnly, Manual: true})
+		f, err = cffs.Mount(part, cffs.Options{ReadOnly: readOnly, Manual: manual})
 	}
 	if err != nil {
 		dev.Close()

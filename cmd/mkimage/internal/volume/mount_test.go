@@ -1,0 +1,217 @@
+//go:build linux
+
+package volume
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/posixtest"
+)
+
+var fioSize = flag.String("fio", "512k", "how much each of fio's jobs writes to a mounted volume")
+
+// onHost mounts a volume on a folder for f, and waits until the mount has ended.
+func onHost(t *testing.T, file string, o MountOptions, f func(dir string)) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if _, err := exec.LookPath("fusermount3"); err != nil {
+			t.Fatal("neither root nor fusermount3: ci/install brings it")
+		}
+	}
+	dir := t.TempDir()
+	stop, ended := make(chan os.Signal, 1), make(chan error, 1)
+	r, w := io.Pipe()
+	go func() {
+		err := Mount(w, file, dir, o, stop)
+		w.CloseWithError(io.ErrUnexpectedEOF)
+		ended <- err
+	}()
+	line := make([]byte, 1000)
+	if _, err := r.Read(line); err != nil {
+		t.Fatal(<-ended)
+	}
+	go io.Copy(io.Discard, r)
+	defer func() {
+		stop <- os.Interrupt
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	f(dir)
+}
+
+// volumeOf makes one of either kind.
+func volumeOf(t *testing.T, isFAT bool) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "v")
+	if err := Make(file, 64<<20, "", false, isFAT); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// sound has the volume's judge look at it: ours for cffs, fsck.vfat for FAT.
+func sound(t *testing.T, file string, isFAT bool) {
+	t.Helper()
+	if isFAT {
+		if out, err := exec.Command("fsck.vfat", "-n", file).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	var b bytes.Buffer
+	if err := Check(&b, file, true, false); err != nil {
+		t.Errorf("%v\n%s", err, b.Bytes())
+	}
+}
+
+const noLinks, noLock = "FAT has no links", "record locks of one process never collide on Linux: go-fuse leaves it out on the host, too"
+
+// notPOSIX are posixtest's tests that a kind of volume cannot pass. Those about what FAT has not got, extended attributes and O_TMPFILE, skip themselves.
+var notPOSIX = map[bool]map[string]string{
+	false: {"FcntlFlockLocksFile": noLock},
+	true: {
+		"FcntlFlockLocksFile": noLock,
+		"Link":                noLinks,
+		"LinkUnlinkRename":    noLinks,
+		"SymlinkReadlink":     noLinks,
+		"SetattrSymlink":      noLinks,
+		"OpenSymlinkRace":     noLinks,
+		"Fallocate":           "FAT keeps no space for what is not written",
+		"FallocateKeepSize":   "FAT keeps no space for what is not written",
+	},
+}
+
+// TestPOSIX runs go-fuse's tests of what a filesystem of a Unix does on mounted volumes.
+func TestPOSIX(t *testing.T) {
+	for _, isFAT := range []bool{false, true} {
+		t.Run(map[bool]string{false: "cffs", true: "FAT"}[isFAT], func(t *testing.T) {
+			file := volumeOf(t, isFAT)
+			onHost(t, file, MountOptions{}, func(dir string) {
+				for name, f := range posixtest.All {
+					if why, ok := notPOSIX[isFAT][name]; ok {
+						t.Logf("%s is left out: %s", name, why)
+						continue
+					}
+					t.Run(name, func(t *testing.T) {
+						dir := filepath.Join(dir, name)
+						if err := os.Mkdir(dir, 0o777); err != nil {
+							t.Fatal(err)
+						}
+						f(t, dir)
+					})
+				}
+			})
+			sound(t, file, isFAT)
+		})
+	}
+}
+
+// TestMount mounts volumes to read only, unmounts while one is in use, and by umount, and looks whether all is there afterwards.
+func TestMount(t *testing.T) {
+	for _, isFAT := range []bool{false, true} {
+		file := volumeOf(t, isFAT)
+		text := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+		var open *os.File
+		dir := t.TempDir()
+		stop, ended := make(chan os.Signal), make(chan error, 1)
+		r, w := io.Pipe()
+		lines := bufio.NewScanner(r)
+		go func() { ended <- errors.Join(Mount(w, file, dir, MountOptions{}, stop), w.Close()) }()
+		if !lines.Scan() || !strings.Contains(lines.Text(), "is mounted on") {
+			t.Fatal(lines.Text(), <-ended)
+		}
+		if v, err := Open(file, false); err == nil {
+			t.Error("a mounted volume was opened again")
+			v.Close()
+		}
+		if err := errors.Join(os.Mkdir(dir+"/d", 0o755), os.WriteFile(dir+"/d/f", text, 0o644), os.WriteFile(dir+"/gone", text, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		open, err := os.Open(dir + "/gone")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(dir + "/gone"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/"+strings.Repeat("x", 256), nil, 0o644); !errors.Is(err, syscall.ENAMETOOLONG) {
+			t.Error(err)
+		}
+		stop <- os.Interrupt
+		if !lines.Scan() || !strings.Contains(lines.Text(), "is in use") {
+			t.Error(lines.Text())
+		}
+		if b, err := io.ReadAll(open); err != nil || !bytes.Equal(b, text) {
+			t.Error(len(b), err)
+		}
+		open.Close()
+		umount := exec.Command("umount", dir)
+		if os.Geteuid() != 0 {
+			umount = exec.Command("fusermount3", "-u", dir)
+		}
+		if out, err := umount.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		sound(t, file, isFAT)
+		before, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		onHost(t, file, MountOptions{ReadOnly: true}, func(dir string) {
+			if b, err := os.ReadFile(dir + "/d/f"); err != nil || !bytes.Equal(b, text) {
+				t.Error(len(b), err)
+			}
+			if err := os.WriteFile(dir+"/new", text, 0o644); !errors.Is(err, syscall.EROFS) {
+				t.Error(err)
+			}
+			if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+				t.Error(list, err)
+			}
+		})
+		if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+			t.Error("a volume that was mounted to be read was written to", err)
+		}
+	}
+	if err := Mount(io.Discard, volumeOf(t, false), t.TempDir()+"/no", MountOptions{}, nil); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if err := Mount(io.Discard, "/dev/null", t.TempDir(), MountOptions{}, nil); err == nil {
+		t.Error("/dev/null was mounted")
+	}
+}
+
+// TestFio has fio write to mounted volumes in three ways at once, and verify what it reads.
+func TestFio(t *testing.T) {
+	for _, isFAT := range []bool{false, true} {
+		file := filepath.Join(t.TempDir(), "v")
+		if err := Make(file, 1<<30, "", false, isFAT); err != nil {
+			t.Fatal(err)
+		}
+		onHost(t, file, MountOptions{}, func(dir string) {
+			out, err := exec.Command("fio", "--directory="+dir, "--size="+*fioSize, "--verify=crc32c", "--verify_fatal=1", "--do_verify=1", "--randseed=7",
+				"--name=random", "--rw=randwrite", "--bs=4k", "--ioengine=psync", "--fsync=64",
+				"--name=sizes", "--rw=randwrite", "--bsrange=512-128k", "--ioengine=psync", "--fdatasync=16",
+				"--name=mapped", "--rw=randwrite", "--bs=4k", "--ioengine=mmap",
+				"--name=order", "--rw=write", "--bs=64k", "--ioengine=psync", "--end_fsync=1",
+			).CombinedOutput()
+			if err != nil || bytes.Contains(out, []byte("verify:")) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+		sound(t, file, isFAT)
+	}
+}
