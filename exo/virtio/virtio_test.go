@@ -257,6 +257,65 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+// TestMissedNotice: a device and a driver have missed each other, as they may where something keeps a barrier from being one: the device rests, and was not told of what it waits for. The next Kick
+// tells it.
+func TestMissedNotice(t *testing.T) {
+	each(t, func(t *testing.T, m *sim.Machine, d *sim.Virtio) {
+		d.Features |= virtio.EventIndex
+		dev, err := virtio.Open("t", virtio.Find(rng.DeviceID)[0], virtio.EventIndex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dev.Close()
+		q, err := dev.Queue("t", 0, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem, _ := exo.TakeFrames("t", 1, 0)
+		dev.Start()
+		add := func(token uint64) {
+			if !q.Add(token, virtio.Buffer{Addr: mem.Base(), Len: 4, Write: true}) {
+				t.Fatal("no room")
+			}
+			q.Kick()
+		}
+		want := uint64(1)
+		next := func(until int64) bool {
+			for q.Interrupts(true); exo.Now() < until; q.Interrupts(true) {
+				if token, _, ok := q.Next(); ok {
+					if token != want {
+						t.Fatalf("token %d, want %d", token, want)
+					}
+					want++
+					return true
+				}
+				dev.Wait(min(until, exo.Now()+1e7))
+			}
+			return false
+		}
+		soon := func() int64 { return exo.Now() + 20e9 }
+		for token := uint64(1); token < 100; token += 3 { // round the ring some times
+			add(token)
+			if !next(soon()) {
+				t.Fatal("the device was not told")
+			}
+			d.WantNotice(0, 1) // as the driver still sees it
+			add(token + 1)
+			left := 2
+			if next(exo.Now() + 1e6) {
+				left = 1 // the device was still looking for what came before
+			}
+			d.WantNotice(0, 0) // as the device says, before it looks whether there is anything, and finds nothing yet
+			add(token + 2)
+			for range left {
+				if !next(soon()) {
+					t.Fatal("the device was never told")
+				}
+			}
+		}
+	})
+}
+
 // A device that is taken back while it is in use: use says so, and Close still gives back what is safe to.
 func TestTakenBack(t *testing.T) {
 	each(t, func(t *testing.T, m *sim.Machine, d *sim.Virtio) {

@@ -185,6 +185,15 @@ func (q *queue) part(i int, high bool, v uint32) {
 // Notify has the device look at a queue, as if it were told to: something has come for it.
 func (d *Virtio) Notify(queue int) { go d.run(queue % maxQueues) }
 
+// WantNotice has the device say that it wants to be told of what comes for a queue next (2.7.10.1), or, so many behind, that it wanted to be told of something that it has.
+func (d *Virtio) WantNotice(queue int, behind uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := &d.queue[queue]
+	n := uint64(q.size)
+	word(d.m.RAM(q.parts[2], 4+8*n+4)[4+8*n:]).Store(uint32(q.seen - behind))
+}
+
 // notify is a store to the notification register. The device runs on a goroutine of its own, as real ones do.
 func (d *Virtio) notify(queue uint32) { go d.run(int(queue % maxQueues)) }
 
