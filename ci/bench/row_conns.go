@@ -12,10 +12,10 @@ import (
 // idleConnsReach is how many bytes a connection may cost beside what the program has of it.
 const idleConnsReach = 2048
 
-// A connsCost is what a connection costs in bytes: of the machine's memory, and of that Go's heap and stacks.
-type connsCost struct{ machine, heap float64 }
+// A connsCost is what a connection costs in bytes: of the machine's memory, of that Go's heap and stacks, and all that Go has, its runtime's poll descriptors among it.
+type connsCost struct{ machine, heap, all float64 }
 
-// What the program has of a connection is what the same program has on Linux, where the kernel's part lies elsewhere.
+// What the program has of a connection is what Go has of it in the same program on Linux, where the kernel's part lies elsewhere.
 var connsRow = Row{
 	Name:  "net-idle",
 	What:  "memory of 10 000 idle connections of TCP, 1 CPU: bytes a connection beside what the program has of it on Linux",
@@ -35,14 +35,14 @@ var connsRow = Row{
 		f := Figures{
 			Ours: ours.figure(func(c connsCost) string { return fmt.Sprintf("%.0f B in all", c.machine) }),
 			Linux: linux.figure(func(c connsCost) string {
-				return fmt.Sprintf("%.0f B, and %.0f of the program", c.machine-c.heap, c.heap)
+				return fmt.Sprintf("%.0f B, and %.0f of the program, of which %.0f are heap and stacks", c.machine-c.all, c.all, c.heap)
 			}),
 		}
 		if ours.Err != nil || linux.Err != nil || linux.Left {
 			f.Unjudged = true
 			return f
 		}
-		beside := ours.Value.machine - linux.Value.heap
+		beside := ours.Value.machine - linux.Value.all
 		f.Ours.Text = fmt.Sprintf("%.0f B; %s", beside, f.Ours.Text)
 		f.Met = beside <= idleConnsReach
 		return f
@@ -72,6 +72,9 @@ func idleConns(ctx context.Context, b *Bench, g *Guest, wire *Wire) (connsCost, 
 	var c connsCost
 	if c.machine, err = stat.Find(console, "machine", "B"); err == nil {
 		c.heap, err = stat.Find(console, "heap", "B")
+	}
+	if err == nil {
+		c.all, err = stat.Find(console, "go", "B")
 	}
 	return c, err
 }

@@ -27,12 +27,12 @@ type Conn struct {
 	c        *tcp.Conn
 	hook     Hook
 	listener *Listener // whose it is until it is accepted
-	queued   bool      // it waits to be accepted
 	hold     *holding  // of a connection that was bound before it was made
 	failed   syscall.Errno
+	finished chan struct{} // of CloseWithin: to be closed with the end of the connection, or when all has arrived; nil: nobody waits
+	queued   bool          // it waits to be accepted
 	gone     bool          // it is in no table and has no timer
 	closed   bool          // the program wants no more of it
-	finished chan struct{} // of CloseWithin: to be closed with the end of the connection, or when all has arrived; nil: nobody waits
 	hungUp   bool
 }
 
@@ -85,7 +85,7 @@ func (s *Stack) dial(local, remote netip.AddrPort, hold *holding, o TCPOptions, 
 	}
 	now := s.now()
 	c := &Conn{s: s, via: via, hook: h, hold: hold}
-	c.timer.fire = c.tick
+	c.timer.conn = c
 	c.mu.Lock()
 	defer s.flush()
 	defer c.mu.Unlock()

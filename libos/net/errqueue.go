@@ -106,7 +106,7 @@ func (u *Endpoint) PathMTU() (int, error) {
 	if to.Addr().Is4() {
 		via.mtu = min(via.mtu, 65535) // no packet of IPv4 is longer, whatever the interface
 	}
-	return via.mtu, errOf(e)
+	return int(via.mtu), errOf(e)
 }
 
 // icmpErrno says an ICMP error as an errno (Linux's icmp_err_convert and its twin for IPv6), and whether it is one that will not pass.

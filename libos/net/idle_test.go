@@ -6,7 +6,7 @@ import (
 )
 
 // idleBytes is what a connection may hold that has said something once and is idle since, buffers and all.
-const idleBytes = 2 << 10
+const idleBytes = 1700
 
 // TestIdleConnections weighs ten thousand of them, both ends of five thousand. Unlike figures of time, bytes are the same on a busy host.
 func TestIdleConnections(t *testing.T) {

@@ -90,7 +90,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 		in.Release()
 		return
 	}
-	l.core.Config.MSS, l.core.Config.IPv6 = l.s.mss(&via, &l.opts), via.src.Is6()
+	l.core.Config.MSS, l.core.Config.IPv6 = l.s.mss(&via, &l.opts), via.ip.Src.Is6()
 	dropped, bad := l.core.Dropped, l.core.BadCookies
 	core, answer := l.core.Input(now, t, in, &o.segment)
 	l.s.Counters.TCPBacklog.Add(l.core.Dropped - dropped)
@@ -104,7 +104,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 		return
 	}
 	c := &Conn{s: l.s, tuple: t, via: via, c: core, listener: l}
-	c.timer.fire = c.tick
+	c.timer.conn = c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !l.s.tcp.add(c, nil) {

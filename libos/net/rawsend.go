@@ -124,7 +124,7 @@ func (s *Stack) sendRaw(d *udpOut, o *rawOut, p []byte) syscall.Errno {
 	if o.checksum >= 0 {
 		s.sum(&via, o, r)
 	}
-	k := packet{proto: o.protocol, src: via.src, dst: dst, ttl: via.ttl, tos: via.tos}
+	k := packet{proto: o.protocol, src: via.source(), dst: dst, ttl: via.ttl, tos: via.tos}
 	e = s.emit(&via, k, &out.frame, d.loop, d.discover.out(ip.Out{Protocol: o.protocol, TOS: via.tos, TTL: via.ttl, Checksum: -1}))
 	s.flush()
 	return e
@@ -162,8 +162,8 @@ func (s *Stack) sum(via *path, o *rawOut, r []buf.Ref) {
 	field := r[0].Bytes()[o.checksum:][:2]
 	field[0], field[1] = 0, 0
 	var sum uint64
-	if via.dst.Is6() {
-		sum = wire.PseudoSum(via.src, via.dst, o.protocol, size(r))
+	if via.ip.Dst.Is6() {
+		sum = wire.PseudoSum(via.ip.Src, via.ip.Dst, o.protocol, size(r))
 	}
 	x := ^wire.Fold(wire.SumRefs(sum, r))
 	field[0], field[1] = byte(x>>8), byte(x)
@@ -200,7 +200,7 @@ func (s *Stack) copied(r []buf.Ref, p []byte) (_ []buf.Ref, ok bool) {
 // sendHeader sends a packet that begins with its IPv4 header (IP_HDRINCL). As on Linux its length and checksum are filled in, and an identifier and a source of 0; where it
 // goes is the path's, not the header's, matter.
 func (s *Stack) sendHeader(via *path, p []byte) syscall.Errno {
-	if len(p) > via.mtu {
+	if len(p) > int(via.mtu) {
 		return syscall.EMSGSIZE
 	}
 	if len(p) < wire.IPv4Size || int(p[0]&15)*4 > len(p) || p[0]&15 < wire.IPv4Size/4 {
@@ -212,7 +212,7 @@ func (s *Stack) sendHeader(via *path, p []byte) syscall.Errno {
 		return syscall.ENOBUFS
 	}
 	h := wire.IPv4(r[0].Bytes())
-	h.Complete(len(p), s.host.NextID(), via.src)
+	h.Complete(len(p), s.host.NextID(), via.ip.Src)
 	if !via.local {
 		defer s.flush()
 		f := link.Frame{Head: r[0], Body: r[1:]}
@@ -273,7 +273,7 @@ func (s *Stack) deliverICMP(now tick.Time, p *packet) {
 		body[1].Release()
 		body = append(body[:1], body[2:]...)
 	}
-	via := path{src: p.dst, dst: p.src}
+	via := path{ip: ip.Path{Src: p.dst, Dst: p.src}}
 	s.sum(&via, &o, body)
 	s.sendLocal(packet{proto: p.proto, src: p.dst, dst: p.src, ttl: 64, tos: p.tos, verified: true, body: body})
 }

@@ -29,14 +29,14 @@ func (s *Stack) sendSegment(via *path, o *output) {
 	if via.local {
 		f.Body = append(append(f.Body[:0], head), seg.Payload...)
 		seg.Payload, seg.Size = seg.Payload[:0], 0
-		s.sendLocal(packet{proto: protoTCP, src: via.src, dst: via.dst, ttl: via.ttl, tos: via.tos | ecn(seg), verified: true, body: f.Body})
+		s.sendLocal(packet{proto: protoTCP, src: via.ip.Src, dst: via.ip.Dst, ttl: via.ttl, tos: via.tos | ecn(seg), verified: true, body: f.Body})
 		return
 	}
 	f.Head = head
 	f.Body = append(f.Body[:0], seg.Payload...)
 	seg.Payload, seg.Size = seg.Payload[:0], 0
 	if seg.SegmentSize > 0 && f.Len() > n+seg.SegmentSize {
-		if f.Kind, f.SegmentSize = link.GSOTCP4, uint16(seg.SegmentSize); via.dst.Is6() {
+		if f.Kind, f.SegmentSize = link.GSOTCP4, uint16(seg.SegmentSize); via.ip.Dst.Is6() {
 			f.Kind = link.GSOTCP6
 		}
 	}
@@ -101,7 +101,7 @@ func (s *Stack) queueUDP(d *udpOut, p []byte) syscall.Errno {
 	}
 	via.steer(d.port, d.to.Port())
 	if d.segment > 0 && len(p) > d.segment {
-		if d.segment+via.headers()-tcp.HeaderSize+udpHeader > via.mtu || len(p) > d.segment*maxSegments {
+		if d.segment+via.headers()-tcp.HeaderSize+udpHeader > int(via.mtu) || len(p) > d.segment*maxSegments {
 			return syscall.EINVAL
 		}
 		if whole := !d.to.Addr().IsMulticast() && (via.local || via.ip.Interface.Info.Offloads&link.TxUSO != 0); !whole {
@@ -117,7 +117,7 @@ func (s *Stack) queueUDP(d *udpOut, p []byte) syscall.Errno {
 		e = s.sendDatagram(&via, d, p, 0)
 	}
 	if e == syscall.EMSGSIZE {
-		d.mtu = via.mtu
+		d.mtu = int(via.mtu)
 	}
 	return e
 }
@@ -135,7 +135,7 @@ func (s *Stack) sendDatagram(via *path, d *udpOut, p []byte, segment int) syscal
 	if segment > 0 {
 		f.Kind, f.SegmentSize = link.GSOUDP, uint16(segment)
 	}
-	k := packet{proto: protoUDP, src: via.src, dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, verified: true, gso: segment}
+	k := packet{proto: protoUDP, src: via.source(), dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, verified: true, gso: segment}
 	e := s.emit(via, k, f, d.loop, d.discover.out(ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true}))
 	f.Kind, f.SegmentSize = link.NoGSO, 0
 	return e
@@ -180,8 +180,8 @@ func (s *Stack) datagram(body []buf.Ref, d *udpOut, p []byte) (_ []buf.Ref, ok b
 
 // fit tells a connection that a listener has made what its path takes.
 func (s *Stack) fit(c *tcp.Conn, via *path) {
-	c.SetMSS(s.now(), via.mtu-via.headers())
-	c.SetLargest(via.maxSend, via.maxPieces)
+	c.SetMSS(s.now(), int(via.mtu)-via.headers())
+	c.SetLargest(int(via.maxSend), int(via.maxPieces))
 }
 
 // find finds the interface of a group.

@@ -114,7 +114,7 @@ func New(c Config) *Stack {
 	}
 	s.udpPorts, s.tcpPorts = newPorts(random), newPorts(random)
 	s.outputs.New = func() any { return new(output) }
-	s.hostTick.fire = s.tickHost
+	s.timers.host = s.tickHost
 	s.host = ip.New(s.small, func() uint64 { return uint64(random(1 << 62)) })
 	s.host.Changed(s.changes)
 	s.host.Lost(s.failure)
@@ -181,9 +181,9 @@ func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 		c.RecvBuffer, c.RecvMax = o.RecvBuffer, o.RecvBuffer
 	}
 	if via != nil {
-		c.MSS, c.IPv6 = s.mss(via, o), via.src.Is6()
-		c.MaxSend = max(via.maxSend, c.MSS)
-		c.MaxPieces = via.maxPieces
+		c.MSS, c.IPv6 = s.mss(via, o), via.ip.Src.Is6()
+		c.MaxSend = max(int(via.maxSend), c.MSS)
+		c.MaxPieces = int(via.maxPieces)
 		via.set(o)
 	}
 	return c
@@ -191,7 +191,7 @@ func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 
 // mss is what we take in one segment by a path.
 func (s *Stack) mss(via *path, o *TCPOptions) int {
-	m := via.mtu - via.headers()
+	m := int(via.mtu) - via.headers()
 	if o.MSS > 0 {
 		m = min(m, o.MSS)
 	}
@@ -200,22 +200,25 @@ func (s *Stack) mss(via *path, o *TCPOptions) int {
 
 // A path is where an endpoint's packets go.
 type path struct {
-	local    bool // to ourselves
-	src, dst netip.Addr
-	ttl, tos uint8
-	mtu      int // of a network layer packet
-	maxSend  int // payload of a segment that the device cuts, at most; 0: it cuts none
-
-	maxPieces int     // Refs a segment
-	ip        ip.Path // not local
+	ip        ip.Path // local: its ends only
+	mtu       int32   // of a network layer packet
+	maxSend   uint16  // payload of a segment that the device cuts, at most; 0: it cuts none
+	local     bool    // to ourselves
+	ttl, tos  uint8
+	maxPieces uint8 // Refs a segment
 }
 
 // source is the address that packets have.
-func (p *path) source() netip.Addr { return p.src }
+func (p *path) source() netip.Addr {
+	if p.local || !p.ip.Src.Is6() {
+		return p.ip.Src
+	}
+	return zoned(p.ip.Src, p.ip.Interface.Index)
+}
 
 // headers is how many bytes of network and TCP header a packet has, without options.
 func (p *path) headers() int {
-	if p.src.Is4() {
+	if p.ip.Src.Is4() {
 		return 20 + tcp.HeaderSize
 	}
 	return 40 + tcp.HeaderSize
@@ -227,8 +230,8 @@ func (p *path) steer(local, remote uint16) {
 	if p.local || p.ip.Interface.Info.Queues < 2 {
 		return
 	}
-	h := (spread(netip.AddrPortFrom(p.dst, remote)) ^ uint32(local)) * 16777619
-	p.ip.Queue = int((h ^ h>>16) % uint32(p.ip.Interface.Info.Queues))
+	h := (spread(netip.AddrPortFrom(p.ip.Dst, remote)) ^ uint32(local)) * 16777619
+	p.ip.Queue = int32((h ^ h>>16) % uint32(p.ip.Interface.Info.Queues))
 }
 
 func (p *path) set(o *TCPOptions) { p.hops(o.TTL); p.tos = uint8(o.TOS) }
@@ -278,7 +281,7 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 				src = loopbackOf(dst) // of 127/8 one address is anybody's, and it is the source of what goes to the others
 			}
 		}
-		return path{local: true, src: src, dst: dst, mtu: loopbackMTU, ttl: 64, maxPieces: 64}, 0
+		return path{local: true, ip: ip.Path{Src: src, Dst: dst}, mtu: loopbackMTU, ttl: 64, maxPieces: 64}, 0
 	}
 	var by *ip.Interface
 	if index != 0 {
@@ -298,18 +301,17 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	if p.Interface.Loopback || s.card(p.Interface.Index) == nil {
 		return path{}, syscall.ENETUNREACH
 	}
-	v := path{src: p.Src, dst: dst, mtu: p.MTU, ttl: 64, ip: p}
+	v := path{mtu: p.MTU, ttl: 64, ip: p}
 	if dst.Is6() {
 		v.ttl = uint8(p.Interface.HopLimit())
-		v.src = zoned(v.src, p.Interface.Index)
 	}
 	info := &p.Interface.Info
-	v.maxPieces = max(1, min(info.MaxBody, 64))
+	v.maxPieces = uint8(max(1, min(info.MaxBody, 64)))
 	if info.Offloads&link.TxTSO4 != 0 && dst.Is4() {
-		v.maxSend = min(info.MaxSend, 65535) - wire.EthernetSize - 20 - tcp.MaxHeader
+		v.maxSend = uint16(max(min(info.MaxSend, 65535)-wire.EthernetSize-20-tcp.MaxHeader, 0))
 	}
 	if info.Offloads&link.TxTSO6 != 0 && dst.Is6() {
-		v.maxSend = min(info.MaxSend, 65535) - wire.EthernetSize - 40 - tcp.MaxHeader
+		v.maxSend = uint16(max(min(info.MaxSend, 65535)-wire.EthernetSize-40-tcp.MaxHeader, 0))
 	}
 	return v, 0
 }
@@ -317,5 +319,5 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 // sourceFor is the address that packets to dst have, for who is bound to bound, if that is valid.
 func (s *Stack) sourceFor(dst, bound netip.Addr) (netip.Addr, syscall.Errno) {
 	p, e := s.pathTo(dst, bound, 0)
-	return p.src, e
+	return p.source(), e
 }

@@ -13,7 +13,8 @@ import (
 // Lock order: an endpoint's mutex, then timers.mu.
 type timers struct {
 	mu   sync.Mutex
-	heap []*timer // by at
+	heap []*timer            // by at
+	host func(now tick.Time) // fires the timer that is no connection's
 	kick chan struct{}
 	end  bool
 }
@@ -22,7 +23,7 @@ type timers struct {
 type timer struct {
 	at   tick.Time // when it will be looked at; 0: not in the heap. timers.mu
 	pos  int       // in the heap
-	fire func(now tick.Time)
+	conn *Conn     // whose it is; nil: the host's
 }
 
 func newTimers() *timers { return &timers{kick: make(chan struct{}, 1)} }
@@ -111,7 +112,11 @@ func (ts *timers) expire(clock func() tick.Time) (next tick.Time, end bool) {
 		}
 		ts.remove(0)
 		ts.mu.Unlock()
-		t.fire(now) // which arms again
+		if t.conn != nil {
+			t.conn.tick(now) // which arms again
+		} else {
+			ts.host(now)
+		}
 	}
 }
 

@@ -6,12 +6,12 @@ import "sort"
 // log2 of the number of Refs. The zero value is empty. It allocates only when it holds more Refs than ever before.
 type Queue struct {
 	ring []piece // length a power of two
-	head uint    // of the first piece, taken modulo len(ring)
-	n    uint    // pieces
 	base uint64  // stream offset of the first byte, ever growing
 	end  uint64  // stream offset behind the last one
-	tail bool    // the last piece is a pool's block that AppendCopy took and may go on filling
 	held int     // bytes of memory that the Refs keep from others
+	head uint32  // of the first piece, taken modulo len(ring)
+	n    uint32  // pieces
+	tail bool    // the last piece is a pool's block that AppendCopy took and may go on filling
 }
 
 type piece struct {
@@ -41,7 +41,7 @@ func (p *piece) weight(neighbour *piece) int {
 // Pieces is the number of Refs.
 func (q *Queue) Pieces() int { return int(q.n) }
 
-func (q *Queue) at(i uint) *piece { return &q.ring[(q.head+i)&uint(len(q.ring)-1)] }
+func (q *Queue) at(i uint32) *piece { return &q.ring[(q.head+i)&uint32(len(q.ring)-1)] }
 
 // Append adds r's bytes at the end and takes r over. A Ref without bytes is released.
 func (q *Queue) Append(r Ref) {
@@ -49,7 +49,7 @@ func (q *Queue) Append(r Ref) {
 		r.Release()
 		return
 	}
-	if q.n == uint(len(q.ring)) {
+	if int(q.n) == len(q.ring) {
 		ring := make([]piece, max(2, 2*len(q.ring)))
 		for i := range q.n {
 			ring[i] = *q.at(i)
@@ -146,9 +146,9 @@ func (q *Queue) Take(n int) Ref {
 }
 
 // find gives the piece that holds the byte at position off, which exists.
-func (q *Queue) find(off int) uint {
+func (q *Queue) find(off int) uint32 {
 	at := q.base + uint64(off)
-	return uint(sort.Search(int(q.n), func(i int) bool { return q.at(uint(i)).at > at })) - 1
+	return uint32(sort.Search(int(q.n), func(i int) bool { return q.at(uint32(i)).at > at })) - 1
 }
 
 // CopyAt copies the bytes from position off on to p and returns how many there were.

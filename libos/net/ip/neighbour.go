@@ -107,7 +107,7 @@ func (h *Host) hop(now tick.Time, p *Path, f *link.Frame) (known, ask bool, to l
 		copy(n.waiting, n.waiting[1:])
 		n.waiting = n.waiting[:maxWaiting-1]
 	}
-	w := waiting{queue: p.Queue}
+	w := waiting{queue: int(p.Queue)}
 	w.frame = *f
 	*f = link.Frame{} // its Body's array has gone with it
 	n.waiting = append(n.waiting, w)

@@ -31,7 +31,7 @@ func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
 		return err
 	}
 	n := f.Len()
-	mtu := p.MTU
+	mtu := int(p.MTU)
 	if o.AnyMTU {
 		mtu = p.Interface.Info.MTU
 	}
@@ -70,7 +70,7 @@ func (h *Host) OutputWhole(now tick.Time, p *Path, f *link.Frame) error {
 		f.Release()
 		return err
 	}
-	if f.Len() > p.MTU {
+	if f.Len() > int(p.MTU) {
 		f.Release()
 		return ErrTooLong
 	}
@@ -89,7 +89,7 @@ func (h *Host) current(now tick.Time, p *Path) error {
 }
 
 // Flush has the device send what Output gave it: once for a batch.
-func (p *Path) Flush() { p.Interface.Device.Flush(p.Queue) }
+func (p *Path) Flush() { p.Interface.Device.Flush(int(p.Queue)) }
 
 func ttl(p *Path, o Out) uint8 {
 	switch {
@@ -170,7 +170,7 @@ func (h *Host) link(now tick.Time, p *Path, f *link.Frame) {
 		}
 		wire.Ethernet(f.Head.Bytes()).Set(p.mac, i.Info.MAC, p.etherType())
 	}
-	i.send(p.Queue, f)
+	i.send(int(p.Queue), f)
 }
 
 // transmit sends a frame that has waited for its destination's address.
@@ -190,9 +190,9 @@ func (h *Host) outputFragments(now tick.Time, p *Path, f *link.Frame, o Out) err
 		h.checksum(p, f, o, n, false)
 	}
 	id := h.ids.Add(1 + uint32(h.random()&15))
-	most := (p.MTU - wire.IPv4Size) &^ 7
+	most := (int(p.MTU) - wire.IPv4Size) &^ 7
 	if p.Dst.Is6() {
-		most = (p.MTU - wire.IPv6Size - wire.Fragment6Size) &^ 7
+		most = (int(p.MTU) - wire.IPv6Size - wire.Fragment6Size) &^ 7
 	}
 	all := append([]buf.Ref{f.Head}, f.Body...)
 	for off := 0; off < n; off += most {

@@ -57,17 +57,17 @@ func (h *Host) Routes() []Route {
 type Path struct {
 	Src, Dst  netip.Addr
 	Interface *Interface
-	MTU       int // of IP packets
-	Queue     int // the interface's transmit queue
+	MTU       int32 // of IP packets
+	Queue     int32 // the interface's transmit queue
 
-	bound bool       // Src was asked for
 	want  *Interface // nil: any
 	hop   netip.Addr
 	gen   uint64
-	mac   link.MAC
-	known bool      // mac is the hop's
 	fresh tick.Time // until then; 0: for good
-	group bool      // to many: no neighbour
+	mac   link.MAC
+	known bool // mac is the hop's
+	group bool // to many: no neighbour
+	bound bool // Src was asked for
 }
 
 // Path finds the way to dst, from src (the zero Addr: the best of ours) and by an interface (nil: any). The hash spreads flows over the interface's transmit queues.
@@ -79,7 +79,7 @@ func (h *Host) Path(now tick.Time, dst, src netip.Addr, by *Interface, hash uint
 	if err := h.resolve(now, &p); err != nil {
 		return Path{}, err
 	}
-	p.Queue = int(hash % uint32(len(p.Interface.out)))
+	p.Queue = int32(hash % uint32(len(p.Interface.out)))
 	return p, nil
 }
 
@@ -100,14 +100,14 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 		}
 	}
 	p.Interface, p.hop = by, hop
-	p.Queue %= len(by.out)
-	p.MTU = by.Info.MTU
+	p.Queue %= int32(len(by.out))
+	p.MTU = int32(by.Info.MTU)
 	if p.Dst.Is6() && by.six.mtu > 0 {
-		p.MTU = min(p.MTU, by.six.mtu) // what a router says (RFC 4861, 6.3.4)
+		p.MTU = min(p.MTU, int32(by.six.mtu)) // what a router says (RFC 4861, 6.3.4)
 	}
 	if m, ok := h.pmtu[p.Dst]; ok && !by.Loopback {
 		if m.until > now {
-			p.MTU = min(p.MTU, m.mtu)
+			p.MTU = min(p.MTU, int32(m.mtu))
 		} else {
 			delete(h.pmtu, p.Dst)
 		}

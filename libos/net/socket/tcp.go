@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unique"
 
 	"github.com/hardtack-os/hardtack/libos/net"
 	"github.com/hardtack-os/hardtack/libos/net/buf"
@@ -25,14 +26,14 @@ type tcpSocket struct {
 	bound     *inet.Binding // until it listens or connects
 	listener  *inet.Listener
 	conn      *inet.Conn
-	connected bool // it was told that the connection is made
-	options   inet.TCPOptions
-	kept      []taken // advices
+	connected bool                           // it was told that the connection is made
+	options   unique.Handle[inet.TCPOptions] // connections of a server have the same, and one copy of them
+	kept      []taken                        // advices
 	released  bool
 }
 
 func newTCP(s *inet.Stack, family int) *tcpSocket {
-	t := &tcpSocket{s: s, options: inet.DefaultTCPOptions()}
+	t := &tcpSocket{s: s, options: unique.Make(inet.DefaultTCPOptions())}
 	t.family = family
 	t.opts.init()
 	t.opts.send.Store(16 << 10) // what Linux says of a socket whose buffers adjust themselves
@@ -80,7 +81,7 @@ func (t *tcpSocket) Listen(backlog int) syscall.Errno {
 			return e
 		}
 	}
-	l, err := t.bound.Listen(backlog, t.options, t)
+	l, err := t.bound.Listen(backlog, t.options.Value(), t)
 	if err != nil {
 		return errno(err)
 	}
@@ -137,9 +138,9 @@ func (t *tcpSocket) Connect(a *sock.Addr) syscall.Errno {
 	var c *inet.Conn
 	var err error
 	if t.bound != nil {
-		c, err = t.s.DialBound(t.bound, to, t.options, t)
+		c, err = t.s.DialBound(t.bound, to, t.options.Value(), t)
 	} else {
-		c, err = t.s.Dial(netip.AddrPort{}, to, t.options, t)
+		c, err = t.s.Dial(netip.AddrPort{}, to, t.options.Value(), t)
 	}
 	if err != nil {
 		return errno(err)
@@ -296,8 +297,9 @@ func (t *tcpSocket) Release() {
 // apply changes the options of the connection.
 func (t *tcpSocket) apply(change func(o *inet.TCPOptions)) syscall.Errno {
 	t.mu.Lock()
-	change(&t.options)
-	c, o := t.conn, t.options
+	c, o := t.conn, t.options.Value()
+	change(&o)
+	t.options = unique.Make(o)
 	t.mu.Unlock()
 	if c != nil {
 		c.SetOptions(o)
@@ -383,7 +385,7 @@ func (t *tcpSocket) setTCPOption(name int, v []byte) syscall.Errno {
 	case name == syscall.TCP_KEEPINTVL && within(1, 32767):
 		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepEvery = time.Duration(n) * time.Second })
 	case name == syscall.TCP_KEEPCNT && within(1, 127):
-		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepCount = n })
+		return t.apply(func(o *inet.TCPOptions) { o.Socket.KeepCount = int32(n) })
 	case name == tcpUserTimeout && n >= 0:
 		return t.apply(func(o *inet.TCPOptions) { o.Socket.UserTimeout = time.Duration(n) * time.Millisecond })
 	case name == syscall.TCP_SYNCNT && within(1, 127):
@@ -469,7 +471,7 @@ const (
 // Option implements sock.Socket.
 func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 	t.mu.Lock()
-	l, c, o, kept := t.listener, t.conn, t.options, t.kept
+	l, c, o, kept := t.listener, t.conn, t.options.Value(), t.kept
 	t.mu.Unlock()
 	switch {
 	case level == syscall.SOL_SOCKET && name == syscall.SO_ERROR:
@@ -507,7 +509,7 @@ func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 	case syscall.TCP_KEEPINTVL:
 		return sock.AppendInt(v, int(o.Socket.KeepEvery/time.Second)), 0
 	case syscall.TCP_KEEPCNT:
-		return sock.AppendInt(v, o.Socket.KeepCount), 0
+		return sock.AppendInt(v, int(o.Socket.KeepCount)), 0
 	case tcpUserTimeout:
 		return sock.AppendInt(v, int(o.Socket.UserTimeout/time.Millisecond)), 0
 	case syscall.TCP_MAXSEG:

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
@@ -64,9 +65,9 @@ type SocketOptions struct {
 	Cork        bool          // send full segments only, for 200 ms at most
 	QuickAck    bool          // do not delay acknowledgments
 	KeepAlive   bool          // RFC 9293, 3.8.4
+	KeepCount   int32         // probes without answer before the connection is given up
 	KeepIdle    time.Duration // without a segment, before the first probe
 	KeepEvery   time.Duration // between probes
-	KeepCount   int           // probes without answer before the connection is given up
 	UserTimeout time.Duration // RFC 9293, 3.8.3; 0: Retries count
 }
 
@@ -96,10 +97,11 @@ const (
 
 // A Conn is a connection: RFC 9293's transmission control block. Make it by [Open] or get it from a [Listener]. It is for one goroutine at a time.
 type Conn struct {
-	config           Config
+	config           config
 	SrcPort, DstPort uint16
 	state            State
 	events           Events
+	keepProbes       uint16 // since the peer was last heard
 	err              error
 	softErr          error
 
@@ -110,20 +112,21 @@ type Conn struct {
 	sndWl1   Seq
 	sndWl2   Seq
 	sndUp    Seq
-	sndUrg   bool // up to sndUp it is urgent
-	sendFull bool // a writer found no room
-	finQueue bool // the program will send no more
+	peerMSS  int32
+	pathMSS  int32 // 0: nobody has complained
+	sendLim  int32 // bytes that out may hold
+	sndUrg   bool  // up to sndUp it is urgent
+	sendFull bool  // a writer found no room
+	finQueue bool  // the program will send no more
 	finSent  bool
 	limited  bool // the congestion window was what held sending back
 	sndScale uint8
-	sndWnd   int // scaled
-	maxWnd   int // the largest window the peer ever offered
-	mss      int // of what we send, without options
-	peerMSS  int
-	pathMSS  int // 0: nobody has complained
+	retries  int16 // timeouts in a row
+	sndWnd   int   // scaled
+	maxWnd   int   // the largest window the peer ever offered
+	mss      int   // of what we send, without options
 	hole     blackHole
 	out      buf.Queue
-	sendLim  int // bytes that out may hold
 	board    scoreboard
 	rtt      rtt
 	cc       Congestion
@@ -146,10 +149,10 @@ type Conn struct {
 	readOff   bool // nobody will read: data are counted and dropped
 	orphan    bool // the program has closed: data reset the connection
 	rcvScale  uint8
+	quick     int8 // segments to be acknowledged at once: at the start the peer's window depends on it
 	in        buf.Queue
-	ooo       reassembly
+	ooo       *reassembly // nil: nothing has come out of order yet
 	tune      tuning
-	rcvMSS    int // the largest segment that came
 
 	// Options in force.
 	sackOK     bool
@@ -179,16 +182,15 @@ type Conn struct {
 	rstSeq      Seq
 	dsack       Block
 	share       int32     // what we may hold on to, which bounds the window: Segment.Share of the last segment
-	quick       int32     // segments to be acknowledged at once: at the start the peer's window depends on it
-	ackLater    int       // bytes that came in since we acknowledged
+	ackLater    int32     // bytes that came in since we acknowledged
+	rcvMSS      int32     // the largest segment that came
 	cameAt      tick.Time // when data last came in
 	challenge   tick.Time // when an acknowledgment was last sent for what somebody may have made up
 
 	timers   timers
-	retries  int       // timeouts in a row
 	heard    tick.Time // when the last acceptable segment came
 	progress tick.Time // when something was last acknowledged, or began to wait for that
-	stats    Stats
+	stats    counts
 }
 
 // Open makes a connection to a peer's port and returns it in SYN-SENT. iss is from an [ISN], stamp from the same.
@@ -200,20 +202,42 @@ func Open(now tick.Time, config Config, src, dst uint16, iss Seq, stamp uint32) 
 }
 
 func newConn(now tick.Time, config Config, src, dst uint16, iss Seq, stamp uint32) *Conn {
-	c := &Conn{config: config, SrcPort: src, DstPort: dst, iss: iss, tsOff: stamp}
+	c := &Conn{config: config.compact(), SrcPort: src, DstPort: dst, iss: iss, tsOff: stamp}
 	c.sndUna, c.sndNxt = iss, iss
 	c.sndWnd, c.maxWnd = 1, 1 // for the SYN
 	c.rack.fack = iss
-	c.sendLim = config.SendBuffer
-	c.peerMSS = config.defaultMSS()
+	c.sendLim = int32(min(config.SendBuffer, math.MaxInt32))
+	c.peerMSS = c.config.defaultMSS()
 	c.setMSS()
 	c.cc = config.Congestion()
-	c.rcvScale = scaleFor(config.RecvMax)
-	c.tune.init(config.RecvBuffer)
-	c.quick = 16
+	c.rcvScale = scaleFor(int(c.config.RecvMax))
+	c.tune.size = int32(min(config.RecvBuffer, maxBuffer))
+	c.quick = quickAcks
 	c.heard, c.progress = now, now
 	c.tsOK, c.sackOK = !config.NoTimestamp, true
 	return c
+}
+
+// A config is what a connection keeps of its Config, in little room: there are many that do nothing.
+type config struct {
+	MSS, MaxSend, MaxPieces int32
+	SendMax, RecvMax        int32
+	SynRetries, Retries     int16
+	IPv6, ECN               bool
+	FinTimeout, TimeWait    time.Duration
+	Options                 SocketOptions
+}
+
+// maxBuffer is the most that a buffer can be made: what a window can tell of (RFC 7323, 2.3).
+const maxBuffer = 1 << 30
+
+func (c *Config) compact() config {
+	return config{
+		MSS: int32(min(c.MSS, maxBuffer)), MaxSend: int32(min(c.MaxSend, maxBuffer)), MaxPieces: int32(min(c.MaxPieces, maxBuffer)),
+		SendMax: int32(min(c.SendMax, maxBuffer)), RecvMax: int32(min(c.RecvMax, maxBuffer)),
+		SynRetries: int16(min(c.SynRetries, math.MaxInt16)), Retries: int16(min(c.Retries, math.MaxInt16)),
+		IPv6: c.IPv6, ECN: c.ECN, FinTimeout: c.FinTimeout, TimeWait: c.TimeWait, Options: c.Options,
+	}
 }
 
 // defaultMSS is what a peer takes that says nothing (RFC 9293, 3.7.1, MUST-15), defaultMSS6 over IPv6, least what it is made to take at least if it says less: a peer that
@@ -224,12 +248,15 @@ const (
 	leastMSS    = 88
 )
 
-func (c *Config) defaultMSS() int {
+func (c *config) defaultMSS() int32 {
 	if c.IPv6 {
 		return defaultMSS6
 	}
 	return defaultMSS
 }
+
+// quickAcks is how many segments of a new connection are acknowledged at once.
+const quickAcks = 16
 
 // timestampLen is what the timestamps take of each segment.
 const timestampLen = 12
@@ -244,14 +271,14 @@ func (c *Conn) setMSS() {
 	if c.tsOK {
 		m -= timestampLen
 	}
-	c.mss = m
+	c.mss = int(m)
 }
 
 // SetMSS tells that the path takes segments of at most so many bytes of options and payload (RFC 9293, 3.7.2; the stack has it from ICMP). What is on its
 // way in larger ones is sent again.
 func (c *Conn) SetMSS(now tick.Time, mss int) {
 	was := c.mss
-	c.pathMSS = max(mss, leastMSS)
+	c.pathMSS = int32(min(max(mss, leastMSS), math.MaxInt32))
 	if c.setMSS(); c.mss >= was {
 		return
 	}
@@ -266,7 +293,7 @@ func (c *Conn) SetMSS(now tick.Time, mss int) {
 // SetLargest tells how much payload a segment that Next gives may have, in how many Refs: what the device cuts. Config has it for connections whose path is known when
 // they are made; a listener's is not.
 func (c *Conn) SetLargest(maxSend, maxPieces int) {
-	c.config.MaxSend, c.config.MaxPieces = max(maxSend, c.mss), max(maxPieces, 1)
+	c.config.MaxSend, c.config.MaxPieces = int32(max(maxSend, c.mss)), int32(max(maxPieces, 1))
 }
 
 // State is where the connection stands.
@@ -308,7 +335,6 @@ func (c *Conn) SetCongestion(make func() Congestion) {
 	if c.undo != nil {
 		c.undo.stage = decided
 	}
-	c.config.Congestion = make
 	c.cc = make()
 	c.cc.Start(c.mss)
 }
@@ -325,7 +351,7 @@ func (c *Conn) Writable() (int, error) {
 	case c.state == SynSent, c.state == SynReceived:
 		return 0, nil // once it is connected
 	}
-	return max(c.sendLim-c.out.Len(), 0), nil
+	return max(int(c.sendLim)-c.out.Len(), 0), nil
 }
 
 // leastWrite is what a connection that has nothing to send may always write, in memory of the heap where the pool has none: so none waits for another, and each

@@ -31,7 +31,8 @@ func (l *Listener) value(count uint64, mss int, irs Seq, t Tuple) Seq {
 
 // cookie answers a SYN.
 func (l *Listener) cookie(now tick.Time, t Tuple, s, reply *Segment) {
-	mss := l.Config.defaultMSS()
+	kept := l.Config.compact()
+	mss := int(kept.defaultMSS())
 	if s.Options.MSS != 0 {
 		mss = int(s.Options.MSS)
 	}

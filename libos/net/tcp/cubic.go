@@ -9,15 +9,15 @@ import (
 
 // cubic is the congestion control of RFC 9438, in integers: windows are segments times 2^16, times are milliseconds.
 type cubic struct {
-	window, threshold int // bytes
-	mss               int
-
-	epoch   tick.Time // when the present stage of growth began; 0: at the next acknowledgment
-	max     uint64    // W_max: where the last loss was
-	k       int64     // ms from epoch until the curve is at origin
-	origin  uint64    // the plateau: W_max, or where the epoch began if that is higher
-	friend  uint64    // W_est: the window that Reno would have by now
-	pending int       // acknowledged bytes that have not moved the window yet
+	window    int   // bytes
+	threshold int32 // likewise
+	mss       int32
+	pending   int32     // acknowledged bytes that have not moved the window yet
+	k         int32     // ms from epoch until the curve is at origin
+	epoch     tick.Time // when the present stage of growth began; 0: at the next acknowledgment
+	max       uint64    // W_max: where the last loss was
+	origin    uint64    // the plateau: W_max, or where the epoch began if that is higher
+	friend    uint64    // W_est: the window that Reno would have by now
 
 	was *cubic // before the last timeout; nil: there was none
 }
@@ -38,14 +38,14 @@ const (
 
 func (c *cubic) Name() string   { return "cubic" }
 func (c *cubic) Window() int    { return c.window }
-func (c *cubic) Threshold() int { return c.threshold }
+func (c *cubic) Threshold() int { return int(c.threshold) }
 
 func (c *cubic) Start(mss int) {
 	if c.mss == 0 {
 		c.window = initialWindow(mss)
 	}
 	c.window = min(c.window, initialWindow(mss))
-	c.mss = mss
+	c.mss = int32(mss)
 	c.epoch = 0
 }
 
@@ -54,8 +54,8 @@ func (c *cubic) segments(bytes int) uint64 { return uint64(bytes) * one / uint64
 
 func (c *cubic) Acked(a Acked) {
 	left := a.Bytes
-	if c.window < c.threshold {
-		if c.window, left = slowStart(c.window, c.threshold, left); left <= 0 {
+	if threshold := int(c.threshold); c.window < threshold {
+		if c.window, left = slowStart(c.window, threshold, left); left <= 0 {
 			return
 		}
 	}
@@ -76,7 +76,7 @@ func (c *cubic) Acked(a Acked) {
 		return
 	}
 	// cwnd += (target-cwnd)/cwnd for each segment acknowledged (4.4), counted in bytes.
-	c.pending += left
+	c.pending += int32(left)
 	hi, lo := bits.Mul64(target-cwnd, uint64(c.pending))
 	if hi != 0 {
 		hi, lo = 0, 1<<63
@@ -95,13 +95,13 @@ func (c *cubic) begin(now tick.Time, cwnd uint64) {
 		c.origin = c.max
 		// K = cbrt((W_max - cwnd) / C), C = 0.4, in seconds: in ms it is cbrt((W_max - cwnd) * 2.5 * 10^9).
 		hi, lo := bits.Mul64(c.max-cwnd, 2_500_000_000)
-		c.k = int64(cubeRoot(hi<<(64-16) | lo>>16))
+		c.k = int32(cubeRoot(hi<<(64-16) | lo>>16))
 	}
 }
 
 // curve is W_cubic(t) = C * (t - K)^3 + W_max (4.2).
 func (c *cubic) curve(ms int64) uint64 {
-	d := ms - c.k
+	d := ms - int64(c.k)
 	neg := d < 0
 	if neg {
 		d = -d
@@ -128,8 +128,9 @@ func (c *cubic) Lost(_ tick.Time, inFlight int, ecn bool) {
 	} else {
 		c.max = was
 	}
-	c.threshold = max(min(c.window, max(inFlight, c.mss))*beta/1024, 2*c.mss)
-	c.window, c.epoch = c.threshold, 0
+	mss := int(c.mss)
+	c.threshold = int32(max(min(c.window, max(inFlight, mss))*beta/1024, 2*mss))
+	c.window, c.epoch = int(c.threshold), 0
 }
 
 func (c *cubic) TimedOut(now tick.Time, inFlight int) {
@@ -140,7 +141,7 @@ func (c *cubic) TimedOut(now tick.Time, inFlight int) {
 	*was = *c
 	was.was = nil
 	c.Lost(now, inFlight, false)
-	c.window = c.mss
+	c.window = int(c.mss)
 }
 
 // Undo is RFC 9438, 4.9.1.

@@ -237,7 +237,8 @@ func (w *tiny) looks() string {
 		for _, r := range c.board.records {
 			fmt.Fprint(&b, r.first, r.end, r.state, ",")
 		}
-		for _, r := range c.ooo.runs {
+		for i := 0; c.ooo.some() && i < len(c.ooo.runs); i++ {
+			r := &c.ooo.runs[i]
 			fmt.Fprint(&b, r.first, r.end, r.fin, ",")
 		}
 		for _, p := range w.wire[i] {

@@ -21,9 +21,29 @@ type Stats struct {
 	Unacceptable            uint64
 	NoMemory                uint64 // segments dropped because the data held on to too much
 	Holes                   uint64 // segments dropped because they would have made one hole too many
+	Spurious                uint64 // of the recoveries, such as began with a timeout that came for nothing
+}
 
-	Spurious   uint32 // of the recoveries, such as began with a timeout that came for nothing
-	keepProbes int32  // since the peer was last heard
+// counts are a connection's own Stats: what is rare has 32 bits.
+type counts struct {
+	SegmentsIn, SegmentsOut uint64
+	BytesIn, BytesOut       uint64
+	CopiedIn, CopiedOut     uint64
+	Resent                  uint64
+
+	Losses, Timeouts, TailProbes, WindowProbes, Challenges, Marks, DSACKs uint32
+	Duplicates, OutOfOrder, OldTimestamps, Unacceptable, NoMemory, Holes  uint32
+	Spurious                                                              uint32
+}
+
+func (s *counts) stats() Stats {
+	return Stats{
+		SegmentsIn: s.SegmentsIn, SegmentsOut: s.SegmentsOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut, CopiedIn: s.CopiedIn, CopiedOut: s.CopiedOut,
+		Resent: s.Resent, Losses: uint64(s.Losses), Timeouts: uint64(s.Timeouts), TailProbes: uint64(s.TailProbes), WindowProbes: uint64(s.WindowProbes),
+		Challenges: uint64(s.Challenges), Marks: uint64(s.Marks), DSACKs: uint64(s.DSACKs), Duplicates: uint64(s.Duplicates), OutOfOrder: uint64(s.OutOfOrder),
+		OldTimestamps: uint64(s.OldTimestamps), Unacceptable: uint64(s.Unacceptable), NoMemory: uint64(s.NoMemory), Holes: uint64(s.Holes),
+		Spurious: uint64(s.Spurious),
+	}
 }
 
 // Add adds another connection's counts.
@@ -83,9 +103,9 @@ func (c *Conn) Info() Info {
 	return Info{
 		State: c.state, Congestion: c.cc.Name(),
 		RTO: c.rtt.timeout(), RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.least.get(),
-		MSS: c.mss, RcvMSS: c.rcvMSS, Window: c.cc.Window(), Threshold: c.cc.Threshold(),
+		MSS: c.mss, RcvMSS: int(c.rcvMSS), Window: c.cc.Window(), Threshold: c.cc.Threshold(),
 		RecvRTT: c.tune.rtt, Sacked: c.board.sacked, Lost: c.board.lost, InFlight: c.pipe(), Unacked: c.board.outstanding(), SendQueue: c.out.Len(), RecvQueue: c.in.Len(),
-		PeerWindow: c.sndWnd, RecvBuffer: c.tune.size, SndScale: c.sndScale, RcvScale: c.rcvScale,
-		SACK: c.sackOK, Timestamps: c.tsOK, ECN: c.ecnOK, Recovering: c.rec.on, Backoff: int(c.rtt.backoff), Stats: c.stats,
+		PeerWindow: c.sndWnd, RecvBuffer: int(c.tune.size), SndScale: c.sndScale, RcvScale: c.rcvScale,
+		SACK: c.sackOK, Timestamps: c.tsOK, ECN: c.ecnOK, Recovering: c.rec.on, Backoff: int(c.rtt.backoff), Stats: c.stats.stats(),
 	}
 }

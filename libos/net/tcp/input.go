@@ -75,7 +75,7 @@ func (c *Conn) negotiate(now tick.Time, s *Segment) {
 	}
 	c.peerMSS = c.config.defaultMSS()
 	if o.MSS != 0 {
-		c.peerMSS = int(o.MSS)
+		c.peerMSS = int32(o.MSS)
 	}
 	c.setMSS()
 	c.cc.Start(c.mss)
@@ -169,7 +169,7 @@ func (c *Conn) inputSynchronized(now tick.Time, s *Segment) {
 		return
 	}
 	c.heard = now
-	c.stats.keepProbes = 0
+	c.keepProbes = 0
 	// RFC 7323, 4.3.
 	if c.tsOK && s.Seq.LessEq(c.lastAcked) {
 		c.tsLast, c.tsAt = o.TSVal, now
@@ -314,7 +314,7 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	if progress {
 		c.retries, c.rtt.backoff = 0, 0
 		c.progress = now
-		c.sendLim = max(c.sendLim, min(2*c.cc.Window(), c.config.SendMax))
+		c.sendLim = max(c.sendLim, int32(min(2*c.cc.Window(), int(c.config.SendMax))))
 		c.armRtx(now)
 		c.armTail(now)
 	} else if c.sndWnd > 0 && wasWnd == 0 {
@@ -327,7 +327,7 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	if news > 0 {
 		c.timers.tlp = 0
 	}
-	if c.sendFull && c.out.Len() <= c.sendLim*2/3 {
+	if c.sendFull && c.out.Len() <= int(c.sendLim)*2/3 {
 		c.sendFull = false
 		c.events |= Writable
 	}
@@ -481,7 +481,7 @@ func (c *Conn) beginRecovery(now tick.Time) {
 func (c *Conn) pipe() int {
 	p := c.board.pipe()
 	if !c.sackOK {
-		p = max(p-c.rec.dups*c.mss, 0)
+		p = max(p-int(c.rec.dups)*c.mss, 0)
 	}
 	return p
 }
@@ -549,9 +549,13 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 		c.ackNow = true
 		return
 	}
-	c.rcvMSS = max(c.rcvMSS, min(max(s.SegmentSize, min(s.Size, c.config.MSS)), c.config.MSS))
+	mss := int(c.config.MSS)
+	c.rcvMSS = max(c.rcvMSS, int32(min(max(s.SegmentSize, min(s.Size, mss)), mss)))
 	if s.Seq != c.rcvNxt {
 		c.stats.OutOfOrder++
+		if c.ooo == nil {
+			c.ooo = new(reassembly)
+		}
 		if c.ooo.full(s) {
 			c.stats.Holes++
 			c.ackNow = true
@@ -564,7 +568,7 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 		return
 	}
 	if s.Size > 0 {
-		if c.tsOK && s.Options.TSEcr != 0 && s.Size >= c.rcvMSS {
+		if c.tsOK && s.Options.TSEcr != 0 && s.Size >= int(c.rcvMSS) {
 			c.tune.sample(time.Duration(int32(c.stamp(now)-s.Options.TSEcr)) * time.Millisecond)
 		}
 		n := s.Size
@@ -579,7 +583,7 @@ func (c *Conn) payload(now tick.Time, s *Segment) {
 		c.pushed, c.cameAt = s.Flags&PSH != 0, now
 		c.events |= Readable
 	}
-	if len(c.ooo.runs) > 0 {
+	if c.ooo.some() {
 		was := c.rcvNxt
 		var filled bool
 		c.rcvNxt, filled = c.ooo.ready(was, &c.in)
@@ -603,9 +607,9 @@ const (
 // delayAck decides when to acknowledge (RFC 9293, 3.8.6.3; RFC 5681, 4.2): two full segments at once, and what the sender pushed as soon as the program has read it, unless
 // the program is one that answers.
 func (c *Conn) delayAck(now tick.Time, n int) {
-	c.ackLater += n
+	c.ackLater += int32(n)
 	switch {
-	case c.ackLater >= min(2*max(c.rcvMSS, min(c.mss, defaultMSS)), ackBytes) || c.config.Options.QuickAck:
+	case int(c.ackLater) >= min(2*max(int(c.rcvMSS), min(c.mss, defaultMSS)), ackBytes) || c.config.Options.QuickAck:
 		c.ackNow = true
 	case c.quick > 0:
 		c.quick--

@@ -103,7 +103,7 @@ func (c *Conn) head(now tick.Time, out *Segment, first Seq) {
 		o.SACK[0], o.Blocks = c.dsack, 1
 		c.hasDSACK = false
 	}
-	if c.sackOK && len(c.ooo.runs) > 0 {
+	if c.sackOK && c.ooo.some() {
 		c.ooo.blocks(o, room)
 	}
 	if c.ecnEcho {
@@ -139,7 +139,7 @@ func (c *Conn) unsent() int {
 // quota is how much may be sent by the congestion control.
 func (c *Conn) quota() int {
 	if c.rec.on && !c.rec.timeout {
-		return c.rec.quota
+		return int(c.rec.quota)
 	}
 	return c.cc.Window() - c.pipe()
 }
@@ -153,7 +153,7 @@ func (c *Conn) idleRestart(now tick.Time) {
 
 // load puts n bytes of the stream from first on into out; fewer if they lie in too many pieces.
 func (c *Conn) load(out *Segment, first Seq, n int) int {
-	out.Payload, n = c.out.View(out.Payload, first.Sub(c.sndUna), n, c.config.MaxPieces)
+	out.Payload, n = c.out.View(out.Payload, first.Sub(c.sndUna), n, int(c.config.MaxPieces))
 	out.Size = n
 	return n
 }
@@ -188,7 +188,7 @@ func (c *Conn) resend(now tick.Time, out *Segment) bool {
 		n = min(n, mss) // the pointer counts from the segment: a device must not cut it
 	}
 	if n > mss {
-		n = min(n, room, c.config.MaxSend)
+		n = min(n, room, int(c.config.MaxSend))
 		n -= n % mss
 	}
 	n = c.load(out, r.first, n)
@@ -266,7 +266,7 @@ func (c *Conn) sendNew(now tick.Time, out *Segment) bool {
 	}
 	room := c.quota()
 	mss := c.mss
-	if len(c.ooo.runs) > 0 || c.hasDSACK {
+	if c.ooo.some() || c.hasDSACK {
 		mss -= 4 + 8*MaxSACK // blocks will want room
 	}
 	if room < mss && (c.pipe() > 0 || c.rec.on && !c.rec.timeout) && room < n {
@@ -278,7 +278,7 @@ func (c *Conn) sendNew(now tick.Time, out *Segment) bool {
 		return c.sendData(now, out, int(c.hole.was), larger)
 	}
 	c.limited = c.limited && n >= room
-	can := min(n, window, max(room, mss), c.config.MaxSend)
+	can := min(n, window, max(room, mss), int(c.config.MaxSend))
 	if can <= 0 {
 		return false
 	}

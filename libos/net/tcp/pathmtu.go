@@ -29,7 +29,7 @@ func (c *Conn) suspectPath(now tick.Time) {
 		return
 	}
 	if c.hole.was == 0 {
-		c.hole.was, c.hole.path = int32(c.mss), int32(c.pathMSS)
+		c.hole.was, c.hole.path = int32(c.mss), c.pathMSS
 	}
 	c.hole.next = now.Add(raiseFirst)
 	if c.mss > baseMSS {
@@ -46,7 +46,7 @@ func (c *Conn) large(now tick.Time, n, allowed int) bool {
 
 // passed takes in that a large segment has arrived.
 func (c *Conn) passed() {
-	c.pathMSS = int(c.hole.path)
+	c.pathMSS = c.hole.path
 	c.hole = blackHole{}
 	c.setMSS()
 }

@@ -9,16 +9,16 @@ import (
 // rack detects losses by time: what was sent before something that has arrived, and some more time ago, is lost (RFC 8985).
 type rack struct {
 	sent  tick.Time // RACK.xmit_ts: when the latest sent of what has arrived was sent
-	end   Seq       // RACK.end_seq
 	rtt   time.Duration
+	end   Seq // RACK.end_seq
 	valid bool
 
-	reordering bool  // RACK.reordering_seen
+	reordering bool // RACK.reordering_seen
+	roundOpen  bool
+	roundEnd   Seq   // no more than one increment of mult a round trip
 	fack       Seq   // RACK.fack: the highest that has arrived
 	mult       int32 // RACK.reo_wnd_mult, less one
 	persist    int32 // recoveries until mult is forgotten
-	roundEnd   Seq   // no more than one increment of mult a round trip
-	roundOpen  bool
 }
 
 // sentAfter orders by time and, within one moment, by sequence (RFC 8985, 6.1).

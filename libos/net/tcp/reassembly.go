@@ -20,8 +20,14 @@ type reassembly struct {
 	latest Seq   // begins the run that the last segment went into (RFC 2018, 4: the first block)
 }
 
+// some tells whether anything waits.
+func (a *reassembly) some() bool { return a != nil && len(a.runs) > 0 }
+
 // held is how much memory the data hold on to.
 func (a *reassembly) held() (n int) {
+	if a == nil {
+		return 0
+	}
 	for i := range a.runs {
 		n += a.runs[i].data.Held()
 	}
@@ -169,6 +175,9 @@ func (a *reassembly) blocks(o *Options, room int) {
 }
 
 func (a *reassembly) clear() {
+	if a == nil {
+		return
+	}
 	for len(a.runs) > 0 {
 		a.remove(len(a.runs) - 1)
 	}

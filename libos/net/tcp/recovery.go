@@ -7,39 +7,40 @@ type recovery struct {
 	timeout bool // begun by the retransmission timer: the window counts, not the rate
 	end     Seq  // RecoveryPoint: SND.NXT when it began
 
-	threshold int // ssthresh
-	flight    int // RecoverFS: what was on its way when it began
-	delivered int // prr_delivered
-	out       int // prr_out
-	quota     int // sndcnt: what may be sent now
+	threshold int32 // ssthresh
+	flight    int32 // RecoverFS: what was on its way when it began
+	delivered int32 // prr_delivered
+	out       int32 // prr_out
+	quota     int32 // sndcnt: what may be sent now
 
 	// Without SACK: each duplicate acknowledgment says that one segment has left the path (RFC 6582).
-	dups int
+	dups int32
 }
 
 // begin starts a recovery.
 func (p *recovery) begin(end Seq, threshold, flight, mss int) {
-	*p = recovery{on: true, end: end, threshold: threshold, flight: max(flight, mss), dups: p.dups, quota: mss}
+	*p = recovery{on: true, end: end, threshold: int32(threshold), flight: int32(max(flight, mss)), dups: p.dups, quota: int32(mss)}
 }
 
 // update takes in how much an acknowledgment says has arrived (RFC 6937, 3).
 func (p *recovery) update(delivered, pipe, mss int, progress bool) {
-	p.delivered += delivered
-	if pipe > p.threshold {
-		p.quota = (p.delivered*p.threshold+p.flight-1)/p.flight - p.out
+	p.delivered += int32(delivered)
+	if threshold := int(p.threshold); pipe > threshold {
+		flight := int(p.flight)
+		p.quota = int32((int(p.delivered)*threshold+flight-1)/flight) - p.out
 		return
 	}
-	limit := p.delivered - p.out
+	limit := int(p.delivered - p.out)
 	if progress { // slow start reduction bound
 		limit = max(limit, delivered) + mss
 	}
-	p.quota = min(p.threshold-pipe, limit)
+	p.quota = int32(min(int(p.threshold)-pipe, limit))
 }
 
 // sent takes in what went out.
 func (p *recovery) sent(n int) {
 	if p.on {
-		p.out += n
-		p.quota -= n
+		p.out += int32(n)
+		p.quota -= int32(n)
 	}
 }

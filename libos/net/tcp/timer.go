@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math"
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/tick"
@@ -70,7 +71,7 @@ func (c *Conn) stuck() bool {
 
 // timedOut is the retransmission timer's end (RFC 6298, 5.4 to 5.7).
 func (c *Conn) timedOut(now tick.Time) {
-	c.retries++
+	c.retries = min(c.retries+1, math.MaxInt16-1)
 	closed := c.sndWnd == 0 && c.established()
 	limit := c.config.Retries
 	if c.state == SynSent || c.state == SynReceived {
@@ -145,7 +146,7 @@ func (c *Conn) armKeep(now tick.Time) {
 	c.timers.keep = 0
 	if c.config.Options.KeepAlive && c.established() {
 		c.timers.keep = c.heard.Add(c.config.Options.KeepIdle)
-		if c.stats.keepProbes > 0 || c.timers.keep <= now {
+		if c.keepProbes > 0 || c.timers.keep <= now {
 			c.timers.keep = now.Add(c.config.Options.KeepEvery)
 		}
 	}
@@ -155,7 +156,7 @@ func (c *Conn) armKeep(now tick.Time) {
 func (c *Conn) keepAlive(now tick.Time) {
 	o := &c.config.Options
 	if at := c.heard.Add(o.KeepIdle); at > now {
-		c.stats.keepProbes = 0
+		c.keepProbes = 0
 		c.timers.keep = at
 		return
 	}
@@ -163,11 +164,11 @@ func (c *Conn) keepAlive(now tick.Time) {
 		c.timers.keep = now.Add(o.KeepEvery) // retransmission finds out as well
 		return
 	}
-	if int(c.stats.keepProbes) >= o.KeepCount || o.UserTimeout > 0 && c.stats.keepProbes > 0 && now.Sub(c.heard) >= o.UserTimeout {
+	if int32(c.keepProbes) >= o.KeepCount || o.UserTimeout > 0 && c.keepProbes > 0 && now.Sub(c.heard) >= o.UserTimeout {
 		c.end(ErrTimeout)
 		return
 	}
-	c.stats.keepProbes++
+	c.keepProbes++
 	c.keepProbe = true
 	c.timers.keep = now.Add(o.KeepEvery)
 }

@@ -17,8 +17,8 @@ func scaleFor(bytes int) (s uint8) {
 // tuning sizes the receive buffer: twice what the program reads in a round trip, so that a sender whose window doubles each round trip is never held
 // back by ours (dynamic right-sizing, Fisk and Feng 2001).
 type tuning struct {
-	size  int // of the buffer
-	read  int // in this round trip
+	size  int32 // of the buffer
+	read  int32 // in this round trip
 	since tick.Time
 	rtt   time.Duration // as who only receives can know it: from an acknowledgment to the data that answer it
 }
@@ -34,16 +34,14 @@ func (t *tuning) sample(d time.Duration) {
 	}
 }
 
-func (t *tuning) init(size int) { t.size = size }
-
 func (c *Conn) tuneBuffer(now tick.Time, n int) {
 	t := &c.tune
-	t.read += n
+	t.read = int32(min(int(t.read)+n, maxBuffer))
 	if now.Sub(t.since) < max(t.rtt, c.rtt.srtt) {
 		return
 	}
-	if want := 2 * t.read; t.since != 0 && want > t.size {
-		t.size = min(want, c.config.RecvMax)
+	if want := 2 * int(t.read); t.since != 0 && want > int(t.size) {
+		t.size = int32(min(want, int(c.config.RecvMax)))
 	}
 	t.read, t.since = 0, now
 }
@@ -55,11 +53,11 @@ const leastRead = 4 << 10
 // room is how much more may come. Blocks that hold few bytes count for a quarter of their memory. Where the memory that is received into is scarce, the peer is told of
 // half of what we may still hold of it, for not all of a block is payload; who holds nothing has room for two segments.
 func (c *Conn) room() int {
-	room := c.tune.size - max(c.in.Len(), c.in.Held()/4)
+	room := int(c.tune.size) - max(c.in.Len(), c.in.Held()/4)
 	if c.share != 0 {
 		left := (int(c.share) - c.in.Held()) / 2
 		if c.in.Len() == 0 {
-			left = max(left, 2*c.config.MSS)
+			left = max(left, 2*int(c.config.MSS))
 		}
 		room = min(room, left)
 	}
@@ -67,13 +65,13 @@ func (c *Conn) room() int {
 }
 
 // mostHeld is how much memory data in order may hold on to, and these with those out of order, before a segment that comes is dropped. So a connection holds twice as much at most.
-func (c *Conn) mostHeld() int { return 4*c.tune.size + maxRecord }
+func (c *Conn) mostHeld() int { return 4*int(c.tune.size) + maxRecord }
 
 // window moves the right edge of what the peer may send as far as there is room, but not by dribs (RFC 9293, 3.8.6.2.2), and never back (MUST-34's SHOULD-14), and returns
 // the header's field.
 func (c *Conn) window() uint16 {
 	edge := c.rcvNxt.Add(c.room())
-	if edge.Sub(c.rcvAdv) >= min(c.tune.size/2, c.config.MSS) {
+	if edge.Sub(c.rcvAdv) >= min(int(c.tune.size)/2, int(c.config.MSS)) {
 		c.rcvAdv = edge
 	}
 	w := max(c.rcvAdv.Sub(c.rcvNxt), 0)
@@ -103,7 +101,8 @@ func (c *Conn) didRead(now tick.Time, n int) {
 		}
 		left := c.rcvAdv.Sub(c.rcvNxt)
 		gain := c.rcvNxt.Add(c.room()).Sub(c.rcvAdv)
-		if gain >= c.tune.size/2 || left < 2*c.config.MSS && gain >= min(c.tune.size/2, c.config.MSS) {
+		half := int(c.tune.size) / 2
+		if gain >= half || left < 2*int(c.config.MSS) && gain >= min(half, int(c.config.MSS)) {
 			c.ackNow = true
 		}
 	}

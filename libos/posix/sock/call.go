@@ -187,7 +187,7 @@ func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, sys
 			return 0, e
 		}
 	}
-	return install(&object{Socket: s, domain: o.domain, kind: o.kind, protocol: o.protocol, ino: newIno()}, flags)
+	return install(newObject(s, int(o.domain), int(o.kind), int(o.protocol)), flags)
 }
 
 func (o *object) name(p, size uintptr, get func(*Addr) syscall.Errno) syscall.Errno {
@@ -257,12 +257,12 @@ func socketpair(domain, kind, protocol, flags int, pair PairFamily, p uintptr) s
 	if e != 0 {
 		return e
 	}
-	x, e := install(&object{Socket: a, domain: domain, kind: kind, protocol: protocol, ino: newIno()}, flags)
+	x, e := install(newObject(a, domain, kind, protocol), flags)
 	if e != 0 {
 		b.Release()
 		return e
 	}
-	y, e := install(&object{Socket: b, domain: domain, kind: kind, protocol: protocol, ino: newIno()}, flags)
+	y, e := install(newObject(b, domain, kind, protocol), flags)
 	if e != 0 {
 		posix.Close(int(x))
 		return e

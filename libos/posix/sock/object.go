@@ -10,10 +10,15 @@ import (
 // An object is the posix.Object of a socket: it adds to the family's what every socket has.
 type object struct {
 	Socket
-	domain, kind, protocol int
+	domain, kind, protocol int16
 	ino                    uint64
 
 	recvTimeout, sendTimeout atomic.Int64 // ns; 0: for ever
+}
+
+// newObject makes the object of a socket that a family has made: the numbers are small ones.
+func newObject(s Socket, domain, kind, protocol int) *object {
+	return &object{Socket: s, domain: int16(domain), kind: int16(kind), protocol: int16(protocol), ino: newIno()}
 }
 
 // devSocket is the device number of sockets' filesystem.

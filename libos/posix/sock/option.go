@@ -56,9 +56,9 @@ func (o *object) option(v []byte, level, name int) ([]byte, syscall.Errno) {
 	if level == syscall.SOL_SOCKET {
 		switch name {
 		case syscall.SO_TYPE:
-			return AppendInt(v, o.kind), 0
+			return AppendInt(v, int(o.kind)), 0
 		case syscall.SO_DOMAIN:
-			return AppendInt(v, o.domain), 0
+			return AppendInt(v, int(o.domain)), 0
 		case syscall.SO_PROTOCOL:
 			return AppendInt(v, o.protocolNumber()), 0
 		case syscall.SO_RCVTIMEO, soRcvTimeoNew:
@@ -80,7 +80,7 @@ func (o *object) protocolNumber() int {
 			return syscall.IPPROTO_UDP
 		}
 	}
-	return o.protocol
+	return int(o.protocol)
 }
 
 // setTimeout stores a struct timeval. A negative time is one that is over at once, as on Linux; here the shortest there is.

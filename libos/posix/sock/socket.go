@@ -95,7 +95,7 @@ func Register(domain int, f Family, pair PairFamily) {
 		if e != 0 {
 			return 0, e
 		}
-		return install(&object{Socket: s, domain: domain, kind: kind, protocol: protocol, ino: newIno()}, flags)
+		return install(newObject(s, domain, kind, protocol), flags)
 	})
 }
 
