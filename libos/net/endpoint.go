@@ -268,6 +268,54 @@ func (u *Endpoint) Block(addr, source netip.Addr, index int, on bool) error {
 	return errOf(u.source(addr, source, index, false, on))
 }
 
+// SetSources makes a group that was joined one of these sources only, or, without include, of all but them: IP_MSFILTER. Of none only is to leave it. The errors are Linux's.
+func (u *Endpoint) SetSources(addr netip.Addr, index int, include bool, sources []netip.Addr) error {
+	switch {
+	case !addr.IsMulticast():
+		return syscall.EINVAL
+	case include && len(sources) == 0:
+		return u.Leave(addr, index)
+	case len(sources) > MaxSources:
+		return syscall.ENOBUFS
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	g := u.membership(addr, index)
+	if g == nil {
+		return syscall.EINVAL
+	}
+	var list []netip.Addr
+	for _, a := range sources {
+		if a = a.WithZone(""); !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	was := *g
+	now, host, bare := u.s.now(), u.s.host, addr.WithZone("")
+	g.include, g.sources, g.listed = include, list, len(list) > 0
+	// What is received as before is not left meanwhile.
+	if include {
+		for _, a := range list {
+			if !was.include || !slices.Contains(was.sources, a) {
+				host.JoinSource(now, g.joined, bare, a)
+			}
+		}
+	} else if was.include {
+		u.s.join(g)
+	}
+	if was.include {
+		for _, a := range was.sources {
+			if !include || !slices.Contains(list, a) {
+				host.LeaveSource(now, g.joined, bare, a)
+			}
+		}
+	} else if include {
+		host.Leave(now, g.joined, bare)
+	}
+	u.s.armHost()
+	return nil
+}
+
 // membership finds a group; mu is held.
 func (u *Endpoint) membership(addr netip.Addr, index int) *group {
 	for i := range u.groups {

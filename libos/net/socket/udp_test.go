@@ -215,6 +215,97 @@ func TestUDPAgainstLinux(t *testing.T) {
 			r.set(a, ip, mcastLeaveSource, long)
 			both("left by it")
 		},
+		"lists of sources": func(r *recorder) {
+			one, two, a := r.socket(four, dgram, 0), r.socket(four, dgram, 0), r.socket(four, dgram, 0)
+			r.bind(a, "0.0.0.0:4004")
+			r.bind(one, "127.0.0.1:4006")
+			r.bind(two, "127.0.0.2:4006")
+			for _, s := range []int{one, two} {
+				r.set(s, ip, syscall.IP_MULTICAST_IF, local[:])
+			}
+			both := func(what string) {
+				r.send(one, "239.1.2.3:4004", []byte(what+" of one"), nil)
+				r.send(two, "239.1.2.3:4004", []byte(what+" of two"), nil)
+				r.recv(a, 100, 0)
+				r.recv(a, 100, 0)
+			}
+			list := func(group [4]byte, mode int, sources ...byte) []byte {
+				b := append(append(mreq(group, local), word(mode)...), word(len(sources))...)
+				for _, s := range sources {
+					b = append(b, 127, 0, 0, s)
+				}
+				return b
+			}
+			r.set(a, ip, ipFilter, list(group, 1, 1)) // not joined
+			r.set(a, ip, ipFilter, list(group, 1))
+			r.set(a, ip, ipFilter, list([4]byte{10, 0, 0, 1}, 1, 1))
+			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
+			r.set(a, ip, ipFilter, list(group, 1, 1)[:15])
+			r.set(a, ip, ipFilter, list(group, 1, 1, 2)[:23])
+			r.set(a, ip, ipFilter, list(group, 2, 1))
+			r.set(a, ip, ipFilter, list(group, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+			r.set(a, ip, ipFilter, append(append(mreq(group, [4]byte{9, 9, 9, 9}), word(1)...), word(0)...))
+			both("all")
+			for _, l := range [][]byte{list(group, 1, 1), list(group, 1, 2, 1), list(group, 1, 2), list(group, 0, 2), list(group, 0, 1, 1), list(group, 0), list(group, 1, 9, 2), list(group, 0, 2)} {
+				r.set(a, ip, ipFilter, l)
+				both("listed")
+			}
+			r.set(a, ip, syscall.IP_BLOCK_SOURCE, append(mreq(group, local), 127, 0, 0, 1))
+			both("neither")
+			r.set(a, ip, ipFilter, list(group, 1)) // is to leave it
+			both("left")
+			r.set(a, ip, syscall.IP_DROP_MEMBERSHIP, mreq(group, local))
+			// MCAST_MSFILTER: struct group_filter.
+			long := func(mode int, sources ...byte) []byte {
+				b := make([]byte, 144+128*len(sources))
+				binary.NativeEndian.PutUint32(b, 1)
+				binary.NativeEndian.PutUint16(b[8:], four)
+				copy(b[12:], group[:])
+				copy(b[136:], append(word(mode), word(len(sources))...))
+				for i, s := range sources {
+					binary.NativeEndian.PutUint16(b[144+128*i:], four)
+					copy(b[148+128*i:], []byte{127, 0, 0, s})
+				}
+				return b
+			}
+			r.set(a, ip, mcastFilter, long(1, 1))
+			r.set(a, ip, mcastJoinGroup, long(0)[:136])
+			r.set(a, ip, mcastFilter, long(1, 1)[:140])
+			r.set(a, ip, mcastFilter, long(1, 1, 2)[:300])
+			r.set(a, ip, mcastFilter, long(7, 1))
+			wrong := long(1, 1)
+			wrong[144] = six
+			r.set(a, ip, mcastFilter, wrong)
+			for _, l := range [][]byte{long(1, 1), long(0, 1), long(1, 2, 1), long(1)} {
+				r.set(a, ip, mcastFilter, l)
+				both("by the newer call")
+			}
+		},
+		"lists of sources of six": func(r *recorder) {
+			s, a := r.socket(six, dgram, 0), r.socket(six, dgram, 0)
+			r.bind(a, "[::]:4004")
+			r.bind(s, "[::1]:4006")
+			r.set(s, ip6, syscall.IPV6_MULTICAST_IF, word(1))
+			list := func(mode int, sources ...byte) []byte {
+				b := make([]byte, 144+128*len(sources))
+				binary.NativeEndian.PutUint32(b, 1)
+				binary.NativeEndian.PutUint16(b[8:], six)
+				copy(b[16:], []byte{0xff, 0x12, 15: 0x79})
+				copy(b[136:], append(word(mode), word(len(sources))...))
+				for i, x := range sources {
+					binary.NativeEndian.PutUint16(b[144+128*i:], six)
+					b[144+128*i+8+15] = x
+				}
+				return b
+			}
+			r.set(a, ip6, mcastFilter, list(1, 1))
+			r.set(a, ip6, mcastJoinGroup, list(0)[:136])
+			for _, l := range [][]byte{list(1, 2), list(1, 2, 1), list(0, 1), list(0, 2), list(0), list(2), list(1)} {
+				r.set(a, ip6, mcastFilter, l)
+				r.send(s, "[ff12::79%1]:4004", []byte("listed"), nil)
+				r.recv(a, 100, 0)
+			}
+		},
 		"multicasts of sources of six": func(r *recorder) {
 			s, a := r.socket(six, dgram, 0), r.socket(six, dgram, 0)
 			r.bind(a, "[::]:4004")
