@@ -30,6 +30,7 @@ type Endpoint struct {
 	bytes    buf.Queue // of all messages
 	rx       fifo.Queue[datagram]
 	limit    int // bytes of memory that what was received may hold on to
+	last     way
 	Dropped  uint64
 }
 

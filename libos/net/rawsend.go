@@ -141,7 +141,7 @@ func (s *Stack) emit(via *path, k packet, f *link.Frame, loop bool, o ip.Out) (e
 		k.body, k.group = f.Body, group
 		s.sendLocal(k)
 	default:
-		if group && loop && s.host.Joined(via.ip.Interface, k.dst) || s.isBroadcast(k.dst) {
+		if group && loop && s.host.Joined(via.ip.Interface, k.dst) || via.broadcast {
 			c := k
 			c.body, c.group, c.index = clone(f.Body), true, via.ip.Interface.Index
 			s.sendLocal(c)

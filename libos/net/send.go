@@ -79,7 +79,7 @@ const (
 const maxSegments = 128
 
 // queueUDP sends a datagram, or as many as d.segment makes of p, but does not flush.
-func (s *Stack) queueUDP(d *udpOut, p []byte) syscall.Errno {
+func (s *Stack) queueUDP(last *way, d *udpOut, p []byte) syscall.Errno {
 	limit := maxDatagram6
 	if d.to.Addr().Is4() {
 		limit = maxDatagram4
@@ -87,13 +87,20 @@ func (s *Stack) queueUDP(d *udpOut, p []byte) syscall.Errno {
 	if len(p) > limit {
 		return syscall.EMSGSIZE
 	}
-	if s.isBroadcast(d.to.Addr()) && !d.broadcast {
-		return syscall.EACCES
+	if last.mu.TryLock() {
+		defer last.mu.Unlock()
+	} else {
+		last = new(way) // somebody else sends
 	}
-	via, e := s.pathTo(d.to.Addr(), d.src, d.index)
-	if e != 0 {
+	if e := last.find(s, d); e != 0 {
 		return e
 	}
+	via := &last.via
+	if via.broadcast && !d.broadcast {
+		return syscall.EACCES
+	}
+	e := syscall.Errno(0)
+	via.ttl = last.ttl
 	via.hops(d.ttl)
 	via.tos = uint8(d.tos)
 	if d.to.Addr().IsMulticast() {
@@ -107,14 +114,14 @@ func (s *Stack) queueUDP(d *udpOut, p []byte) syscall.Errno {
 		if whole := !d.to.Addr().IsMulticast() && (via.local || via.ip.Interface.Info.Offloads&link.TxUSO != 0); !whole {
 			for len(p) > 0 && e == 0 {
 				n := min(len(p), d.segment)
-				e = s.sendDatagram(&via, d, p[:n], 0)
+				e = s.sendDatagram(via, d, p[:n], 0)
 				p = p[n:]
 			}
 			return e
 		}
-		e = s.sendDatagram(&via, d, p, d.segment)
+		e = s.sendDatagram(via, d, p, d.segment)
 	} else {
-		e = s.sendDatagram(&via, d, p, 0)
+		e = s.sendDatagram(via, d, p, 0)
 	}
 	if e == syscall.EMSGSIZE {
 		d.mtu = int(via.mtu)

@@ -204,6 +204,7 @@ type path struct {
 	mtu       int32   // of a network layer packet
 	maxSend   uint16  // payload of a segment that the device cuts, at most; 0: it cuts none
 	local     bool    // to ourselves
+	broadcast bool    // to all hosts of a network
 	ttl, tos  uint8
 	maxPieces uint8 // Refs a segment
 }
@@ -301,7 +302,7 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	if p.Interface.Loopback || s.card(p.Interface.Index) == nil {
 		return path{}, syscall.ENETUNREACH
 	}
-	v := path{mtu: p.MTU, ttl: 64, ip: p}
+	v := path{mtu: p.MTU, ttl: 64, ip: p, broadcast: s.isBroadcast(dst)}
 	if dst.Is6() {
 		v.ttl = uint8(p.Interface.HopLimit())
 	}

@@ -151,7 +151,7 @@ func (u *UDP) TryQueue(p []byte, to netip.AddrPort, with *Info) (int, error) {
 	d.group(&u.opts)
 	u.mu.Unlock()
 	d.with(with)
-	if e := u.s.queueUDP(&d, p); e != 0 {
+	if e := u.s.queueUDP(&u.last, &d, p); e != 0 {
 		if queue && e == syscall.EMSGSIZE && d.mtu > 0 {
 			u.trouble(Trouble{Errno: e, Origin: FromLocal, MTU: d.mtu, To: to, Payload: p}, false)
 			u.TakeError() // the call itself tells it

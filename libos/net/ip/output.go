@@ -88,6 +88,9 @@ func (h *Host) current(now tick.Time, p *Path) error {
 	return h.resolve(now, p)
 }
 
+// Holds tells whether a path is what Path would give still, but for path MTUs that age.
+func (h *Host) Holds(p *Path) bool { return p.gen != 0 && p.gen == h.gen.Load() }
+
 // Flush has the device send what Output gave it: once for a batch.
 func (p *Path) Flush() { p.Interface.Device.Flush(int(p.Queue)) }
 

@@ -1,0 +1,42 @@
+package inet
+
+import (
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/net/tick"
+)
+
+// A way is where an endpoint's last datagram went, for the next one to the same address: finding it costs as much as all the rest of sending a small one. It holds until something
+// changes in the network layer, and for a second at most, for path MTUs age.
+type way struct {
+	mu    sync.Mutex // held while a datagram is sent by it. Under it no endpoint's mutex is taken
+	to    netip.Addr
+	src   netip.Addr // as it was asked for
+	index int        // likewise
+	until tick.Time  // 0: it is for one datagram
+	ttl   uint8      // of via, where no other is asked for
+	via   path
+}
+
+const wayLife = time.Second
+
+// find has w lead where d goes.
+func (w *way) find(s *Stack, d *udpOut) syscall.Errno {
+	now := s.now()
+	if now < w.until && w.to == d.to.Addr() && w.src == d.src && w.index == d.index && s.host.Holds(&w.via.ip) {
+		return 0
+	}
+	var e syscall.Errno
+	w.until = 0
+	if w.via, e = s.pathTo(d.to.Addr(), d.src, d.index); e != 0 {
+		return e
+	}
+	w.to, w.src, w.index, w.ttl = d.to.Addr(), d.src, d.index, w.via.ttl
+	if !w.via.local {
+		w.until = now.Add(wayLife)
+	}
+	return 0
+}
