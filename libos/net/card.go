@@ -271,9 +271,16 @@ func zoneIndex(a netip.Addr) int {
 // host has none.
 const hostEvery = time.Second
 
-func (s *Stack) armHost() { s.timers.arm(&s.hostTick, s.now().Add(hostEvery)) }
+// armHost is called for each packet that is sent alone: where the timer runs it has nothing to do.
+func (s *Stack) armHost() {
+	if !s.hostArmed.Load() && !s.hostArmed.Swap(true) {
+		s.timers.arm(&s.hostTick, s.now().Add(hostEvery))
+	}
+}
 
+// tickHost looks at all that was there when it began, and later armHost arms again.
 func (s *Stack) tickHost(now tick.Time) {
+	s.hostArmed.Store(false)
 	s.host.Tick(now)
 	if d := s.host.Deadline(); d != 0 {
 		s.timers.arm(&s.hostTick, max(d, now.Add(hostEvery/100)))

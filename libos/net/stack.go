@@ -19,25 +19,26 @@ import (
 
 // A Stack is a host on its networks: endpoints, and the devices that packets come and go by. It has the loopback network from the start.
 type Stack struct {
-	clock    func() tick.Time
-	secret   tcp.Secret
-	timers   *timers
-	udp      *udpTable
-	tcp      *tcpTable
-	raw      rawTable
-	udpPorts *ports
-	tcpPorts *ports
-	heads    *buf.Pool // headers of packets that are sent
-	small    *buf.Pool // datagrams with their headers
-	data     *buf.Pool // what programs write otherwise
-	outputs  sync.Pool // of *output
-	loop     loopback
-	host     *ip.Host
-	lo       *ip.Interface
-	cards    atomic.Pointer[[]*card] // by interface index
-	hostTick timer
-	driven   bool
-	told     atomic.Pointer[func()] // Changed
+	clock     func() tick.Time
+	secret    tcp.Secret
+	timers    *timers
+	udp       *udpTable
+	tcp       *tcpTable
+	raw       rawTable
+	udpPorts  *ports
+	tcpPorts  *ports
+	heads     *buf.Pool // headers of packets that are sent
+	small     *buf.Pool // datagrams with their headers
+	data      *buf.Pool // what programs write otherwise
+	outputs   sync.Pool // of *output
+	loop      loopback
+	host      *ip.Host
+	lo        *ip.Interface
+	cards     atomic.Pointer[[]*card] // by interface index
+	hostTick  timer
+	hostArmed atomic.Bool // the timer will look at what is there now
+	driven    bool
+	told      atomic.Pointer[func()] // Changed
 
 	mu sync.Mutex // for changes of cards
 
