@@ -47,7 +47,7 @@ var imports = []struct {
 	{"libos/posix/outbox", []string{"exo", "libos/posix", "libos/fs"}, "it is a filesystem"},
 	{"libos/net", []string{"exo", "libos", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6", "golang.org/x/net/bpf"}, "headers and socket options; apps that need them have the module already"},
 	{"samples", nil, "samples know nothing of Hardtack"},
-	{"samples/libos", []string{"exo", "libos"}, "these show what a program does with the libOS that is its own"},
+	{"samples/libos", []string{"exo", "libos", "samples/libos"}, "these show what a program does with the libOS that is its own"},
 	{"cmd/mkimage", []string{"", "boot", "runtime", "internal", "cmd/mkimage", "libos/fs", "libos/boot/slot", "libos/net/setup",
 		"github.com/hanwen/go-fuse", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/pelletier/go-toml/v2",
 		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
