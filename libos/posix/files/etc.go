@@ -18,6 +18,7 @@ func etc() {
 	} {
 		Root.Provide("etc/"+name, func() []byte { return []byte(text) }, nil)
 	}
+	Root.Provide("etc/localtime", localtime, nil)
 	Root.Provide("etc/hostname", func() []byte { return []byte(uname(1) + "\n") }, nil)
 	memfile.To(func(name string, f memfile.File) {
 		if file, ok := strings.CutPrefix(name, "/proc/net/"); ok {

@@ -715,3 +715,20 @@ func TestCopiesToEachOther(t *testing.T) {
 		}
 	}
 }
+
+// TestLocaltime has package time read the zone of the machine.
+func TestLocaltime(t *testing.T) {
+	fd := openPath(t, "/etc/localtime", syscall.O_RDONLY)
+	b := make([]byte, 1000)
+	n, e := posix.Read(fd, b)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	l, err := time.LoadLocationFromTZData("Local", b[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, offset := time.Unix(1, 0).In(l).Zone(); name != "UTC" || offset != 0 {
+		t.Error(name, offset)
+	}
+}
