@@ -3,6 +3,7 @@ package cffs
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -592,14 +593,16 @@ func TestDamagedOrphan(t *testing.T) {
 	}
 }
 
+var entries = flag.Int("entries", 20_000, "how many names TestManyNames puts into one directory")
+
 // TestManyNames puts many names into one directory, among them long ones and such as are no UTF-8.
 func TestManyNames(t *testing.T) {
 	t.Parallel()
-	n := 20_000
+	n := *entries
 	if testing.Short() {
 		n = 2000
 	}
-	d := formatted(t, 16384)
+	d := formatted(t, max(16384, n/4))
 	f := mount(t, d, Options{})
 	root := f.Root()
 	name := func(i int) string {
