@@ -19,6 +19,16 @@ func TestPreemption(t *testing.T) {
 	}
 }
 
+// TestUrgent: of two threads that a deadline wakes at the same moment none waits for the other's turn, nor for those of loops.
+func TestUrgent(t *testing.T) {
+	t.Parallel()
+	r := run(t, "urgent", machine{cpus: 1, env: []string{"GODEBUG=asyncpreemptoff=1"}, more: []string{"-icount", "shift=3,sleep=off"}})
+	r.want(t, 0)
+	if us := r.number(t, "worst_us"); us > 500 {
+		t.Errorf("one was %d us late", us)
+	}
+}
+
 func TestProcessors(t *testing.T) {
 	for _, c := range []struct {
 		cpus int

@@ -17,6 +17,7 @@ import "internal/runtime/atomic"
 const (
 	exoMaxContexts = 16384
 	exoSlice       = 4_000_000 // ns a context runs while others wait on the same CPU
+	exoHaste       = 100_000   // ns that one which was woken urgently runs before the next such
 )
 
 type exoContexts struct {
@@ -91,23 +92,22 @@ func exoExitContext(c *exoCPU) {
 	k.lock.unlock()
 }
 
-// enqueue appends t to the run queue, or puts it first. It reports whether the queue was empty.
-func (c *exoCPU) enqueue(t *exoContext, first bool) bool {
+// enqueue appends t to the run queue, or, where it is urgent, to those at its head that are so. It reports whether the queue was empty.
+func (c *exoCPU) enqueue(t *exoContext, urgent bool) bool {
 	c.lock.lock()
-	switch {
-	case c.runHead == nil:
-		t.next = nil
-		c.runHead, c.runTail = t, t
-	case first:
-		t.next = c.runHead
-		c.runHead = t
-	default:
-		t.next = nil
-		c.runTail.next = t
-		c.runTail = t
+	p := &c.runHead
+	if urgent {
+		for range c.urgent {
+			p = &(*p).next
+		}
+		c.urgent++
+	} else if c.runTail != nil {
+		p = &c.runTail.next
 	}
-	if first {
-		c.urgent = true
+	t.next = *p
+	*p = t
+	if t.next == nil {
+		c.runTail = t
 	}
 	was := c.nready
 	atomic.Store(&c.nready, was+1)
@@ -126,7 +126,10 @@ func (c *exoCPU) dequeue(to *exoCPU) *exoContext {
 		t = nil
 	}
 	if t != nil {
-		c.urgent = false
+		if c.urgent != 0 {
+			c.urgent--
+			to.haste = exoNow() + exoHaste
+		}
 		c.runHead = t.next
 		if c.runHead == nil {
 			c.runTail = nil
@@ -136,6 +139,14 @@ func (c *exoCPU) dequeue(to *exoCPU) *exoContext {
 	}
 	c.lock.unlock()
 	return t
+}
+
+// turn is when the turn of who has the CPU ends, if somebody is ready.
+func (c *exoCPU) turn() int64 {
+	if c.urgent != 0 {
+		return c.haste
+	}
+	return c.slice
 }
 
 // exoReady makes t runnable; its state is ready already. With urgent it runs next, before who holds the CPU now: an interrupt or a
@@ -156,7 +167,7 @@ func exoReady(t *exoContext, urgent bool) {
 	first := c.enqueue(t, urgent)
 	switch {
 	case c == me:
-		if urgent {
+		if urgent && exoNow() >= c.haste {
 			c.resched = 1
 		} else if c.cur != nil {
 			if first {
@@ -278,6 +289,7 @@ func exoSchedule(c *exoCPU) {
 			exoExpire(c)
 		}
 		c.resched = 0
+		c.haste = 0
 		t := c.dequeue(c)
 		if t == nil {
 			t = exoSteal(c)

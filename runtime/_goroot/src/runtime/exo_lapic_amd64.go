@@ -101,8 +101,8 @@ func exoArm(c *exoCPU) {
 		c.lock.unlock()
 	}
 	if c.cur != nil {
-		if atomic.Load(&c.nready) != 0 && (at == 0 || c.slice < at) {
-			at = c.slice
+		if turn := c.turn(); atomic.Load(&c.nready) != 0 && (at == 0 || turn < at) {
+			at = turn
 		}
 		if p := c.profAt; p != 0 && (at == 0 || p < at) {
 			at = p

@@ -33,7 +33,7 @@ func exoInterrupt(table uintptr, fr *exoFrame) uintptr {
 		exoLapicSet(exoLapicEOI, 0)
 		exoTLBPoll(c)
 		if c.cur != nil {
-			if c.urgent {
+			if c.urgent != 0 && exoNow() >= c.haste {
 				c.resched = 1
 			}
 			if atomic.Load(&c.nready) != 0 && c.slice <= exoNow() {
@@ -64,7 +64,7 @@ func exoTick(c *exoCPU) {
 		return
 	}
 	now := exoNow()
-	if c.nready != 0 && now >= c.slice {
+	if c.nready != 0 && now >= c.turn() {
 		c.resched = 1
 	}
 	if c.profAt != 0 && now >= c.profAt {

@@ -1,0 +1,1 @@
+// It lets main_unsafe.go declare a function without a body.
