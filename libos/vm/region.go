@@ -84,22 +84,50 @@ func (r *Region) fault(page int, write bool) error {
 	return r.bringIn(page, write)
 }
 
+// patience is how often a page may be gone again when its pager has brought it in, because its frame was taken back, before that is the pager's fault.
+const patience = 16
+
 // bringIn makes a page accessible; mu is held. Another fault may have done so already.
 func (r *Region) bringIn(page int, write bool) error {
 	if r.closed {
 		return ErrClosed
 	}
-	op := exo.Query(page)
-	if failed, err := r.apply(&op); err != nil {
+	for range patience {
+		if there, err := r.allows(page, write); there || err != nil {
+			return err
+		}
+		if err := r.pager.Fault(r, page, write); err != nil {
+			r.last = err
+			return err
+		}
+	}
+	if there, err := r.allows(page, write); there || err != nil {
 		return err
-	} else if !failed && op.Prot() != exo.ProtNone && (!write || op.Prot() == exo.ProtWrite) {
-		return nil
 	}
-	err := r.pager.Fault(r, page, write)
-	if err != nil {
-		r.last = err
+	r.last = &AbsentError{r.name, page, write}
+	return r.last
+}
+
+// allows reports whether a page may be touched.
+func (r *Region) allows(page int, write bool) (bool, error) {
+	op := exo.Query(page)
+	failed, err := r.apply(&op)
+	return err == nil && !failed && op.Prot() != exo.ProtNone && (!write || op.Prot() == exo.ProtWrite), err
+}
+
+// An AbsentError says that a pager has answered a fault, again and again, and the page is not there.
+type AbsentError struct {
+	Region string
+	Page   int
+	Write  bool // it is needed for writing
+}
+
+func (e *AbsentError) Error() string {
+	how := ""
+	if e.Write {
+		how = " for writing"
 	}
-	return err
+	return "vm: page " + decimal(e.Page) + " of region " + e.Region + ": its pager says that it is there" + how + ", and it is not: Fault maps the page that it is asked for, or returns an error"
 }
 
 // Populate brings in the pages of n bytes from off on, for writing if write is set: what hands the memory to a system call or a device does it

@@ -5,6 +5,7 @@ package vm
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -344,5 +345,52 @@ func TestManyFaultAtOnce(t *testing.T) {
 	wg.Wait()
 	if s := b.Stats(r); s.Reads != 8 {
 		t.Errorf("%d pages were brought in", s.Reads)
+	}
+}
+
+// wrong is a pager that does something else than it is asked for.
+type wrong func(r *Region, page int) error
+
+func (f wrong) Fault(r *Region, page int, _ bool) error { return f(r, page) }
+func (wrong) Drop(*Region, int)                         {}
+
+// TestWrongPager: a pager that brings in another page, another frame, or nothing, and says that all is well, ends the access with an error that says so.
+func TestWrongPager(t *testing.T) {
+	machine(t)
+	f, err := exo.TakeFrames("wrong", 2, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := exo.TakeFrames("gone", 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gone.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		pager wrong
+		want  string
+	}{
+		"nothing":            {func(*Region, int) error { return nil }, "page 3 of region r: its pager says that it is there for writing, and it is not"},
+		"another page":       {func(r *Region, page int) error { return r.Map(page+1, f, 0, exo.ProtWrite) }, "page 3 of region r"},
+		"only to read":       {func(r *Region, page int) error { return r.Map(page, f, 0, exo.ProtRead) }, "it is there for writing"},
+		"a frame too far":    {func(r *Region, page int) error { return r.Map(page, f, 2, exo.ProtWrite) }, "the frames do not have that one, or are released"},
+		"a frame it gave up": {func(r *Region, page int) error { return r.Map(page, gone, 0, exo.ProtWrite) }, "the frames do not have that one, or are released"},
+		"a page too far":     {func(r *Region, page int) error { return r.Map(8, f, 0, exo.ProtWrite) }, "the range is shorter"},
+	} {
+		r, err := Reserve("r", 8*PageSize, c.pager)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exo.Touch(r.pages, 3, true) || r.Err() == nil || !strings.Contains(r.Err().Error(), c.want) {
+			t.Errorf("%s: %v, want %q", what, r.Err(), c.want)
+		}
+		if err := r.Populate(3*PageSize, 1, true); err == nil || err.Error() != r.Err().Error() {
+			t.Errorf("%s: Populate says %v", what, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
