@@ -332,7 +332,7 @@ func exoTakeDirty(e, va, i, bits uintptr) uintptr {
 // exoOpPhysical makes [va, va+n) present and writable, and stores at out the physical address of va and for how many bytes from there on it goes
 // on without a break. 0: it is mapped nowhere.
 func exoOpPhysical(va, n, out uintptr) uintptr {
-	if exoReachable(va, n, 1) == 0 {
+	if va < exoDirectBase && exoReachable(va, n, 1) == 0 {
 		return 0
 	}
 	v := &exo.vm
@@ -340,10 +340,12 @@ func exoOpPhysical(va, n, out uintptr) uintptr {
 	first, run := uintptr(0), uintptr(0)
 	for run < n {
 		pa, size := uintptr(0), uintptr(exoPageSize)
-		if e := exoTable(va+run, 0, false); e != 0 {
-			pa = exoLoad(e)
-		} else if e := exoTable(va+run, 1, false); e != 0 {
-			pa, size = exoLoad(e), exoHugeSize
+		for level := range 3 { // the direct map has pages of 1 GiB
+			if e := exoTable(va+run, level, false); e != 0 {
+				pa = exoLoad(e)
+				break
+			}
+			size <<= 9
 		}
 		if pa&exoPteP == 0 {
 			break
