@@ -22,6 +22,22 @@ var runtimeEdits = []Edit{
 		Why: "no vDSO is ever passed (the clock's address is set directly): 4 KB of ELF reading less",
 	},
 	{
+		File: "runtime/symtab.go", Decl: "expandCgoFrames", Op: Body, Text: "_ = pc; return nil",
+		Why: "there is no C whose frames a symbolizer could name: 1 KB less",
+	},
+	{
+		File: "runtime/traceback.go", Decl: "printOneCgoTraceback", Op: Body, Text: "_, _, _ = pc, commitFrame, arg; return false",
+		Why: "likewise: 0.7 KB less",
+	},
+	{
+		File: "runtime/fds_unix.go", Decl: "checkfds", Op: Body, Text: "return",
+		Why: "descriptors 0 to 2 are open from the start: 0.7 KB and three calls before main less",
+	},
+	{
+		File: "runtime/os_linux.go", Decl: "getHugePageSize", Op: Body, Text: "return 0",
+		Why: "that is what it finds without the kernel's file: 0.5 KB and a call before main less. Large pages are the bottom half's to choose",
+	},
+	{
 		File: "os/pidfd_linux.go", Decl: "checkPidfd", Op: Body, Text: "return NewSyscallError(\"pidfd_open\", syscall.ENOSYS)",
 		Why: "no processes in an image: the probe would find just this, with 5 KB of code",
 	},
@@ -64,6 +80,18 @@ var runtimeEdits = []Edit{
 	{
 		File: "runtime/proc.go", Decl: "wakeNetPoller", Op: Rename, Text: "exoWakeNetPoller",
 		Why: "exo_sysmon.go wraps it: a new earliest timer shortens sysmon's sleep",
+	},
+	{
+		File: "runtime/proc.go", Decl: "wakep", Op: Rename, Text: "exoGoWakep",
+		Why: "exo_short.go wraps it: with one P there is nobody to wake, a tenth of what a value over a channel costs",
+	},
+	{
+		File: "runtime/proc.go", Decl: "stealWork", Op: Rename, Text: "exoGoStealWork",
+		Why: "likewise: nobody to steal from, a twelfth of a short sleep",
+	},
+	{
+		File: "runtime/traceback.go", Decl: "isSystemGoroutine", Op: Rename, Text: "exoGoIsSystemGoroutine",
+		Why: "exo_short.go wraps it: a name looked up at each start and end of a goroutine, a sixth of both",
 	},
 }
 

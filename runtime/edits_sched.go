@@ -13,7 +13,7 @@ var schedEdits = []Edit{
 		Why: "the policy chooses; with one set of ready goroutines there is nothing to steal and nobody spins (exo_sched_find.go)",
 	},
 	{
-		File: "runtime/proc.go", Decl: "wakep", Op: Drop,
+		File: "runtime/exo_short.go", Decl: "wakep", Op: Drop,
 		Why: "it would count spinning Ms, of which there are none (exo_sched_find.go)",
 	},
 	{

@@ -187,8 +187,6 @@ func exoSchedPoll(next int64) bool {
 }
 
 // wakep has an idle P look for work.
-//
-//go:linkname wakep
 func wakep() {
 	if sched.npidle.Load() == 0 {
 		return
