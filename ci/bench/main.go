@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"syscall"
 	"time"
 
 	"github.com/hardtack-os/hardtack/ci/bench/report"
@@ -43,7 +44,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench: it takes no arguments, -row a regexp and -n a number above 0; see -help")
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err = run(ctx, b, chosen, *pattern == "" && b.WithLinux)
 	stop()
 	b.close()

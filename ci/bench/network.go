@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/hardtack-os/hardtack/ci/bench/qemu"
@@ -29,7 +30,8 @@ func NewWire(ctx context.Context, queues int) (*Wire, error) {
 			return nil, err
 		}
 	}
-	w := &Wire{qemu.Tap{Namespace: fmt.Sprintf("bench-%d", os.Getpid()), Interface: "tap0", Queues: queues}}
+	sweep(ctx)
+	w := &Wire{qemu.Tap{Namespace: namespace + strconv.Itoa(os.Getpid()), Interface: "tap0", Queues: queues}}
 	if _, err := command(ctx, ".", nil, "ip", "netns", "add", w.Namespace); err != nil {
 		return nil, err
 	}
@@ -49,6 +51,32 @@ func NewWire(ctx context.Context, queues int) (*Wire, error) {
 		}
 	}
 	return w, nil
+}
+
+// namespace begins the name of each namespace; what follows is the process that made it.
+const namespace = "bench-"
+
+// sweep removes what benches left behind that were killed.
+func sweep(ctx context.Context) {
+	made, _ := os.ReadDir("/run/netns") // there is no such folder before there is a namespace
+	for _, e := range made {
+		if left(e.Name(), alive) {
+			command(ctx, ".", nil, "ip", "netns", "delete", e.Name()) // another bench may do so, too
+		}
+	}
+}
+
+// left says whether a namespace is a bench's that runs no more.
+func left(name string, alive func(pid int) bool) bool {
+	number, ours := strings.CutPrefix(name, namespace)
+	pid, err := strconv.Atoi(number)
+	return ours && err == nil && pid > 0 && !alive(pid)
+}
+
+// alive looks where Linux, which alone has namespaces, has a folder for each process.
+func alive(pid int) bool {
+	_, err := os.Stat("/proc/" + strconv.Itoa(pid))
+	return err == nil
 }
 
 // Command runs a program in the namespace and returns its standard output.
