@@ -25,6 +25,29 @@ func TestFrameAllocators(t *testing.T) {
 	}
 }
 
+// TestOwnFrameAllocator: a program has one in a module of its own.
+func TestOwnFrameAllocator(t *testing.T) {
+	sample, err := os.ReadFile(filepath.FromSlash("../../samples/libos/frames/lifo/lifo_unsafe.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := call{dir: tree(t, map[string]string{
+		"go.mod":       "module example.com/own\n\ngo 1.26\n",
+		"main.go":      "package main\n\nimport \"runtime\"\n\nfunc main() {\n\tb := make([]byte, 16<<20)\n\tfor i := range b {\n\t\tb[i] = 1\n\t}\n\truntime.GC()\n\tprintln(\"lived\")\n}\n",
+		"lifo/lifo.go": string(sample),
+		"libos.toml":   "vm = \"example.com/own/lifo\"\n",
+	})}
+	c.mkimage(t, "run", ".")
+	c.want(t, 0, "lived")
+	c.mkimage(t, "build", "-o", "own.elf", ".")
+	c.want(t, 0)
+	c.mkimage(t, "inspect", "own.elf")
+	c.want(t, 0)
+	if strings.Contains(c.stdout, "libos/vm/buddy") {
+		t.Error("it has the default allocator, too")
+	}
+}
+
 // TestLyingFrameAllocator: an allocator that gives out what is no memory ends the image with a report, and so does one that is told of a frame twice.
 func TestLyingFrameAllocator(t *testing.T) {
 	sample, err := os.ReadFile(filepath.FromSlash("../../samples/libos/frames/lifo/lifo_unsafe.go"))

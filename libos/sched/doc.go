@@ -18,7 +18,7 @@
 // is only known to a policy.
 //
 // A goroutine has the class that it was started in or has set; what it starts inherits it. The runtime's goroutines, the
-// collector's turns and the libOS's own goroutines have the class [System]; a libOS goroutine that serves a call has the caller's.
+// collector's turns and the libOS's own goroutines have the class [System]; a libOS goroutine that serves a call, or a fault, has the caller's.
 // What a timer starts (time.AfterFunc) has the class [Default], as has main.
 //
 // # Writing a policy

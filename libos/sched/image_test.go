@@ -129,6 +129,16 @@ func shares(t *testing.T, img string, cpus int, icount bool, within float64) err
 	return nil
 }
 
+// TestClasses: a goroutine's class is the one that it was started in or has set, and its children's; the libOS has the caller's where it serves a call or a fault, and else the system's.
+func TestClasses(t *testing.T) {
+	out, code := boot(t, image(t, "classes", "libos/sched/stride"), 1, false)
+	const want = "main default default\nstarted a\nthe next one default\nchild and grandchild a\nset b\nchild of before a\ntimer default\n" +
+		"pager, by a call a vm: the pool has no frame left: drop pages of a region, or make the pool larger\npager, by a fault a true\nhandler of a demand system <nil>\n"
+	if code != 0 || out != want {
+		t.Errorf("exit %d\n%s\nwant\n%s", code, out, want)
+	}
+}
+
 // TestCollector has loops of two classes, one that allocates all it can, and the collector.
 func TestCollector(t *testing.T) {
 	out, code := boot(t, image(t, "gc", "libos/sched/stride"), 1, true)
