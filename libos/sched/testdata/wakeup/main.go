@@ -1,7 +1,9 @@
 // Command wakeup measures how late a goroutine that has CPU 1 for itself notices that a deadline has passed, by polling, in Rest, and in time.Sleep, beside a loop, an allocation
 // storm and the collector on CPU 0. Without a second CPU it shares the first with them.
 //
-// With an argument N it first has the machine's interval timer (8254) run down every N of its ticks, of 838 ns, and count for nobody. Where QEMU emulates several CPUs in turns (-icount) a turn
+// With the argument quiet nobody runs beside it.
+//
+// With a number N it first has the machine's interval timer (8254) run down every N of its ticks, of 838 ns, and count for nobody. Where QEMU emulates several CPUs in turns (-icount) a turn
 // lasts until the next timer of the machine: so the turns are short.
 package main
 
@@ -22,21 +24,26 @@ const deadlines = 300
 var sink []byte
 
 func main() {
-	if len(os.Args) > 1 {
-		if err := turns(os.Args[1]); err != nil {
+	quiet := false
+	for _, a := range os.Args[1:] {
+		if a == "quiet" {
+			quiet = true
+		} else if err := turns(a); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 	}
-	go func() {
-		for {
-		}
-	}()
-	go func() {
-		for n := 0; ; n++ {
-			sink = make([]byte, 16<<10)
-		}
-	}()
+	if !quiet {
+		go func() {
+			for {
+			}
+		}()
+		go func() {
+			for {
+				sink = make([]byte, 16<<10)
+			}
+		}()
+	}
 	if runtime.NumCPU() == 1 {
 		all(nil)
 		return
