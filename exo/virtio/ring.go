@@ -57,7 +57,7 @@ type Queue struct {
 	nfree  uint16
 	made   uint16 // avail.idx as it will be published
 	told   uint16 // avail.idx at the last Kick
-	rung   uint16 // avail.idx when the device was last notified
+	owed   uint16 // so many were added since the device was last notified, as far as it may not have seen them: at most size
 	seen   uint16 // used.idx up to which Next has come
 	quiet  uint16 // avail.flags
 	events bool   // EventIndex was agreed on
@@ -167,15 +167,14 @@ func (q *Queue) Kick() {
 	if q.made == q.told || q.err != nil {
 		return
 	}
+	before := q.told
 	q.told = q.made
 	q.publish()
 	fence() // what is below is read after it (2.7.13.4.1)
 	if q.events {
-		since := min(q.told-q.rung, q.size) // the device has seen all that is older
-		if event := uint16(q.last(q.used, usedHead+usedSize*int(q.size)).Load()); q.told-event-1 >= since {
+		if !q.due(before, uint16(q.last(q.used, usedHead+usedSize*int(q.size)).Load())) {
 			return
 		}
-		q.rung = q.told
 	} else if uint16(q.usedWord.Load())&usedQuiet != 0 {
 		return
 	}
@@ -184,6 +183,16 @@ func (q *Queue) Kick() {
 	} else {
 		q.notify.Store32(q.notifyOff, uint32(q.index))
 	}
+}
+
+// due reports whether the device wants to be told of what it was shown since before, where event is its index.
+func (q *Queue) due(before, event uint16) bool {
+	q.owed = uint16(min(uint32(q.owed)+uint32(q.told-before), uint32(q.size))) // it has seen all that is older
+	if q.told-event-1 >= q.owed {
+		return false
+	}
+	q.owed = 0
+	return true
 }
 
 // fence orders what the device was told before what is read of it afterwards. To the processor the atomic store is that already. But QEMU's emulator leaves barriers out where a machine has one CPU, as
