@@ -283,7 +283,7 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 				src = loopbackOf(dst) // of 127/8 one address is anybody's, and it is the source of what goes to the others
 			}
 		}
-		return path{local: true, ip: ip.Path{Src: src, Dst: dst}, mtu: loopbackMTU, ttl: 64, maxPieces: 64}, 0
+		return path{local: true, broadcast: s.isBroadcast(dst), ip: ip.Path{Src: src, Dst: dst}, mtu: loopbackMTU, ttl: 64, maxPieces: 64}, 0
 	}
 	var by *ip.Interface
 	if index != 0 {

@@ -25,6 +25,14 @@ func TestUDPAgainstLinux(t *testing.T) {
 			r.recv(s, 100, 0)
 			r.recv(s, 100, syscall.MSG_ERRQUEUE)
 		},
+		"broadcast": func(r *recorder) {
+			s := r.socket(four, dgram, 0)
+			r.send(s, "127.255.255.255:9", []byte("x"), nil)
+			r.set(s, syscall.SOL_SOCKET, syscall.SO_BROADCAST, word(1))
+			r.send(s, "127.255.255.255:9", []byte("x"), nil)
+			r.set(s, syscall.SOL_SOCKET, syscall.SO_BROADCAST, word(0))
+			r.send(s, "127.255.255.255:9", []byte("x"), nil)
+		},
 		"the queue of errors": func(r *recorder) {
 			for _, f := range []int{four, six} {
 				to, level, name := "127.0.0.1:9", ip, syscall.IP_RECVERR
