@@ -30,8 +30,8 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 		return true, r.device(output, src)
 	case !info.Mode().IsRegular():
 		return false, fmt.Errorf("%s is not a regular file: an image cannot be written there", output) // a file would take its place
-	case r.Format.Name != format.Raw:
-		return true, r.create(output, src)
+	case r.Format.Name != format.Raw && r.Slot != "":
+		return false, fmt.Errorf("%s is there already: only a raw disk keeps its other slot, %s would be written anew; remove it first", output, r.Format.Name)
 	}
 	f, err := os.OpenFile(output, os.O_RDWR, 0)
 	if err != nil {
@@ -48,12 +48,14 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 			return false, fmt.Errorf("%s: slot %s: %w", output, r.Slot, err)
 		}
 	}
-	data, err := format.HasData(f, size)
-	if err != nil {
+	in, err := format.DataIn(f, size)
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("%s is there already: %w", output, err)
-	}
-	if !data {
+	case in == "":
 		return true, r.create(output, src)
+	case in != format.Raw || r.Format.Name != format.Raw:
+		return false, fmt.Errorf("%s is a disk with a data partition, which only format raw keeps, on a raw disk; remove it first", output)
 	}
 	if err := format.Rewrite(f, size, src); err != nil {
 		return false, fmt.Errorf("%s has a data partition, which stays: %w", output, err)

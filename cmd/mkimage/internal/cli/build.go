@@ -51,9 +51,9 @@ monitor or boot loader passes a command line, that can replace them.`,
 	}
 	s.add(cmd)
 	cmd.Flags().StringVar(&as, "format", "", "what to write (default by the suffix of -o, else elf)")
-	cmd.Flags().StringVar(&slot, "slot", "", "put the image into this slot, A or B, of a disk that has two: one that is there already keeps the other slot; it comes back where the new image does not work")
+	cmd.Flags().StringVar(&slot, "slot", "", "put the image into this slot, A or B, of a disk that has two: a raw one that is there already keeps the other slot, other formats are refused then; it comes back where the new image does not work")
 	cmd.Flags().StringVar(&works, "works-after", "", "how long an image in a slot has to run to have proven that it works, as 30s, or never: then its main returns, or it says so (default 30s)")
-	cmd.Flags().StringVar(&data, "data", "", "give the disk a data partition, SIZE[:/PATH], which is mounted at "+config.DataPath+" if no path is said; one that is there already is kept, with its size and what is in it")
+	cmd.Flags().StringVar(&data, "data", "", "give the disk a data partition, SIZE[:/PATH], which is mounted at "+config.DataPath+" if no path is said; one that is there already on a raw disk is kept, with its size and what is in it; a disk of another format that has one is not written over")
 	cmd.Flags().BoolVar(&force, "force", false, "write to a block device, over what is on it; formats raw and iso")
 	return cmd
 }

@@ -30,10 +30,47 @@ func dataPartition(r io.ReaderAt, size int64) (*partition, error) {
 	return nil, err
 }
 
-// HasData reports whether a disk has a data partition, which Rewrite would leave alone.
-func HasData(r io.ReaderAt, size int64) (bool, error) {
-	data, err := dataPartition(r, size)
-	return data != nil, err
+// formatHead is how much of a file DataIn reads, where its format moves blocks: more than the tables that lie before a disk's first block.
+const formatHead = 64 << 20
+
+// DataIn returns the format of a disk that has a data partition, "" for a file that is none. It knows the formats that machines write to.
+func DataIn(r io.ReaderAt, size int64) (string, error) {
+	in, disk, diskSize := Raw, r, size
+	magic := make([]byte, sector)
+	n, err := r.ReadAt(magic, 0)
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	end := make([]byte, 8)
+	if size > sector {
+		if _, err := r.ReadAt(end, size-sector); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case string(end) == "conectix":
+		in = "vhd"
+	case n == sector && (string(magic[:4]) == "QFI\xfb" || le.Uint32(magic[0x40:]) == 0xbeda107f):
+		b, err := io.ReadAll(io.NewSectionReader(r, 0, min(size, formatHead)))
+		if err != nil {
+			return "", err
+		}
+		open := openVDI
+		if in = "vdi"; magic[0] == 'Q' {
+			in, open = "qcow2", openQcow2
+		}
+		disk, diskSize, err = open(b)
+		if errors.Is(err, ErrUnknown) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if data, err := dataPartition(disk, diskSize); data == nil {
+		return "", err
+	}
+	return in, nil
 }
 
 // Rewrite writes an image as format raw over a disk, but for a data partition of ours: that stays where it is, with what is in it. Where it is interrupted the disk may

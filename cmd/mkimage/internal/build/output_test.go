@@ -1,0 +1,93 @@
+package build
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
+)
+
+// anImage is an ELF file that disks can be made of.
+func anImage() []byte {
+	b, le := make([]byte, 0x3000), binary.LittleEndian
+	copy(b, elf.ELFMAG)
+	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
+	for at, v := range map[int]int{16: int(elf.ET_EXEC), 18: int(elf.EM_X86_64), 20: 1, 32: 64, 52: 64, 54: 56, 56: 2} {
+		le.PutUint16(b[at:], uint16(v))
+	}
+	for i, l := range [][3]uint64{{0x400, 1 << 20, 0x900}, {0x1000, format.HighBase, 0x2000}} {
+		h := b[64+56*i:]
+		le.PutUint32(h, uint32(elf.PT_LOAD))
+		for at, v := range map[int]uint64{8: l[0], 16: l[1], 24: l[1], 32: l[2], 40: l[2]} {
+			le.PutUint64(h[at:], v)
+		}
+	}
+	return b
+}
+
+// build writes anImage as a file in a format that --format and the suffix say.
+func build(t *testing.T, file, as string, r Recipe, src format.Source) error {
+	t.Helper()
+	f, err := format.Find(as, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Format, src.ELF, src.Name = f, anImage(), "app"
+	r.Slot, r.Data = src.Slot, src.Data
+	_, err = r.output(file, src)
+	return err
+}
+
+// refused wants an error of one line, and the file as it was.
+func refused(t *testing.T, file, want string, do func() error) {
+	t.Helper()
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := do(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%s: %v; want %s", filepath.Base(file), err, want)
+	}
+	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("%s has changed: %v", filepath.Base(file), err)
+	}
+}
+
+// TestDisksAreKept: nothing writes over a disk with a data partition, or with another slot, that it would not keep.
+func TestDisksAreKept(t *testing.T) {
+	const stays = " is a disk with a data partition, which only format raw keeps"
+	data, none := format.Source{Data: 1 << 20}, format.Source{}
+	for _, c := range []struct {
+		file, as string
+		made     format.Source
+		again    format.Source
+		want     string
+	}{
+		{"a.qcow2", "", data, data, stays},
+		{"a.qcow2", "raw", data, none, stays},
+		{"a.vdi", "", data, none, stays},
+		{"a.vhd", "raw", data, data, stays},
+		{"a.img", "qcow2", data, none, stays},
+		{"a.img", "elf", data, none, stays},
+		{"a.qcow2", "", format.Source{Slot: "A"}, format.Source{Slot: "B"}, " is there already: only a raw disk keeps its other slot"},
+	} {
+		file := filepath.Join(t.TempDir(), c.file)
+		if err := build(t, file, "", Recipe{}, c.made); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, file, c.file+c.want, func() error { return build(t, file, c.as, Recipe{}, c.again) })
+	}
+	for _, name := range []string{"b.qcow2", "b.img"} {
+		file := filepath.Join(t.TempDir(), name)
+		for _, as := range []string{"", "", "elf", ""} { // nothing is in it that would be lost
+			if err := build(t, file, as, Recipe{}, none); err != nil {
+				t.Errorf("%s, then %s: %v", name, as, err)
+			}
+		}
+	}
+}
