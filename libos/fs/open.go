@@ -126,6 +126,9 @@ func (p Place) opened(flags int, made bool) Errno {
 		return syscall.EISDIR
 	case kind == syscall.S_IFREG && write && p.Mount.ReadOnly:
 		return syscall.EROFS
+	case kind == syscall.S_IFDIR && flags&syscall.O_DIRECT != 0:
+		p.Tell(HasClosed) // Linux had opened it by then
+		return syscall.EINVAL
 	}
 	if kind == syscall.S_IFREG || kind == syscall.S_IFDIR { // the others may not come to be open
 		p.Tell(HasOpened)

@@ -86,10 +86,12 @@ func content(t *testing.T, path string) string {
 	}
 }
 
+var folders atomic.Int32 // that tests have had
+
 // fresh makes a folder for a test.
 func fresh(t *testing.T) string {
 	t.Helper()
-	dir := "/tmp/" + strings.ReplaceAll(t.Name(), "/", "_")
+	dir := fmt.Sprintf("/tmp/%s.%d", strings.ReplaceAll(t.Name(), "/", "_"), folders.Add(1))
 	if _, e := sys(syscall.SYS_MKDIRAT, atCWD, dir, 0o755); e != 0 {
 		t.Fatal(e)
 	}
@@ -730,5 +732,22 @@ func TestLocaltime(t *testing.T) {
 	}
 	if name, offset := time.Unix(1, 0).In(l).Zone(); name != "UTC" || offset != 0 {
 		t.Error(name, offset)
+	}
+}
+
+// TestDirect: O_DIRECT is accepted and told, and goes through the cache as on tmpfs (since Linux 6.6): nothing need be aligned.
+func TestDirect(t *testing.T) {
+	path := fresh(t) + "/f"
+	fd := openPath(t, path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_DIRECT)
+	if flags, e := sys(syscall.SYS_FCNTL, fd, syscall.F_GETFL); e != 0 || flags&syscall.O_DIRECT == 0 {
+		t.Errorf("%#x %v", flags, e)
+	}
+	text := []byte("odd")
+	if n, e := sys(syscall.SYS_PWRITE64, fd, text, len(text), 1); int(n) != len(text) || e != 0 {
+		t.Error(n, e)
+	}
+	buf := make([]byte, 10)
+	if n, e := posix.Read(openPath(t, path, syscall.O_RDONLY|syscall.O_DIRECT), buf); n != 4 || e != 0 || string(buf[1:4]) != "odd" {
+		t.Error(n, e, buf)
 	}
 }

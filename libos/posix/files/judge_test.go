@@ -385,7 +385,7 @@ func (j *trial) step() (bad string) {
 	switch r.IntN(38) {
 	case 0, 1, 2, 3:
 		flags := pick(r, syscall.O_RDONLY, syscall.O_RDWR, syscall.O_WRONLY)
-		for _, f := range []int{syscall.O_CREAT, syscall.O_CREAT, syscall.O_EXCL, syscall.O_TRUNC, syscall.O_APPEND, syscall.O_DIRECTORY, syscall.O_NOFOLLOW, oPath} {
+		for _, f := range []int{syscall.O_CREAT, syscall.O_CREAT, syscall.O_EXCL, syscall.O_TRUNC, syscall.O_APPEND, syscall.O_DIRECTORY, syscall.O_NOFOLLOW, oPath, syscall.O_DIRECT} {
 			if r.IntN(4) == 0 {
 				flags |= f
 			}

@@ -86,6 +86,10 @@ func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
 		}
 		return uintptr(fd), e
 	}
+	if _, regular := o.(*file); flags&syscall.O_DIRECT != 0 && !regular {
+		o.Release()
+		return 0, syscall.EINVAL
+	}
 	if l, ok := o.(located); ok {
 		l.opened(flags)
 	}
