@@ -15,10 +15,12 @@ import (
 // output writes an image as a file, whole or not at all. Three things are written over what is there, instead: a slot of a disk, a disk with a data partition, and a
 // block device, which wants force.
 func (r Recipe) output(output string, src format.Source) (wrote bool, err error) {
-	if !r.plain() && r.Format.Name != format.Raw || output == os.DevNull {
-		if _, err := r.make(src); err != nil || output == os.DevNull { // before anything is touched
-			return false, err
-		}
+	switch {
+	case output == os.DevNull && r.Format.Name == format.Raw:
+		return false, format.Try(src)
+	case output == os.DevNull:
+		_, err := r.make(src)
+		return false, err
 	}
 	info, err := os.Stat(output)
 	switch {

@@ -91,3 +91,13 @@ func TestDisksAreKept(t *testing.T) {
 		}
 	}
 }
+
+// TestNowhere: an image is tried without the room that it would take.
+func TestNowhere(t *testing.T) {
+	if err := build(t, os.DevNull, format.Raw, Recipe{}, format.Source{Data: 1 << 42}); err != nil {
+		t.Error(err)
+	}
+	if err := build(t, os.DevNull, format.Raw, Recipe{}, format.Source{Data: 1 << 50}); err == nil {
+		t.Error("a data partition of 1 PiB")
+	}
+}

@@ -109,6 +109,12 @@ func (d *disk) write(to Device, fresh bool) error {
 	return nil
 }
 
+// Try makes an image as format raw, and writes it nowhere.
+func Try(s Source) error {
+	_, err := newDisk(s, 1<<20)
+	return err
+}
+
 // WriteNew writes an image as format raw to an empty file, whose zeroes it does not write.
 func WriteNew(s Source, f interface {
 	Device

@@ -102,3 +102,35 @@ func TestWriteNew(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeData: what a large data partition costs is tables, and one that is too large for a format is refused.
+func TestLargeData(t *testing.T) {
+	s := source()
+	for _, f := range Formats {
+		if !f.Disk || f.Name == Raw {
+			continue
+		}
+		if s.Data = 1 << 40; f.Name == "vhd" {
+			s.Data = 3 << 30
+		}
+		if _, err := f.Make(s); err == nil || !strings.Contains(err.Error(), f.Name+" has room for a data partition of ") {
+			t.Errorf("%s, too large: %v", f.Name, err)
+		}
+		if f.Name == "vhd" { // is written whole
+			continue
+		}
+		s.Data = 128 << 30
+		out, err := f.Make(s)
+		if err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+			continue
+		}
+		got, err := Open(out)
+		if err != nil || !bytes.Equal(got.ELF, s.ELF) || got.Size < s.Data || got.Size > s.Data+2<<30 || len(got.Partitions) != 3 || got.Partitions[2].Size*sector != s.Data {
+			t.Errorf("%s: %v, %+v", f.Name, err, got)
+		}
+		if in, err := DataIn(bytes.NewReader(out), int64(len(out))); err != nil || (in != "") != (f.Name == "qcow2" || f.Name == "vdi") {
+			t.Errorf("%s is taken for %q, %v", f.Name, in, err)
+		}
+	}
+}

@@ -97,6 +97,17 @@ func onDisk(wrap func(*disk, Source) ([]byte, error)) func(Source) ([]byte, erro
 	}
 }
 
+// most is how large a data partition may be. What Make returns is in memory: a VHD whole, of other formats what is not zero and their tables.
+func (f Format) most() int64 {
+	switch f.Name {
+	case Raw:
+		return 4 << 30 // as Make returns it: WriteNew writes larger ones
+	case "vhd":
+		return 2 << 30
+	}
+	return 128 << 30
+}
+
 func names(which func(Format) bool) string {
 	var all []string
 	for _, f := range Formats {
@@ -114,6 +125,9 @@ func (f Format) Make(s Source) ([]byte, error) {
 	}
 	if s.Data != 0 && !f.Disk {
 		return nil, fmt.Errorf("%s has no data partition: disks have (%s)", f.Name, names(func(f Format) bool { return f.Disk }))
+	}
+	if most := f.most(); s.Data > most {
+		return nil, fmt.Errorf("%s has room for a data partition of %d GiB: raw has more", f.Name, most>>30)
 	}
 	out, err := f.make(s)
 	if err != nil {

@@ -60,6 +60,25 @@ func (d *disk) bytes() []byte {
 	return b
 }
 
+// piece returns n bytes at an offset, which zeroes follow where the disk ends; nil if all are zero.
+func (d *disk) piece(at, n int64) []byte {
+	tail := d.size - int64(len(d.tail))
+	if at >= int64(len(d.head)) && at+n <= tail {
+		return nil
+	}
+	b := make([]byte, n)
+	if at < int64(len(d.head)) {
+		copy(b, d.head[at:])
+	}
+	if from := max(at, tail); from < min(at+n, d.size) {
+		copy(b[from-at:], d.tail[from-tail:])
+	}
+	if zero(b) {
+		return nil
+	}
+	return b
+}
+
 // writeGPT writes MBR and both tables.
 func (d *disk) writeGPT(seed []byte, bootCode []byte, parts []partition) {
 	last := d.size/sector - 1

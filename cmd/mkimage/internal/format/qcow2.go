@@ -11,8 +11,7 @@ const (
 )
 
 func qcow2(d *disk) []byte {
-	raw := d.bytes()
-	n := (len(raw) + qcowCluster - 1) / qcowCluster
+	n := int((d.size + qcowCluster - 1) / qcowCluster)
 	const perTable = qcowCluster / 8
 	tables := (n + perTable - 1) / perTable
 	// Clusters: 0 header, 1 refcount table, then refcount blocks, L1, L2 tables, data. A block counts 32 768 clusters.
@@ -30,18 +29,17 @@ func qcow2(d *disk) []byte {
 		be.PutUint64(out[l1At+8*i:], uint64(l2At+i*qcowCluster)|qcowCopied)
 	}
 	for i := range n {
-		cluster := raw[i*qcowCluster : min((i+1)*qcowCluster, len(raw))]
-		if zero(cluster) {
+		cluster := d.piece(int64(i)*qcowCluster, qcowCluster)
+		if cluster == nil {
 			continue
 		}
 		be.PutUint64(out[l2At+8*i:], uint64(len(out))|qcowCopied)
 		out = append(out, cluster...)
-		out = append(out, make([]byte, qcowCluster-len(cluster))...)
 	}
 	copy(out, "QFI\xfb")
 	be.PutUint32(out[4:], 3)
 	be.PutUint32(out[20:], qcowBits)
-	be.PutUint64(out[24:], uint64(len(raw)))
+	be.PutUint64(out[24:], uint64(d.size))
 	be.PutUint32(out[36:], uint32(tables))
 	be.PutUint64(out[40:], uint64(l1At))
 	be.PutUint64(out[48:], qcowCluster) // refcount table

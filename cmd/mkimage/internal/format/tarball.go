@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"html"
 )
@@ -21,20 +22,28 @@ func gce(s Source) ([]byte, error) {
 	}
 	h := make([]byte, 512)
 	octal := func(at, n int, v int64) { copy(h[at:], fmt.Sprintf("%0*o\x00", n-1, v)) }
+	size := func(at int, v int64) { // beyond 8 GiB in base 256 (GNU tar manual, "Extensions")
+		if v < 1<<33 {
+			octal(at, 12, v)
+			return
+		}
+		h[at] = 0x80
+		binary.BigEndian.PutUint64(h[at+4:], uint64(v))
+	}
 	stored := int64(len(d.head) + len(d.tail))
 	copy(h, "disk.raw")
 	octal(100, 8, 0o644)
 	octal(108, 8, 0)
 	octal(116, 8, 0)
-	octal(124, 12, stored)
+	size(124, stored)
 	octal(136, 12, max(s.Time.Unix(), 0))
 	h[156] = 'S'
 	copy(h[257:], "ustar  \x00")
-	octal(386, 12, 0)
-	octal(398, 12, int64(len(d.head)))
-	octal(410, 12, d.size-int64(len(d.tail)))
-	octal(422, 12, int64(len(d.tail)))
-	octal(483, 12, d.size)
+	size(386, 0)
+	size(398, int64(len(d.head)))
+	size(410, d.size-int64(len(d.tail)))
+	size(422, int64(len(d.tail)))
+	size(483, d.size)
 	copy(h[148:], "        ")
 	sum := int64(0)
 	for _, b := range h {

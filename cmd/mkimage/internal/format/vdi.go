@@ -9,18 +9,15 @@ const (
 )
 
 func vdi(d *disk, seed []byte) []byte {
-	raw := d.bytes()
-	n := (len(raw) + vdiBlock - 1) / vdiBlock
+	n := int((d.size + vdiBlock - 1) / vdiBlock)
 	out := make([]byte, vdiData)
 	used := uint32(0)
 	for i := range n {
-		block := raw[i*vdiBlock : min((i+1)*vdiBlock, len(raw))]
 		entry := uint32(vdiZero)
-		if !zero(block) {
+		if block := d.piece(int64(i)*vdiBlock, vdiBlock); block != nil {
 			entry = used
 			used++
 			out = append(out, block...)
-			out = append(out, make([]byte, vdiBlock-len(block))...)
 		}
 		le.PutUint32(out[0x200+4*i:], entry)
 	}
@@ -33,7 +30,7 @@ func vdi(d *disk, seed []byte) []byte {
 	put(0x154, 0x200)
 	put(0x158, vdiData)
 	put(0x168, sector)
-	le.PutUint64(out[0x170:], uint64(len(raw)))
+	le.PutUint64(out[0x170:], uint64(d.size))
 	put(0x178, vdiBlock)
 	put(0x180, uint32(n))
 	put(0x184, used)

@@ -8,7 +8,9 @@ import (
 // Microsoft's VHD (Virtual Hard Disk Image Format Specification 1.0), fixed: the disk, and a footer. Azure wants whole MiB,
 // which raw disks are. The footer's numbers are big-endian.
 func vhd(d *disk, s Source) []byte {
-	out := d.bytes()
+	out := make([]byte, d.size, d.size+sector)
+	copy(out, d.head)
+	copy(out[d.size-int64(len(d.tail)):], d.tail)
 	f := make([]byte, 512)
 	be := binary.BigEndian
 	copy(f, "conectix")

@@ -23,10 +23,8 @@ const (
 )
 
 func vmdk(d *disk, seed []byte, name string) ([]byte, error) {
-	raw := d.bytes()
-	grain := vmdkGrain * sector
-	capacity := align(uint64(len(raw)), uint64(grain)) / sector
-	raw = append(raw, make([]byte, int(capacity)*sector-len(raw))...)
+	const grain = vmdkGrain * sector
+	capacity := align(uint64(d.size), grain) / sector
 	out := make([]byte, vmdkHead*sector)
 	copy(out[sector:vmdkHead*sector], vmdkDescriptor(seed, name, int64(capacity)))
 
@@ -38,19 +36,20 @@ func vmdk(d *disk, seed []byte, name string) ([]byte, error) {
 		out = append(out, m...)
 	}
 	var directory []uint32
-	for at := 0; at < len(raw); at += grain * vmdkPerGT {
+	for at := int64(0); at < d.size; at += grain * vmdkPerGT {
 		table := make([]byte, vmdkPerGT*4)
 		any := false
 		for i := range vmdkPerGT {
-			from := at + i*grain
-			if from >= len(raw) || zero(raw[from:from+grain]) {
+			from := at + int64(i)*grain
+			data := d.piece(from, grain)
+			if data == nil {
 				continue
 			}
 			any = true
 			le.PutUint32(table[4*i:], uint32(len(out)/sector))
 			var small bytes.Buffer
 			z := zlib.NewWriter(&small)
-			if _, err := z.Write(raw[from : from+grain]); err != nil {
+			if _, err := z.Write(data); err != nil {
 				return nil, err
 			}
 			if err := z.Close(); err != nil {
