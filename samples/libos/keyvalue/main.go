@@ -25,6 +25,10 @@ func main() {
 		os.Exit(1)
 	}
 	kv, err := logkv.Mount(disks[0])
+	if err != nil && err != logkv.ErrBlank {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	if err != nil {
 		fmt.Println(err, "- one is made")
 		must(logkv.Format(disks[0]))

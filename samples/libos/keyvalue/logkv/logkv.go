@@ -14,10 +14,14 @@
 package logkv
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -62,34 +66,68 @@ type file struct {
 	data  []byte
 }
 
-// Format makes an empty filesystem.
+// ErrBlank is what Mount gives for a device that holds nothing at all: its first MiB, and where logkv has a header behind that, are zeroes.
+var ErrBlank = errors.New("logkv: the device holds nothing")
+
+// Format makes an empty filesystem, whatever the device holds. Its epoch is none that a log on the device has had, whose records would be taken for the new one's.
 func Format(dev block.Device) error {
 	f := newFS(dev)
+	if err := f.newest(); err != nil {
+		return err
+	}
 	b := make([]byte, f.bs)
 	if err := dev.Write([][]byte{b}, f.half); err != nil { // no epoch
 		return err
 	}
-	f.epoch = 2
+	f.epoch = (f.epoch + 2) &^ 1
 	return f.header()
 }
 
-// Mount reads the log.
-func Mount(dev block.Device) (*FS, error) {
-	f := newFS(dev)
+// newest finds the newer header; epoch 0 says that there is none.
+func (f *FS) newest() error {
 	b := make([]byte, f.bs)
 	for h := range int64(2) {
-		if err := dev.Read([][]byte{b}, h*f.half); err != nil {
-			return nil, err
+		if err := f.dev.Read([][]byte{b}, h*f.half); err != nil {
+			return err
 		}
 		epoch := binary.LittleEndian.Uint64(b[8:])
 		if string(b[:8]) == magic && crc32.Checksum(b[:16], castagnoli) == binary.LittleEndian.Uint32(b[16:]) && int64(epoch&1) == h {
+			if epoch > math.MaxUint64-2 {
+				return errors.New("logkv: " + f.dev.Info().Name + ": the epoch is damaged")
+			}
 			if epoch > f.epoch {
 				f.epoch, f.sum = epoch, binary.LittleEndian.Uint32(b[16:])
 			}
 		}
 	}
+	return nil
+}
+
+// blank reports whether the device holds nothing.
+func (f *FS) blank() (bool, error) {
+	for at, n := range map[int64]int64{0: min(2*f.half, 1<<20), f.half: f.bs} {
+		b := make([]byte, n/f.bs*f.bs)
+		if err := f.dev.Read([][]byte{b}, at); err != nil {
+			return false, err
+		}
+		if len(bytes.TrimLeft(b, "\x00")) > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Mount reads the log. ErrBlank says that there is none, and nothing else either.
+func Mount(dev block.Device) (*FS, error) {
+	f := newFS(dev)
+	if err := f.newest(); err != nil {
+		return nil, err
+	}
 	if f.epoch == 0 {
-		return nil, errors.New("logkv: " + dev.Info().Name + " holds no log")
+		if blank, err := f.blank(); err != nil || blank {
+			return nil, cmp.Or(err, ErrBlank)
+		}
+		return nil, errors.New("logkv: " + dev.Info().Name + " holds no log, and something else")
 	}
 	log := make([]byte, f.half)
 	if err := dev.Read([][]byte{log}, int64(f.epoch&1)*f.half); err != nil {
@@ -97,8 +135,11 @@ func Mount(dev block.Device) (*FS, error) {
 	}
 	for f.end = f.bs; f.end < f.half; {
 		body, ok := f.record(log[f.end:])
-		if !ok || !f.replay(body) {
+		if !ok {
 			break
+		}
+		if !f.replay(body) {
+			return nil, errors.New("logkv: " + dev.Info().Name + ": a whole record holds what nobody writes")
 		}
 		f.end += f.blocks(recordLen + int64(len(body)))
 	}
@@ -142,6 +183,9 @@ func (f *FS) replay(body []byte) bool {
 			return false
 		}
 		key := string(body[:k])
+		if mode != 0 && mode&syscall.S_IFMT != syscall.S_IFREG || key == "" || key == "." || key == ".." || len(key) > fs.MaxName || strings.ContainsAny(key, "/\x00") {
+			return false
+		}
 		f.remove(key)
 		if mode != 0 {
 			x := f.add(key, mode)

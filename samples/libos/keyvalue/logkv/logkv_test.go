@@ -165,8 +165,15 @@ func TestFull(t *testing.T) {
 
 // TestRefused: damage, failing devices and other contents are errors.
 func TestRefused(t *testing.T) {
-	if _, err := Mount(block.NewMemory(make([]byte, 64<<10))); err == nil {
-		t.Error("zeroes were mounted")
+	if _, err := Mount(block.NewMemory(make([]byte, 64<<10))); err != ErrBlank {
+		t.Errorf("zeroes: %v", err)
+	}
+	for _, at := range []int{1080, 32 << 10, 60 << 10} { // as another filesystem has it
+		b := make([]byte, 64<<10)
+		b[at] = 1
+		if _, err := Mount(block.NewMemory(b)); err == nil || err == ErrBlank {
+			t.Errorf("something at %d: %v", at, err)
+		}
 	}
 	disk := block.NewMemory(make([]byte, 64<<10))
 	Format(disk)
@@ -178,6 +185,49 @@ func TestRefused(t *testing.T) {
 		}
 		if f, err := Mount(block.NewMemory(b)); err == nil {
 			state(f)
+		}
+	}
+}
+
+// TestFormat: nothing of an older log comes back.
+func TestFormat(t *testing.T) {
+	disk := block.NewMemory(make([]byte, 64<<10))
+	for round := range 4 {
+		if err := Format(disk); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Mount(disk)
+		if err != nil || len(state(f)) != 0 {
+			t.Fatalf("round %d: %v, %v", round, err, state(f))
+		}
+		n, _ := f.Create("secret", syscall.S_IFREG|0o600, 0)
+		x := n.(fs.File)
+		for range 1 + 8*round { // once, in one half, then in both
+			if _, _, e := x.WriteAt(make([]byte, 5000), 0); e != 0 || f.Sync() != 0 {
+				t.Fatal(e)
+			}
+		}
+		if n, _, e := x.WriteAt([]byte("0123456789"), 1<<63-3); n != -1 || e != syscall.EFBIG {
+			t.Errorf("a write at the end of all: %d, %v", n, e)
+		}
+	}
+}
+
+// TestWrongRecord: a record that is whole, with a key that no file can have, is not mounted.
+func TestWrongRecord(t *testing.T) {
+	for key, mode := range map[string]uint32{"a/b": syscall.S_IFREG, "..": syscall.S_IFREG, "": syscall.S_IFREG, "x": syscall.S_IFDIR} {
+		disk := block.NewMemory(make([]byte, 64<<10))
+		Format(disk)
+		f, err := Mount(disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.add(key, mode)
+		if e := f.Sync(); e != 0 {
+			t.Fatal(e)
+		}
+		if _, err := Mount(disk); err == nil {
+			t.Errorf("%q was mounted", key)
 		}
 	}
 }

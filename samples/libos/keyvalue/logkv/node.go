@@ -186,6 +186,9 @@ func (x *file) WriteAt(p []byte, off int64) (int, int64, fs.Errno) {
 	if off == fs.Append {
 		off = int64(len(x.data))
 	}
+	if off > fs.MaxSize-int64(len(p)) {
+		return -1, off, syscall.EFBIG
+	}
 	if end := off + int64(len(p)); end > int64(len(x.data)) {
 		if e := x.resize(end); e != 0 {
 			return -1, off, e
