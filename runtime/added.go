@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed all:_goroot all:_goroot_sched all:_goroot_volumes
+//go:embed all:_goroot all:_goroot_sched all:_goroot_volumes all:_goroot_screen
 var goroot embed.FS
 
 // added returns the files of one tree that join the Go root, laid out as GOROOT/src.

@@ -17,5 +17,8 @@ var Sched = &Group{"sched", added("_goroot_sched"), schedEdits}
 // Volumes is the group that lets a program that dies write its volumes first (package libos/fs/volumes).
 var Volumes = &Group{"volumes", added("_goroot_volumes"), volumesEdits}
 
+// Screen is the group that has the console on a screen, too (package libos/screen).
+var Screen = &Group{"screen", added("_goroot_screen"), screenEdits}
+
 // groups are all there are, for the page and the tests.
-var groups = []*Group{Sched, Volumes}
+var groups = []*Group{Sched, Volumes, Screen}

@@ -14,6 +14,7 @@
 	.set STACK, 0x7000
 	.set BUFFER, 0x10000
 	.include "hash.S"
+	.include "vga.S"
 	.code16
 	.globl _start
 _start:
@@ -36,6 +37,7 @@ _start:
 	xor	%ax, %ax
 	mov	$0x800, %cx
 	rep stosw
+	vga	PARAMS
 	mov	$PARAMS + 0x2d0, %di
 	xor	%ebx, %ebx
 1:	mov	$0xe820, %eax

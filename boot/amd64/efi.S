@@ -78,6 +78,7 @@ sections:
 	.set AllocatePool, 0x40
 	.set HandleProtocol, 0x98
 	.set ExitBootServices, 0xe8
+	.set LocateProtocol, 0x140
 	.set ResetSystem, 0x68		# of EFI_RUNTIME_SERVICES (4.5.1)
 	.set DeviceHandle, 0x18
 	.set LoadOptionsSize, 0x30
@@ -397,6 +398,32 @@ check:	mov	source(%rbp), %rsi
 	mov	source(%rbp), %rdi
 	movb	$0, (%rdi)
 3:
+	# The screen (12.9), if its pixels have 32 bits: screen_info (Linux, include/uapi/linux/screen_info.h).
+	lea	gop(%rip), %rcx
+	xor	%edx, %edx
+	lea	tmp(%rbp), %r8
+	service	LocateProtocol
+	test	%rax, %rax
+	jnz	3f
+	mov	tmp(%rbp), %rax
+	mov	0x18(%rax), %rax	# Mode
+	mov	8(%rax), %rcx		# Info
+	cmpl	$1, 12(%rcx)		# PixelFormat: RGB or BGR
+	ja	3f
+	mov	0x18(%rax), %rdx	# FrameBufferBase
+	mov	%edx, 0x18(%rbx)	# lfb_base, ext_lfb_base
+	shr	$32, %rdx
+	mov	%edx, 0x3a(%rbx)
+	mov	4(%rcx), %eax
+	mov	%ax, 0x12(%rbx)		# lfb_width
+	mov	8(%rcx), %eax
+	mov	%ax, 0x14(%rbx)		# lfb_height
+	mov	32(%rcx), %eax		# PixelsPerScanLine
+	shl	$2, %eax
+	mov	%ax, 0x24(%rbx)		# lfb_linelength
+	movw	$32, 0x16(%rbx)		# lfb_depth
+	movb	$0x70, 0xf(%rbx)	# orig_video_isVGA: EFI
+3:
 	# The RSDP (4.6.1.1): ACPI 2.0's, or else 1.0's.
 	mov	system(%rbp), %rdx
 	mov	ConfigurationTable(%rdx), %rsi
@@ -663,6 +690,7 @@ loadedimage:
 	.long	0x5b1b31a1, 0x11d29562, 0xa0003f8e, 0x3b7269c9
 # e820's types of UEFI's (7.2.3; ACPI 6.5, 15.4): what boot services and loaders had is free.
 types:	.byte	2, 1, 1, 1, 1, 2, 2, 1, 5, 3, 4, 2, 2, 2, 7
+gop:	.long	0x9042a9de, 0x4a3823dc, 0xde7afb96, 0x6a5180d0
 blockio: .long	0x964e5b21, 0x11d26459, 0xa000398e, 0x3b7269c9
 magic:	.ascii	"HTSLOTS1"
 	.align	2

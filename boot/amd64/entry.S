@@ -305,6 +305,13 @@ linux32:
 	xor	%eax, %eax
 	mov	$14, %ecx		# hvm_start_info has 56 bytes
 	rep stosl
+	# screen_info, 64 bytes, for an image that has the console on a screen: the protocol of PVH has no word for it.
+	mov	$INFO + 0xefc, %edi
+	mov	$0x43535448, %eax	# "HTSC"
+	stosl
+	mov	%ebp, %esi
+	mov	$16, %ecx
+	rep movsl
 	mov	$INFO, %ebx
 	movl	$0x336ec578, (%ebx)
 	incl	4(%ebx)			# version 1
@@ -366,4 +373,4 @@ linux32:
 	mov	%edx, 36(%ebx)
 	jmp	_start
 acpi20:	.long	0x8868e871, 0x11d3e4f1, 0x800022bc, 0x81883cc7
-	.org	0x6a0
+	.org	0x6c0

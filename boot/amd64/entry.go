@@ -6,6 +6,7 @@
 //   - linux.S: what makes a bzImage of an image.
 //   - efi.S: what makes a UEFI program of an image.
 //   - mbr.S, cd.S, bios.S: the loader of disks and CDs under a BIOS; say.S is what it says.
+//   - vga.S: how they have VGA's text mode, and tell of it. Included by them, and by linux.S.
 //   - hash.S: the hash by which loaders know that an image is whole. Included by them.
 //   - place.S: how the loaders put the image's segments where they belong. Included by them.
 package amd64

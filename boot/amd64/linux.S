@@ -7,6 +7,7 @@
 # Fields marked (*) are filled in by internal/elfimage, which appends the image.
 	.set SETUP, 0x600		# two sectors behind the first one
 	.set PM, 0x300
+	.include "vga.S"
 	.set PARAMS, 0x1000		# offset of boot_params in the real-mode segment: nothing of ours lies behind setup
 	.code16
 	.globl _start
@@ -60,6 +61,7 @@ setup:
 	mov	$PARAMS + 0x1f1, %di
 	mov	$setup - 0x1f1, %cx
 	rep movsb
+	vga	PARAMS
 
 	# The memory map (INT 15h, AX = E820h; ACPI 6.5, 15.1), to e820_table.
 	mov	$PARAMS + 0x2d0, %di

@@ -22,6 +22,7 @@ type Request struct {
 	Flags   config.Settings // from the command line
 	Outbox  bool            // the caller brings files out of the image
 	High    bool            // link the program where UEFI firmware leaves room
+	Screen  bool            // have the console on a screen, too
 	Slot    string          // "A" or "B": the slot of a disk that the image is for; "": no slot
 	Data    int64           // bytes of the disk's data partition; 0: none
 	DataAt  string          // the path that it is mounted at
@@ -69,6 +70,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	}
 	if p.Modules, err = Modules(p.Settings); err != nil {
 		return nil, err
+	}
+	if req.Screen {
+		p.Modules = with(p.Modules, screenModule)
 	}
 	if req.Slot != "" {
 		p.Modules = with(p.Modules, okModule)
@@ -152,7 +156,7 @@ func (b *Builder) Build(ctx context.Context, req Request, output string, f forma
 	if err != nil {
 		return "", err
 	}
-	req.High = f.High
+	req.High, req.Screen = f.High, f.Screen
 	p, err := b.Program(ctx, req)
 	if err != nil {
 		return "", err

@@ -31,7 +31,7 @@ func TestModuleList(t *testing.T) {
 			t.Errorf("%s needs %v", m.Path, m.Needs)
 		}
 	}
-	for _, m := range []string{posixModule, linuxModule, traceModule, BalloonModule, SocketModule, FilesModule, mapModule, VolumesModule, NTPModule, NetstatModule, HostNameModule, okModule} {
+	for _, m := range []string{posixModule, linuxModule, traceModule, BalloonModule, SocketModule, FilesModule, mapModule, VolumesModule, NTPModule, NetstatModule, HostNameModule, okModule, screenModule} {
 		if !slices.Contains(paths, strings.TrimPrefix(m, inject.ModulePath+"/")) {
 			t.Errorf("%s is not listed", m)
 		}

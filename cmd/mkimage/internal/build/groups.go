@@ -28,5 +28,8 @@ func groupsFor(modules []string) (groups []*runtime.Group, tags []string) {
 	if slices.Contains(modules, VolumesModule) {
 		groups = append(groups, runtime.Volumes)
 	}
+	if slices.Contains(modules, screenModule) {
+		groups = append(groups, runtime.Screen)
+	}
 	return groups, tags
 }

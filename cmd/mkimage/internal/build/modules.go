@@ -47,6 +47,9 @@ const (
 	// okModule is for images in slots.
 	okModule = inject.ModulePath + "/libos/boot/ok"
 
+	// screenModule is for formats that machines with screens boot.
+	screenModule = inject.ModulePath + "/libos/screen"
+
 	defaultVM = "buddy" // the frame allocator, below libos/vm
 
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host

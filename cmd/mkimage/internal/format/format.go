@@ -25,6 +25,9 @@ type Format struct {
 	// Disk says that the file holds a disk, which may have slots.
 	Disk bool
 
+	// Screen says that machines which boot it have one.
+	Screen bool
+
 	// High says that the image has to be linked at HighBase: UEFI firmware keeps memory of its own below.
 	High bool
 
@@ -45,22 +48,22 @@ const HighBase = 24 << 20
 var Formats = []Format{
 	{Name: "elf", Suffixes: []string{".elf", ".image"}, About: "QEMU -kernel, Firecracker, Cloud Hypervisor (PVH; 64-bit Linux boot protocol)",
 		make: func(s Source) ([]byte, error) { return s.ELF, nil }},
-	{Name: "bzimage", Suffixes: []string{".bzimage", ".bzImage"}, About: "GRUB, iPXE, kexec, QEMU -kernel (Linux boot protocol)",
+	{Name: "bzimage", Suffixes: []string{".bzimage", ".bzImage"}, About: "GRUB, iPXE, kexec, QEMU -kernel (Linux boot protocol)", Screen: true,
 		make: func(s Source) ([]byte, error) { return bzImage(s.ELF) }},
-	{Name: "efi", Suffixes: []string{".efi"}, About: "UEFI: as EFI/BOOT/BOOTX64.EFI, or from a boot manager", High: true,
+	{Name: "efi", Suffixes: []string{".efi"}, About: "UEFI: as EFI/BOOT/BOOTX64.EFI, or from a boot manager", Screen: true, High: true,
 		make: func(s Source) ([]byte, error) { return efi(s.ELF) }},
-	{Name: ISO, Suffixes: []string{".iso"}, About: "a CD, and a stick that it is copied to: BIOS and UEFI", High: true, make: iso},
-	{Name: Raw, Suffixes: []string{".img", ".raw"}, About: "a disk or stick: BIOS and UEFI", Disk: true, High: true, make: raw},
-	{Name: "qcow2", Suffixes: []string{".qcow2"}, About: "the same disk for QEMU and clouds made of it", Disk: true, High: true,
+	{Name: ISO, Suffixes: []string{".iso"}, About: "a CD, and a stick that it is copied to: BIOS and UEFI", Screen: true, High: true, make: iso},
+	{Name: Raw, Suffixes: []string{".img", ".raw"}, About: "a disk or stick: BIOS and UEFI", Disk: true, Screen: true, High: true, make: raw},
+	{Name: "qcow2", Suffixes: []string{".qcow2"}, About: "the same disk for QEMU and clouds made of it", Disk: true, Screen: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return qcow2(d), nil })},
-	{Name: "vmdk", Suffixes: []string{".vmdk"}, About: "the same disk for VMware, and for import at AWS", Disk: true, High: true,
+	{Name: "vmdk", Suffixes: []string{".vmdk"}, About: "the same disk for VMware, and for import at AWS", Disk: true, Screen: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vmdk(d, s.ELF, isoName(s.Name)) })},
-	{Name: "vhd", Suffixes: []string{".vhd"}, About: "the same disk for Azure and Hyper-V", Disk: true, High: true,
+	{Name: "vhd", Suffixes: []string{".vhd"}, About: "the same disk for Azure and Hyper-V", Disk: true, Screen: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vhd(d, s), nil })},
-	{Name: "vdi", Suffixes: []string{".vdi"}, About: "the same disk for VirtualBox", Disk: true, High: true,
+	{Name: "vdi", Suffixes: []string{".vdi"}, About: "the same disk for VirtualBox", Disk: true, Screen: true, High: true,
 		make: onDisk(func(d *disk, s Source) ([]byte, error) { return vdi(d, s.ELF), nil })},
-	{Name: "gce", Suffixes: []string{".tar.gz"}, About: "the same disk, of 1 GiB, for Google's cloud", Disk: true, High: true, make: gce},
-	{Name: "ova", Suffixes: []string{".ova"}, About: "a machine with the same disk, for VMware and VirtualBox", Disk: true, High: true, make: ova},
+	{Name: "gce", Suffixes: []string{".tar.gz"}, About: "the same disk, of 1 GiB, for Google's cloud", Disk: true, Screen: true, High: true, make: gce},
+	{Name: "ova", Suffixes: []string{".ova"}, About: "a machine with the same disk, for VMware and VirtualBox", Disk: true, Screen: true, High: true, make: ova},
 }
 
 // Find returns the format that is named, or else the one that a file's suffix names; a name without a suffix is an ELF's.
