@@ -13,7 +13,7 @@ import (
 func TestTCPAgainstLinux(t *testing.T) {
 	const four, six, stream = syscall.AF_INET, syscall.AF_INET6, syscall.SOCK_STREAM
 	const ip, ip6, tcp, sol = syscall.IPPROTO_IP, syscall.IPPROTO_IPV6, syscall.IPPROTO_TCP, syscall.SOL_SOCKET
-	const pause = 10 * time.Millisecond
+	const pause = 50 * time.Millisecond // longer than either delays an acknowledgment
 	pair := func(r *recorder, at string) (l, c, a int) {
 		family := four
 		if at[0] == '[' {
@@ -263,13 +263,11 @@ func TestInfo(t *testing.T) {
 	r.bind(l, "127.0.0.1:4001")
 	r.listen(l, 5)
 	r.connect(c, "127.0.0.1:4001")
-	time.Sleep(10 * time.Millisecond)
 	a := r.accept(l)
 	r.send(c, "", make([]byte, 5000), nil)
-	time.Sleep(10 * time.Millisecond)
 	r.recv(a, 5000, 0)
 	r.recv(a, 5000, 0)
-	time.Sleep(60 * time.Millisecond)
+	r.settle(t, c)
 	info := func(s int) []byte {
 		b, n := buffer(256), buffer(4)
 		n[0], n[1] = 0, 1
@@ -301,9 +299,9 @@ func TestOptionsLeaveTheWindow(t *testing.T) {
 	r.bind(l, "127.0.0.1:4001")
 	r.listen(l, 5)
 	r.connect(c, "127.0.0.1:4001")
-	time.Sleep(10 * time.Millisecond)
 	a := r.accept(l)
 	window := func() int {
+		r.settle(t, c)
 		b, n := buffer(104), buffer(4)
 		n[0] = 104
 		r.call(syscall.SYS_GETSOCKOPT, r.fd(c), syscall.IPPROTO_TCP, syscall.TCP_INFO, b, n)
@@ -312,9 +310,17 @@ func TestOptionsLeaveTheWindow(t *testing.T) {
 	first := window()
 	for range 100 {
 		r.send(c, "", make([]byte, 1<<20), nil)
-		for range 20 {
-			r.call(syscall.SYS_RECVFROM, r.fd(a), buffer(1<<16), 1<<16, 0, 0, 0)
+		for {
+			if n, _ := r.call(syscall.SYS_RECVFROM, r.fd(a), buffer(1<<16), 1<<16, 0, 0, 0); n <= 0 {
+				break
+			}
 		}
+	}
+	for range 1000 { // what came since
+		if n, _ := r.call(syscall.SYS_RECVFROM, r.fd(a), buffer(1<<16), 1<<16, 0, 0, 0); n <= 0 && r.unacknowledged(c) == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
 	}
 	grown := window()
 	if grown <= first {
@@ -334,6 +340,26 @@ func TestOptionsLeaveTheWindow(t *testing.T) {
 	}
 }
 
+// unacknowledged is how many segments TCP_INFO says are on their way, or wait to be.
+func (r *recorder) unacknowledged(s int) int {
+	b, n := buffer(232), buffer(4)
+	n[0] = 232
+	r.call(syscall.SYS_GETSOCKOPT, r.fd(s), syscall.IPPROTO_TCP, syscall.TCP_INFO, b, n)
+	return int(binary.NativeEndian.Uint32(b[24:]) + binary.NativeEndian.Uint32(b[144:]))
+}
+
+// settle waits until the peer has acknowledged all that was sent, which it may do later.
+func (r *recorder) settle(t *testing.T, s int) {
+	t.Helper()
+	for range 5000 {
+		if r.unacknowledged(s) == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("what was sent is never acknowledged")
+}
+
 func (r *recorder) listen(s, backlog int) {
 	_, e := r.call(syscall.SYS_LISTEN, r.fd(s), backlog)
 	r.note("listen %d: %v", s, e)
@@ -342,6 +368,13 @@ func (r *recorder) listen(s, backlog int) {
 // accept returns the index of the connection.
 func (r *recorder) accept(s int) int {
 	fd, e := r.call(syscall.SYS_ACCEPT4, r.fd(s), 0, 0, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+	for range 20 {
+		if e != syscall.EAGAIN {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+		fd, e = r.call(syscall.SYS_ACCEPT4, r.fd(s), 0, 0, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+	}
 	r.note("accept by %d: %v", s, e)
 	if e != 0 {
 		return 1 << 20
