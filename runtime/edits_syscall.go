@@ -17,6 +17,8 @@ var syscallEdits = []Edit{
 	wrapper("openat", "return exoResult(exoOpenat(dirfd, path, flags, mode))", "once for every file opened: no copy of its path, which blocks as long as a disk does"),
 	wrapper("fstatat", "_, err = exoResult(0, exoFstatat(fd, path, stat, flags)); return", "hot: os.Stat and os.Lstat"),
 	wrapper("pipe2", "_, err = exoResult(0, exoPipe2(p, flags)); return", "no detour for making two descriptors"),
+	wrapper("recvfrom", "return exoResult(exoRecvfrom(fd, p, flags, from, fromlen))", "hot: every datagram of a net.UDPConn; the address lies on the caller's stack"),
+	wrapper("sendto", "_, err = exoResult(exoSendto(s, buf, flags, to, addrlen)); return", "hot: likewise"),
 	wrapper("prlimit1", "_, err = exoResult(0, exoPrlimit(pid, resource, newlimit, old)); return",
 		"package syscall's init asks for RLIMIT_NOFILE before main"),
 	{

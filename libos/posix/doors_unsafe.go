@@ -23,6 +23,8 @@ import _ "unsafe" // for linkname
 //go:linkname Openat syscall.exoOpenat
 //go:linkname Fstatat syscall.exoFstatat
 //go:linkname Pipe2 syscall.exoPipe2
+//go:linkname Recvfrom syscall.exoRecvfrom
+//go:linkname Sendto syscall.exoSendto
 //go:linkname Prlimit syscall.exoPrlimit
 //go:linkname Getrandom syscall.exoGetrandom
 

@@ -35,6 +35,8 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		data [1000]byte
 		from [28]byte
 		size int32
+		any  syscall.RawSockaddrAny
+		room uint32
 	}
 	m := new(message)
 	m.iov = syscall.Iovec{Base: &m.data[0], Len: uint64(len(m.data))}
@@ -58,6 +60,17 @@ func TestMessagesAllocateNothing(t *testing.T) {
 			m.size = int32(len(m.from))
 			call(syscall.SYS_RECVFROM, uintptr(v), data, uintptr(len(m.data)), 0, from, uintptr(unsafe.Pointer(&m.size)))
 		},
+		"sendto and recvfrom by package syscall's door": func() {
+			if n, e := posix.Sendto(u, m.data[:], 0, unsafe.Pointer(&sa[0]), uint32(len(sa))); n != len(m.data) || e != 0 {
+				t.Fatal(n, e)
+			}
+			m.room = uint32(unsafe.Sizeof(m.any))
+			n, e := posix.Recvfrom(v, m.data[:], 0, &m.any, &m.room)
+			if n != len(m.data) || e != 0 || m.room != uint32(len(sa)) || m.any.Addr.Family != syscall.AF_INET {
+				t.Fatal(n, e, m.room, m.any.Addr.Family)
+			}
+			binary.NativeEndian.PutUint16(m.from[:], m.any.Addr.Family)
+		},
 		"getsockname": func() {
 			m.size = int32(len(m.from))
 			if _, e := posix.Call(syscall.SYS_GETSOCKNAME, uintptr(v), from, uintptr(unsafe.Pointer(&m.size)), 0, 0, 0); e != 0 {
@@ -76,4 +89,39 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(m)
+}
+
+// TestDoorOfMessages: what package syscall's wrappers of recvfrom and sendto reach tells errors as Linux does.
+func TestDoorOfMessages(t *testing.T) {
+	w := &world{kernel: posix.Call}
+	u, e := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer posix.Close(u)
+	p := make([]byte, 8)
+	var rsa syscall.RawSockaddrAny
+	to := unsafe.Pointer(&rsa)
+	size := uint32(unsafe.Sizeof(rsa))
+	if n, e := posix.Recvfrom(u, p, 0, &rsa, &size); n != -1 || e != syscall.EAGAIN {
+		t.Error(n, e)
+	}
+	if n, e := posix.Recvfrom(u, p, syscall.MSG_DONTWAIT, nil, nil); n != -1 || e != syscall.EAGAIN {
+		t.Error("without an address:", n, e)
+	}
+	if n, e := posix.Sendto(u, p, 0, to, 129); n != -1 || e != syscall.EINVAL {
+		t.Error("an address too long:", n, e)
+	}
+	if n, e := posix.Sendto(u, p, 0, to, 2); n != -1 || e != syscall.EINVAL {
+		t.Error("an address too short:", n, e)
+	}
+	if n, e := posix.Sendto(u, p, 0, nil, 0); n != -1 || e != syscall.EDESTADDRREQ {
+		t.Error("no address:", n, e)
+	}
+	if n, e := posix.Sendto(1<<20, p, 0, nil, 0); n != -1 || e != syscall.EBADF {
+		t.Error("no descriptor:", n, e)
+	}
+	if n, e := posix.Recvfrom(1, p, 0, nil, nil); n != -1 || e != syscall.ENOTSOCK {
+		t.Error("no socket:", n, e)
+	}
 }

@@ -207,17 +207,46 @@ func (o *object) sendto(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
 	if e != 0 {
 		return 0, e
 	}
-	var m *Sending
-	if flags := int(int32(a[3])); flags != 0 || a[4] != 0 {
-		m = newSending(flags)
-		defer m.free()
-		if a[4] != 0 {
-			if e := address(&m.To, a[4], a[5]); e != 0 {
-				return 0, e
-			}
+	var to []byte
+	if a[4] != 0 {
+		n := uintptr(uint32(a[5]))
+		if n > MaxAddr { // a negative length is a large one
+			return 0, syscall.EINVAL
+		}
+		if to, e = user.Bytes(a[4], n); e != 0 {
+			return 0, e
 		}
 	}
-	return count(o.send(f, p, m))
+	return count(o.SendTo(f, p, int(int32(a[3])), to))
+}
+
+// SendTo implements posix.Messenger.
+func (o *object) SendTo(f *posix.File, p []byte, flags int, to []byte) (int, syscall.Errno) {
+	if flags == 0 && to == nil {
+		return o.send(f, p, nil)
+	}
+	m := newSending(flags)
+	defer m.free()
+	if e := m.To.Set(to); e != 0 {
+		return -1, e
+	}
+	return o.send(f, p, m)
+}
+
+// RecvFrom implements posix.Messenger.
+func (o *object) RecvFrom(f *posix.File, p []byte, flags int, from []byte) (n, size int, e syscall.Errno) {
+	if flags == 0 && from == nil {
+		n, e = o.recv(f, p, nil)
+		return n, -1, e
+	}
+	m := newReceiving(flags)
+	defer m.free()
+	if n, e = o.recv(f, p, m); e != 0 {
+		return -1, -1, e
+	}
+	Drop(m.Files)
+	copy(from, m.From.Raw())
+	return n, len(m.From.Raw()), 0
 }
 
 func (o *object) recvfrom(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {

@@ -1,6 +1,6 @@
 package syscall
 
-import _ "unsafe" // for go:linkname in libos/posix
+import "unsafe"
 
 // The typed door: calls that are hot or that block go straight to libos/posix, on the caller's goroutine, with
 // pointers that the collector and the stack copier know. posix defines these functions and pushes them here by
@@ -41,6 +41,12 @@ func exoFstatat(dirfd int, path string, st *Stat_t, flags int) Errno
 
 //go:noescape
 func exoPipe2(p *[2]_C_int, flags int) Errno
+
+//go:noescape
+func exoRecvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_Socklen) (n int, e Errno)
+
+//go:noescape
+func exoSendto(fd int, p []byte, flags int, to unsafe.Pointer, addrlen _Socklen) (n int, e Errno)
 
 //go:noescape
 func exoPrlimit(pid, resource int, set, old *Rlimit) Errno
