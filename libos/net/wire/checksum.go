@@ -13,6 +13,23 @@ import (
 // Sum adds bytes, which begin at an even offset, to a partial sum.
 func Sum(sum uint64, p []byte) uint64 {
 	var carry uint64
+	if len(p) >= 64 {
+		var other uint64 // two chains of carries, for the processor to work on both at once
+		for len(p) >= 64 {
+			sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(p), 0)
+			sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(p[8:]), carry)
+			sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(p[16:]), carry)
+			sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(p[24:]), carry)
+			sum += carry
+			other, carry = bits.Add64(other, binary.LittleEndian.Uint64(p[32:]), 0)
+			other, carry = bits.Add64(other, binary.LittleEndian.Uint64(p[40:]), carry)
+			other, carry = bits.Add64(other, binary.LittleEndian.Uint64(p[48:]), carry)
+			other, carry = bits.Add64(other, binary.LittleEndian.Uint64(p[56:]), carry)
+			other += carry
+			p = p[64:]
+		}
+		sum = add(sum, other)
+	}
 	for len(p) >= 32 {
 		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(p), 0)
 		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(p[8:]), carry)
