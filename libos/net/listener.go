@@ -48,9 +48,9 @@ func (b *Binding) Close() { b.s.tcpPorts.drop(b.h) }
 type Listener struct {
 	s    *Stack
 	hold *holding
-	opts TCPOptions
 
 	mu     sync.Mutex
+	opts   TCPOptions
 	core   tcp.Listener
 	hook   Hook
 	queue  fifo.Queue[*Conn]
@@ -78,6 +78,14 @@ func (l *Listener) SetBacklog(n int) {
 	l.mu.Unlock()
 }
 
+// SetOptions changes the options that connections have which are made from now on.
+func (l *Listener) SetOptions(o TCPOptions) {
+	config := l.s.config(nil, &o)
+	l.mu.Lock()
+	l.opts, l.core.Config = o, config
+	l.mu.Unlock()
+}
+
 // input takes a segment to the port that belongs to no connection, and its payload over. It may make a connection.
 func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output) {
 	via, e := l.s.pathTo(t.Remote.Addr(), t.Local.Addr(), 0)
@@ -95,6 +103,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 	core, answer := l.core.Input(now, t, in, &o.segment)
 	l.s.Counters.TCPBacklog.Add(l.core.Dropped - dropped)
 	l.s.Counters.TCPCookie.Add(l.core.BadCookies - bad)
+	opts := l.opts
 	l.mu.Unlock()
 	if answer {
 		l.s.sendSegment(&via, o)
@@ -112,7 +121,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 		l.failed()
 		return
 	}
-	c.via.set(&l.opts)
+	c.via.set(&opts)
 	c.via.steer(t.Local.Port(), t.Remote.Port())
 	l.s.fit(core, &via)
 	c.drive(now)

@@ -3,6 +3,7 @@ package socket
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -101,8 +102,11 @@ func (t *tcpSocket) Accept() (sock.Socket, syscall.Errno) {
 	if err != nil {
 		return nil, errno(err)
 	}
-	s := &tcpSocket{s: t.s, conn: c, connected: true, options: t.options}
+	s := &tcpSocket{s: t.s, conn: c, connected: true}
 	s.family, s.opts = t.family, t.opts
+	t.mu.Lock()
+	s.options, s.kept = t.options, slices.Clone(t.kept)
+	t.mu.Unlock()
 	s.only6.Store(t.only6.Load())
 	c.SetHook(s)
 	return s, 0
@@ -294,15 +298,18 @@ func (t *tcpSocket) Release() {
 	}
 }
 
-// apply changes the options of the connection.
+// apply changes the options of the connection, or of those that a listener makes from now on.
 func (t *tcpSocket) apply(change func(o *inet.TCPOptions)) syscall.Errno {
 	t.mu.Lock()
-	c, o := t.conn, t.options.Value()
+	c, l, o := t.conn, t.listener, t.options.Value()
 	change(&o)
 	t.options = unique.Make(o)
 	t.mu.Unlock()
-	if c != nil {
+	switch {
+	case c != nil:
 		c.SetOptions(o)
+	case l != nil:
+		l.SetOptions(o)
 	}
 	return 0
 }

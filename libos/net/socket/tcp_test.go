@@ -105,6 +105,28 @@ func TestTCPAgainstLinux(t *testing.T) {
 				r.get(s, tcp, syscall.TCP_CONGESTION, 3)
 			}
 		},
+		"options of a listener": func(r *recorder) {
+			l := r.socket(four, stream, 0)
+			r.bind(l, "127.0.0.1:4001")
+			r.listen(l, 5)
+			values := []struct{ level, name, n int }{
+				{tcp, syscall.TCP_NODELAY, 1}, {tcp, syscall.TCP_KEEPIDLE, 7}, {tcp, syscall.TCP_KEEPCNT, 3}, {tcp, tcpUserTimeout, 1234}, {tcp, tcpNotSent, 5000}, {sol, syscall.SO_KEEPALIVE, 1},
+				{ip, syscall.IP_TTL, 9}, {ip, syscall.IP_TOS, 8}, {ip, syscall.IP_MTU_DISCOVER, 2}, {tcp, syscall.TCP_MAXSEG, 500},
+			}
+			for _, v := range values {
+				r.set(l, v.level, v.name, word(v.n))
+			}
+			r.set(l, tcp, syscall.TCP_CONGESTION, []byte("reno"))
+			c := r.socket(four, stream, 0)
+			r.connect(c, "127.0.0.1:4001")
+			a := r.accept(l)
+			for _, v := range values {
+				r.get(a, v.level, v.name, 4)
+			}
+			r.get(a, tcp, syscall.TCP_CONGESTION, 16)
+			r.set(a, ip, syscall.IP_MTU_DISCOVER, word(1))
+			r.get(l, ip, syscall.IP_MTU_DISCOVER, 4)
+		},
 		"states": func(r *recorder) {
 			s := r.socket(four, stream, 0)
 			r.get(s, tcp, syscall.TCP_INFO, 1)
