@@ -87,12 +87,17 @@ type group struct {
 	joined *ip.Interface
 
 	include bool         // only from sources; else from all but them
-	sources []netip.Addr // MaxSources at most
+	sources []netip.Addr // MaxSources of them at most
 	listed  bool         // there have been some
 }
 
-// MaxSources is how many sources of a group an endpoint can name: igmp_max_msf of Linux.
-const MaxSources = 10
+// MaxSources is how many sources of a group an endpoint can name: igmp_max_msf and mld_max_msf of Linux.
+func MaxSources(group netip.Addr) int {
+	if group.Is4() {
+		return 10
+	}
+	return 64
+}
 
 // datagramCost is what a datagram counts against the limit beside the blocks it is in.
 const datagramCost = 128
@@ -276,7 +281,7 @@ func (u *Endpoint) SetSources(addr netip.Addr, index int, include bool, sources 
 		return syscall.EINVAL
 	case include && len(sources) == 0:
 		return u.Leave(addr, index)
-	case len(sources) > MaxSources:
+	case len(sources) > MaxSources(addr):
 		return syscall.ENOBUFS
 	}
 	u.mu.Lock()
@@ -346,7 +351,7 @@ func (u *Endpoint) source(addr, source netip.Addr, index int, include, add bool)
 	switch {
 	case add && at >= 0, !add && at < 0:
 		return syscall.EADDRNOTAVAIL
-	case add && len(g.sources) == MaxSources:
+	case add && len(g.sources) == MaxSources(g.addr):
 		return syscall.ENOBUFS
 	case add:
 		g.sources, g.listed = append(g.sources, source), true

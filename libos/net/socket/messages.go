@@ -461,7 +461,7 @@ func (s *messages) filter(v []byte) syscall.Errno {
 	}
 	n := int(binary.NativeEndian.Uint32(v[12:]))
 	switch {
-	case n > inet.MaxSources:
+	case n > inet.MaxSources(netip.IPv4Unspecified()):
 		return syscall.ENOBUFS
 	case len(v) < head+4*n:
 		return syscall.EINVAL
@@ -485,9 +485,12 @@ func (s *messages) groupFilter(v []byte, four bool) syscall.Errno {
 	if len(v) < head {
 		return syscall.EINVAL
 	}
-	n := int(binary.NativeEndian.Uint32(v[head-4:]))
+	n, most := int(binary.NativeEndian.Uint32(v[head-4:])), inet.MaxSources(netip.IPv6Unspecified())
+	if four {
+		most = inet.MaxSources(netip.IPv4Unspecified())
+	}
 	switch {
-	case n > inet.MaxSources:
+	case n > most:
 		return syscall.ENOBUFS
 	case len(v) < head+sock.MaxAddr*n:
 		return syscall.EINVAL

@@ -308,6 +308,13 @@ func TestUDPAgainstLinux(t *testing.T) {
 			}
 			r.set(a, ip6, mcastFilter, list(1, 1))
 			r.set(a, ip6, mcastJoinGroup, list(0)[:136])
+			many := make([]byte, 65)
+			for i := range many {
+				many[i] = byte(i)
+			}
+			for _, n := range []int{11, 64, 65} {
+				r.set(a, ip6, mcastFilter, list(1, many[:n]...))
+			}
 			for _, l := range [][]byte{list(1, 2), list(1, 2, 1), list(0, 1), list(0, 2), list(0), list(2), list(1)} {
 				r.set(a, ip6, mcastFilter, l)
 				r.send(s, "[ff12::79%1]:4004", []byte("listed"), nil)

@@ -300,8 +300,8 @@ func socketpair(domain, kind, protocol, flags int, pair PairFamily, p uintptr) s
 	return 0
 }
 
-// maxOption is the longest value of an option that is looked at.
-const maxOption = 4096
+// maxOption is the longest value of an option that is looked at. MCAST_MSFILTER with 64 sources takes 8336 bytes.
+const maxOption = 16 << 10
 
 func (o *object) setsockopt(a [6]uintptr) syscall.Errno {
 	n := int(int32(a[4]))
