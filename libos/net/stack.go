@@ -236,7 +236,20 @@ func (p *path) steer(local, remote uint16) {
 	p.ip.Queue = int32((h ^ h>>16) % uint32(p.ip.Interface.Info.Queues))
 }
 
-func (p *path) set(o *TCPOptions) { p.hops(o.TTL); p.tos = uint8(o.TOS) }
+// hopLimit is that of packets where nothing else is asked for.
+func (p *path) hopLimit() uint8 {
+	if p.local || p.ip.Dst.Is4() {
+		return 64
+	}
+	return uint8(p.ip.Interface.HopLimit())
+}
+
+// set has packets be as a connection's options say.
+func (p *path) set(o *TCPOptions) {
+	p.ttl = p.hopLimit()
+	p.hops(o.TTL)
+	p.tos = uint8(o.TOS)
+}
 
 // hops sets the hop limit of packets to n; 0: it stays what it is where nothing else was asked for.
 func (p *path) hops(n int) {
@@ -303,10 +316,8 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	if p.Interface.Loopback || s.card(p.Interface.Index) == nil {
 		return path{}, syscall.ENETUNREACH
 	}
-	v := path{mtu: p.MTU, ttl: 64, ip: p, broadcast: s.isBroadcast(dst)}
-	if dst.Is6() {
-		v.ttl = uint8(p.Interface.HopLimit())
-	}
+	v := path{mtu: p.MTU, ip: p, broadcast: s.isBroadcast(dst)}
+	v.ttl = v.hopLimit()
 	info := &p.Interface.Info
 	v.maxPieces = uint8(max(1, min(info.MaxBody, 64)))
 	if info.Offloads&link.TxTSO4 != 0 && dst.Is4() {

@@ -17,6 +17,7 @@ type way struct {
 	src   netip.Addr // as it was asked for
 	index int        // likewise
 	until tick.Time  // 0: it is for one datagram
+	gen   uint64     // the network layer's when it was found
 	ttl   uint8      // of via, where no other is asked for
 	via   path
 }
@@ -26,11 +27,11 @@ const wayLife = time.Second
 // find has w lead where d goes.
 func (w *way) find(s *Stack, d *udpOut) syscall.Errno {
 	now := s.now()
-	if now < w.until && w.to == d.to.Addr() && w.src == d.src && w.index == d.index && s.host.Holds(&w.via.ip) {
+	if now < w.until && w.to == d.to.Addr() && w.src == d.src && w.index == d.index && w.gen == s.host.Generation() {
 		return 0
 	}
 	var e syscall.Errno
-	w.until = 0
+	w.until, w.gen = 0, s.host.Generation()
 	if w.via, e = s.pathTo(d.to.Addr(), d.src, d.index); e != 0 {
 		return e
 	}

@@ -52,3 +52,16 @@ func TestWay(t *testing.T) {
 		t.Errorf("what was for ourselves went out: %v", err)
 	}
 }
+
+// TestHopsOfConnections: a connection whose hop limit was set and is nobody's wish any more has the network's again.
+func TestHopsOfConnections(t *testing.T) {
+	p := path{local: true}
+	for _, x := range []struct {
+		asked int
+		want  uint8
+	}{{0, 64}, {9, 9}, {0, 64}} {
+		if p.set(&TCPOptions{TTL: x.asked}); p.ttl != x.want {
+			t.Errorf("%d was asked for: %d, want %d", x.asked, p.ttl, x.want)
+		}
+	}
+}

@@ -88,8 +88,8 @@ func (h *Host) current(now tick.Time, p *Path) error {
 	return h.resolve(now, p)
 }
 
-// Holds tells whether a path is what Path would give still, but for path MTUs that age.
-func (h *Host) Holds(p *Path) bool { return p.gen != 0 && p.gen == h.gen.Load() }
+// Generation is another one when something has changed that paths, or addresses, depend on. As long as it is the same Path gives what it gave, but for path MTUs that age.
+func (h *Host) Generation() uint64 { return h.gen.Load() }
 
 // Flush has the device send what Output gave it: once for a batch.
 func (p *Path) Flush() { p.Interface.Device.Flush(int(p.Queue)) }
