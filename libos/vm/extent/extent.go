@@ -26,12 +26,16 @@ type Backing struct {
 
 // New gives such a backing. The extent is the caller's, who releases it after the region is closed.
 //
-// Errors: *SizeError for a disk whose blocks are larger than a page.
+// Errors: *SizeError for a disk whose blocks are larger than a page; *exo.RangeError for an extent that begins amid a block.
 func New(d disk.Disk, in *flow.Extent) (*Backing, error) {
-	if b := d.Info().BlockSize; b > vm.PageSize {
-		return nil, &SizeError{d.Info().Name, b}
+	info := d.Info()
+	if info.BlockSize > vm.PageSize {
+		return nil, &SizeError{info.Name, info.BlockSize}
 	}
 	lo, hi := in.Blocks()
+	if sectors := flow.Block(info.BlockSize / disk.SectorSize); lo%sectors != 0 {
+		return nil, &exo.RangeError{Space: "sector of disk " + info.Name, Lo: uint64(lo), Hi: uint64(hi), Last: info.Sectors - 1, Why: fmt.Sprintf("a block has %d sectors: the extent begins at one", sectors)}
+	}
 	return &Backing{disk: d, in: in, lo: lo, pages: int((hi - lo) / perPage)}, nil
 }
 

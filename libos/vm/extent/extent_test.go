@@ -91,3 +91,15 @@ func TestLargeBlocks(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestBeginsAmidBlock: the disk would refuse each page of such an extent.
+func TestBeginsAmidBlock(t *testing.T) {
+	d := newRecorder(t, vm.PageSize)
+	e, err := d.space.Bind(d.all, "pages", 4, 64, exo.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := extent.New(d, e); !errors.As(err, new(*exo.RangeError)) {
+		t.Error(err)
+	}
+}
