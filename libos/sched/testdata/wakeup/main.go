@@ -2,9 +2,6 @@
 // storm and the collector on CPU 0. Without a second CPU it shares the first with them.
 //
 // With the argument quiet nobody runs beside it.
-//
-// With a number N it first has the machine's interval timer (8254) run down every N of its ticks, of 838 ns, and count for nobody. Where QEMU emulates several CPUs in turns (-icount) a turn
-// lasts until the next timer of the machine: so the turns are short.
 package main
 
 import (
@@ -12,10 +9,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/libos/sched"
 )
 
@@ -24,16 +19,7 @@ const deadlines = 300
 var sink []byte
 
 func main() {
-	quiet := false
-	for _, a := range os.Args[1:] {
-		if a == "quiet" {
-			quiet = true
-		} else if err := turns(a); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-	}
-	if !quiet {
+	if !slices.Contains(os.Args[1:], "quiet") {
 		go func() {
 			for {
 			}
@@ -52,22 +38,6 @@ func main() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-}
-
-// turns sets the interval timer (Intel 8254 data sheet: control word 0x34 is counter 0, both bytes, mode 2, a rate generator). Its line stays masked.
-func turns(ticks string) error {
-	n, err := strconv.ParseUint(ticks, 0, 16)
-	if err != nil {
-		return err
-	}
-	p, err := exo.TakePorts("wakeup", 0x40, 4)
-	if err != nil {
-		return err
-	}
-	p.Out8(3, 0x34)
-	p.Out8(0, uint8(n))
-	p.Out8(0, uint8(n>>8))
-	return nil
 }
 
 func all(a *sched.Alone) {
