@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -96,4 +98,40 @@ func TestRecorderAndFaulty(t *testing.T) {
 	if f.Requests() != 5 {
 		t.Error(f.Requests())
 	}
+}
+
+// TestDiskInUse: a block device that somebody has for himself, as who mounts it, is not opened to be written to.
+func TestDiskInUse(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root has a block device")
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		t.Skip("there is no loop device here")
+	}
+	name := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(name, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("losetup", "--show", "-f", name).Output()
+	if err != nil {
+		t.Fatalf("losetup: %v", err)
+	}
+	loop := strings.TrimSpace(string(out))
+	defer exec.Command("losetup", "-d", loop).Run()
+	mounted, err := os.OpenFile(loop, os.O_RDONLY|os.O_EXCL, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := OpenFile(loop, false); !errors.Is(err, ErrInUse) {
+		t.Errorf("a disk in use: %v", err)
+		if err == nil {
+			d.Close()
+		}
+	}
+	mounted.Close()
+	d, err := OpenFile(loop, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
 }

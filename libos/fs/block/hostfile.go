@@ -1,9 +1,14 @@
 package block
 
 import (
+	"errors"
 	"io"
 	"os"
+	"syscall"
 )
+
+// ErrInUse is what opening a file gives that a virtual machine, somebody else of ours, or the host uses.
+var ErrInUse = errors.New("it is in use, by a virtual machine, by another command, or mounted")
 
 // HostFile is a device that is a file of the host, or a disk of it.
 type HostFile struct {
@@ -11,13 +16,20 @@ type HostFile struct {
 	info Info
 }
 
-// OpenFile opens a file as a device, until Close for nobody else: one that a virtual machine uses is refused. A size that is not a multiple of 512 is rounded down.
+// OpenFile opens a file as a device, until Close for nobody else: one that a virtual machine uses is refused, and on Linux, to be written to, a disk that the host has mounted, or uses
+// otherwise. A size that is not a multiple of 512 is rounded down.
 func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	mode := os.O_RDWR
 	if readOnly {
 		mode = os.O_RDONLY
 	}
+	if info, err := os.Stat(name); err == nil && info.Mode().Type() == os.ModeDevice && !readOnly {
+		mode |= os.O_EXCL // open(2): EBUSY for a block device in use
+	}
 	f, err := os.OpenFile(name, mode, 0)
+	if errors.Is(err, syscall.EBUSY) {
+		return nil, &os.PathError{Op: "open", Path: name, Err: ErrInUse}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +44,9 @@ func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	}
 	return &HostFile{f, Info{Name: name, ID: name, Size: size &^ 511, BlockSize: 512, ReadOnly: readOnly, Discard: punches}}, nil
 }
+
+// File is the file itself, which Close closes.
+func (h *HostFile) File() *os.File { return h.f }
 
 // Info implements Device.
 func (h *HostFile) Info() Info { return h.info }

@@ -1,13 +1,9 @@
 package block
 
 import (
-	"errors"
 	"os"
 	"syscall"
 )
-
-// ErrInUse is what opening a file gives that a virtual machine, or somebody else of ours, uses.
-var ErrInUse = errors.New("it is in use, by a virtual machine or by another command")
 
 // QEMU locks bytes of its images' files: from 100 on what it does, from 200 on what it allows nobody else to do, a byte for each permission.
 const (

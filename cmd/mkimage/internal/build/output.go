@@ -3,13 +3,13 @@ package build
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/internal/cache"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 // output writes an image as a file, whole or not at all. Three things are written over what is there, instead: a slot of a disk, a disk with a data partition, and a
@@ -35,12 +35,12 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 	case r.Format.Name != format.Raw && r.Slot != "":
 		return false, fmt.Errorf("%s is there already: only a raw disk keeps its other slot, %s would be written anew; remove it first", output, r.Format.Name)
 	}
-	f, err := os.OpenFile(output, os.O_RDWR, 0)
+	held, err := block.OpenFile(output, r.Format.Name != format.Raw) // a raw one may be written to
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
-	size := info.Size()
+	defer held.Close()
+	f, size := held.File(), info.Size()
 	if r.Slot != "" {
 		err = format.PutSlot(f, size, src)
 		switch {
@@ -55,6 +55,7 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 	case err != nil:
 		return false, fmt.Errorf("%s is there already: %w", output, err)
 	case in == "":
+		held.Close() // who renames a file over it on Windows must not have it open
 		return true, r.create(output, src)
 	case in != format.Raw || r.Format.Name != format.Raw:
 		return false, fmt.Errorf("%s is a disk with a data partition, which only format raw keeps, on a raw disk; remove it first", output)
@@ -97,16 +98,12 @@ func (r Recipe) device(output string, src format.Source) error {
 	if r.Format.Name != format.Raw && r.Format.Name != format.ISO {
 		return fmt.Errorf("%s is a block device: formats raw and iso can be written to one, %s cannot", output, r.Format.Name)
 	}
-	f, err := os.OpenFile(output, os.O_RDWR, 0)
+	f, err := block.OpenFile(output, false)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err == nil {
-		err = r.overwrite(f, size, src)
-	}
-	if err != nil {
+	if err := r.overwrite(f.File(), f.Info().Size, src); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Clean(output), err)
 	}
 	return nil

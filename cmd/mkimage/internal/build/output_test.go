@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 // anImage is an ELF file that disks can be made of.
@@ -99,5 +101,27 @@ func TestNowhere(t *testing.T) {
 	}
 	if err := build(t, os.DevNull, format.Raw, Recipe{}, format.Source{Data: 1 << 50}); err == nil {
 		t.Error("a data partition of 1 PiB")
+	}
+}
+
+// TestInUse: a raw disk that a machine has is not written to.
+func TestInUse(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has QEMU's locks")
+	}
+	file := filepath.Join(t.TempDir(), "d.img")
+	if err := build(t, file, "", Recipe{}, format.Source{Slot: "A", Data: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := block.OpenFile(file, false) // locks as QEMU does
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, src := range []format.Source{{Slot: "B"}, {}} {
+		refused(t, file, "in use", func() error { return build(t, file, "", Recipe{}, src) })
+	}
+	d.Close()
+	if err := build(t, file, "", Recipe{}, format.Source{Slot: "B"}); err != nil {
+		t.Error(err)
 	}
 }

@@ -143,6 +143,7 @@ func openDisk(format string, r io.ReaderAt, size, skip int64) (*File, error) {
 
 const (
 	kindBIOS = "BIOS boot"
+	kindESP  = "EFI system"
 	kindData = "Hardtack data"
 )
 
@@ -181,7 +182,7 @@ func readGPT(r io.ReaderAt, size int64) (list []Partition, err error) {
 		case gptBIOS:
 			p.Kind = kindBIOS
 		case gptESP:
-			p.Kind = "EFI system"
+			p.Kind = kindESP
 		case gptData:
 			p.Kind = kindData
 		}

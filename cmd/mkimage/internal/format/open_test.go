@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,35 @@ func TestPutSlot(t *testing.T) {
 	before := bytes.Clone(disk)
 	if err := PutSlot(memory(disk), int64(len(disk)), large); err == nil || !bytes.Equal(before, disk) {
 		t.Errorf("larger than a slot: %v", err)
+	}
+	for _, damage := range []func(loader, state []byte){
+		func(loader, _ []byte) { loader[biosState+8+1] ^= 0x40 }, // the partition
+		func(loader, _ []byte) { loader[biosState+3] ^= 0x10 },   // the state
+		func(_, state []byte) { // the slot, in a whole copy
+			s, _ := slot.Decode(state)
+			s.Slots[1].Block += 1 << 20
+			copy(state, s.Encode())
+		},
+	} {
+		bad := bytes.Clone(before)
+		loader := bad[rawBIOS*sector:]
+		state := bad[le.Uint64(loader[biosState:])*sector:]
+		other := state[slot.Distance:]
+		if a, _ := slot.Decode(state); true {
+			if b, _ := slot.Decode(other); b.Sequence > a.Sequence {
+				state = other
+			}
+		}
+		damage(loader, state)
+		was := bytes.Clone(bad)
+		if err := PutSlot(memory(bad), int64(len(bad)), second); err == nil || !strings.Contains(err.Error(), "damaged") || !bytes.Equal(was, bad) {
+			t.Errorf("a damaged place: %v", err)
+		}
+	}
+	data := second
+	data.Data = 1 << 20
+	if err := PutSlot(memory(disk), int64(len(disk)), data); err == nil || !strings.Contains(err.Error(), "no data partition") || !bytes.Equal(before, disk) {
+		t.Errorf("a data partition that there is not: %v", err)
 	}
 	plain, err := raw(source())
 	if err != nil {

@@ -138,7 +138,7 @@ func PutSlot(d slot.Device, size int64, s Source) error {
 	if err != nil {
 		return err
 	}
-	fields, err := readLoader(d, size)
+	fields, parts, err := readLoader(d, size)
 	if err != nil {
 		return err
 	}
@@ -146,9 +146,29 @@ func PutSlot(d slot.Device, size int64, s Source) error {
 	if state == 0 {
 		return ErrNoSlots
 	}
+	var esp Partition
+	data := false
+	for _, p := range parts {
+		if p.Kind == kindESP {
+			esp = p
+		}
+		data = data || p.Kind == kindData
+	}
+	if s.Data != 0 && !data {
+		return errors.New("the disk has no data partition: --data gives one to a new disk")
+	}
+	within := func(at, n uint64) bool { // sectors of the partition
+		return at <= uint64(esp.Size) && n <= uint64(esp.Size)-at
+	}
+	if first != uint64(esp.First) || state < first || !within(state-first, slot.Reach/sector) {
+		return errors.New("damaged: the slots lie outside of the EFI system partition")
+	}
 	store, err := slot.Open(d, int64(state)*sector)
 	if err != nil {
 		return err
+	}
+	if v := store.Slots[slotIndex(s.Slot)]; !within(uint64(v.Block), uint64(v.Capacity)) {
+		return errors.New("damaged: the slot lies outside of the EFI system partition")
 	}
 	return store.Put(slotIndex(s.Slot), int64(first)*sector, s.ELF, v)
 }
@@ -156,20 +176,19 @@ func PutSlot(d slot.Device, size int64, s Source) error {
 // ErrNoSlots is returned for a disk without slots.
 var ErrNoSlots = errors.New("the disk has no slots")
 
-// readLoader returns the loader for a BIOS of a disk of ours.
-func readLoader(r io.ReaderAt, size int64) ([]byte, error) {
-	parts, err := readGPT(r, size)
-	if err != nil {
-		return nil, err
+// readLoader returns the loader for a BIOS of a disk of ours, and the disk's partitions.
+func readLoader(r io.ReaderAt, size int64) (loader []byte, parts []Partition, err error) {
+	if parts, err = readGPT(r, size); err != nil {
+		return nil, nil, err
 	}
 	for _, p := range parts {
 		if p.Kind == kindBIOS {
 			b := make([]byte, len(amd64.BIOS))
 			if _, err := r.ReadAt(b, p.First*sector); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			return b, nil
+			return b, parts, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the disk has no partition of ours", ErrUnknown)
+	return nil, nil, fmt.Errorf("%w: the disk has no partition of ours", ErrUnknown)
 }
