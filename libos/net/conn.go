@@ -84,6 +84,7 @@ func (s *Stack) dial(local, remote netip.AddrPort, hold *holding, o TCPOptions, 
 		return nil, e
 	}
 	now := s.now()
+	via.ip.KeepSource()
 	c := &Conn{s: s, via: via, hook: h, hold: hold}
 	c.timer.conn = c
 	c.mu.Lock()

@@ -88,6 +88,9 @@ func (h *Host) current(now tick.Time, p *Path) error {
 	return h.resolve(now, p)
 }
 
+// KeepSource has a path keep the source address that was chosen for it, though another one would be chosen when the network has changed: what is under way is known by it (RFC 4862, 5.5.4).
+func (p *Path) KeepSource() { p.bound = true }
+
 // Generation is another one when something has changed that paths, or addresses, depend on. As long as it is the same Path gives what it gave, but for path MTUs that age.
 func (h *Host) Generation() uint64 { return h.gen.Load() }
 
