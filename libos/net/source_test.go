@@ -9,7 +9,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/memwire"
 )
 
-// TestSourceStays: a connection keeps the address that it was made with, though a later one would be a better source.
+// TestSourceStays: a connection, and a connected endpoint of UDP, keeps the address that it was made with, though a later one would be a better source.
 func TestSourceStays(t *testing.T) {
 	x, y := memwire.New(memwire.Options{})
 	a, b := newStack(t), newStack(t)
@@ -33,7 +33,23 @@ func TestSourceStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	v, err := b.ListenUDP(addr("10.0.0.3:7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	u := a.NewUDP(false, nil)
+	defer u.Close()
+	if err := u.Connect(addr("10.0.0.3:7")); err != nil {
+		t.Fatal(err)
+	}
 	a.host.AddAddress(a.now(), i, netip.MustParsePrefix("10.0.0.2/24"))
+	if _, err := u.TrySend([]byte("x"), netip.AddrPort{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, d, err := v.Recv(make([]byte, 1)); err != nil || d.From != u.Local() || d.From.Addr() != netip.MustParseAddr("10.9.0.1") {
+		t.Errorf("a datagram of %v came from %v, %v", u.Local(), d.From, err)
+	}
 	if n, err := c.TryWrite([]byte("x")); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}

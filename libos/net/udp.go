@@ -91,6 +91,14 @@ func (u *UDP) boundAddr() netip.Addr {
 	return u.hold.addr
 }
 
+// source is the address that datagrams have, or invalid: as the route has it. That of a connected one stays.
+func (u *UDP) source() netip.Addr {
+	if u.remote.IsValid() {
+		return u.local.Addr()
+	}
+	return u.boundAddr()
+}
+
 // Local is the local address; not bound: the unspecified one.
 func (u *UDP) Local() netip.AddrPort {
 	u.mu.Lock()
@@ -146,7 +154,7 @@ func (u *UDP) TryQueue(p []byte, to netip.AddrPort, with *Info) (int, error) {
 			return 0, e
 		}
 	}
-	d := udpOut{to: to, port: u.hold.port, src: u.boundAddr(), ttl: u.opts.TTL, tos: u.opts.TOS, broadcast: u.opts.Broadcast, discover: u.opts.Discover, segment: u.opts.Segment}
+	d := udpOut{to: to, port: u.hold.port, src: u.source(), ttl: u.opts.TTL, tos: u.opts.TOS, broadcast: u.opts.Broadcast, discover: u.opts.Discover, segment: u.opts.Segment}
 	queue := u.opts.RecvErr
 	d.group(&u.opts)
 	u.mu.Unlock()
