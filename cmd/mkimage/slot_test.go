@@ -11,7 +11,7 @@ import (
 
 // slotApp is a program that tells its name, and does something.
 func slotApp(t *testing.T, name, does string) string {
-	return app(t, program("fmt time", fmt.Sprintf("\tfmt.Println(%q)\n\tvar _ = time.Second\n\t%s", "I am "+name, does)))
+	return app(t, program("fmt time runtime bytes", fmt.Sprintf("\tfmt.Println(%q)\n\tvar _, _, _ = time.Second, runtime.Stack, bytes.Contains\n\t%s", "I am "+name, does)))
 }
 
 // put builds a program into a slot of a disk.
@@ -59,7 +59,12 @@ func wantSlots(t *testing.T, disk, a, b string) {
 func TestSlots(t *testing.T) {
 	good := slotApp(t, "good", "")
 	crashes := slotApp(t, "bad", `panic("it does not work")`)
-	proven := slotApp(t, "proven", `time.Sleep(time.Second); panic("later")`)
+	proven := slotApp(t, "proven", `
+	time.Sleep(100 * time.Millisecond) // the timer of --works-after has fired
+	for stacks := make([]byte, 64<<10); bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("libos/boot/ok.")); {
+		time.Sleep(time.Millisecond) // it is being written
+	}
+	panic("later")`)
 	for _, m := range []struct {
 		name string
 		pc
