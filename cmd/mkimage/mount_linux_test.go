@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestFSMount mounts a volume, writes to it and ends the mount: by Ctrl-C, and by killing who serves it. What was synced is there.
@@ -45,8 +46,16 @@ func TestFSMount(t *testing.T) {
 			t.Error(err)
 		}
 		f.Close()
-		server.Process.Signal(end)
-		err = server.Wait()
+		ended := make(chan error, 1)
+		go func() { ended <- server.Wait() }()
+		for again := true; again; { // as onHost of internal/volume
+			server.Process.Signal(end)
+			select {
+			case err = <-ended:
+				again = false
+			case <-time.After(time.Second):
+			}
+		}
 		if end == syscall.SIGKILL {
 			umount := exec.Command("umount", "-l", dir)
 			if os.Geteuid() != 0 {
