@@ -1,7 +1,10 @@
 package format
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 
 	"github.com/hardtack-os/hardtack/libos/boot/slot"
@@ -13,11 +16,21 @@ type Device = slot.Device
 // dataPartition returns the data partition of a disk of ours; nil if there is none.
 func dataPartition(r io.ReaderAt, size int64) (*partition, error) {
 	list, err := readGPT(r, size)
+	if errors.Is(err, errNoTable) || err == nil && !wholeGPT(r) {
+		if data, err := dataBehind(r, size); err != nil || data {
+			return nil, cmp.Or(err, errors.New("its partition table is damaged, and the copy at the end names a data partition: mend it first, as by sgdisk"))
+		}
+	}
 	if errors.Is(err, ErrUnknown) {
 		return nil, nil
 	}
 	for i, p := range list {
 		if p.Kind == kindData {
+			for j, q := range list {
+				if j != i && q.Kind != kindBIOS && q.Kind != kindESP {
+					return nil, fmt.Errorf("it has a partition %q beside the data partition, which would be lost", q.Name)
+				}
+			}
 			e := make([]byte, gptEntrySize)
 			if _, err := r.ReadAt(e, 2*sector+int64(p.entry)*gptEntrySize); err != nil {
 				return nil, err
@@ -28,6 +41,39 @@ func dataPartition(r io.ReaderAt, size int64) (*partition, error) {
 		}
 	}
 	return nil, err
+}
+
+// wholeGPT reports whether the header of the first table and its entries have their sums.
+func wholeGPT(r io.ReaderAt) bool {
+	b := make([]byte, gptFirst*sector)
+	if _, err := r.ReadAt(b, 0); err != nil {
+		return false
+	}
+	h := b[sector:][:92]
+	sum := le.Uint32(h[16:])
+	clear(h[16:20])
+	return crc32.ChecksumIEEE(h) == sum && crc32.ChecksumIEEE(b[2*sector:]) == le.Uint32(h[88:])
+}
+
+// dataBehind reports whether the table's copy at the end of a disk names a data partition.
+func dataBehind(r io.ReaderAt, size int64) (bool, error) {
+	end := size&^(sector-1) - gptEnd*sector
+	if end < 0 {
+		return false, nil
+	}
+	b := make([]byte, gptEnd*sector)
+	if _, err := r.ReadAt(b, end); err != nil {
+		return false, err
+	}
+	if string(b[gptTable*sector:][:8]) != "EFI PART" {
+		return false, nil
+	}
+	for e := b[:gptTable*sector]; len(e) > 0; e = e[gptEntrySize:] {
+		if guid(e) == gptData {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // formatHead is how much of a file DataIn reads, where its format moves blocks: more than the tables that lie before a disk's first block.

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +79,41 @@ func TestRewrite(t *testing.T) {
 	other := make([]byte, 2<<20)
 	if err := Rewrite(memory(other), int64(len(other)), s); err == nil || !bytes.Equal(other, make([]byte, 2<<20)) {
 		t.Errorf("a disk that is too small: %v", err)
+	}
+}
+
+// TestNotRewritten: a disk whose data partition only the table's copy names, and one with partitions of others, is left as it is.
+func TestNotRewritten(t *testing.T) {
+	s := source()
+	s.Data = 1 << 20
+	disk, err := raw(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := func(b []byte) { // a fourth partition, in a whole table
+		e := b[2*sector:]
+		copy(e[3*gptEntrySize:], e[2*gptEntrySize:3*gptEntrySize])
+		e[3*gptEntrySize]++
+		h := b[sector:]
+		le.PutUint32(h[88:], crc32.ChecksumIEEE(e[:gptTable*sector]))
+		le.PutUint32(h[16:], 0)
+		le.PutUint32(h[16:], crc32.ChecksumIEEE(h[:92]))
+	}
+	for want, damage := range map[string]func(b []byte){
+		"the copy at the end names a data partition":    func(b []byte) { clear(b[:gptFirst*sector]) },
+		"the copy at the end names a data partition: ":  func(b []byte) { b[sector] = 0 },
+		"the copy at the end names a data partition: m": func(b []byte) { clear(b[2*sector+2*gptEntrySize:][:gptEntrySize]) },
+		`a partition "data" beside the data partition`:  other,
+	} {
+		b := bytes.Clone(disk)
+		damage(b)
+		was := bytes.Clone(b)
+		if err := Rewrite(memory(b), int64(len(b)), source()); err == nil || !strings.Contains(err.Error(), want) || !bytes.Equal(was, b) {
+			t.Errorf("want %s: %v", want, err)
+		}
+		if in, err := DataIn(bytes.NewReader(b), int64(len(b))); err == nil {
+			t.Errorf("want %s: taken for %q", want, in)
+		}
 	}
 }
 
