@@ -133,12 +133,19 @@ func Rewrite(d Device, size int64, s Source) error {
 	return disk.write(d, data == nil)
 }
 
-// write writes what is not zero, the partition table last. A data partition that is new is cleared where a volume would begin, so that none is found there.
+// write writes what is not zero, the partition table last. A data partition that is new is cleared where a volume has its superblocks, the copies too
+// (libos/fs/cffs/FORMAT.md), so that none is found there.
 func (d *disk) write(to Device, fresh bool) error {
 	const table = gptFirst * sector
 	if fresh && int64(len(d.head)) < d.data.first*sector {
-		if _, err := to.WriteAt(make([]byte, min(1<<20, d.data.size*sector)), d.data.first*sector); err != nil {
-			return err
+		size := d.data.size * sector
+		for at, n := range map[int64]int64{0: 1 << 20, 32510 * 4096: 2 * 4096, size - 64<<10: 64 << 10} {
+			if at+n > size {
+				continue
+			}
+			if _, err := to.WriteAt(make([]byte, n), d.data.first*sector+at); err != nil {
+				return err
+			}
 		}
 	}
 	for _, w := range []struct {

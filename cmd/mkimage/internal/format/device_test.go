@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/cffs"
 )
 
 // broken is a Device in memory that fails a write, of which it does half.
@@ -113,6 +117,25 @@ func TestNotRewritten(t *testing.T) {
 		}
 		if in, err := DataIn(bytes.NewReader(b), int64(len(b))); err == nil {
 			t.Errorf("want %s: taken for %q", want, in)
+		}
+	}
+}
+
+// TestFreshData: no volume that lay where a new data partition lies is found in it.
+func TestFreshData(t *testing.T) {
+	for _, n := range []int64{3 << 20, 160 << 20} {
+		s := source()
+		s.Data = n
+		disk := make([]byte, dataAlign+n+1<<20)
+		part := disk[dataAlign:][:n]
+		if err := cffs.Format(block.NewMemory(part), cffs.FormatOptions{UUID: [16]byte{1}, Now: time.Now}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Rewrite(memory(disk), int64(len(disk)), s); err != nil {
+			t.Fatal(err)
+		}
+		if err := cffs.Format(block.NewMemory(part), cffs.FormatOptions{UUID: [16]byte{1}, Now: time.Now}); err != nil {
+			t.Errorf("a volume of %d MiB is still there: %v", n>>20, err)
 		}
 	}
 }
