@@ -146,8 +146,11 @@ func Create(d Device, at int64, s State) (*Store, error) {
 	return v, err
 }
 
-// Save writes the state over the older copy, and returns when it is durable.
+// Save writes the state over the older copy, and returns when it is durable. The newer copy is durable before: a loader for a BIOS cannot flush what it has written.
 func (s *Store) Save() error {
+	if err := s.dev.Sync(); err != nil {
+		return err
+	}
 	s.Sequence++
 	if _, err := s.dev.WriteAt(s.Encode(), s.at+int64(1-s.newer)*Distance); err != nil {
 		return err

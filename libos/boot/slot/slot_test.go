@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -157,6 +158,36 @@ func TestPowerOfCounter(t *testing.T) {
 		after, err := Open(p, stateAt)
 		if err != nil || after.State != before && after.State != s.State {
 			t.Fatalf("%v: %+v, was %+v", err, after, before)
+		}
+	}
+}
+
+// TestUnflushedLoader loses power while an image confirms, on a disk that has not yet made durable that its loader counted the try.
+func TestUnflushedLoader(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 100 {
+		for left := 1; left <= 3; left++ {
+			p := newDisk(t, r)
+			s, err := Open(p, stateAt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			states := []State{s.State}
+			s.Sequence++
+			s.Slots[0].Tries++
+			if _, err := p.WriteAt(s.Encode(), stateAt+int64(1-s.newer)*Distance); err != nil {
+				t.Fatal(err)
+			}
+			states = append(states, s.State)
+			p.left = left
+			if s, err = Open(p, stateAt); err == nil {
+				s.Confirm(0)
+				states = append(states, s.State)
+			}
+			p.queue = nil
+			if got, err := Open(p, stateAt); err != nil || !slices.Contains(states, got.State) {
+				t.Fatalf("power lost at sector %d: %v, %+v", left, err, got)
+			}
 		}
 	}
 }
