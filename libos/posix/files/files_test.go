@@ -493,6 +493,44 @@ func TestInotify(t *testing.T) {
 	}
 }
 
+// TestInotifyNames: a file is told of by a name that it has, and names that are gone take no more room.
+func TestInotifyNames(t *testing.T) {
+	dir := fresh(t)
+	fd, e := sys(syscall.SYS_INOTIFY_INIT1, syscall.O_NONBLOCK)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer posix.Close(int(fd))
+	posix.Close(openPath(t, dir+"/a", syscall.O_CREAT))
+	wd, e := sys(syscall.SYS_INOTIFY_ADD_WATCH, int(fd), dir, fs.HasOpened)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	must := func(_ uintptr, e syscall.Errno) {
+		t.Helper()
+		if e != 0 {
+			t.Fatal(e)
+		}
+	}
+	must(sys(syscall.SYS_LINKAT, atCWD, dir+"/a", atCWD, dir+"/b", 0))
+	must(sys(syscall.SYS_UNLINKAT, atCWD, dir+"/b", 0))
+	posix.Close(openPath(t, dir+"/a", 0))
+	buf := make([]byte, 64)
+	if n, _ := posix.Read(int(fd), buf); n != 32 || strings.TrimRight(string(buf[16:32]), "\x00") != "a" {
+		t.Errorf("a is told of as %q", buf[:max(n, 0)])
+	}
+	f := posix.Get(int(fd))
+	w := f.Object().(*inotify).watches[int32(wd)]
+	f.Put()
+	for range inGone + 100 {
+		posix.Close(openPath(t, dir+"/new", syscall.O_CREAT))
+		must(sys(syscall.SYS_RENAMEAT, atCWD, dir+"/new", atCWD, dir+"/a"))
+	}
+	if len(w.names) != 1 || len(w.inos) != 1 || len(w.gone) > inGone {
+		t.Errorf("of one file %d inodes, %d names and %d that are gone are remembered", len(w.names), len(w.inos), len(w.gone))
+	}
+}
+
 func TestXattr(t *testing.T) {
 	dir := fresh(t)
 	openPath(t, dir+"/f", syscall.O_CREAT)

@@ -2,6 +2,7 @@ package files
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -60,9 +61,10 @@ type inotify struct {
 type nodeWatch struct {
 	wd    int32
 	mask  uint32
-	p     fs.Place          // with a reference
-	names map[uint64]string // of a folder: one name of each inode in it
-	gone  map[uint64]string // names that were removed: who has such a file open still goes by it
+	p     fs.Place            // with a reference
+	names map[uint64][]string // of a folder: the names of each inode in it
+	inos  map[string]uint64   // and the other way
+	gone  map[uint64]string   // names that were removed: who has such a file open still goes by it
 }
 
 func inotifyInit(flags int) (uintptr, syscall.Errno) {
@@ -129,9 +131,9 @@ func (o *inotify) add(p fs.Place, mask uint32) (int32, syscall.Errno) {
 	}
 	w := &nodeWatch{mask: mask, p: p.Again()}
 	if d, folder := p.Node.(fs.Dir); folder {
-		w.names = map[uint64]string{}
+		w.names, w.inos = map[uint64][]string{}, map[string]uint64{}
 		if e := d.ReadDir(0, func(en *fs.Entry) bool {
-			w.names[en.Ino] = strings.Clone(en.Name)
+			w.have(strings.Clone(en.Name), en.Ino)
 			return true
 		}); e != 0 && e != syscall.ENOENT {
 			w.p.Drop()
@@ -225,10 +227,10 @@ func isOpen(n fs.Node) bool {
 
 // called is what an inode is, or was, called in the folder.
 func (w *nodeWatch) called(ino uint64) (string, bool) {
-	name, ok := w.names[ino]
-	if !ok {
-		name, ok = w.gone[ino]
+	if names := w.names[ino]; len(names) > 0 {
+		return names[len(names)-1], true
 	}
+	name, ok := w.gone[ino]
 	return name, ok
 }
 
@@ -236,17 +238,38 @@ func (w *nodeWatch) called(ino uint64) (string, bool) {
 func (w *nodeWatch) named(h fs.Happening, ino uint64) {
 	switch h.What {
 	case fs.HasCreated, fs.HasMovedTo:
-		w.names[ino] = strings.Clone(h.Name)
+		w.lose(h.Name, true) // of what was replaced
+		w.have(strings.Clone(h.Name), ino)
 	case fs.HasDeleted, fs.HasMovedFrom:
-		if w.names[ino] != h.Name {
-			break
+		if w.inos[h.Name] == ino {
+			w.lose(h.Name, h.What == fs.HasDeleted)
 		}
-		if delete(w.names, ino); h.What == fs.HasDeleted && w.mask&inExclude == 0 {
-			if w.gone == nil || len(w.gone) == inGone {
-				w.gone = map[uint64]string{}
-			}
-			w.gone[ino] = h.Name
+	}
+}
+
+// have adds a name.
+func (w *nodeWatch) have(name string, ino uint64) {
+	w.inos[name] = ino
+	w.names[ino] = append(w.names[ino], name)
+	delete(w.gone, ino)
+}
+
+// lose drops a name, if it is there. With removed, who has what was called so open goes by that name.
+func (w *nodeWatch) lose(name string, removed bool) {
+	ino, ok := w.inos[name]
+	if !ok {
+		return
+	}
+	delete(w.inos, name)
+	rest := slices.DeleteFunc(w.names[ino], func(n string) bool { return n == name })
+	if w.names[ino] = rest; len(rest) > 0 {
+		return
+	}
+	if delete(w.names, ino); removed && w.mask&inExclude == 0 {
+		if w.gone == nil || len(w.gone) == inGone {
+			w.gone = map[uint64]string{}
 		}
+		w.gone[ino] = name
 	}
 }
 
