@@ -117,8 +117,8 @@ func (s *exoScreenState) show(cell uintptr, b byte) {
 // newline goes to the next line, and moves the screen up where there is none.
 func (s *exoScreenState) newline() {
 	s.x = 0
-	if s.y+1 < s.rows {
-		s.y++
+	if y := s.y; y+1 < s.rows {
+		s.y = y + 1
 		return
 	}
 	last := s.cols * (s.rows - 1)
@@ -151,7 +151,9 @@ func (s *exoScreenState) put(b byte) {
 		if s.x >= s.cols {
 			s.newline()
 		}
-		s.show(s.y*s.cols+s.x, b)
+		if c := s.y*s.cols + s.x; c < s.cols*s.rows { // where another CPU puts, too, x may be at the end by now
+			s.show(c, b)
+		}
 		s.x++
 	}
 }
