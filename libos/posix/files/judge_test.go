@@ -42,9 +42,11 @@ func TestAgainstTmpfs(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), judgeEnv+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	t.Logf("%s", out)
 }
 
 func judge(dir string) int {
@@ -56,6 +58,13 @@ func judge(dir string) int {
 	}
 	must(syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, ""))
 	must(syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"))
+	if fd, err := syscall.Open(dir+"/direct", syscall.O_CREAT|syscall.O_RDWR|syscall.O_DIRECT, 0o600); err == nil {
+		judgeDirect = true
+		syscall.Close(fd)
+	} else {
+		fmt.Println("the host's tmpfs takes no O_DIRECT, as before Linux 6.6: it is left out")
+	}
+	os.Remove(dir + "/direct")
 	must(syscall.Chroot(dir))
 	must(syscall.Chdir("/"))
 	syscall.Umask(0o22)
@@ -377,6 +386,9 @@ const pageOf = 4096
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
+// judgeDirect says that the host's tmpfs takes O_DIRECT.
+var judgeDirect bool
+
 func (j *trial) step() (bad string) {
 	j.keep = j.keep[:0]
 	r := j.r
@@ -394,6 +406,9 @@ func (j *trial) step() (bad string) {
 			flags |= oTmpfile
 		}
 		flags |= syscall.O_NONBLOCK
+		if !judgeDirect {
+			flags &^= syscall.O_DIRECT
+		}
 		if flags&(syscall.O_EXCL|syscall.O_CREAT) == syscall.O_EXCL && flags&oTmpfile != oTmpfile {
 			flags &^= syscall.O_EXCL // not defined
 		}
