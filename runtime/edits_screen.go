@@ -14,4 +14,8 @@ var screenEdits = []Edit{
 		File: "runtime/exo_boot_amd64.go", Decl: "exoBoot", Op: Redirect, Text: "exoClockInit exoScreenBoot", Arch: "amd64",
 		Why: "a screen is found once there are page tables to map it",
 	},
+	{
+		File: "runtime/exo_hw.go", Decl: "exoHwConsoleWrite", Op: Redirect, Text: "exoKernel exoScreenKernel", Arch: "amd64",
+		Why: "what the program writes is drawn after each piece, a line in a call of the kernel side, with interrupts between",
+	},
 }

@@ -1,11 +1,16 @@
 package runtime
 
+import "internal/abi"
+
 // The console on a screen, beside the serial line: what goes there is shown here, too, whether a UART is there or not. The loader has told which screen by the
 // field screen_info of boot_params (Linux, include/uapi/linux/screen_info.h), of which boot/amd64/entry.S has left a copy: VGA's text mode of a BIOS, or the frame
 // buffer of UEFI's graphics output (UEFI 2.10, 12.9), of 32 bits a pixel. A machine that was started otherwise has no screen.
 //
-// Letters are ASCII; others are a question mark. Newline, carriage return, tab and backspace move; other control characters and escape sequences mean nothing. Where the screen is full
-// it moves up, by drawing again the letters that differ: memory of a screen is slow to read. No byte costs the program more than that, which is up to a picture of writes.
+// Letters are ASCII; others are a question mark. Newline, carriage return, tab and backspace move; other control characters and escape sequences mean nothing.
+//
+// Memory of a screen is slow to write and slower to read. So what is written goes to letters in RAM first, of which a newline that moves the screen up only turns the first line, and
+// then those letters are drawn that differ from what is shown: once for all of a piece, a line in a call of the kernel side, so that interrupts come between. What print and a dying
+// image say is drawn at once, by at most a picture for each.
 
 const (
 	exoScreenInfo  = 0x180f00   // physical, behind the magic word
@@ -36,7 +41,10 @@ type exoScreenState struct {
 	stride      uintptr // bytes from one row of pixels to the next
 	cols, rows  uintptr
 	x, y        uintptr // where the next letter goes; x may be cols
-	cells       uintptr // the letters that are shown, cols*rows bytes
+	top         uintptr // the line of cells that is the screen's first
+	cells       uintptr // the letters that are to be shown, rows lines of cols bytes
+	shown       uintptr // the letters that are shown, from the screen's first line on
+	from, to    uintptr // the lines of the screen that may differ from cells
 	initialized uint32  // keeps this out of BSS, which is not there yet
 }
 
@@ -76,29 +84,54 @@ func exoScreenFind() {
 	default:
 		return
 	}
-	f := exoFrameRun((s.cols*s.rows+exoPageSize-1)>>exoPageShift, exoPageSize)
+	size := s.cols * s.rows
+	f := exoFrameRun((2*size+exoPageSize-1)>>exoPageShift, exoPageSize)
 	if s.base == 0 || f == 0 {
 		return
 	}
-	s.cells, s.kind = exoDirect(f), uint32(exoLoad8(i+exoScreenKind))
-	for c := uintptr(0); c < s.cols*s.rows; c++ {
-		exoStore8(s.cells+c, 0) // so that each is drawn
-		s.show(c, ' ')
+	s.cells, s.shown, s.kind = exoDirect(f), exoDirect(f)+size, uint32(exoLoad8(i+exoScreenKind))
+	for c := uintptr(0); c < size; c++ {
+		exoStore8(s.cells+c, ' ')
+		exoStore8(s.shown+c, 0) // so that each is drawn
+	}
+	s.to = s.rows
+	for s.draw() {
 	}
 }
 
-// show has a letter at a cell.
-func (s *exoScreenState) show(cell uintptr, b byte) {
-	if exoLoad8(s.cells+cell) == b {
-		return
+// line is where the letters of a line of the screen are.
+func (s *exoScreenState) line(y uintptr) uintptr { return s.cells + (s.top+y)%s.rows*s.cols }
+
+// draw shows the next line that differs, and reports whether there was one.
+func (s *exoScreenState) draw() bool {
+	drawn := false
+	y := s.from
+	for ; y < min(s.to, s.rows) && !drawn; y++ {
+		line, shown := s.line(y), s.shown+y*s.cols
+		for x := uintptr(0); x < s.cols; x++ {
+			if b := exoLoad8(line + x); b != exoLoad8(shown+x) {
+				exoStore8(shown+x, b)
+				s.show(x, y, b)
+				drawn = true
+			}
+		}
 	}
-	exoStore8(s.cells+cell, b)
+	s.from = y
+	if !drawn {
+		s.from, s.to = s.rows, 0
+	}
+	return drawn
+}
+
+// show draws a letter.
+func (s *exoScreenState) show(x, y uintptr, b byte) {
 	if s.kind == 1 {
-		exoStore8(s.base+2*cell, b)
-		exoStore8(s.base+2*cell+1, 7)
+		cell := s.base + 2*(y*s.cols+x)
+		exoStore8(cell, b)
+		exoStore8(cell+1, 7)
 		return
 	}
-	p := s.base + cell/s.cols*exoGlyphH*s.stride + cell%s.cols*exoGlyphW*4
+	p := s.base + y*exoGlyphH*s.stride + x*exoGlyphW*4
 	glyph := exoFont[b-exoFontFirst]
 	for row := 0; row < exoFontRows; row++ {
 		for col := uintptr(1); col <= exoFontCols; col++ {
@@ -121,12 +154,11 @@ func (s *exoScreenState) newline() {
 		s.y = y + 1
 		return
 	}
-	last := s.cols * (s.rows - 1)
-	for c := uintptr(0); c < last; c++ {
-		s.show(c, exoLoad8(s.cells+c+s.cols))
-	}
-	for c := uintptr(0); c < s.cols; c++ {
-		s.show(last+c, ' ')
+	s.top = (s.top + 1) % s.rows
+	s.from, s.to = 0, s.rows
+	last := s.line(s.rows - 1)
+	for x := uintptr(0); x < s.cols; x++ {
+		exoStore8(last+x, ' ')
 	}
 }
 
@@ -151,27 +183,55 @@ func (s *exoScreenState) put(b byte) {
 		if s.x >= s.cols {
 			s.newline()
 		}
-		if c := s.y*s.cols + s.x; c < s.cols*s.rows { // where another CPU puts, too, x may be at the end by now
-			s.show(c, b)
+		x, y := s.x, s.y
+		if x >= s.cols || y >= s.rows {
+			return // another CPU moved it meanwhile: exoPutc takes no lock
 		}
-		s.x++
+		exoStore8(s.line(y)+x, b)
+		s.from, s.to, s.x = min(s.from, y), max(s.to, y+1), x+1
 	}
 }
 
-// exoConsoleSend is exoSerialSend that shows what was sent.
+// exoConsoleSend is exoSerialSend that takes what was sent for the screen, too. Who has much patience waits until it is shown; for others exoScreenKernel shows it.
 func exoConsoleSend(p, n uintptr, patience int) uintptr {
 	sent := exoSerialSend(p, n, patience)
+	for m := sent; exoOpScreen(p, m, 0) != 0 && patience == 1<<20; m = 0 {
+		exoTLBPoll(exoSelf())
+	}
+	return sent
+}
+
+// exoOpScreen takes n bytes for the screen and draws a line. It says 1 if there was one to draw.
+func exoOpScreen(p, n, _ uintptr) (more uintptr) {
 	s := &exoScreen
 	s.lock.lock()
-	for i := uintptr(0); i < sent; i++ {
-		s.put(exoLoad8(p + i))
+	for ; n != 0; n-- {
+		s.put(exoLoad8(p))
+		p++
+	}
+	if s.draw() {
+		more = 1
 	}
 	s.lock.unlock()
+	return more
+}
+
+// exoScreenKernel is exoKernel for a piece of output: it shows it before it returns, line by line. A picture is enough: who writes more meanwhile draws it.
+// The piece may be on the stack, which has to stay where it is until it is taken.
+//
+//go:nosplit
+func exoScreenKernel(pc, p, n, _ uintptr) uintptr {
+	sent := exoKernel(pc, p, n, 0)
+	for i := uintptr(0); i < exoScreen.rows && exoKernel(abi.FuncPCABIInternal(exoOpScreen), 0, 0, 0) != 0; i++ {
+	}
 	return sent
 }
 
 // exoPutc is what the kernel side says, maybe in the middle of anything: it takes no lock.
 func exoPutc(b byte) {
 	exoSerialPutc(b)
-	exoScreen.put(b)
+	s := &exoScreen
+	s.put(b)
+	for s.draw() {
+	}
 }
