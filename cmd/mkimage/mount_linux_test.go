@@ -15,6 +15,11 @@ import (
 // TestFSMount mounts a volume, writes to it and ends the mount: by Ctrl-C, and by killing who serves it. What was synced is there.
 func TestFSMount(t *testing.T) {
 	t.Parallel()
+	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	fuse.Close()
 	v, dir := filepath.Join(t.TempDir(), "v.img"), t.TempDir()
 	var c call
 	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)

@@ -24,6 +24,7 @@ var fioSize = flag.String("fio", "512k", "how much each of fio's jobs writes to 
 // onHost mounts a volume on a folder for f, and waits until the mount has ended.
 func onHost(t *testing.T, file string, o MountOptions, f func(dir string)) {
 	t.Helper()
+	haveFUSE(t)
 	if os.Geteuid() != 0 {
 		if _, err := exec.LookPath("fusermount3"); err != nil {
 			t.Fatal("neither root nor fusermount3: ci/install brings it")
@@ -59,6 +60,16 @@ func onHost(t *testing.T, file string, o MountOptions, f func(dir string)) {
 		}
 	}()
 	f(dir)
+}
+
+// haveFUSE skips a test where the host's kernel lets nobody mount by FUSE.
+func haveFUSE(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	f.Close()
 }
 
 // volumeOf makes one of either kind.
@@ -130,6 +141,7 @@ func TestPOSIX(t *testing.T) {
 
 // TestMount mounts volumes to read only, unmounts while one is in use, and by umount, and looks whether all is there afterwards.
 func TestMount(t *testing.T) {
+	haveFUSE(t)
 	for _, isFAT := range []bool{false, true} {
 		file := volumeOf(t, isFAT)
 		text := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
