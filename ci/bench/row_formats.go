@@ -91,12 +91,13 @@ var loaderRow = Row{
 	},
 }
 
-// Addresses in boot/amd64: of bios.S, of entry.S's 32-bit Linux entry; and how bios.S reads.
+// Addresses in boot/amd64: of bios.S, of entry.S's 32-bit Linux entry; how bios.S reads, and how much of its end is the fields that tell it of the image.
 const (
-	biosStart = 0x2000
-	imageGo   = 0x100540
-	readBytes = 60 << 10 // that bios.S reads at once
-	readDisk  = "\xb4\x42\xcd\x13"
+	biosStart  = 0x2000
+	imageGo    = 0x100540
+	readBytes  = 60 << 10 // at once
+	readDisk   = "\xb4\x42\xcd\x13"
+	fieldBytes = 32
 )
 
 // loaderCount returns how many instructions the loader executed, and for how many bytes.
@@ -110,8 +111,11 @@ func (b *Bench) loaderCount(ctx context.Context) (count, size int64, err error) 
 	if err != nil {
 		return 0, 0, err
 	}
-	const fields = 34*512 + 0x9e0 + 8 // of the loader, in the partition that begins at block 34: the image's length
+	fields := 34*512 + len(amd64.BIOS) - fieldBytes + 8 // of the loader, in the partition that begins at block 34: the image's length
 	size = int64(disk[fields]) | int64(disk[fields+1])<<8 | int64(disk[fields+2])<<16 | int64(disk[fields+3])<<24
+	if size == 0 {
+		return 0, 0, fmt.Errorf("the loader on the disk says that its image has no bytes: boot/amd64/bios.S has its fields elsewhere")
+	}
 	in := bytes.LastIndex(amd64.BIOS, []byte(readDisk))
 	if in < 0 {
 		return 0, 0, fmt.Errorf("boot/amd64/bios.bin reads no disk")
