@@ -17,7 +17,7 @@ func TestFSMount(t *testing.T) {
 	t.Parallel()
 	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("the host lets nobody mount by FUSE: %v", err)
 	}
 	fuse.Close()
 	v, dir := filepath.Join(t.TempDir(), "v.img"), t.TempDir()

@@ -195,9 +195,8 @@ func (q *Queue) due(before, event uint16) bool {
 	return true
 }
 
-// fence orders what the device was told before what is read of it afterwards. To the processor the atomic store is that already. But QEMU's emulator leaves barriers out where a machine has one CPU, as
-// if its devices were no threads of their own (in 8.1 and later it keeps those of MFENCE, not those of locked instructions): then a device that is about to rest and a driver that has just added something may miss
-// each other for good. A look at the clock takes a lock there, and so is one; elsewhere it costs some nanoseconds.
+// fence orders what the device was told before what is read of it afterwards. To the processor the atomic store is that already. But QEMU's emulator (7.2) leaves barriers out where a machine has one CPU, as
+// if its devices were no threads of their own: then a device that is about to rest and a driver that has just added something may miss each other for good. A look at the clock takes a lock there, and so is one; elsewhere it costs some nanoseconds.
 func fence() { exo.Now() }
 
 // last is the word in which a ring's last field lies, which is the other side's event index in its lower half.

@@ -67,7 +67,7 @@ func haveFUSE(t *testing.T) {
 	t.Helper()
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("the host lets nobody mount by FUSE: %v", err)
 	}
 	f.Close()
 }
