@@ -2,12 +2,13 @@
 # firmware. The file is
 #
 #	0	headers, and at 0x400 a table of relocations, which is empty: this code does not care where it lies
-#	0x1000	this code
-#	0x2000	the image as ELF, as section .image, which is loaded at 0x3000 from the beginning of all
+#	0x800	this code, a page, which is loaded at 0x1000 from the beginning of all
+#	0x1800	the image as ELF, as section .image, which is loaded at 0x3000: on a CD, it begins with a block there
 #
 # Fields marked (*) are filled in by mkimage, which appends the image. If there is none, the program is the loader of slots: files beside it, in the
 # same FAT volume, whose state (libos/boot/slot/FORMAT.md) and places it knows by block numbers.
 	.set IMAGE, 0x3000
+	.set SHIFT, 0x800		# this code's address, as loaded, less its place in the file
 	.set MAPMAX, 64			# entries of a memory map that the runtime keeps
 	.include "hash.S"
 	.code64
@@ -29,7 +30,7 @@ optional:
 	.long	0x1000			# SizeOfCode
 	.long	0			# SizeOfInitializedData (*)
 	.long	0			# SizeOfUninitializedData
-	.long	main - _start		# AddressOfEntryPoint
+	.long	main - _start + SHIFT	# AddressOfEntryPoint
 	.long	0x1000			# BaseOfCode
 	.quad	0			# ImageBase
 	.long	0x1000			# SectionAlignment
@@ -49,7 +50,7 @@ size:	.long	0			# SizeOfImage (*)
 	.long	0x2000, 12		# base relocations
 sections:
 	.ascii	".text\0\0\0"
-	.long	0x1000, 0x1000, 0x1000, 0x1000, 0, 0
+	.long	0x1000, 0x1000, 0x1000, 0x800, 0, 0
 	.word	0, 0
 	.long	0x60000020		# code, execute, read
 	.ascii	".reloc\0\0"
@@ -57,7 +58,7 @@ sections:
 	.word	0, 0
 	.long	0x42000040		# initialised data, discardable, read
 	.ascii	".image\0\0"
-	.long	0, IMAGE, 0, 0x2000, 0, 0	# VirtualSize (*), , SizeOfRawData (*)
+	.long	0, IMAGE, 0, 0x1800, 0, 0	# VirtualSize (*), , SizeOfRawData (*)
 	.word	0, 0
 	.long	0x40000040		# initialised data, read
 
@@ -142,7 +143,7 @@ sections:
 	.endm
 
 # RCX = our handle, RDX = the system table.
-	.org	0x1000
+	.org	0x800
 main:
 	push	%rbp
 	mov	%rsp, %rbp
@@ -165,7 +166,7 @@ main:
 	mov	fields+8(%rip), %rdx
 	mov	%rax, ilength(%rbp)
 	mov	%rdx, ifirst(%rbp)
-	lea	_start + IMAGE(%rip), %rdx
+	lea	_start + IMAGE - SHIFT(%rip), %rdx
 	mov	%rdx, source(%rbp)
 	test	%eax, %eax
 	jnz	check
@@ -702,13 +703,13 @@ sectors: .string16 "hardtack: this disk has no sectors of 512 bytes\r\n"
 nostate: .string16 "hardtack: the state of the slots is damaged\r\n"
 noslot:	.string16 "hardtack: there is no slot left to boot\r\n"
 nowrite: .string16 "hardtack: disk write error: the try is not counted\r\n"
-	.org	0x1fa0
+	.org	0x17a0
 text:	.skip	64			# (*) the word slot= of the command line, for slot A
-	.org	0x1fe8
+	.org	0x17e8
 stateblock:
 	.long	0, 0			# (*) block number of the slots' state, in this program's partition
 fields:	.long	0			# (*) length of the image; 0: there are slots
 	.long	0			# (*) its XXH32
 	.long	0			# (*) where place.S would move it: below the last by its length
 	.long	0			# (*) end of the last segment, as loaded
-	.org	0x2000
+	.org	0x1800

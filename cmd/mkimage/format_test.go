@@ -253,7 +253,7 @@ func TestEFI(t *testing.T) {
 			t.Fatal(err)
 		}
 		large := bytes.Clone(data)
-		binary.LittleEndian.PutUint32(large[0x1ffc:], 0xf0000000) // field last
+		binary.LittleEndian.PutUint32(large[0x17fc:], 0xf0000000) // field last
 		dir := tree(t, map[string]string{"hello.efi": string(data), "large.efi": string(large), "startup.nsh": "fs0:\r\nlarge.efi\r\nhello.efi arg=after arg=all\r\n"})
 		out := pc{uefi: true, memory: "256M"}.boot(t, "-drive", "format=raw,file=fat:rw:"+dir)
 		saidHello(t, out, 1, "after all")

@@ -12,10 +12,10 @@ const (
 	peImageSize = peOptional + 56       // SizeOfImage
 	peImage     = peOptional + 160 + 80 // the third section header, .image
 
-	efiFields = 0x1ff0 // length, hash, first, last
-	efiState  = 0x1fe8 // block of the slots' state
-	efiText   = 0x1fa0 // what the image is told of the slots
-	efiImage  = 0x2000 // file offset of the image
+	efiFields = 0x17f0 // length, hash, first, last
+	efiState  = 0x17e8 // block of the slots' state
+	efiText   = 0x17a0 // what the image is told of the slots
+	efiImage  = 0x1800 // file offset of the image
 	efiLoad   = 0x3000 // and its address in the program
 )
 
