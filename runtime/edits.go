@@ -70,6 +70,10 @@ var runtimeEdits = []Edit{
 		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
 	},
 	{
+		File: "runtime/proc.go", Decl: "pidleget", Op: Rename, Text: "exoGoPidleget",
+		Why: "exo_sysmon.go wraps it: a program that an interrupt woke is looked after, too, though no call wakes sysmon",
+	},
+	{
 		File: "runtime/proc.go", Decl: "startTheWorldWithSema", Op: Redirect, Text: "procresize exoProcresize",
 		Why: "a goroutine with a CPU of its own goes on when the world does, and not when another M has had its turn (exo_isolate.go)",
 	},

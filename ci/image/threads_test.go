@@ -19,6 +19,29 @@ func TestPreemption(t *testing.T) {
 	}
 }
 
+// TestWoken has a device wake a program that has done nothing for a while, so that sysmon sleeps deeply, and then makes no call: it is preempted all the same.
+func TestWoken(t *testing.T) {
+	t.Parallel()
+	b := start(t, "plain", machine{cpus: 1}, "woken")
+	if s := b.line(t); s != "ready" {
+		t.Fatalf("first line %q", s)
+	}
+	for range 5 {
+		time.Sleep(100 * time.Millisecond)
+		fmt.Fprintln(b.stdin)
+		if s, ms := b.line(t), 0; !scanned(s, "waited_ms=%d", &ms) || ms > 5000 {
+			t.Errorf("%q: the other goroutine had to wait for longer than 5 s", s)
+		}
+	}
+	b.stdin.Write([]byte{4}) // ASCII EOT ends the input
+	b.wait(t).want(t, 0)
+}
+
+func scanned(s, format string, values ...any) bool {
+	n, err := fmt.Sscanf(s, format, values...)
+	return err == nil && n == len(values)
+}
+
 // TestUrgent: of two threads that a deadline wakes at the same moment none waits for the other's turn, nor for those of loops.
 func TestUrgent(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -95,6 +96,19 @@ func echo([]string) {
 		fmt.Printf("<%s>\n", s.Text())
 	}
 	fmt.Println("end of input")
+}
+
+// woken answers each line from a goroutine that comes to run only when the loop that waits for it is preempted.
+func woken([]string) {
+	fmt.Println("ready")
+	for s := bufio.NewScanner(os.Stdin); s.Scan(); {
+		var ran atomic.Bool
+		t := time.Now()
+		go ran.Store(true)
+		for !ran.Load() {
+		}
+		fmt.Printf("waited_ms=%d\n", time.Since(t).Milliseconds())
+	}
 }
 
 func entropy([]string) {

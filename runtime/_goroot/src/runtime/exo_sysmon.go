@@ -14,6 +14,7 @@ var exoSysmon struct {
 	until  atomic.Int64 // when the sleep ends by itself; 0: sysmon is awake
 	second int64        // when to look after what the last preemption came to; 0: nothing to look after
 	armed  bool         // the power button is
+	soon   bool         // pidleget ended sysmon's long sleep; guarded by sched.lock
 }
 
 // exoSysmonLook is exoLookAlone where something links it.
@@ -32,8 +33,30 @@ const exoArmAfter = 5_000_000
 // where the preempted loop has just been put, and leaves the goroutine that the timer made ready behind it.
 const exoSecondLook = 1_000_000
 
+// exoNap is how long sysmon sleeps after the end of idleness, in us: as long as it sleeps at most beside a busy program.
+const exoNap = 10_000
+
+// pidleget gives an idle P to who has work. Stock sysmon, which sleeps for up to a minute while all Ps are idle, relies on the next system call to be
+// woken: here most calls are none, and a loop that an interrupt woke would keep its P to itself. It need not look at once, though: the nap lets a program
+// that idles again at once pay for one look in 10 ms.
+//
+//go:nowritebarrierrec
+func pidleget(now int64) (*p, int64) {
+	pp, now := exoGoPidleget(now)
+	if pp != nil && sched.sysmonwait.Load() {
+		exoSysmon.soon = true
+		sched.sysmonwait.Store(false)
+		notewakeup(&sched.sysmonnote)
+	}
+	return pp, now
+}
+
 // exoSysmonSleep is sysmon's usleep.
 func exoSysmonSleep(usec uint32) {
+	if exoSysmon.soon {
+		exoSysmon.soon = false
+		usec = exoNap
+	}
 	now := nanotime()
 	if exoSysmonLook != nil {
 		exoSysmonLook()
