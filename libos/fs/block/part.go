@@ -8,10 +8,11 @@ import (
 
 // A Partition is a part of a device.
 type Partition struct {
-	Device        // the whole
-	Number int    // as in the table, from 1 on
-	Name   string // as in a GUID partition table: ASCII, with ? for what is not
-	GPT    bool   // how the table is
+	Device          // the whole
+	Number int      // as in the table, from 1 on
+	Name   string   // as in a GUID partition table: ASCII, with ? for what is not
+	GPT    bool     // how the table is
+	GUID   [16]byte // its unique one, as it lies in a GUID partition table
 	at     int64
 	size   int64
 	info   Info
@@ -31,11 +32,11 @@ func Partitions(dev Device) (list []*Partition) {
 	if dev.Read([][]byte{b}, 0) != nil || b[510] != 0x55 || b[511] != 0xaa {
 		return nil
 	}
-	add := func(number int, name string, gpt bool, first, blocks uint64) {
+	add := func(number int, name string, gpt bool, guid [16]byte, first, blocks uint64) {
 		if blocks == 0 || first == 0 || first > uint64(in.Size/n) || blocks > uint64(in.Size/n)-first {
 			return
 		}
-		p := &Partition{Device: dev, Number: number, Name: name, GPT: gpt, at: int64(first) * n, size: int64(blocks) * n, info: in}
+		p := &Partition{Device: dev, Number: number, Name: name, GPT: gpt, GUID: guid, at: int64(first) * n, size: int64(blocks) * n, info: in}
 		p.info.Size = p.size
 		p.info.Name += ", partition " + strconv.Itoa(number)
 		if in.ID != "" {
@@ -50,7 +51,7 @@ func Partitions(dev Device) (list []*Partition) {
 		case 0xee:
 			for i, e := range entries(dev, n) {
 				if first, last := le.Uint64(e[32:]), le.Uint64(e[40:]); [16]byte(e) != [16]byte{} && last >= first && last < 1<<62 {
-					add(i+1, partitionName(e[56:128]), true, first, last-first+1)
+					add(i+1, partitionName(e[56:128]), true, [16]byte(e[16:]), first, last-first+1)
 				}
 			}
 			return list
@@ -58,7 +59,7 @@ func Partitions(dev Device) (list []*Partition) {
 			if e[0]&0x7f != 0 { // no table, but a boot sector's code
 				return nil
 			}
-			add(i+1, "", false, uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])))
+			add(i+1, "", false, [16]byte{}, uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])))
 		}
 	}
 	return list
@@ -104,6 +105,19 @@ func entries(dev Device, n int64) (list [][]byte) {
 		return list
 	}
 	return nil
+}
+
+// UUID is the unique GUID as people write it, in lower case (RFC 9562; UEFI 2.10, appendix A: the first three fields lie little-endian).
+func (p *Partition) UUID() string {
+	var text []byte
+	for i, at := range [16]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15} {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text = append(text, '-')
+		}
+		const digits = "0123456789abcdef"
+		text = append(text, digits[p.GUID[at]>>4], digits[p.GUID[at]&15])
+	}
+	return string(text)
 }
 
 // Info implements Device.

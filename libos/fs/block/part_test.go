@@ -34,7 +34,7 @@ func table(t testing.TB, script string) []byte {
 }
 
 const (
-	gpt = "label: gpt\nstart=2048, size=4096\nstart=8192, size=2048\n"
+	gpt = "label: gpt\nstart=2048, size=4096, uuid=00112233-4455-6677-8899-AABBCCDDEEFF\nstart=8192, size=2048\n"
 	mbr = "label: dos\nstart=2048, size=4096, type=c\nstart=8192, size=2048, type=83\n"
 )
 
@@ -46,6 +46,9 @@ func TestPartitions(t *testing.T) {
 		list := Partitions(m)
 		if len(list) != 2 || list[0].at != 1<<20 || list[0].size != 2<<20 || list[1].at != 4<<20 || list[1].size != 1<<20 || list[1].Info().ID != "disk0p2" || list[0].GPT != (name == "GPT") {
 			t.Fatalf("%s: %+v", name, list)
+		}
+		if want := map[string]string{"GPT": "00112233-4455-6677-8899-aabbccddeeff", "MBR": "00000000-0000-0000-0000-000000000000"}[name]; list[0].UUID() != want {
+			t.Errorf("%s: GUID %s", name, list[0].UUID())
 		}
 		p := list[1]
 		data := bytes.Repeat([]byte("x"), 512)

@@ -61,11 +61,16 @@ func (f *File) ReadAt(p []byte, off int64) (int, core.Errno) {
 		part := p[n:min(len(p), n+pageSize-in)]
 		if b := f.pages.at(at / pageSize); b != nil {
 			copy(part, b[in:])
-		} else if e := f.under(part, at); e != 0 {
-			if n == 0 {
-				return -1, e
+		} else {
+			if f.seed != nil && at < f.seeded { // as much in one go as no page is in front of
+				part = p[n : int64(n)+min(int64(len(p)-n), min(f.pages.next(at/pageSize), core.MaxSize/pageSize)*pageSize-at)]
 			}
-			return n, 0
+			if e := f.under(part, at); e != 0 {
+				if n == 0 {
+					return -1, e
+				}
+				return n, 0
+			}
 		}
 		n += len(part)
 	}
@@ -74,18 +79,17 @@ func (f *File) ReadAt(p []byte, off int64) (int, core.Errno) {
 
 // under reads what is where no page is. bytes is held.
 func (f *File) under(p []byte, off int64) core.Errno {
-	n := 0
-	if f.seed != nil && off < f.seeded {
-		data, e := f.seed.bytes()
+	for f.seed != nil && off < f.seeded && len(p) > 0 {
+		data, e := f.seed.piece(off, min(int64(len(p)), f.seeded-off))
 		if e != 0 {
 			return e
 		}
-		data = data[:min(int64(len(data)), f.seeded)]
-		if off < int64(len(data)) {
-			n = copy(p, data[off:])
+		if len(data) == 0 {
+			break
 		}
+		p, off = p[copy(p, data):], off+int64(len(data))
 	}
-	clear(p[n:])
+	clear(p)
 	return 0
 }
 
@@ -303,13 +307,12 @@ func (f *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 		return core.Loan{Bytes: b[in:min(pageSize, in+left)]}, 0
 	}
 	if f.seed != nil && off < f.seeded {
-		data, e := f.seed.bytes()
+		data, e := f.seed.piece(off, min(off+left, f.seeded, min(f.pages.next(i), f.seeded/pageSize+1)*pageSize)-off)
 		if e != 0 {
 			return core.Loan{}, e
 		}
-		end := min(off+left, f.seeded, int64(len(data)), min(f.pages.next(i), f.seeded/pageSize+1)*pageSize)
-		if end > off {
-			return core.Loan{Bytes: data[off:end]}, 0
+		if len(data) > 0 {
+			return core.Loan{Bytes: data}, 0
 		}
 	}
 	return core.Loan{Bytes: zeroes[in:min(pageSize, in+left)]}, 0

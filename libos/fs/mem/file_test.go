@@ -12,6 +12,19 @@ import (
 	core "github.com/hardtack-os/hardtack/libos/fs"
 )
 
+// pieced is a seed whose files are read piece by piece.
+type pieced struct{ fstest.MapFS }
+
+func (p pieced) Pieces(name string) Pieces { return contents(p.MapFS[name].Data) }
+
+// contents give a little at a time.
+type contents []byte
+
+func (c contents) Piece(off, n int64) ([]byte, error) {
+	c = c[min(off, int64(len(c))):]
+	return bytes.Clone(c[:min(n+1, 700, int64(len(c)))]), nil
+}
+
 // TestFileOracle runs random calls on a file and on a slice of bytes. Loans must stay what they were.
 func TestFileOracle(t *testing.T) {
 	for seed := range uint64(16) {
@@ -23,7 +36,11 @@ func TestFileOracle(t *testing.T) {
 		if seed%2 == 0 {
 			begin = nil
 		}
-		m := New(Options{Seed: fstest.MapFS{"f": {Data: bytes.Clone(begin)}}, Limit: 1 << 20})
+		var from fs.FS = fstest.MapFS{"f": {Data: bytes.Clone(begin)}}
+		if seed%4 == 1 {
+			from = pieced{from.(fstest.MapFS)}
+		}
+		m := New(Options{Seed: from, Limit: 1 << 20})
 		n, e := m.root.Lookup("f")
 		if e != 0 {
 			t.Fatal(e)
@@ -251,6 +268,44 @@ func TestSeed(t *testing.T) {
 	}
 	if e := tree.Rmdir(root, "a"); e != syscall.ENOTEMPTY {
 		t.Error(e)
+	}
+}
+
+// failing is a seed that cannot be read, at first.
+type failing struct {
+	fstest.MapFS
+	times int
+}
+
+func (f *failing) Pieces(string) Pieces { return f }
+
+func (f *failing) Piece(off, n int64) ([]byte, error) {
+	if f.times--; f.times >= 0 {
+		return nil, fs.ErrInvalid
+	}
+	return []byte("text")[off:], nil
+}
+
+// TestSeedFails: a piece that cannot be read is EIO, however it is asked for, and is asked for again.
+func TestSeedFails(t *testing.T) {
+	m := New(Options{Seed: &failing{fstest.MapFS{"f": {Data: []byte("text")}}, 3}})
+	n, e := m.root.Lookup("f")
+	if e != 0 {
+		t.Fatal(e)
+	}
+	f := n.(*File)
+	b := make([]byte, 4)
+	if n, e := f.ReadAt(b, 0); n != -1 || e != syscall.EIO {
+		t.Error(n, e)
+	}
+	if _, e := f.Lend(0, 4); e != syscall.EIO {
+		t.Error(e)
+	}
+	if _, _, e := f.WriteAt([]byte("x"), 1); e != syscall.EIO {
+		t.Error(e)
+	}
+	if n, e := f.ReadAt(b, 0); n != 4 || e != 0 || string(b) != "text" {
+		t.Errorf("%q, %v", b, e)
 	}
 }
 

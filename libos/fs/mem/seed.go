@@ -99,9 +99,10 @@ func (d *Dir) sprout(s seedDir, name string, info fs.FileInfo) bool {
 // A seed is the contents that a file began with, read when they are first needed.
 type seed struct {
 	seedDir
-	once sync.Once
-	data []byte
-	err  error
+	once   sync.Once
+	pieces Pieces // nil: data
+	data   []byte
+	err    error
 }
 
 // A Holder is a seed that has the contents of some of its files in memory, which it gives away as they are.
@@ -110,8 +111,26 @@ type Holder interface {
 	Bytes(name string) []byte
 }
 
-func (s *seed) bytes() ([]byte, core.Errno) {
+// Pieces are the contents of a file that are read piece by piece and not kept.
+type Pieces interface {
+	// Piece returns contents from an offset on, one byte at least, which nobody writes to. n are wanted. It may park.
+	Piece(off, n int64) ([]byte, error)
+}
+
+// A Piecer is a seed some of whose files are read piece by piece.
+type Piecer interface {
+	// Pieces are those of a file; nil where it is another.
+	Pieces(name string) Pieces
+}
+
+// piece returns contents from an offset on, of which n are wanted; none behind the end.
+func (s *seed) piece(off, n int64) ([]byte, core.Errno) {
 	s.once.Do(func() {
+		if p, ok := s.fs.(Piecer); ok {
+			if s.pieces = p.Pieces(s.name); s.pieces != nil {
+				return
+			}
+		}
 		if h, ok := s.fs.(Holder); ok {
 			s.data = h.Bytes(s.name)
 		}
@@ -119,10 +138,14 @@ func (s *seed) bytes() ([]byte, core.Errno) {
 			s.data, s.err = fs.ReadFile(s.fs, s.name)
 		}
 	})
-	if s.err != nil {
+	b, err := s.data[min(off, int64(len(s.data))):], s.err
+	if s.pieces != nil {
+		b, err = s.pieces.Piece(off, n)
+	}
+	if err != nil {
 		return nil, syscall.EIO
 	}
-	return s.data, 0
+	return b[:min(n, int64(len(b)))], 0
 }
 
 // A Made is a regular file whose contents are made when it is opened. It can be removed and replaced, but not written to.
