@@ -3,7 +3,7 @@
 //
 //	disks=WHICH:/PATH[,format][,ro];...
 //
-// WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME (a partition's, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
+// WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
 // one of cffs or FAT; it is mounted at PATH, whose folders are made. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first; with ro nothing is written.
 //
@@ -83,7 +83,7 @@ func tell(err error) { println("libos/fs/volumes:", err.Error()) }
 
 // A want is a volume that is to be mounted.
 type want struct {
-	by, which string // by: "serial", "label", "uuid", "part"; "" for a number
+	by, which string // by: "serial", "label", "uuid", "part", "partuuid"; "" for a number
 	path      string
 	format    bool
 	readOnly  bool
@@ -106,7 +106,7 @@ next:
 			}
 		}
 		if !ok {
-			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME or a number"))
+			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
 			if w.bad = true; w.path == "" || w.path == "/" {
 				continue
 			}
@@ -142,7 +142,7 @@ func parseOne(v string) (w want, ok bool) {
 		return w, isNumber(by) && w.path != "/"
 	}
 	w.by, w.which = by, which
-	return w, (by == "serial" || by == "label" || by == "uuid" || by == "part") && which != "" && w.path != "/"
+	return w, (by == "serial" || by == "label" || by == "uuid" || by == "part" || by == "partuuid") && which != "" && w.path != "/"
 }
 
 // isNumber says whether s is that of a disk, as 0, or of a partition, as 0p1.
@@ -222,6 +222,9 @@ func (list disks) mount(w want) (volume, error) {
 		case "part":
 			p, part := x.Device.(*block.Partition)
 			is = part && p.Name == w.which
+		case "partuuid":
+			p, part := x.Device.(*block.Partition)
+			is = part && p.GPT && strings.EqualFold(p.UUID(), w.which)
 		case "uuid":
 			is = x.uuid != "" && strings.EqualFold(x.uuid, strings.ReplaceAll(w.which, "-", ""))
 		default:

@@ -71,10 +71,10 @@ func checkMounts(list []string) error {
 			}
 			ok = ok && err == nil
 		} else {
-			ok = ok && (by == "serial" || by == "label" || by == "uuid" || by == "part") && name != ""
+			ok = ok && (by == "serial" || by == "label" || by == "uuid" || by == "part" || by == "partuuid") && name != ""
 		}
 		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
-			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format or ,ro behind it if need be; WHICH is label=, uuid=, serial= or part=NAME, or a disk's number, 0, or a partition's, 0p1", v)
+			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format or ,ro behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1", v)
 		}
 	}
 	return nil
