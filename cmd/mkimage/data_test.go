@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,19 @@ func TestDataPartition(t *testing.T) {
 	boots(t, file, "two boots 2")
 	build(t, file, one, "--slot", "B")
 	boots(t, file, "one boots 3")
+	// Another disk with such a partition, before it: that is nobody's here, even where the disk that was booted has no driver.
+	other := filepath.Join(t.TempDir(), "d.img")
+	build(t, other, two)
+	was, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for device, want := range map[string]string{"virtio-blk-pci": "one boots 4 <nil>", "ide-hd": "no disk has partuuid "} {
+		out := (pc{}).boot(t, "-drive", "if=none,id=o,format=raw,file="+other, "-device", "virtio-blk-pci,drive=o,addr=3", "-drive", "if=none,id=d,format=raw,file="+file, "-device", device+",drive=d,bootindex=0")
+		if now, err := os.ReadFile(other); !strings.Contains(out, want) || err != nil || !bytes.Equal(now, was) {
+			t.Errorf("no %q on the console, or the other disk was written to, %v:\n%s", want, err, out)
+		}
+	}
 	if out := judge(t, "sgdisk", "-v", file); !strings.Contains(out, "No problems found") {
 		t.Errorf("sgdisk: %s", out)
 	}
@@ -82,9 +96,9 @@ func TestDataPartition(t *testing.T) {
 		c.want(t, 1, loop+" is a block device: --force writes over what is on it")
 		c.mkimage(t, "build", "-o", loop, "--format", "vhd", "--force")
 		c.want(t, 1, loop+" is a block device: formats raw and iso can be written to one, vhd cannot")
-		boots(t, loop, "one boots 4")
+		boots(t, loop, "one boots 5")
 		build(t, loop, two, "--force")
-		boots(t, loop, "two boots 5")
+		boots(t, loop, "two boots 6")
 		if out := judge(t, "sgdisk", "-v", loop); !strings.Contains(out, "No problems found") {
 			t.Errorf("sgdisk: %s", out)
 		}

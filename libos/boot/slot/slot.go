@@ -160,8 +160,8 @@ func (s *Store) Save() error {
 }
 
 // Put writes an image, whose fields v has, into slot i of the partition that begins at an offset of the device. Wherever it is interrupted, the disk boots what the slots
-// hold whole; once it returns without an error, it is this image that is tried next.
-func (s *Store) Put(i int, partition int64, image []byte, v Slot) error {
+// hold whole; once it returns without an error, it is this image that is tried next. beside, if it is not nil, writes what belongs to the image: the slot is empty then.
+func (s *Store) Put(i int, partition int64, image []byte, v Slot, beside func() error) error {
 	old := s.Slots[i]
 	if n := int64(old.Capacity) * SectorSize; int64(len(image)) > n {
 		return errors.New("the image has " + strconv.Itoa(len(image)) + " bytes, and slot " + Name(i) + " has room for " + strconv.FormatInt(n, 10))
@@ -170,6 +170,11 @@ func (s *Store) Put(i int, partition int64, image []byte, v Slot) error {
 	s.Wanted = 1 - i
 	if err := s.Save(); err != nil {
 		return err
+	}
+	if beside != nil {
+		if err := beside(); err != nil {
+			return err
+		}
 	}
 	if _, err := s.dev.WriteAt(image, partition+int64(old.Block)*SectorSize); err != nil {
 		return err

@@ -112,7 +112,7 @@ func TestPower(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return s.Put(i, partitionAt, b, Slot{Hash: Sum(b)})
+				return s.Put(i, partitionAt, b, Slot{Hash: Sum(b)}, nil)
 			}
 			if err := put(0, old); err != nil {
 				t.Fatal(err)

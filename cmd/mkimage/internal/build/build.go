@@ -14,6 +14,7 @@ import (
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 // A Request says what to build.
@@ -27,6 +28,9 @@ type Request struct {
 	Data    int64           // bytes of the disk's data partition; 0: none
 	DataAt  string          // the path that it is mounted at
 	Force   bool            // the output may be a block device
+	output  string          // as OutputPath takes it: what is on a disk that is there already counts
+	suffix  string          // of it
+	OnDisk  bool            // what files are put into the image lies in a partition of its disk
 	Works   string          // when an image in a slot has proven that it works, as package libos/boot/ok takes it; "": as that says
 }
 
@@ -40,6 +44,9 @@ type Program struct {
 	Works      string          // from the request
 	File       config.Settings // from libos.toml
 	Settings   config.Settings // flags, then libos.toml, then defaults
+	output     string          // where Build puts the image
+	place      *Place          // where on the disk the files are; nil: they are in the program
+	dataID     [16]byte        // the unique GUID of the disk's data partition
 }
 
 // Program links the program that a request asks for.
@@ -62,8 +69,13 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
 	}
+	p.output = OutputPath(req.output, p.Name, req.suffix)
+	there := idsOf(p.output, req)
+	if p.dataID = there.Data; req.OnDisk {
+		p.place = &Place{slot: req.Slot, id: there.Files}
+	}
 	if req.DataAt != "" {
-		p.Settings.Mounts = append(slices.Clone(p.Settings.Mounts), "part=data:"+req.DataAt+",format")
+		p.Settings.Mounts = append(slices.Clone(p.Settings.Mounts), "partuuid="+format.GUIDText(p.dataID)+":"+req.DataAt+",format")
 		if err := p.Settings.Check(); err != nil {
 			return nil, err
 		}
@@ -94,8 +106,34 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	done := b.Progress.Step("building " + t.ImportPath)
 	defer done()
 	c.High = req.High
-	p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings)
-	return p, err
+	if p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings, p.place); err != nil {
+		return nil, err
+	}
+	if req.DataAt != "" && p.dataID == ([16]byte{}) {
+		data, err := os.ReadFile(p.ELF)
+		if err != nil {
+			return nil, err
+		}
+		p.dataID = format.DataID(data)
+		p.Settings.Mounts[len(p.Settings.Mounts)-1] = "partuuid=" + format.GUIDText(p.dataID) + ":" + req.DataAt + ",format"
+	}
+	return p, nil
+}
+
+// idsOf reads what the partitions of a raw disk are called that an image will be written to. The image is told, so that it takes no others for its own.
+func idsOf(output string, req Request) (ids format.IDs) {
+	if req.DataAt == "" && !req.OnDisk {
+		return ids
+	}
+	if info, err := os.Stat(output); err != nil || !info.Mode().IsRegular() && info.Mode().Type() != os.ModeDevice {
+		return ids
+	}
+	f, err := block.OpenFile(output, true) // one that is in use, or not there, is told of when it is written
+	if err != nil {
+		return ids
+	}
+	defer f.Close()
+	return format.ReadIDs(f.File(), f.Info().Size, req.Slot)
 }
 
 // Recipe returns how to make the program's image with arguments and environment
@@ -156,19 +194,21 @@ func (b *Builder) Build(ctx context.Context, req Request, output string, f forma
 	if err != nil {
 		return "", err
 	}
-	req.High, req.Screen = f.High, f.Screen
+	req.High, req.Screen, req.output, req.suffix = f.High, f.Screen, output, f.Suffixes[0]
 	p, err := b.Program(ctx, req)
 	if err != nil {
 		return "", err
 	}
-	output = OutputPath(output, p.Name, f.Suffixes[0])
 	recipe := p.Recipe(p.Settings.Args, p.Settings.Env)
 	recipe.Format, recipe.Time, recipe.Slot, recipe.Data, recipe.Force = f, date, req.Slot, req.Data, req.Force
+	if recipe.DataID = p.dataID; p.place != nil {
+		recipe.Files, recipe.FilesID = p.place.files, p.place.id
+	}
 	if req.Flags.Memory == 0 && p.File.Memory == 0 {
 		recipe.Memory = 0 // nobody has said which machine it is for
 	}
-	if _, err := recipe.Write(p.ELF, output); err != nil {
+	if _, err := recipe.Write(p.ELF, p.output); err != nil {
 		return "", err
 	}
-	return output, nil
+	return p.output, nil
 }

@@ -48,6 +48,7 @@ var catalog = []struct {
 	{"net", "libos/net/netstat", "--netstat", config.Settings{Netstat: "9000"}},
 	{"fs", "libos/posix/files", "programs that name paths; --fs", config.Settings{FS: config.On}},
 	{"fs", "libos/fs/volumes", "--disk, --mount", config.Settings{Mounts: []string{"label=data:/data"}}},
+	{"fs", "libos/posix/files/partition", "--files-on disk", config.Settings{FS: config.On, Modules: []string{"libos/posix/files/partition"}}},
 	{"fs", "libos/posix/mmap", "programs with files and system calls of their own", config.Settings{FS: config.On, Modules: []string{"libos/posix/mmap"}}},
 	{"fs", "libos/boot/ok", "--slot", config.Settings{Modules: []string{"libos/boot/ok"}}},
 	{"posix", "libos/posix", "every image", config.Settings{}},

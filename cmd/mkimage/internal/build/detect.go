@@ -68,8 +68,9 @@ func decided(modules []string, s config.Settings) bool {
 }
 
 // link links the program with the modules and those that it turns out to need. It
-// returns the modules linked.
-func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, s config.Settings) (elf string, linked []string, err error) {
+// returns the modules linked. Files of the settings go to a place on the disk, if
+// that is not nil, else into the program.
+func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []string, s config.Settings, at *Place) (elf string, linked []string, err error) {
 	places, err := config.Placements(s.Files)
 	if err != nil {
 		return "", nil, err
@@ -80,16 +81,23 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 			return "", nil, fmt.Errorf("--files: %w", err)
 		}
 	}
+	var extra map[string]string
+	if at != nil && len(files) > 0 {
+		extra, err = c.index(files, at)
+	} else {
+		extra, err = c.archive(files)
+	}
+	if err != nil {
+		return "", nil, err
+	}
 	compile := func(n needs) (string, error) {
 		linked = n.modules(modules, s)
 		if err := b.AddRoots(c, linked, s.Roots); err != nil {
 			return "", err
 		}
-		extra, err := c.archive(files)
-		if err != nil {
-			return "", err
-		}
-		if extra != nil {
+		if extra != nil && at != nil {
+			linked = with(linked, partitionModule)
+		} else if extra != nil {
 			linked = with(linked, imageModule)
 		}
 		return b.compile(ctx, c, t, linked, extra)

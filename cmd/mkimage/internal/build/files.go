@@ -15,10 +15,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
+	"github.com/hardtack-os/hardtack/libos/fs/checked"
 )
 
-// imageArchive is the file of imageModule that an archive takes the place of.
-const imageArchive = "libos/posix/files/image/files.zip"
+// imageArchive is the file of imageModule that an archive takes the place of, filesIndex that of partitionModule for the index of one whose members are on the disk.
+const (
+	imageArchive = "libos/posix/files/image/files.zip"
+	filesIndex   = "libos/posix/files/partition/files.index"
+)
 
 // A File is one of the host's that goes into an image.
 type File struct {
@@ -82,11 +88,47 @@ func addFile(list []File, host, guest string, info fs.FileInfo) ([]File, error) 
 }
 
 // archive writes files for imageModule and returns its entry for the overlay;
-// nil where there are none. The last one of a path wins.
+// nil where there are none.
 func (c *Context) archive(files []File) (map[string]string, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
+	out, _, err := zipped(files, true)
+	if err != nil {
+		return nil, err
+	}
+	return c.inPlaceOf(imageArchive, out)
+}
+
+// inPlaceOf returns the overlay's entry for a file of ours that has other contents.
+func (c *Context) inPlaceOf(file string, data []byte) (map[string]string, error) {
+	laid, err := c.store(filepath.Base(file), data)
+	return map[string]string{filepath.Join(c.Ours, filepath.FromSlash(file)): laid}, err
+}
+
+// A Place is where on a disk the files of an image are.
+type Place struct {
+	slot  string
+	id    [16]byte // the unique GUID of the partition that is there already; zero: there is none
+	files []byte   // what goes there; nil: there are no files
+}
+
+// index writes files for partitionModule and the place, and returns the entry for the overlay. They are not compressed, so that any piece of one can be read alone.
+func (c *Context) index(files []File, at *Place) (map[string]string, error) {
+	out, members, err := zipped(files, false)
+	if err != nil {
+		return nil, err
+	}
+	at.files = append(out[:members:members], make([]byte, -members&(checked.BlockSize-1))...)
+	if at.id == ([16]byte{}) {
+		at.id = format.FilesID(at.files, at.slot)
+	}
+	x := checked.Index{Partition: at.id, Members: int64(members), Sums: checked.Sums(at.files), Directory: string(out[members:])}
+	return c.inPlaceOf(filesIndex, x.Encode())
+}
+
+// zipped returns an archive of files, and how much of it is before its directory. The last one of a path wins.
+func zipped(files []File, compress bool) (archive []byte, members int, err error) {
 	last := map[string]File{}
 	for _, f := range files {
 		last[f.Guest] = f
@@ -94,22 +136,23 @@ func (c *Context) archive(files []File) (map[string]string, error) {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	for _, f := range slices.SortedFunc(maps.Values(last), func(a, b File) int { return cmp.Compare(a.Guest, b.Guest) }) {
-		if err := pack(w, f); err != nil {
-			return nil, fmt.Errorf("files for the image: %w", err)
+		if err := pack(w, f, compress); err != nil {
+			return nil, 0, fmt.Errorf("files for the image: %w", err)
 		}
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
+	if err := w.Flush(); err != nil {
+		return nil, 0, err
 	}
-	laid, err := c.store("files.zip", out.Bytes())
-	return map[string]string{filepath.Join(c.Ours, filepath.FromSlash(imageArchive)): laid}, err
+	members = out.Len()
+	err = w.Close()
+	return out.Bytes(), members, err
 }
 
 // worth is what compression must leave, in percent, to be worth the unpacking.
 const worth = 90
 
 // pack writes one file.
-func pack(w *zip.Writer, f File) error {
+func pack(w *zip.Writer, f File, compress bool) error {
 	h := &zip.FileHeader{Name: f.Guest, Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
 	h.SetMode(f.Info.Mode())
 	var data []byte
@@ -128,15 +171,17 @@ func pack(w *zip.Writer, f File) error {
 		return err
 	}
 	h.CRC32, h.UncompressedSize64 = crc32.ChecksumIEEE(data), uint64(len(data))
-	var small bytes.Buffer
-	z, err := flate.NewWriter(&small, flate.DefaultCompression)
-	if err != nil {
-		return err
-	}
-	z.Write(data)
-	z.Close() // into memory: no errors
-	if small.Len()*100 < len(data)*worth {
-		h.Method, data = zip.Deflate, small.Bytes()
+	if compress {
+		var small bytes.Buffer
+		z, err := flate.NewWriter(&small, flate.DefaultCompression)
+		if err != nil {
+			return err
+		}
+		z.Write(data)
+		z.Close() // into memory: no errors
+		if small.Len()*100 < len(data)*worth {
+			h.Method, data = zip.Deflate, small.Bytes()
+		}
 	}
 	h.CompressedSize64 = uint64(len(data))
 	raw, err := w.CreateRaw(h)

@@ -28,6 +28,9 @@ type Recipe struct {
 	Time    time.Time       // what files in the image are dated; zero is 1980
 	Slot    string          // of a disk that has slots
 	Data    int64           // bytes of a disk's data partition
+	DataID  [16]byte        // and its unique GUID, if it is new
+	Files   []byte          // of a disk's partition for files; nil: there is none
+	FilesID [16]byte        // and its unique GUID
 	Force   bool            // the output may be a block device
 	Record  elfimage.Record // Key and Groups are filled in by Write
 }
@@ -58,7 +61,7 @@ func (r Recipe) Write(elf, output string) (wrote bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%s cannot be made an image: %w", filepath.Base(elf), err)
 	}
-	return r.output(output, format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time, Slot: r.Slot, Data: r.Data})
+	return r.output(output, format.Source{ELF: out, Name: filepath.Base(elf), Time: r.Time, Slot: r.Slot, Data: r.Data, DataID: r.DataID, Files: r.Files, FilesID: r.FilesID})
 }
 
 // plain reports whether the image is written as it is.

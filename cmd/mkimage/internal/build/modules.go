@@ -29,6 +29,9 @@ const (
 	FilesModule = inject.ModulePath + "/libos/posix/files"
 	imageModule = FilesModule + "/image"
 
+	// partitionModule has them where they are put into a partition of the disk.
+	partitionModule = FilesModule + "/partition"
+
 	// mapModule is for programs that use files and may map them.
 	mapModule = inject.ModulePath + "/libos/posix/mmap"
 

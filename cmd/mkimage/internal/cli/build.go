@@ -16,7 +16,7 @@ import (
 
 func (a *app) buildCommand() *cobra.Command {
 	var s shared
-	var as, slot, works, data string
+	var as, slot, works, data, filesOn string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "build [flags] [PKG] [-- ARGS]",
@@ -43,9 +43,15 @@ monitor or boot loader passes a command line, that can replace them.`,
 			if err != nil {
 				return err
 			}
+			if filesOn != "image" && filesOn != "disk" {
+				return fmt.Errorf("--files-on %s: want image or disk", filesOn)
+			}
+			if filesOn == "disk" && !f.Disk {
+				return fmt.Errorf("--files-on disk: %s has no partition for files: disks have, as raw (-o app.img)", f.Name)
+			}
 			var pkg []string
 			pkg, s.Args = splitDash(cmd, args)
-			_, err = b.Build(cmd.Context(), build.Request{Package: pkg, Flags: s.Settings, Slot: slot, Works: works, Data: dataSize, DataAt: dataAt, Force: force}, s.output, f)
+			_, err = b.Build(cmd.Context(), build.Request{Package: pkg, Flags: s.Settings, Slot: slot, Works: works, Data: dataSize, DataAt: dataAt, OnDisk: filesOn == "disk", Force: force}, s.output, f)
 			return err
 		},
 	}
@@ -54,6 +60,7 @@ monitor or boot loader passes a command line, that can replace them.`,
 	cmd.Flags().StringVar(&slot, "slot", "", "put the image into this slot, A or B, of a disk that has two: a raw one that is there already keeps the other slot, other formats are refused then; it comes back where the new image does not work")
 	cmd.Flags().StringVar(&works, "works-after", "", "how long an image in a slot has to run to have proven that it works, as 30s, or never: then its main returns, or it says so (default 30s)")
 	cmd.Flags().StringVar(&data, "data", "", "give the disk a data partition, SIZE[:/PATH], which is mounted at "+config.DataPath+" if no path is said; one that is there already on a raw disk is kept, with its size and what is in it; a disk of another format that has one is not written over")
+	cmd.Flags().StringVar(&filesOn, "files-on", "image", "where --files go: image, into memory with the program, or disk, a partition that nobody writes to, read when they are; for disks that the image has a driver for (virtio, NVMe)")
 	cmd.Flags().BoolVar(&force, "force", false, "write to a block device, over what is on it; formats raw and iso")
 	return cmd
 }

@@ -27,17 +27,11 @@ func dataPartition(r io.ReaderAt, size int64) (*partition, error) {
 	for i, p := range list {
 		if p.Kind == kindData {
 			for j, q := range list {
-				if j != i && q.Kind != kindBIOS && q.Kind != kindESP {
+				if j != i && q.Kind != kindBIOS && q.Kind != kindESP && q.Kind != kindFiles {
 					return nil, fmt.Errorf("it has a partition %q beside the data partition, which would be lost", q.Name)
 				}
 			}
-			e := make([]byte, gptEntrySize)
-			if _, err := r.ReadAt(e, 2*sector+int64(p.entry)*gptEntrySize); err != nil {
-				return nil, err
-			}
-			data := &partition{gptData, list[i].Name, p.First, p.Size, guid{}}
-			copy(data.unique[:], e[16:])
-			return data, nil
+			return &partition{gptData, p.Name, p.First, p.Size, p.unique}, nil
 		}
 	}
 	return nil, err
@@ -125,6 +119,9 @@ func Rewrite(d Device, size int64, s Source) error {
 	data, err := dataPartition(d, size)
 	if err != nil {
 		return err
+	}
+	if data != nil && s.changed(data.unique) {
+		return errChanged
 	}
 	disk, err := layDisk(s, sector, data, size)
 	if err != nil {

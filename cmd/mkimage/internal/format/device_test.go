@@ -142,7 +142,7 @@ func TestFreshData(t *testing.T) {
 
 // TestWriteNew: the file is what Make returns.
 func TestWriteNew(t *testing.T) {
-	for _, s := range []Source{{Data: 5 << 20}, {Slot: "A"}, {}} {
+	for _, s := range []Source{{Data: 5 << 20}, {Slot: "A"}, {Slot: "B", Files: make([]byte, 3<<20), FilesID: [16]byte{1}}, {}} {
 		s.ELF, s.Name = source().ELF, "app"
 		want, err := raw(s)
 		if err != nil {

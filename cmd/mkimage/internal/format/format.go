@@ -14,6 +14,10 @@ type Source struct {
 	Time time.Time
 	Data int64  // bytes of the disk's data partition, 0 for none
 	Slot string // "A" or "B": which slot of a disk with two it is for; "": the disk has no slots
+
+	DataID  [16]byte // the unique GUID of a data partition that is new; zero: one that is drawn from the image
+	Files   []byte   // what is put into a partition of its own, for the image to read; nil: there is none
+	FilesID [16]byte // that partition's unique GUID
 }
 
 // A Format is a kind of file that an image can be written as.
@@ -128,6 +132,9 @@ func (f Format) Make(s Source) ([]byte, error) {
 	}
 	if s.Data != 0 && !f.Disk {
 		return nil, fmt.Errorf("%s has no data partition: disks have (%s)", f.Name, names(func(f Format) bool { return f.Disk }))
+	}
+	if s.Files != nil && !f.Disk {
+		return nil, fmt.Errorf("%s has no partition for files: disks have (%s)", f.Name, names(func(f Format) bool { return f.Disk }))
 	}
 	if most := f.most(); s.Data > most {
 		return nil, fmt.Errorf("%s has room for a data partition of %d GiB: raw has more", f.Name, most>>30)

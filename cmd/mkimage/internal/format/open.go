@@ -19,11 +19,12 @@ import (
 // A Partition is a part of a disk.
 type Partition struct {
 	Name  string
-	Kind  string // "BIOS boot", "EFI system", "Hardtack data", or a GUID
+	Kind  string // "BIOS boot", "EFI system", "Hardtack files", "Hardtack data", or a GUID
 	First int64  // sector of 512 bytes
 	Size  int64  // in sectors
 
-	entry int // in the table
+	entry  int  // in the table
+	unique guid // its GUID
 }
 
 // A File is what Open finds in an image file.
@@ -142,9 +143,10 @@ func openDisk(format string, r io.ReaderAt, size, skip int64) (*File, error) {
 }
 
 const (
-	kindBIOS = "BIOS boot"
-	kindESP  = "EFI system"
-	kindData = "Hardtack data"
+	kindBIOS  = "BIOS boot"
+	kindESP   = "EFI system"
+	kindData  = "Hardtack data"
+	kindFiles = "Hardtack files"
 )
 
 var errNoTable = fmt.Errorf("%w: the disk has no partition table", ErrUnknown)
@@ -168,7 +170,7 @@ func readGPT(r io.ReaderAt, size int64) (list []Partition, err error) {
 		if kind == (guid{}) {
 			continue
 		}
-		p := Partition{First: int64(le.Uint64(e[32:])), Kind: kind.String(), entry: i}
+		p := Partition{First: int64(le.Uint64(e[32:])), Kind: kind.String(), entry: i, unique: guid(e[16:])}
 		p.Size = int64(le.Uint64(e[40:])) - p.First + 1
 		if p.First < 0 || p.Size < 0 || p.First > size/sector || p.Size > size/sector-p.First {
 			return nil, errors.New("damaged: a partition lies outside of the disk")
@@ -185,6 +187,8 @@ func readGPT(r io.ReaderAt, size int64) (list []Partition, err error) {
 			p.Kind = kindESP
 		case gptData:
 			p.Kind = kindData
+		case gptFile:
+			p.Kind = kindFiles
 		}
 		list = append(list, p)
 	}

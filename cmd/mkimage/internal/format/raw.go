@@ -13,6 +13,7 @@ import (
 //	1		GUID partition table
 //	34		partition "bios": boot/amd64/bios.S
 //	2048		partition "esp": a FAT volume with EFI/BOOT/BOOTX64.EFI, which is what format efi is
+//	later		partition "files", if there is one: what is in the files of an image that has only their names and sums. A disk with slots has "files A" and "files B"
 //	later		partition "data", if there is one: a volume of the image's own, which writing another image leaves alone
 //	at the end	the table's copy
 //
@@ -87,15 +88,24 @@ func layDisk(s Source, unit uint64, data *partition, size int64) (*disk, error) 
 	}
 	setHidden(volume, rawESP)
 	espSize := int64(align(uint64(len(volume)), 1<<20)) / sector
-	d := &disk{head: make([]byte, (rawESP+espSize)*sector)}
+	parts := []partition{{gptBIOS, "bios", rawBIOS, rawESP - rawBIOS, guid{}}, {gptESP, "esp", rawESP, espSize, guid{}}}
 	end := rawESP + espSize
+	files := end // where they begin
+	if s.Files != nil {
+		for _, p := range filePartitions(s) {
+			if p.first = end; p.unique == s.FilesID {
+				files = end
+			}
+			parts, end = append(parts, p), end+p.size
+		}
+	}
+	d := &disk{head: make([]byte, files*sector+int64(align(uint64(len(s.Files)), sector)))}
 	if s.Data != 0 && data == nil {
 		if s.Data < 0 || s.Data > maxData {
 			return nil, fmt.Errorf("a data partition of %d bytes is too large", s.Data)
 		}
-		data = &partition{gptData, "data", int64(align(uint64(2*end*sector), dataAlign)) / sector, int64(align(uint64(s.Data), 1<<20)) / sector, guid{}}
+		data = &partition{gptData, "data", int64(align(uint64(2*end*sector), dataAlign)) / sector, int64(align(uint64(s.Data), 1<<20)) / sector, s.DataID}
 	}
-	parts := []partition{{gptBIOS, "bios", rawBIOS, rawESP - rawBIOS, guid{}}, {gptESP, "esp", rawESP, espSize, guid{}}}
 	if data != nil {
 		if end > data.first {
 			return nil, fmt.Errorf("the image needs %d KiB of the disk, and the data partition begins at %d KiB", end*sector>>10, data.first*sector>>10)
@@ -111,6 +121,7 @@ func layDisk(s Source, unit uint64, data *partition, size int64) (*disk, error) 
 	}
 	copy(d.head[rawBIOS*sector:], loader)
 	copy(d.head[rawESP*sector:], volume)
+	copy(d.head[files*sector:], s.Files)
 	d.writeGPT(s.ELF, mbr(rawBIOS), parts)
 	return d, nil
 }

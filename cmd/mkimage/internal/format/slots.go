@@ -51,7 +51,7 @@ func espSlots(s Source) (volume, loader []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := store.Put(slotIndex(s.Slot), 0, s.ELF, v); err != nil {
+	if err := store.Put(slotIndex(s.Slot), 0, s.ELF, v, nil); err != nil {
 		return nil, nil, err
 	}
 	word := "slot=" + slot.Word{Sector: rawESP + at[slotsState]/sector, ID: state.ID}.String()
@@ -152,7 +152,9 @@ func PutSlot(d slot.Device, size int64, s Source) error {
 		if p.Kind == kindESP {
 			esp = p
 		}
-		data = data || p.Kind == kindData
+		if data = data || p.Kind == kindData; p.Kind == kindData && s.changed(p.unique) {
+			return errChanged
+		}
 	}
 	if s.Data != 0 && !data {
 		return errors.New("the disk has no data partition: --data gives one to a new disk")
@@ -170,7 +172,18 @@ func PutSlot(d slot.Device, size int64, s Source) error {
 	if v := store.Slots[slotIndex(s.Slot)]; !within(uint64(v.Block), uint64(v.Capacity)) {
 		return errors.New("damaged: the slot lies outside of the EFI system partition")
 	}
-	return store.Put(slotIndex(s.Slot), int64(first)*sector, s.ELF, v)
+	var beside func() error
+	if s.Files != nil {
+		at, err := fitFiles(parts, s)
+		if err != nil {
+			return err
+		}
+		beside = func() error {
+			_, err := d.WriteAt(s.Files, at)
+			return err // Put has the disk flush it before the slot counts
+		}
+	}
+	return store.Put(slotIndex(s.Slot), int64(first)*sector, s.ELF, v, beside)
 }
 
 // ErrNoSlots is returned for a disk without slots.
