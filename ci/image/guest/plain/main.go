@@ -10,7 +10,7 @@ var commands = map[string]func(args []string){
 	"preempt": preempt, "cpus": cpus, "locked": lockedExits, "threads": threads, "mutex": contention, "pipes": pipes,
 	"cleanups": cleanups, "collector": collector, "freed": freed, "limited": limited, "fill": fill, "one": oneBig,
 	"profile": cpuProfile, "profiles": otherProfiles, "trace": traceScheduler,
-	"zones": zones, "clock": clock, "cputime": cpuTime, "signals": signals, "interrupt": interrupt, "echo": echo, "woken": woken, "entropy": entropy, "idle": idle,
+	"zones": zones, "clock": clock, "cputime": cpuTime, "signals": signals, "interrupt": interrupt, "echo": echo, "woken": woken, "entropy": entropy, "idle": idle, "busy": busy,
 }
 
 func main() { commands[os.Args[1]](os.Args[2:]) }

@@ -120,6 +120,13 @@ func entropy([]string) {
 	fmt.Printf("address %p\n", new(int))
 }
 
+// busy uses its processor until it is killed.
+func busy([]string) {
+	fmt.Println("ready")
+	for {
+	}
+}
+
 func idle([]string) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGUSR1)

@@ -154,6 +154,18 @@ func exoTLBPoll(c *exoCPU) {
 	}
 }
 
+// exoTLBAgeEvery is the window over which QEMU judges how much of its TLB is in use.
+const exoTLBAgeEvery = 100_000_000
+
+// exoTLBAge flushes ten times a second, where the timer ticks. A processor hardly notices. But QEMU's emulator changes the size of its TLB, 256 pages of 4 KiB
+// at first, only when it is flushed, and with one address space little else does that on one CPU: of the time of a busy net/http server a fifth and more went into looking up pages again.
+func exoTLBAge(c *exoCPU) {
+	if now := exoNow(); now >= c.aged {
+		c.aged = now + exoTLBAgeEvery
+		exoWriteCR3(exoPML4)
+	}
+}
+
 // exoShoot makes all other CPUs forget what was unmapped.
 func exoShoot() {
 	if exo.online == 1 {

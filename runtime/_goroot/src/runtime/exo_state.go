@@ -171,6 +171,7 @@ type exoCPU struct {
 	onlyM  uintptr // only's M; likewise
 	urgent uint32  // so many at the head of the run queue shall run before who has the CPU; written under lock, read without
 	haste  int64   // until when who has the CPU runs before these, being one of them; 0: not one. Own CPU only
+	aged   int64   // when exoTLBAge flushes next; own CPU only
 }
 
 // exoLock is a spin lock for the kernel side. Who waits keeps answering TLB shootdowns: the holder may be waiting for that.

@@ -59,6 +59,7 @@ func exoInterrupt(table uintptr, fr *exoFrame) uintptr {
 // exoTick is the timer: wakes sleepers, ends a slice, takes a profile sample.
 func exoTick(c *exoCPU) {
 	exoExpire(c)
+	exoTLBAge(c)
 	t := c.cur
 	if t == nil {
 		return
