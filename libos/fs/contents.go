@@ -153,8 +153,7 @@ func Allocate(f File, mode uint32, off, n int64) Errno {
 func SeekData(f File, off int64, hole bool) (int64, Errno) {
 	f = enter(f)
 	defer leave(f)
-	var a Attr
-	f.Attr(&a)
+	a := f.Attr()
 	if off < 0 || off >= a.Size {
 		return -1, syscall.ENXIO
 	}

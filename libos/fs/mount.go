@@ -10,9 +10,10 @@ import (
 type Tree struct {
 	mu      sync.Mutex // of changes
 	root    *Mount
-	lastDev uint64        // mu
-	moves   atomic.Uint64 // counts renames between folders: for walks that may not leave one
-	moving  atomic.Int64  // those under way
+	top     atomic.Pointer[Place] // what is seen at "/"
+	lastDev uint64                // mu
+	moves   atomic.Uint64         // counts renames between folders: for walks that may not leave one
+	moving  atomic.Int64          // those under way
 }
 
 // A Mount is a filesystem at its place in a Tree.
@@ -50,8 +51,8 @@ func (p Place) Again() Place {
 }
 
 // Attr are the node's attributes.
-func (p Place) Attr() (a Attr) {
-	p.Node.Attr(&a)
+func (p Place) Attr() Attr {
+	a := p.Node.Attr()
 	a.Dev = p.Mount.Dev
 	return a
 }
@@ -60,6 +61,7 @@ func (p Place) Attr() (a Attr) {
 func NewTree(kind string, f FileSystem) *Tree {
 	t := &Tree{lastDev: firstDev}
 	t.root = t.mount(kind, "/", f)
+	t.look()
 	return t
 }
 
@@ -74,7 +76,13 @@ func (t *Tree) mount(kind, path string, f FileSystem) *Mount {
 }
 
 // Root is where absolute paths begin.
-func (t *Tree) Root() Place { return Place{t.root, t.root.root}.top().Again() }
+func (t *Tree) Root() Place { return t.top.Load().Again() }
+
+// look finds what is seen at "/" now.
+func (t *Tree) look() {
+	p := Place{t.root, t.root.root}.top()
+	t.top.Store(&p)
+}
 
 // Mount mounts f over the folder at path: from then on the path leads to f's root. A filesystem can be in one place only. kind is its name for /proc/mounts. The
 // errors are those of the walk, and ENOTDIR.
@@ -99,6 +107,7 @@ func (t *Tree) Mount(path, kind string, f FileSystem) (*Mount, Errno) {
 	}
 	list = append(list, m)
 	at.Mount.below.Store(&list)
+	t.look()
 	return m, 0
 }
 

@@ -32,8 +32,8 @@ type Statfs struct {
 
 // A Node is an inode.
 type Node interface {
-	// Attr fills in all but Dev, which is the mount's.
-	Attr(*Attr)
+	// Attr tells all but Dev, which is the mount's. It is a value: what is filled in by way of an interface lies in the heap.
+	Attr() Attr
 
 	// SetAttr changes what c says, and ctime. EPERM where that cannot be.
 	SetAttr(c *Change) Errno

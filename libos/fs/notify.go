@@ -102,8 +102,7 @@ func lost(m *Mount, d Dir, name string, n Node, e Errno) {
 
 // gone tells a node that has lost its last name.
 func gone(n Node) {
-	var a Attr
-	if n.Attr(&a); a.Nlink == 0 {
+	if a := n.Attr(); a.Nlink == 0 {
 		Place{nil, n}.Tell(HasGone)
 	}
 }

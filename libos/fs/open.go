@@ -102,10 +102,15 @@ func (w *walker) make(flags int, mode uint32) (made bool, e Errno) {
 	}
 }
 
+// demanding are the flags by which it matters what was found.
+const demanding = oPath | anyWrite | syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC | syscall.O_DIRECTORY | syscall.O_DIRECT | syscall.O_NOFOLLOW
+
 // opened holds what was found to the flags of open.
 func (p Place) opened(flags int, made bool) Errno {
-	var a Attr
-	p.Node.Attr(&a)
+	if flags&demanding == 0 && !Listening() {
+		return 0 // nobody minds, and the walk has followed the last link
+	}
+	a := p.Node.Attr()
 	kind := a.Type()
 	write := flags&(anyWrite|syscall.O_TRUNC) != 0
 	switch {

@@ -25,7 +25,7 @@ const (
 	maxLinks = 40
 )
 
-// Resolve follows path from at, if it is not absolute. The Place comes with a reference; that of at stays the caller's. ENOENT, ENOTDIR,
+// Resolve follows path from at, if it is not absolute: then at is not looked at unless how confines the walk, and may be none. The Place comes with a reference; that of at stays the caller's. ENOENT, ENOTDIR,
 // ENAMETOOLONG, ELOOP, EXDEV; EAGAIN if with Beneath or InRoot folders were moved meanwhile.
 func (t *Tree) Resolve(at Place, path string, how How) (Place, Errno) {
 	w := walker{t: t, scope: at, how: how}
@@ -42,7 +42,7 @@ func (t *Tree) Resolve(at Place, path string, how How) (Place, Errno) {
 // A walker is on its way along a path.
 type walker struct {
 	t     *Tree
-	scope Place // where it began; the caller holds it
+	scope Place // where it began; the caller holds it; none where it does not matter
 	how   How
 	at    Place  // where it is; a reference
 	rest  string // what is left of the path, without slashes in front
@@ -72,7 +72,10 @@ func (w *walker) begin(path string) Errno {
 // follow makes path what is to be walked next, before what is left.
 func (w *walker) follow(path string) {
 	slash := len(path) > 0 && path[len(path)-1] == '/'
-	path = strings.Trim(path, "/")
+	path = afterSlashes(path)
+	for path != "" && path[len(path)-1] == '/' {
+		path = path[:len(path)-1]
+	}
 	switch {
 	case w.rest == "":
 		w.rest, w.slash = path, w.slash || slash
@@ -101,10 +104,22 @@ func (w *walker) toRoot() Errno {
 	return 0
 }
 
+// afterSlashes is path without those in front.
+func afterSlashes(path string) string {
+	for path != "" && path[0] == '/' {
+		path = path[1:]
+	}
+	return path
+}
+
 // name takes the next name of the path; last tells that there is none behind it. "" is the end of the path.
 func (w *walker) name() (name string, last bool) {
-	name, rest, _ := strings.Cut(w.rest, "/")
-	w.rest = strings.TrimLeft(rest, "/")
+	i := strings.IndexByte(w.rest, '/')
+	if i < 0 {
+		name, w.rest = w.rest, ""
+		return name, true
+	}
+	name, w.rest = w.rest[:i], afterSlashes(w.rest[i:])
 	return name, w.rest == ""
 }
 
@@ -116,8 +131,10 @@ func (w *walker) toEnd() Errno {
 			return e
 		}
 	}
-	if _, ok := w.at.Node.(Dir); w.slash && !ok {
-		return syscall.ENOTDIR
+	if w.slash {
+		if _, ok := w.at.Node.(Dir); !ok {
+			return syscall.ENOTDIR
+		}
 	}
 	return 0
 }
@@ -180,27 +197,24 @@ func tooLong(d Dir) Errno {
 
 // removed tells folders that are held, but gone.
 func removed(d Dir) bool {
-	var a Attr
-	d.Attr(&a)
+	a := d.Attr()
 	return a.Nlink == 0
 }
 
 // enter goes to a node of the folder that the walker is in, and to what is mounted there.
 func (w *walker) enter(n Node) Errno {
-	next := Place{w.at.Mount, n}
-	if w.at.Mount.below.Load() != nil {
-		if top := next.top(); top.Node != n {
-			if w.how&NoMounts != 0 {
-				n.Unref()
-				return syscall.EXDEV
-			}
-			top.Node.Ref()
+	old := w.at.Node
+	if w.at.Mount.covers(n) != nil {
+		if w.how&NoMounts != 0 {
 			n.Unref()
-			next = top
+			return syscall.EXDEV
 		}
+		w.at = Place{w.at.Mount, n}.top().Again()
+		n.Unref()
+	} else {
+		w.at.Node = n
 	}
-	w.at.Node.Unref()
-	w.at = next
+	old.Unref()
 	return 0
 }
 
@@ -323,8 +337,8 @@ func (t *Tree) PathTo(p Place) (string, Errno) {
 
 // nameIn is the name that a node has in a folder. ENOENT.
 func nameIn(d Dir, n Node) (name string, e Errno) {
-	var a Attr
-	if n.Attr(&a); a.Nlink == 0 {
+	a := n.Attr()
+	if a.Nlink == 0 {
 		return "", syscall.ENOENT
 	}
 	e = d.ReadDir(0, func(en *Entry) bool {

@@ -14,9 +14,15 @@ const (
 )
 
 func newFile(o Object, flags int) *File {
-	f := &File{obj: o, refs: 1, flags: uint32(flags &^ openFlags)}
+	f := &File{}
 	f.pos, _ = o.(Positioned)
+	f.open(o, flags)
 	return f
+}
+
+// open makes f, which is zero but for pos, an open description of o.
+func (f *File) open(o Object, flags int) {
+	f.obj, f.refs, f.flags = o, 1, uint32(flags&^openFlags)
 }
 
 // Object gives what is open.

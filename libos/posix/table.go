@@ -102,8 +102,16 @@ func (t *fdTable) set(g *group, fd int, f *File, cloexec bool) {
 
 // Install opens a new description of o on the lowest free descriptor. flags are those of open(2): access mode, status
 // flags, O_CLOEXEC. Where there is no descriptor left it releases o.
-func Install(o Object, flags int) (int, syscall.Errno) {
-	f := newFile(o, flags)
+func Install(o Object, flags int) (int, syscall.Errno) { return install(newFile(o, flags), flags) }
+
+// InstallIn is Install for an object that has room for its description: f is zero, and o's own from then on.
+func InstallIn(f *File, o Positioned, flags int) (int, syscall.Errno) {
+	f.pos = o
+	f.open(o, flags)
+	return install(f, flags)
+}
+
+func install(f *File, flags int) (int, syscall.Errno) {
 	table.mu.Lock()
 	fd, e := table.alloc(0, f, flags&syscall.O_CLOEXEC != 0)
 	table.mu.Unlock()

@@ -178,8 +178,7 @@ func copyFile(t *testing.T, from, to *core.Tree, name string) {
 	if !ok {
 		return
 	}
-	var a core.Attr
-	x.Attr(&a)
+	a := x.Attr()
 	b := make([]byte, a.Size)
 	x.ReadAt(b, 0)
 	at := to.Root()

@@ -106,8 +106,7 @@ func (o op) do(t *core.Tree) core.Errno {
 			a := x.(core.Allocator)
 			e := a.Allocate(core.FallocZero, o.off, int64(o.n))
 			if e == syscall.EOPNOTSUPP { // memory has none: a hole, and the size
-				var at core.Attr
-				if x.Attr(&at); at.Size < o.off+int64(o.n) {
+				if at := x.Attr(); at.Size < o.off+int64(o.n) {
 					x.Truncate(o.off + int64(o.n))
 				}
 				e = a.Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
@@ -169,8 +168,7 @@ func dump(t *core.Tree) string {
 	var lines []string
 	var walk func(path string, n core.Node)
 	walk = func(path string, n core.Node) {
-		var a core.Attr
-		n.Attr(&a)
+		a := n.Attr()
 		line := fmt.Sprintf("%s mode %o nlink %d uid %d", path, a.Mode, a.Nlink, a.UID)
 		switch x := n.(type) {
 		case core.Dir:

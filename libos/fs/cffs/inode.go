@@ -331,12 +331,12 @@ func (f *FS) touch(in *inode, contents bool) {
 }
 
 // Attr implements fs.Node.
-func (in *inode) Attr(a *core.Attr) {
+func (in *inode) Attr() core.Attr {
 	f := in.fs
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	r := &in.rec
-	*a = core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
+	a := core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
 		Atime: r.atime, Mtime: r.mtime, Ctime: r.ctime, Btime: r.btime}
 	blocks := r.blocks
 	if len(in.dirs) > 0 { // a range over none costs more than all the rest
@@ -350,6 +350,7 @@ func (in *inode) Attr(a *core.Attr) {
 	if in.isDir() {
 		a.Size *= 20 // as memory has it: so much a name
 	}
+	return a
 }
 
 // SetAttr implements fs.Node.

@@ -82,8 +82,7 @@ func TestHugeFile(t *testing.T) {
 	if n, e = f.Root().Lookup("huge"); e != 0 {
 		t.Fatal(e)
 	}
-	var a core.Attr
-	if n.Attr(&a); a.Size != size || a.Blocks > 100 {
+	if a := n.Attr(); a.Size != size || a.Blocks > 100 {
 		t.Errorf("%+v", a)
 	}
 	b := make([]byte, len(text))

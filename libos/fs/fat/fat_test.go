@@ -115,8 +115,7 @@ func get(tree *core.Tree, name string) ([]byte, core.Errno) {
 	if !ok {
 		return nil, syscall.EISDIR
 	}
-	var a core.Attr
-	f.Attr(&a)
+	a := f.Attr()
 	b := make([]byte, min(a.Size, 1<<20)) // a damaged volume may say anything
 	n, e := f.ReadAt(b, 0)
 	return b[:max(n, 0)], e

@@ -22,14 +22,14 @@ func (n *node) Unref() {
 }
 
 // Attr implements fs.Node.
-func (n *node) Attr(a *core.Attr) {
+func (n *node) Attr() core.Attr {
 	f := n.fs
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := func(t time.Time) syscall.Timespec {
 		return syscall.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
 	}
-	*a = core.Attr{Ino: max(n.ino, 1), Mode: syscall.S_IFREG | 0o755, Nlink: 1, Size: n.size, Blksize: f.cluster, Mtime: at(n.mtime), Ctime: at(n.mtime), Atime: at(n.mtime), Btime: at(n.btime)}
+	a := core.Attr{Ino: max(n.ino, 1), Mode: syscall.S_IFREG | 0o755, Nlink: 1, Size: n.size, Blksize: f.cluster, Mtime: at(n.mtime), Ctime: at(n.mtime), Atime: at(n.mtime), Btime: at(n.btime)}
 	if n.dir {
 		a.Mode = syscall.S_IFDIR | 0o755
 		a.Size = int64(len(n.chain)) * f.cluster
@@ -43,6 +43,7 @@ func (n *node) Attr(a *core.Attr) {
 	if c, err := n.clusters(); err == nil {
 		a.Blocks = int64(len(c)) * f.cluster / 512
 	}
+	return a
 }
 
 // SetAttr implements fs.Node. Owners other than root are EPERM; of a mode only whether anybody may write counts, and of a directory nothing.

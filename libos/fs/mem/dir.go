@@ -55,15 +55,16 @@ func (d *Dir) Parent() core.Dir {
 }
 
 // Attr implements fs.Node. What comes from seeds is counted from the first look on: a folder does not change because somebody reads it.
-func (d *Dir) Attr(a *core.Attr) {
+func (d *Dir) Attr() core.Attr {
 	const perName = 20
 	n := 0 // a seed that cannot be read counts as empty here; who looks into the folder gets the error
 	if d.read() == 0 {
 		n = len(d.byName)
 		d.fs.names.RUnlock()
 	}
-	d.node.Attr(a)
+	a := d.node.Attr()
 	a.Size = int64(n+2) * perName // with "." and ".."
+	return a
 }
 
 // change takes the lock for changing names of d, and sees to it that they are all known. Where e is 0 the caller unlocks.

@@ -37,14 +37,15 @@ func (f *File) release() {
 }
 
 // Attr implements fs.Node.
-func (f *File) Attr(a *core.Attr) {
-	f.node.Attr(a)
+func (f *File) Attr() core.Attr {
+	a := f.node.Attr()
 	f.bytes.RLock()
 	a.Size, a.Blocks = f.size, f.held*(pageSize/512)
 	if f.seed != nil {
 		a.Blocks = max(a.Blocks, (f.seeded+511)/512)
 	}
 	f.bytes.RUnlock()
+	return a
 }
 
 // ReadAt implements fs.File.

@@ -151,8 +151,7 @@ func TestSparse(t *testing.T) {
 	if _, _, e := f.WriteAt([]byte("x"), core.MaxSize); e != syscall.EFBIG {
 		t.Error(e)
 	}
-	var a core.Attr
-	if f.Attr(&a); a.Size != core.MaxSize || a.Blocks != 3*8 {
+	if a := f.Attr(); a.Size != core.MaxSize || a.Blocks != 3*8 {
 		t.Errorf("%+v", a)
 	}
 	for off, want := range map[int64]int64{1: 1, pageSize: 16<<40 - pageSize, 16 << 40: core.MaxSize - pageSize + 1} {

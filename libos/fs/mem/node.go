@@ -94,13 +94,13 @@ func (n *node) free() {
 }
 
 // Attr implements fs.Node.
-func (n *node) Attr(a *core.Attr) {
+func (n *node) Attr() core.Attr {
 	n.mu.Lock()
-	*a = core.Attr{
+	defer n.mu.Unlock()
+	return core.Attr{
 		Ino: n.ino, Mode: n.kind | n.perm, Nlink: uint32(n.nlink.Load()), UID: n.uid, GID: n.gid, Rdev: n.rdev, Blksize: pageSize,
 		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime, Btime: n.btime,
 	}
-	n.mu.Unlock()
 }
 
 // SetAttr implements fs.Node.
@@ -212,7 +212,8 @@ type Link struct {
 func (l *Link) Target() (string, core.Errno) { return l.target, 0 }
 
 // Attr implements fs.Node.
-func (l *Link) Attr(a *core.Attr) {
-	l.node.Attr(a)
+func (l *Link) Attr() core.Attr {
+	a := l.node.Attr()
 	a.Size = int64(len(l.target))
+	return a
 }

@@ -195,13 +195,14 @@ func (f *FS) Provide(name string, contents func() []byte, changed func() int64) 
 }
 
 // Attr implements fs.Node.
-func (m *Made) Attr(a *core.Attr) {
-	m.node.Attr(a)
+func (m *Made) Attr() core.Attr {
+	a := m.node.Attr()
 	a.Size = int64(len(m.contents()))
 	if m.changed != nil {
 		a.Mtime = syscall.Timespec{Sec: m.changed()}
 		a.Ctime = a.Mtime
 	}
+	return a
 }
 
 // Open implements fs.Opener: a file of its own for each that opens it.
@@ -214,8 +215,7 @@ func (m *Made) Open(flags int) (core.File, core.Errno) {
 	n.seed.once.Do(func() {})
 	n.init(m.fs, syscall.S_IFREG|0o444, 0)
 	n.ino = m.ino
-	var a core.Attr
-	m.Attr(&a)
+	a := m.Attr()
 	n.mtime, n.ctime = a.Mtime, a.Ctime
 	return n, 0
 }

@@ -51,8 +51,8 @@ func (*base) Ref() {}
 // Unref implements fs.Node.
 func (*base) Unref() {}
 
-func (b *base) attr(a *fs.Attr, mode uint32) {
-	*a = fs.Attr{Ino: b.ino, Mode: mode, Nlink: 1, Blksize: 1024}
+func (b *base) attr(mode uint32) fs.Attr {
+	return fs.Attr{Ino: b.ino, Mode: mode, Nlink: 1, Blksize: 1024}
 }
 
 // A Folder has names.
@@ -97,14 +97,15 @@ func number(parent uint64, name string) uint64 {
 }
 
 // Attr implements fs.Node.
-func (d *Folder) Attr(a *fs.Attr) {
-	d.attr(a, syscall.S_IFDIR|0o555)
+func (d *Folder) Attr() fs.Attr {
+	a := d.attr(syscall.S_IFDIR | 0o555)
 	a.Nlink = 2
 	for _, n := range d.Names {
 		if n.Type == syscall.S_IFDIR {
 			a.Nlink++
 		}
 	}
+	return a
 }
 
 func (d *Folder) all() []Named {
@@ -184,7 +185,7 @@ func Text(name, contents string) Named {
 }
 
 // Attr implements fs.Node.
-func (f *File) Attr(a *fs.Attr) { f.attr(a, syscall.S_IFREG|0o444) }
+func (f *File) Attr() fs.Attr { return f.attr(syscall.S_IFREG | 0o444) }
 
 // Open implements fs.Opener.
 func (f *File) Open(flags int) (fs.File, fs.Errno) {
@@ -237,7 +238,7 @@ func Magic(name string, target func() string, jump func() (fs.Place, fs.Errno)) 
 }
 
 // Attr implements fs.Node.
-func (l *Link) Attr(a *fs.Attr) { l.attr(a, syscall.S_IFLNK|0o777) }
+func (l *Link) Attr() fs.Attr { return l.attr(syscall.S_IFLNK | 0o777) }
 
 // Target implements fs.Link.
 func (l *Link) Target() (string, fs.Errno) { return l.target(), 0 }

@@ -298,7 +298,7 @@ type broken struct{}
 func (b broken) Root() fs.Dir                    { return b }
 func (broken) Statfs(s *fs.Statfs)               { *s = fs.Statfs{BlockSize: cffs.BlockSize, ReadOnly: false} }
 func (broken) Sync() fs.Errno                    { return syscall.EIO }
-func (broken) Attr(a *fs.Attr)                   { *a = fs.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0o755, Nlink: 2} }
+func (broken) Attr() fs.Attr                     { return fs.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0o755, Nlink: 2} }
 func (broken) SetAttr(*fs.Change) fs.Errno       { return syscall.EIO }
 func (broken) Ref()                              {}
 func (broken) Unref()                            {}

@@ -83,8 +83,8 @@ func (o *dir) list(p, n uintptr) (int, syscall.Errno) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var a fs.Attr
-	if o.d.Attr(&a); a.Nlink == 0 {
+	a := o.d.Attr()
+	if a.Nlink == 0 {
 		return 0, syscall.ENOENT
 	}
 	l := listing{buf: buf, off: o.off}
@@ -93,9 +93,9 @@ func (o *dir) list(p, n uintptr) (int, syscall.Errno) {
 	}
 	if l.off < cookieParent && !l.full {
 		up := o.d.Parent()
-		up.Attr(&a)
+		ino := up.Attr().Ino
 		up.Unref()
-		l.add(&fs.Entry{Name: "..", Ino: a.Ino, Type: syscall.S_IFDIR, Cookie: cookieParent})
+		l.add(&fs.Entry{Name: "..", Ino: ino, Type: syscall.S_IFDIR, Cookie: cookieParent})
 	}
 	if !l.full {
 		e = o.d.ReadDir(uint64(l.off), l.add)

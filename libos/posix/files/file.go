@@ -13,6 +13,8 @@ import (
 type file struct {
 	at
 	data fs.File // the node, or what its Open gave
+	made bool    // it is the latter, and goes with the description
+	desc posix.File
 
 	mu  sync.Mutex
 	off int64
@@ -113,22 +115,20 @@ func (o *file) Seek(_ *posix.File, off int64, whence int) (int64, syscall.Errno)
 }
 
 func (o *file) size() int64 {
-	var a fs.Attr
-	o.data.Attr(&a)
+	a := o.data.Attr()
 	return a.Size
 }
 
 // Stat implements posix.Object.
 func (o *file) Stat(st *syscall.Stat_t) {
-	var a fs.Attr
-	o.data.Attr(&a)
+	a := o.data.Attr()
 	a.Dev = o.p.Mount.Dev
 	fill(st, &a)
 }
 
 // Release implements posix.Object.
 func (o *file) Release() {
-	if o.data != o.p.Node {
+	if o.made {
 		o.data.Unref()
 	}
 	o.at.Release()
@@ -160,7 +160,7 @@ func (o *file) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.E
 	case syscall.SYS_FALLOCATE:
 		return 0, o.allocate(f, a), true
 	case syscall.SYS_MMAP:
-		if Map != nil && o.data == o.p.Node {
+		if Map != nil && !o.made {
 			r, e := Map(o.data, f.Flags(), a)
 			return r, e, true
 		}

@@ -176,8 +176,7 @@ func happened(h fs.Happening) {
 	if h.What == fs.HasGone && isOpen(h.Node) {
 		return // who closes it last tells
 	}
-	var a fs.Attr
-	h.Node.Attr(&a)
+	a := h.Node.Attr()
 	bits := h.What
 	if a.Type() == syscall.S_IFDIR && h.What != fs.HasGone && h.What != fs.HasMovedItself {
 		bits |= inIsDir

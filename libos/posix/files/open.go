@@ -39,9 +39,11 @@ func openat(fd int, path string, flags int, mode uint32, how fs.How) (uintptr, s
 	if e != 0 {
 		return 0, e
 	}
-	at, e := begin(fd, path)
-	if e != 0 {
-		return 0, e
+	var at fs.Place // not looked at where the path is absolute and nothing confines it
+	if how != 0 || path == "" || path[0] != '/' {
+		if at, e = begin(fd, path); e != 0 {
+			return 0, e
+		}
 	}
 	p, e := Tree.Open(at, path, flags, mode&0o7777, how)
 	at.Drop()
@@ -79,6 +81,11 @@ func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
 	if e != 0 {
 		return 0, e
 	}
+	if r, ok := o.(*file); ok {
+		r.opened(flags)
+		fd, e := posix.InstallIn(&r.desc, r, keep|oLarge)
+		return uintptr(fd), e
+	}
 	if f != nil { // open already: another descriptor of the same
 		fd, e := posix.InstallFile(f, flags&syscall.O_CLOEXEC != 0)
 		if e != 0 {
@@ -86,7 +93,7 @@ func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
 		}
 		return uintptr(fd), e
 	}
-	if _, regular := o.(*file); flags&syscall.O_DIRECT != 0 && !regular {
+	if flags&syscall.O_DIRECT != 0 {
 		o.Release()
 		return 0, syscall.EINVAL
 	}
@@ -117,6 +124,7 @@ func object(p fs.Place, flags int) (posix.Object, *posix.File, syscall.Errno) {
 				p.Drop()
 				return nil, nil, e
 			}
+			o.made = true
 		}
 		return o, nil, 0
 	}

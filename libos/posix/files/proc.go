@@ -271,10 +271,10 @@ type descriptor struct {
 }
 
 // Attr implements fs.Node.
-func (d *descriptor) Attr(a *fs.Attr) {
+func (d *descriptor) Attr() fs.Attr {
 	var st syscall.Stat_t
 	posix.Fstat(d.fd, &st)
-	*a = fs.Attr{Ino: st.Ino, Mode: st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Rdev: st.Rdev, Size: st.Size, Blksize: st.Blksize}
+	return fs.Attr{Ino: st.Ino, Mode: st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Rdev: st.Rdev, Size: st.Size, Blksize: st.Blksize}
 }
 
 // SetAttr implements fs.Node.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/hardtack-os/hardtack/exo"
-	"github.com/hardtack-os/hardtack/libos/fs"
 )
 
 // maps is /proc/self/maps, proc(5). The names of files are not known.
@@ -23,8 +22,7 @@ func maps() []byte {
 		b = append(b, s...)
 	}
 	for _, v := range list {
-		var a fs.Attr
-		v.o.raw.Attr(&a)
+		a := v.o.raw.Attr()
 		for _, s := range *v.spans.Load() {
 			hex(uint64(v.lo)+uint64(s.lo)*exo.PageSize, 12)
 			b = append(b, '-')

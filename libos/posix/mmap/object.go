@@ -40,13 +40,12 @@ func newObject(f fs.File) *object {
 
 // measure looks how long the file is. mu is held.
 func (o *object) measure() {
-	var a fs.Attr
-	o.raw.Attr(&a)
+	a := o.raw.Attr()
 	o.size.Store(a.Size)
 }
 
 // Attr implements fs.Node, as the rest.
-func (o *object) Attr(a *fs.Attr)               { o.raw.Attr(a) }
+func (o *object) Attr() fs.Attr                 { return o.raw.Attr() }
 func (o *object) SetAttr(c *fs.Change) fs.Errno { return o.raw.SetAttr(c) }
 func (o *object) Ref()                          { o.raw.Ref() }
 func (o *object) Unref()                        { o.raw.Unref() }
@@ -101,8 +100,7 @@ func seek(f fs.File, off int64, hole bool) (int64, syscall.Errno) {
 	if s, ok := f.(fs.Sparse); ok {
 		return s.SeekData(off, hole)
 	}
-	var a fs.Attr
-	f.Attr(&a)
+	a := f.Attr()
 	switch {
 	case off >= a.Size:
 		return -1, syscall.ENXIO

@@ -128,8 +128,7 @@ func (s *served) entry(n core.Node, out *fuse.EntryOut) {
 }
 
 func attributes(n core.Node, out *fuse.Attr) {
-	var a core.Attr
-	n.Attr(&a)
+	a := n.Attr()
 	out.Ino, out.Size, out.Blocks = a.Ino, uint64(a.Size), uint64(a.Blocks)
 	out.Atime, out.Atimensec = uint64(a.Atime.Sec), uint32(a.Atime.Nsec)
 	out.Mtime, out.Mtimensec = uint64(a.Mtime.Sec), uint32(a.Mtime.Nsec)
@@ -408,8 +407,7 @@ func (s *served) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) 
 		out.Offset = uint64(off)
 		return fuse.Status(e)
 	}
-	var a core.Attr
-	f.Attr(&a)
+	a := f.Attr()
 	if out.Offset = in.Offset; in.Offset >= uint64(a.Size) {
 		return fuse.Status(syscall.ENXIO)
 	}
@@ -473,8 +471,7 @@ func (s *served) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryL
 		parent := d.Parent()
 		defer parent.Unref()
 		for i, n := range []core.Node{d, parent} {
-			var a core.Attr
-			n.Attr(&a)
+			a := n.Attr()
 			if off := uint64(i + 1); off > cookie && !out.AddDirEntry(fuse.DirEntry{Mode: syscall.S_IFDIR, Name: ".."[:off], Ino: a.Ino, Off: off}) {
 				return fuse.OK
 			}

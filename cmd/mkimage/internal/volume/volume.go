@@ -154,7 +154,7 @@ func (v *Volume) entries(name string, d core.Dir) (list []entry, err error) {
 			continue
 		}
 		x := entry{name: n, node: c}
-		c.Attr(&x.attr)
+		x.attr = c.Attr()
 		list = append(list, x)
 	}
 	return list, err
@@ -286,8 +286,7 @@ func (v *Volume) Out(name, host string, whole bool) error {
 }
 
 func (v *Volume) out(name string, n core.Node, host string, whole bool) (err error) {
-	var a core.Attr
-	n.Attr(&a)
+	a := n.Attr()
 	perm := os.FileMode(a.Mode & 0o777)
 	switch x := n.(type) {
 	case core.Dir:

@@ -21,8 +21,7 @@ func state(f *FS) map[string]string {
 	})
 	for k := range m {
 		n, _ := f.Lookup(k)
-		var a fs.Attr
-		n.Attr(&a)
+		a := n.Attr()
 		b := make([]byte, a.Size+1)
 		c, _ := n.(fs.File).ReadAt(b, 0)
 		m[k] = string(b[:c])

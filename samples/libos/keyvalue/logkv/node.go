@@ -17,11 +17,11 @@ func (f *FS) Ref()   {}
 func (f *FS) Unref() {}
 
 // Attr implements fs.Node.
-func (f *FS) Attr(a *fs.Attr) {
+func (f *FS) Attr() fs.Attr {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	t := syscall.NsecToTimespec(f.mtime.UnixNano())
-	*a = fs.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0o755, Nlink: 2, Blksize: f.bs, Atime: t, Mtime: t, Ctime: t}
+	return fs.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0o755, Nlink: 2, Blksize: f.bs, Atime: t, Mtime: t, Ctime: t}
 }
 
 // SetAttr implements fs.Node.
@@ -119,14 +119,15 @@ func (x *file) Ref()   {}
 func (x *file) Unref() {}
 
 // Attr implements fs.Node.
-func (x *file) Attr(a *fs.Attr) {
+func (x *file) Attr() fs.Attr {
 	x.fs.mu.RLock()
 	defer x.fs.mu.RUnlock()
 	t := syscall.NsecToTimespec(x.mtime.UnixNano())
-	*a = fs.Attr{Ino: x.ino, Mode: x.mode, Nlink: 1, Size: int64(len(x.data)), Blocks: x.fs.blocks(int64(len(x.data))) / 512, Blksize: x.fs.bs, Atime: t, Mtime: t, Ctime: t}
+	a := fs.Attr{Ino: x.ino, Mode: x.mode, Nlink: 1, Size: int64(len(x.data)), Blocks: x.fs.blocks(int64(len(x.data))) / 512, Blksize: x.fs.bs, Atime: t, Mtime: t, Ctime: t}
 	if x.key == "" {
 		a.Nlink = 0
 	}
+	return a
 }
 
 // SetAttr implements fs.Node: owners are not kept.
