@@ -22,6 +22,14 @@ var syscallEdits = []Edit{
 	wrapper("prlimit1", "_, err = exoResult(0, exoPrlimit(pid, resource, newlimit, old)); return",
 		"package syscall's init asks for RLIMIT_NOFILE before main"),
 	{
+		File: "os/file_unix.go", Decl: "openFileNolog", Op: Redirect, Text: "newFile exoOpened",
+		Why: "a file is not for the poller, which costs four calls of fcntl to find out (exo_file.go): a tenth of opening and closing one",
+	},
+	{
+		File: "os/root_unix.go", Decl: "rootOpenFileNolog", Op: Redirect, Text: "newFile exoOpened",
+		Why: "likewise, for os.Root",
+	},
+	{
 		File: "syscall/exec_linux.go", Decl: "forkAndExecInChild", Op: Body,
 		Text: "return 0, ENOSYS",
 		Why:  "there is one process; and its own SYSCALL instructions would reach the runtime's clone",

@@ -21,6 +21,7 @@ import _ "unsafe" // for linkname
 //go:linkname Fcntl syscall.exoFcntl
 //go:linkname Fstat syscall.exoFstat
 //go:linkname Openat syscall.exoOpenat
+//go:linkname Pollable os.exoPollable
 //go:linkname Fstatat syscall.exoFstatat
 //go:linkname Pipe2 syscall.exoPipe2
 //go:linkname Recvfrom syscall.exoRecvfrom

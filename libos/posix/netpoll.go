@@ -52,6 +52,17 @@ func (w *Watchers) Waiting(f func(goroutine uint64, write bool)) {
 	}
 }
 
+// Pollable tells whether pollOpen would do so: whether what fd refers to may ever make one wait.
+func Pollable(fd int) bool {
+	f := Get(fd)
+	if f == nil {
+		return false
+	}
+	list := f.obj.Watchers()
+	f.Put()
+	return list != nil
+}
+
 // pollOpen begins to report fd's readiness to pd. It returns an errno: EPERM for what is always ready.
 func pollOpen(fd, pd uintptr) int32 {
 	f := Get(int(fd))
