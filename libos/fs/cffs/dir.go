@@ -50,6 +50,13 @@ func (f *FS) find(d *inode, name string) (p place, err error) {
 // Lookup implements fs.Dir.
 func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 	f := d.fs
+	f.nmu.Lock()
+	if in := d.names[name]; in != nil {
+		in.refs++
+		f.nmu.Unlock()
+		return in.self, 0
+	}
+	f.nmu.Unlock()
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	p, err := f.find(&d.inode, name)
@@ -59,7 +66,7 @@ func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 	if err != nil {
 		return nil, errno(err)
 	}
-	in, err := f.inode(&d.inode, &p)
+	in, err := f.inode(&d.inode, &p, name)
 	if err != nil {
 		return nil, errno(err)
 	}
@@ -141,6 +148,9 @@ func (f *FS) make(d *inode, mode uint32, rdev uint64) *inode {
 // enter puts a new name with its inode's record. mu is held.
 func (f *FS) enter(d *inode, p place, name string, in *inode) {
 	in.home = p.key
+	f.nmu.Lock()
+	d.remember(name, in)
+	f.nmu.Unlock()
 	f.put(p.key, (&entry{name: name, rec: &in.rec}).encode())
 	d.rec.size++
 	if in.isDir() {
@@ -308,6 +318,7 @@ func (f *FS) apart(in *inode) {
 
 // unname takes a name of an inode out, which is at p in d. mu is held.
 func (f *FS) unname(d *inode, p place, in *inode) {
+	f.unnamed(in)
 	f.remove(p.key)
 	d.rec.size--
 	in.rec.nlink--
@@ -331,7 +342,7 @@ func (f *FS) existing(d *inode, name string) (place, *inode, core.Errno) {
 	if err != nil {
 		return p, nil, errno(err)
 	}
-	in, err := f.inode(d, &p)
+	in, err := f.inode(d, &p, name)
 	if err != nil {
 		return p, nil, errno(err)
 	}
@@ -447,6 +458,8 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 	case to.gone:
 		return syscall.ENOENT
 	case flags == core.RenameExchange:
+		f.unnamed(in)
+		f.unnamed(old)
 		f.moveTo(in, &d.inode, &to.inode)
 		f.moveTo(old, &to.inode, &d.inode)
 		f.name(q, newName, in)
@@ -464,6 +477,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 			}
 			f.unname(&to.inode, q, old)
 		}
+		f.unnamed(in)
 		f.moveTo(in, &d.inode, &to.inode)
 		f.remove(p.key)
 		if old == nil && string(p.key[:16]) == string(q.key[:16]) {

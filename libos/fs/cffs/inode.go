@@ -27,6 +27,11 @@ type inode struct {
 	temp   bool            // and never had one: it may get one
 	dirs   map[uint64]page // dirty pages of a file, by number
 
+	// Under fs.nmu, names that were looked up, so that they are found again without the tree, or waiting for who changes it:
+	names map[string]*inode // of a directory: inodes by name, each by one of its names
+	in    *inode            // the directory whose names have this inode; nil for none
+	as    string            // by this name
+
 	// Hints, for who reads:
 	hint atomic.Pointer[extent] // the one that was used last; none that the tree does not hold
 	next atomic.Uint64          // the block where reading in order would go on
@@ -86,7 +91,7 @@ func (f *FS) newInode(rec record, home []byte) *inode {
 const maxIdle = 2048
 
 // inode gives the inode of an entry that was found at p in d, with a reference. mu is held, for reading at least.
-func (f *FS) inode(d *inode, p *place) (*inode, error) {
+func (f *FS) inode(d *inode, p *place, name string) (*inode, error) {
 	e := &p.e
 	f.nmu.Lock()
 	in := f.nodes[e.ino]
@@ -96,6 +101,7 @@ func (f *FS) inode(d *inode, p *place) (*inode, error) {
 			return nil, errDamaged // a directory in two places could be in itself
 		}
 		in.refs++
+		d.remember(name, in)
 	}
 	f.nmu.Unlock()
 	if in != nil {
@@ -128,7 +134,36 @@ func (f *FS) inode(d *inode, p *place) (*inode, error) {
 	}
 	in.refs = 1
 	f.add(in, d)
+	d.remember(name, in)
 	return in, nil
+}
+
+// remember notes that an inode has a name in d. nmu is held.
+func (d *inode) remember(name string, in *inode) {
+	if in.in == d && in.as == name {
+		return
+	}
+	in.forget()
+	if d.names == nil {
+		d.names = map[string]*inode{}
+	}
+	in.in, in.as = d, strings.Clone(name)
+	d.names[in.as] = in
+}
+
+// forget takes that back: whoever looks for the name finds it in the tree, or finds that it is gone. nmu is held.
+func (in *inode) forget() {
+	if in.in != nil {
+		delete(in.in.names, in.as)
+		in.in, in.as = nil, ""
+	}
+}
+
+// unnamed is forget for who changes names. mu is held.
+func (f *FS) unnamed(in *inode) {
+	f.nmu.Lock()
+	in.forget()
+	f.nmu.Unlock()
 }
 
 // add makes an inode known; of a directory d is where it is. nmu is held.
@@ -141,6 +176,10 @@ func (f *FS) add(in *inode, d *inode) {
 			}
 			if old.refs == 0 && !f.dirty[old] && !old.gone {
 				delete(f.nodes, ino)
+				old.forget()
+				for _, kid := range old.names {
+					kid.forget()
+				}
 				if old.parent != nil {
 					old.parent.refs-- // it may be idle now
 				}
@@ -191,6 +230,7 @@ func (f *FS) reap(in *inode) {
 		return
 	}
 	delete(f.nodes, in.rec.ino)
+	in.forget()
 	up := in.parent
 	if up != nil {
 		up.refs--

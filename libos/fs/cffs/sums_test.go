@@ -82,6 +82,7 @@ func write(t *testing.T, f *FS, name string, data []byte) {
 	if e != 0 {
 		t.Fatal(e)
 	}
+	defer p.Drop()
 	if n, _, e := p.Node.(core.File).WriteAt(data, 0); n != len(data) || e != 0 {
 		t.Fatal(n, e)
 	}

@@ -1,0 +1,166 @@
+package cffs
+
+import (
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+)
+
+// ino is the number of what a path leads to, and 0 where it leads to nothing.
+func ino(t *testing.T, tree *core.Tree, path string) uint64 {
+	t.Helper()
+	p, e := tree.Resolve(core.Place{}, path, core.NoFollow)
+	if e == syscall.ENOENT || e == syscall.ENOTDIR {
+		return 0
+	}
+	if e != 0 {
+		t.Fatal(path, e)
+	}
+	defer p.Drop()
+	return p.Attr().Ino
+}
+
+// TestNames changes names that were looked up before: what is remembered of them is never older than the tree.
+func TestNames(t *testing.T) {
+	f := mount(t, formatted(t, 4096), manual)
+	tree := core.NewTree("cffs", f)
+	at := tree.Root()
+	defer at.Drop()
+	for _, d := range []string{"/d", "/e"} {
+		if e := tree.Mkdir(at, d, 0o755); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	numbers := map[string]uint64{}
+	for _, name := range []string{"/d/a", "/d/b", "/d/c", "/e/a"} {
+		write(t, f, name, []byte(name))
+		numbers[name] = ino(t, tree, name)
+	}
+	numbers["/d"], numbers["/e"] = ino(t, tree, "/d"), ino(t, tree, "/e")
+	for _, step := range []struct {
+		what string
+		do   func() core.Errno
+		is   map[string]string // what leads to what was at which path in the beginning
+	}{
+		{"unlink", func() core.Errno { return tree.Unlink(at, "/d/a") }, map[string]string{"/d/a": "", "/d/b": "/d/b"}},
+		{"rename", func() core.Errno { return tree.Rename(at, "/d/b", at, "/d/a", 0) }, map[string]string{"/d/a": "/d/b", "/d/b": ""}},
+		{"replace", func() core.Errno { return tree.Rename(at, "/d/c", at, "/e/a", 0) }, map[string]string{"/d/c": "", "/e/a": "/d/c"}},
+		{"exchange", func() core.Errno { return tree.Rename(at, "/d/a", at, "/e/a", core.RenameExchange) }, map[string]string{"/d/a": "/d/c", "/e/a": "/d/b"}},
+		{"link", func() core.Errno {
+			p, e := tree.Resolve(at, "/e/a", 0)
+			if e != 0 {
+				return e
+			}
+			defer p.Drop()
+			return tree.Link(p, at, "/e/b")
+		}, map[string]string{"/e/a": "/d/b", "/e/b": "/d/b"}},
+		{"unlink one of two", func() core.Errno { return tree.Unlink(at, "/e/a") }, map[string]string{"/e/a": "", "/e/b": "/d/b"}},
+		{"rename a folder", func() core.Errno { return tree.Rename(at, "/e", at, "/d/e", 0) }, map[string]string{"/e": "", "/e/b": "", "/d/e": "/e", "/d/e/b": "/d/b"}},
+		{"exchange folders with files", func() core.Errno { return tree.Rename(at, "/d/e", at, "/d/a", core.RenameExchange) }, map[string]string{"/d/e": "/d/c", "/d/a/b": "/d/b"}},
+	} {
+		for path := range step.is {
+			ino(t, tree, path) // so that it is remembered
+		}
+		if e := step.do(); e != 0 {
+			t.Fatal(step.what, e)
+		}
+		for path, was := range step.is {
+			if got := ino(t, tree, path); got != numbers[was] {
+				t.Errorf("after %s %s is inode %d, not what was %q, %d", step.what, path, got, was, numbers[was])
+			}
+		}
+	}
+}
+
+// TestNamesAreBounded has more names than inodes that are remembered.
+func TestNamesAreBounded(t *testing.T) {
+	const files = maxIdle + 1000
+	f := mount(t, formatted(t, 8192), manual)
+	tree := core.NewTree("cffs", f)
+	for i := range files {
+		write(t, f, "/"+strconv.Itoa(i), nil)
+		if i%500 == 0 {
+			f.Sync() // what was not committed is not let go
+		}
+	}
+	for range 2 {
+		for i := range files {
+			if ino(t, tree, "/"+strconv.Itoa(i)) == 0 {
+				t.Fatal(i, "is gone")
+			}
+		}
+	}
+	if n, m := len(f.nodes), len(f.nodes[rootIno].names); n > maxIdle+600 || m > n {
+		t.Errorf("%d inodes and %d names are in memory", n, m)
+	}
+}
+
+// TestLookupWaitsForNobody finds what was found before while somebody changes the volume, without allocating.
+func TestLookupWaitsForNobody(t *testing.T) {
+	f := mount(t, formatted(t, 1024), manual)
+	tree := core.NewTree("cffs", f)
+	write(t, f, "/f", nil)
+	f.mu.Lock()
+	done := make(chan core.Place)
+	go func() {
+		p, _ := tree.Resolve(core.Place{}, "/f", 0)
+		done <- p
+	}()
+	select {
+	case p := <-done:
+		defer p.Drop()
+	case <-time.After(time.Minute):
+		t.Error("a name that is known waits for a change")
+	}
+	f.mu.Unlock()
+	if n := testing.AllocsPerRun(100, func() {
+		p, e := tree.Open(core.Place{}, "/f", syscall.O_CLOEXEC, 0, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		p.Attr()
+		p.Drop()
+	}); n != 0 {
+		t.Errorf("finding a file allocates %v times", n)
+	}
+}
+
+// TestRenameIsAtomic looks for a name that is replaced all the time: it is always there.
+func TestRenameIsAtomic(t *testing.T) {
+	f := mount(t, formatted(t, 4096), manual)
+	tree := core.NewTree("cffs", f)
+	write(t, f, "/f", nil)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p, e := tree.Resolve(core.Place{}, "/f", 0)
+				if e != 0 {
+					t.Error(e)
+					return
+				}
+				p.Drop()
+			}
+		})
+	}
+	root := tree.Root()
+	for i := range 300 {
+		write(t, f, "/new", nil)
+		if e := tree.Rename(root, "/new", root, "/f", 0); e != 0 {
+			t.Error(i, e)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	root.Drop()
+}
