@@ -39,8 +39,18 @@ func (b *Bench) Mkimage(ctx context.Context) (string, error) {
 // Program builds pkg for Linux with `go build -ldflags "-s -w"` and returns the file.
 func (b *Bench) Program(ctx context.Context, pkg string) (string, error) {
 	out := b.file(pkg, "program")
-	_, err := command(ctx, b.Root, linuxBuild, "go", "build", "-ldflags", "-s -w", "-o", out, "./"+pkg)
+	dir, env, pkg := b.place(pkg)
+	_, err := command(ctx, dir, append(env, linuxBuild...), "go", "build", "-ldflags", "-s -w", "-o", out, pkg)
 	return out, err
+}
+
+// place is where the go command is run to build pkg, with which environment, and how pkg is called there: a program with a go.mod of its own is no part of our workspace.
+func (b *Bench) place(pkg string) (dir string, env []string, name string) {
+	dir = filepath.Join(b.Root, pkg)
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		return dir, []string{"GOWORK=off"}, "."
+	}
+	return b.Root, nil, "./" + pkg
 }
 
 // Image builds pkg into an image.
@@ -56,11 +66,12 @@ func (b *Bench) ImageWith(ctx context.Context, pkg string, modules ...string) (*
 			return nil, err
 		}
 		out := b.file(pkg, "image")
-		args := []string{"build", "-o", out, "--module", strings.Join(modules, ","), "./" + pkg}
+		dir, env, name := b.place(pkg)
+		args := []string{"build", "-o", out, "--module", strings.Join(modules, ","), name}
 		if len(modules) == 0 {
 			args = slices.Delete(args, 3, 5)
 		}
-		if _, err := command(ctx, b.Root, nil, mkimage, args...); err != nil {
+		if _, err := command(ctx, dir, env, mkimage, args...); err != nil {
 			return nil, err
 		}
 		raw, err := os.ReadFile(out)

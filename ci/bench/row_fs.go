@@ -15,8 +15,9 @@ import (
 const fsLimit = 10 * time.Minute
 
 const (
-	filesProgram = "ci/bench/guest/files"
-	rawProgram   = "ci/bench/guest/rawdisk"
+	filesProgram    = "ci/bench/guest/files"
+	rawProgram      = "ci/bench/guest/rawdisk"
+	databaseProgram = "ci/bench/guest/databases"
 )
 
 // figures are what one turn of a row found, by name.
@@ -36,23 +37,26 @@ func (f figures) run(ctx context.Context, g *Guest, disk, phase, unit string, na
 	return nil
 }
 
-// reads boots a guest and returns how many requests to read it has made when it is done with a part of its program. It is killed then.
-func reads(ctx context.Context, g *Guest, disk, phase string) (float64, error) {
+// requests boots a guest and returns what it has asked of the disk when it is done with a part of its program, and its console. It is killed then.
+func requests(ctx context.Context, g *Guest, disk, phase string) (n qemu.Requests, lines []string, err error) {
 	p, err := g.phase(phase).Boot(ctx, diskMachine(disk), fsLimit)
 	if err != nil {
-		return 0, err
+		return n, nil, err
 	}
 	defer p.Close()
 	m, err := p.Monitor()
 	if err != nil {
-		return 0, err
+		return n, nil, err
 	}
 	defer m.Close()
 	if _, err := p.WaitLine("done"); err != nil {
-		return 0, err
+		return n, nil, err
 	}
-	n, err := m.DiskReads()
-	return float64(n), err
+	for _, l := range p.Lines() {
+		lines = append(lines, l.Text)
+	}
+	n, err = m.DiskRequests()
+	return n, lines, err
 }
 
 // middle is the median of a figure over a guest's turns.
@@ -130,12 +134,12 @@ func coldDirectory(ctx context.Context, g *Guest, disk string) (figures, error) 
 	if err := f.run(ctx, g, disk, "create", "ms", "create"); err != nil {
 		return f, err
 	}
-	none, err := reads(ctx, g, disk, "none")
+	none, _, err := requests(ctx, g, disk, "none")
 	if err != nil {
 		return f, err
 	}
-	all, err := reads(ctx, g, disk, "one")
-	f["requests"] = all - none
+	all, _, err := requests(ctx, g, disk, "one")
+	f["requests"] = float64(all.Reads - none.Reads)
 	return f, err
 }
 
@@ -180,7 +184,7 @@ func opens(ctx context.Context, g *Guest, disk string) (figures, error) {
 
 // crashed makes what a crash leaves, for the row below.
 func crashed(ctx context.Context, g *Guest, disk string) error {
-	_, err := reads(ctx, g.mounted(), disk, "crash")
+	_, _, err := requests(ctx, g.mounted(), disk, "crash")
 	return err
 }
 
@@ -211,6 +215,24 @@ var mountRow = Row{
 	},
 }
 
+// database runs one database, and counts what it asks of the disk, the mount included.
+func database(phase string) func(ctx context.Context, g *Guest, disk string) (figures, error) {
+	return func(ctx context.Context, g *Guest, disk string) (figures, error) {
+		n, lines, err := requests(ctx, g.mounted(), disk, phase)
+		if err != nil {
+			return nil, err
+		}
+		took, err := stat.Find(lines, phase, "ms")
+		return figures{phase: took, "reads": float64(n.Reads), "writes": float64(n.Writes), "flushes": float64(n.Flushes)}, err
+	}
+}
+
+// databaseRow is the row of one database.
+func databaseRow(name, what, phase string) Row {
+	return fsRow(name, what, "1.5 times", databaseProgram, database(phase),
+		want{phase, "ms", 1.5, true}, want{name: "reads"}, want{name: "writes"}, want{name: "flushes"})
+}
+
 // fsRows are the filesystem's lines.
 func fsRows() []Row {
 	random := []want{}
@@ -230,6 +252,9 @@ func fsRows() []Row {
 		fsRow("fs-random", "random reads of 4 KiB of a file of 1 GiB, so many at a time: reads a second", "2 times at 32", filesProgram, randomReads, random...),
 		fsRow("fs-open", "open, stat and close of a file (icount)", "at most 1/5", filesProgram, opens,
 			want{"open", "instructions", 5, true}),
+		databaseRow("fs-bolt", "bbolt: 1000 transactions of one key, and the disk's requests", "bolt"),
+		databaseRow("fs-sqlite", "SQLite, as it is by itself: 10 000 inserts in 100 transactions, and the disk's requests", "delete"),
+		databaseRow("fs-sqlite-wal", "SQLite with a write-ahead log: the same", "wal"),
 		netRow{
 			Name: "fs-http", what: "http.FileServer, 8 files of 1 MiB in memory, by wrk over 16 connections, 1 CPU: requests a second, p99, QEMU's CPU time a request",
 			program: "ci/bench/guest/fileserver", unit: "/s", cpus: 1, reach: 2, warm: true, disk: true, drive: wrkFiles,

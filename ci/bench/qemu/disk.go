@@ -2,18 +2,23 @@ package qemu
 
 import "fmt"
 
-// DiskReads returns how many requests to read the guest has made of its disk.
-func (m *Monitor) DiskReads() (int64, error) {
+// Requests are how many of each kind a guest has made of its disk.
+type Requests struct {
+	Reads   int64 `json:"rd_operations"`
+	Writes  int64 `json:"wr_operations"`
+	Flushes int64 `json:"flush_operations"`
+}
+
+// DiskRequests returns what the guest has asked of its disk so far.
+func (m *Monitor) DiskRequests() (Requests, error) {
 	var reply []struct {
-		Stats struct {
-			Reads int64 `json:"rd_operations"`
-		} `json:"stats"`
+		Stats Requests `json:"stats"`
 	}
 	if err := m.do("query-blockstats", &reply); err != nil {
-		return 0, err
+		return Requests{}, err
 	}
 	if len(reply) != 1 {
-		return 0, fmt.Errorf("qemu: the machine has %d disks, not one", len(reply))
+		return Requests{}, fmt.Errorf("qemu: the machine has %d disks, not one", len(reply))
 	}
-	return reply[0].Stats.Reads, nil
+	return reply[0].Stats, nil
 }
