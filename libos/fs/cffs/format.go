@@ -48,10 +48,10 @@ func Format(dev block.Device, o FormatOptions) error {
 	if len(o.Label) > 32 {
 		return errors.New("cffs: a label has at most 32 bytes")
 	}
-	if sb, _, err := readSuper(dev); err != nil {
+	if list, err := supers(dev); len(list) == 0 && err != nil {
 		return err
-	} else if sb != nil && !o.Force {
-		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(sb.labelText()), true}
+	} else if len(list) > 0 && !o.Force {
+		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(list[0].sb.labelText()), true}
 	}
 	if what := foreign(dev); !o.Force && what != Empty {
 		return &NotEmptyError{in.Name, what, false}
@@ -62,7 +62,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	}
 	copy(sb.label[:], o.Label)
 	if !o.old {
-		sb.readNeeds = needWordSum
+		sb.readNeeds = knownNeeds
 	}
 	if sb.uuid == [16]byte{} {
 		o.Random(sb.uuid[:])
@@ -83,7 +83,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	for _, i := range []uint64{0, 1, sb.backup, sb.backup + 1} {
 		w.add(i, empty)
 	}
-	if err := errors.Join(w.run(dev), dev.Flush()); err != nil {
+	if err := w.durably(dev); err != nil {
 		return err
 	}
 	w = writes{}
@@ -92,20 +92,20 @@ func Format(dev block.Device, o FormatOptions) error {
 		w.add(uint64(g)*groupBlocks+bitmapAt, al.bitmap(g, nil, 1, &sb.uuid))
 		w.add(uint64(g)*groupBlocks+bitmapAt+1, empty)
 	}
-	if err := errors.Join(w.run(dev), dev.Flush()); err != nil {
+	if err := w.durably(dev); err != nil {
 		return err
 	}
 	w = writes{}
 	w.add(1, sb.encode())
 	w.add(sb.backup+1, sb.encode())
-	return errors.Join(w.run(dev), dev.Flush())
+	return w.durably(dev)
 }
 
 // Identify tells the label and the UUID of the volume on dev; ok is false if there is none.
 func Identify(dev block.Device) (label string, uuid [16]byte, ok bool) {
-	sb, _, _ := readSuper(dev)
-	if sb == nil {
+	list, _ := supers(dev)
+	if len(list) == 0 {
 		return "", uuid, false
 	}
-	return sb.labelText(), sb.uuid, true
+	return list[0].sb.labelText(), list[0].sb.uuid, true
 }

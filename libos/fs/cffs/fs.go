@@ -70,6 +70,7 @@ type FS struct {
 	blanks   []byte // what is left of a chunk of zeroes
 	blanksOf *chunk
 	flight   *flight // the last that a spill has begun; nil where it has landed
+	spilt    bool    // something was spilled since the last commit
 
 	dataSum func([]byte) uint32 // as the volume has it; set once
 
@@ -154,7 +155,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 		return refuse("it has "+strconv.FormatInt(in.Size, 10)+" bytes: too small for a volume, and none is on it", nil)
 	case sb == nil:
 		return refuse("there is no cffs volume on it; found "+foreign(dev), nil)
-	case sb.readNeeds&^needWordSum != 0:
+	case sb.readNeeds&^knownNeeds != 0:
 		return refuse("its volume has a format that is not known here", nil)
 	case sb.blocks > n:
 		return refuse("its volume has "+strconv.FormatUint(sb.blocks, 10)+" blocks, and the device only "+strconv.FormatUint(n, 10)+": it is cut short", nil)
@@ -189,51 +190,12 @@ func blocksOf(dev block.Device) uint64 {
 	return min(uint64(max(dev.Info().Size, 0)/BlockSize), maxBlocks)
 }
 
-// readSuper finds the superblock that counts. sb is nil where there is none.
-func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
-	size := blocksOf(dev)
-	look := func(at uint64) {
-		if at >= size {
-			return
-		}
-		b := make([]byte, BlockSize)
-		if e := dev.Read([][]byte{b}, int64(at)*BlockSize); e != nil {
-			err = e
-			return
-		}
-		if s := decodeSuper(b); s != nil && (sb == nil || s.gen > sb.gen) {
-			sb, raw = s, b
-		}
-	}
-	look(0)
-	look(1)
-	if sb == nil {
-		for _, at := range []uint64{groupBlocks - 2, groupBlocks - 1, size - 2, size - 1} {
-			look(at)
-		}
-	} else if sb.sound() {
-		// What is there may be the commit before the last: the last one's block may be the one that is damaged.
-		main, mainRaw := sb, raw
-		for i := range uint64(2) {
-			if look(main.backup + i); sb.uuid != main.uuid { // of a volume that was there before
-				sb, raw = main, mainRaw
-			} else {
-				main, mainRaw = sb, raw
-			}
-		}
-	}
-	if sb != nil {
-		return sb, raw, nil
-	}
-	return nil, nil, err
-}
-
 // Empty is what Foreign says of a device that begins with zeroes.
 const Empty = "zeroes: it is not formatted"
 
 // Foreign says what is on a device, for messages.
 func Foreign(dev block.Device) string {
-	if sb, _, _ := readSuper(dev); sb != nil {
+	if list, _ := supers(dev); len(list) > 0 {
 		return "a cffs volume"
 	}
 	return foreign(dev)
@@ -484,14 +446,20 @@ type writes struct {
 
 func (w *writes) add(at uint64, b []byte) { w.at, w.data = append(w.at, at), append(w.data, b) }
 
-// run writes all, what lies in a row by one request, and several requests at a time.
-func (w *writes) run(dev block.Device) error {
-	const most, atOnce = 256, 16
+// order is the order of the blocks on the device.
+func (w *writes) order() []int {
 	order := make([]int, len(w.at))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(w.at[a], w.at[b]) })
+	return order
+}
+
+// run writes all, what lies in a row by one request, and several requests at a time.
+func (w *writes) run(dev block.Device) error {
+	const most, atOnce = 256, 16
+	order := w.order()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var first error
@@ -519,6 +487,14 @@ func (w *writes) run(dev block.Device) error {
 	}
 	wg.Wait()
 	return first
+}
+
+// durably is run, and a flush.
+func (w *writes) durably(dev block.Device) error {
+	if err := w.run(dev); err != nil {
+		return err
+	}
+	return dev.Flush()
 }
 
 // commit makes all changes durable. mu is held for writing.
@@ -566,22 +542,23 @@ func (f *FS) write() error {
 			w.add(uint64(g)*groupBlocks+bitmapAt+uint64(1-p.slot), f.al.bitmap(g, freed, gen, &f.sb.uuid))
 		}
 	}
-	if err := w.run(f.dev); err != nil {
-		return err
-	}
-	if err := f.dev.Flush(); err != nil {
-		return err
-	}
 	sb := f.sb
 	sb.gen, sb.used, sb.time = gen, f.al.used-f.al.nfreed, f.o.Now().UnixNano()
 	sb.root, sb.rootSum, sb.rootLevel = f.t.root.addr, f.t.root.sum, uint32(f.t.root.n.Load().level)
-	raw := sb.encode()
-	for _, at := range []uint64{gen & 1, sb.backup + gen&1} {
-		if err := f.dev.Write([][]byte{raw}, int64(at)*BlockSize); err != nil {
+	sb.wrote, sb.wroteSum = nil, 0
+	if sb.readNeeds&needManifest != 0 && !f.spilt && sb.owner != [16]byte{} { // a volume that nobody has mounted is behind a flush: damage cannot be taken for a crash
+		sb.wrote, sb.wroteSum = w.manifest()
+	}
+	if len(sb.wrote) == 0 && (len(w.at) > 0 || f.spilt) {
+		if err := w.durably(f.dev); err != nil {
 			return err
 		}
+		w = writes{}
 	}
-	if err := f.dev.Flush(); err != nil {
+	raw := sb.encode()
+	w.add(gen&1, raw)
+	w.add(sb.backup+gen&1, raw)
+	if err := w.durably(f.dev); err != nil {
 		return err
 	}
 	f.sb, f.last, f.mine = sb, raw, true
@@ -601,7 +578,7 @@ func (f *FS) write() error {
 		f.cache.put(l.block, l.data, l.sum, l.of)
 	}
 	f.dirty = map[*inode]bool{}
-	f.pages, f.owed, f.done, f.t.dirty = 0, 0, f.change, 0
+	f.pages, f.owed, f.done, f.t.dirty, f.spilt = 0, 0, f.change, 0, false
 	f.discard(freedNow)
 	if f.t.loads.Load() > maxNodes {
 		f.t.drop()
@@ -655,7 +632,7 @@ func (f *FS) spill() error {
 	for _, l := range list {
 		a.data[l.block] = l.data
 	}
-	f.flight = a
+	f.flight, f.spilt = a, true
 	f.air.Store(a) // before anything leaves the cache again
 	for _, l := range list {
 		f.cache.put(l.block, l.data, l.sum, l.of)

@@ -33,6 +33,16 @@ func formatted(t testing.TB, blocks int) *block.Memory {
 	return m
 }
 
+// formattedOld is one as it was before there were features.
+func formattedOld(t testing.TB, blocks int) *block.Memory {
+	t.Helper()
+	m := block.NewMemory(make([]byte, blocks*BlockSize))
+	if err := Format(m, FormatOptions{UUID: [16]byte{1, 2, 3, 15: 9}, old: true}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func mount(t testing.TB, d block.Device, o Options) *FS {
 	t.Helper()
 	f, err := Mount(d, o)

@@ -55,15 +55,25 @@ func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 // needWordSum is the feature of volumes whose data has sums by wordSum. Those without it, of before there was such a thing, have CRC-32C there, too.
 const needWordSum = 1 << 0
 
+// needManifest is the feature of volumes whose superblocks may tell what their commit wrote.
+const needManifest = 1 << 1
+
+// knownNeeds are the features that one must know to read and that are known here.
+const knownNeeds = needWordSum | needManifest
+
 // wordSum is what FORMAT.md, "Sums of data", says.
-func wordSum(b []byte) uint32 {
-	const seed, factor = 0xcbf29ce484222325, 0x9e3779b97f4a7c15
-	h := uint64(seed)
+func wordSum(b []byte) uint32 { return uint32(words(wordSeed, b)) }
+
+const wordSeed = 0xcbf29ce484222325
+
+// words goes on with the sum of words h.
+func words(h uint64, b []byte) uint64 {
+	const factor = 0x9e3779b97f4a7c15
 	for ; len(b) >= 8; b = b[8:] {
 		h = (h ^ le.Uint64(b)) * factor
 		h ^= h >> 32
 	}
-	return uint32(h)
+	return h
 }
 
 // seal puts the sum of a block into its first 4 bytes; sealed tells whether it is right.
@@ -92,7 +102,16 @@ type super struct {
 	readNeeds  uint64
 	writeNeeds uint64
 	mounts     uint64
+	wrote      []span // what the commit wrote beside the superblock, if it is for who reads it to see whether that is there
+	wroteSum   uint64
 }
+
+// What a superblock may tell of its commit: so many spans, and so many blocks, that looking at them costs a mount little.
+const (
+	manifestAt  = 168
+	maxSpans    = (BlockSize - manifestAt - 16) / 8
+	maxManifest = 256 // blocks
+)
 
 func (s *super) encode() []byte {
 	b := make([]byte, BlockSize)
@@ -110,6 +129,11 @@ func (s *super) encode() []byte {
 	copy(b[120:], s.owner[:])
 	for i, v := range []uint64{uint64(s.time), s.readNeeds, s.writeNeeds, s.mounts} {
 		le.PutUint64(b[136+8*i:], v)
+	}
+	le.PutUint64(b[manifestAt:], uint64(len(s.wrote)))
+	le.PutUint64(b[manifestAt+8:], s.wroteSum)
+	for i, w := range s.wrote {
+		le.PutUint64(b[manifestAt+16+8*i:], w.first<<16|w.n)
 	}
 	seal(b)
 	return b
@@ -130,6 +154,17 @@ func decodeSuper(b []byte) *super {
 	s.time, s.readNeeds, s.writeNeeds, s.mounts = int64(le.Uint64(b[136:])), le.Uint64(b[144:]), le.Uint64(b[152:]), le.Uint64(b[160:])
 	if le.Uint32(b[4:]) != version {
 		s.readNeeds = 1 << 63
+	}
+	if s.readNeeds&needManifest != 0 {
+		n := le.Uint64(b[manifestAt:])
+		if n > maxSpans {
+			return nil
+		}
+		s.wroteSum = le.Uint64(b[manifestAt+8:])
+		for i := range n {
+			v := le.Uint64(b[manifestAt+16+8*i:])
+			s.wrote = append(s.wrote, span{v >> 16, v & (1<<16 - 1)})
+		}
 	}
 	return s
 }
