@@ -36,7 +36,21 @@ func drive(format string) func(*testing.T, string) []string {
 	}
 }
 
+// unpacked is a disk in an archive, one file of which is the machine's.
+func unpacked(format, name string, tar ...string) func(*testing.T, string) []string {
+	return func(t *testing.T, file string) []string {
+		dir := t.TempDir()
+		judge(t, append(append([]string{"tar"}, tar...), file, "-C", dir)...)
+		found, err := filepath.Glob(filepath.Join(dir, name))
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%s holds %v, %v", file, found, err)
+		}
+		return drive(format)(t, found[0])
+	}
+}
+
 var medias = []media{
+	{"elf", "elf", func(_ *testing.T, file string) []string { return []string{"-kernel", file} }, true, false},
 	{"bzimage", "bzimage", func(_ *testing.T, file string) []string { return []string{"-kernel", file} }, true, false},
 	{"efi", "efi", func(t *testing.T, file string) []string {
 		data, err := os.ReadFile(file)
@@ -52,6 +66,8 @@ var medias = []media{
 	{"vmdk", "vmdk", drive("vmdk"), true, true},
 	{"vhd", "vhd", drive("vpc"), true, true},
 	{"vdi", "vdi", drive("vdi"), true, true},
+	{"gce", "tar.gz", unpacked("raw", "disk.raw", "-xzSf"), true, true},
+	{"ova", "ova", unpacked("vmdk", "*.vmdk", "-xf"), true, true},
 }
 
 // TestMatrix boots samples/hello and an HTTP server, which ends when the host, which has a page of it, says so.
