@@ -23,7 +23,7 @@ import (
 
 // A ModuleInfo is what is known of a libOS module.
 type ModuleInfo struct {
-	Path  string   // below our module, as "libos/sched/stride"
+	Path  string   // below our module, as "libos/sched/stride", or an import path
 	Slot  string   // what it fills: sched, vm, net, fs, posix or drivers
 	By    string   // the flag that links it, or what does
 	About string   // the first sentence of its documentation
@@ -58,6 +58,9 @@ var catalog = []struct {
 	{"posix", "libos/hostname", "--hostname", config.Settings{HostName: "here"}},
 	{"drivers", "libos/entropy", "--module libos/entropy", config.Settings{Modules: []string{"libos/entropy"}}},
 }
+
+// slots are those of modules, in the order of the catalogue.
+var slots = []string{"sched", "vm", "net", "fs", "posix", "drivers"}
 
 // ModuleList returns what there is, as the tool's own source says.
 func ModuleList() ([]ModuleInfo, error) {

@@ -50,7 +50,7 @@ func (n needs) modules(all []string, s config.Settings) []string {
 		all = with(all, RootsModule)
 	}
 	// What programs ask of the network and of certificates has paths, too.
-	paths := n.Files || slices.Contains(all, SocketModule) || slices.Contains(all, RootsModule)
+	paths := n.Files || UsesSockets(all, s) || slices.Contains(all, RootsModule)
 	if s.FS == config.On || s.FS == config.Auto && paths || len(s.Files) > 0 {
 		all = with(all, FilesModule)
 	}
@@ -58,6 +58,11 @@ func (n needs) modules(all []string, s config.Settings) []string {
 		all = with(all, mapModule)
 	}
 	return all
+}
+
+// UsesSockets reports whether modules have sockets, those of the program's own included.
+func UsesSockets(modules []string, s config.Settings) bool {
+	return slices.Contains(modules, SocketModule) || config.IsPath(s.Sockets)
 }
 
 // decided reports whether settings and modules leave nothing to look for.

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,22 +63,32 @@ func Modules(s config.Settings) ([]string, error) {
 	if frames == "" {
 		frames = defaultVM
 	}
-	if !strings.Contains(frames, ".") {
+	if !config.IsPath(frames) {
 		frames = "libos/vm/" + frames
 	}
 	vm, err := modulePath(frames)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Files) > 0 && s.FS == config.Off {
-		return nil, errors.New("--files wants a filesystem, and --fs off leaves it out")
-	}
 	modules := []string{posixModule, vm}
-	if len(s.Disks)+len(s.Mounts) > 0 {
-		if s.FS == config.Off {
-			return nil, errors.New("--disk and --mount want a filesystem, and --fs off leaves it out")
+	for _, x := range []struct {
+		wanted      bool
+		flags, want string
+	}{{len(s.Files) > 0, "--files", "wants"}, {len(s.Disks)+len(s.Mounts) > 0, "--disk and --mount", "want"}} {
+		switch {
+		case x.wanted && s.FS == config.Off:
+			return nil, fmt.Errorf("%s %s a filesystem, and --fs off leaves it out", x.flags, x.want)
+		case x.wanted && config.IsPath(s.FS):
+			return nil, fmt.Errorf("%s %s libos/posix/files, and --fs names another module", x.flags, x.want)
 		}
+	}
+	if len(s.Disks)+len(s.Mounts) > 0 {
 		modules = append(modules, FilesModule, VolumesModule)
+	}
+	for _, own := range []string{s.FS, s.Sockets} {
+		if config.IsPath(own) {
+			modules = with(modules, own)
+		}
 	}
 	if s.TraceCalls || s.MissingCalls {
 		modules = append(modules, traceModule)
@@ -93,6 +102,9 @@ func Modules(s config.Settings) ([]string, error) {
 	}{{len(s.NTP) > 0, "--ntp", NTPModule}, {s.Netstat != "", "--netstat", NetstatModule}} {
 		if x.wanted && s.Sockets == config.Off {
 			return nil, fmt.Errorf("%s wants sockets, and --sockets off leaves them out", x.flag)
+		}
+		if x.wanted && config.IsPath(s.Sockets) {
+			return nil, fmt.Errorf("%s wants libos/net/socket, and --sockets names another module", x.flag)
 		}
 		if x.wanted {
 			modules = with(with(modules, SocketModule), x.module)
@@ -136,8 +148,8 @@ func withSched(modules []string, name string) ([]string, error) {
 
 // schedPath returns the import path of a policy that is named as "stride", or by any import path.
 func schedPath(name string) (string, error) {
-	if strings.Contains(name, ".") {
-		return modulePath(name)
+	if config.IsPath(name) {
+		return name, nil
 	}
 	var have []string
 	if entries, err := hardtack.Source.ReadDir("libos/sched"); err == nil {
@@ -174,8 +186,7 @@ func with(modules []string, m string) []string {
 // modulePath returns the import path of a module that is named as "libos/fs",
 // or by any import path.
 func modulePath(name string) (string, error) {
-	first, _, _ := strings.Cut(name, "/")
-	if strings.Contains(first, ".") {
+	if config.IsPath(name) {
 		return name, nil
 	}
 	if strings.HasPrefix(name, "libos/") {

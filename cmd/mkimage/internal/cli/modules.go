@@ -13,28 +13,31 @@ import (
 func (a *app) modulesCommand() *cobra.Command {
 	var quick bool
 	cmd := &cobra.Command{
-		Use:   "modules",
+		Use:   "modules [PKG]",
 		Short: "List the libOS modules: what links each, what it costs, and what it needs",
 		Long: `Modules lists what fills the slots sched, vm, net, fs, posix and drivers. Bytes are
 what the image of an empty program grows by with the module and what it needs; a
-program that has some of that already pays less. Any package of an app's module
-graph that registers itself as these do can be linked by --module, --sched or --vm
-and its import path.`,
-		Args: cobra.NoArgs,
+program that has some of that already pays less.
+
+Any package of an app's module graph can fill a slot: --sched, --vm, --sockets (net),
+--fs and --module (posix, drivers), or their keys in libos.toml, take its import path.
+With a main package, the modules that its libos.toml names so are listed instead, and
+what its image grows by with each, against the one without it.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := build.ModuleList()
+			cache, err := build.DefaultCache()
 			if err != nil {
 				return err
 			}
-			if !quick {
-				cache, err := build.DefaultCache()
-				if err != nil {
-					return err
-				}
-				b := &build.Builder{GoCmd: "go", Cache: cache, Log: a.stderr, Progress: progress.New(a.stderr)}
-				if err := b.MeasureModules(cmd.Context(), all); err != nil {
-					return err
-				}
+			b := &build.Builder{GoCmd: "go", Cache: cache, Log: a.stderr, Progress: progress.New(a.stderr)}
+			var all []build.ModuleInfo
+			if len(args) > 0 {
+				all, err = b.OwnModules(cmd.Context(), args, !quick)
+			} else if all, err = build.ModuleList(); err == nil && !quick {
+				err = b.MeasureModules(cmd.Context(), all)
+			}
+			if err != nil {
+				return err
 			}
 			p := &printer{w: a.stdout}
 			slot := ""

@@ -120,7 +120,7 @@ func setMachine(m *qemu.Machine, s config.Settings, modules []string) error {
 		return err
 	}
 	m.Balloon = slices.Contains(modules, build.BalloonModule)
-	return setNetwork(m, s, slices.Contains(modules, build.SocketModule))
+	return setNetwork(m, s, build.UsesSockets(modules, s))
 }
 
 // setNetwork gives the machine a network card if somebody wants one, or the image has sockets and nobody wants none.

@@ -22,9 +22,9 @@ type Settings struct {
 
 	Sched   string   // which goroutine runs next, as "go", "stride" or an import path
 	VM      string   // frame allocator, as "buddy" or an import path
-	Sockets string   // whether sockets are linked: Auto, On or Off
+	Sockets string   // whether sockets are linked: Auto, On or Off; or the import path of a module that has them
 	Roots   string   // certificate authorities: Auto, None or a PEM file
-	FS      string   // whether files are linked: Auto, On or Off
+	FS      string   // whether files are linked: Auto, On or Off; or the import path of a module that has them
 	Files   []string // folders and files to put into the image, as "FOLDER" or "FOLDER:/PATH"
 	Disks   []string // files of the host that are the machine's disks, as "FILE:/PATH"
 	Mounts  []string // volumes that are found by their names, as "label=data:/data"
@@ -63,6 +63,12 @@ const (
 	Off  = "off"
 	None = "none"
 )
+
+// IsPath reports whether what names a module is an import path: neither one word, nor below libos, as ours are named.
+func IsPath(name string) bool {
+	first, _, below := strings.Cut(name, "/")
+	return strings.Contains(first, ".") || below && first != "libos"
+}
 
 // RootsFile reports whether the certificate authorities are those of a file.
 func (s Settings) RootsFile() bool { return s.Roots != "" && s.Roots != Auto && s.Roots != None }
@@ -174,11 +180,11 @@ func (s Settings) Check() error {
 			return fmt.Errorf("certificate authorities: want auto, none or a PEM file: %w", err)
 		}
 	}
-	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil {
-		return err
+	if err := oneOf("value of sockets", s.Sockets, Auto, On, Off); err != nil && !IsPath(s.Sockets) {
+		return fmt.Errorf("%w, or a package's import path", err)
 	}
-	if err := oneOf("value of fs", s.FS, Auto, On, Off); err != nil {
-		return err
+	if err := oneOf("value of fs", s.FS, Auto, On, Off); err != nil && !IsPath(s.FS) {
+		return fmt.Errorf("%w, or a package's import path", err)
 	}
 	if _, err := Placements(s.Files); err != nil {
 		return err

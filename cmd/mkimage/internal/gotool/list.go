@@ -16,6 +16,7 @@ type Package struct {
 	Dir          string
 	ImportPath   string
 	Name         string
+	Doc          string // the first sentence
 	Standard     bool
 	Imports      []string
 	GoFiles      []string
@@ -38,7 +39,7 @@ type Module struct {
 type PackageError struct{ Err string }
 
 // listFields are the fields of Package that cost no more than reading files.
-const listFields = "Dir,ImportPath,Name,Standard,Imports,GoFiles,SFiles,CgoFiles,TestGoFiles,XTestGoFiles,Module,Error"
+const listFields = "Dir,ImportPath,Name,Doc,Standard,Imports,GoFiles,SFiles,CgoFiles,TestGoFiles,XTestGoFiles,Module,Error"
 
 // List runs "go list -e -json" in dir. Packages that cannot be loaded are in the
 // result, with their Error.
