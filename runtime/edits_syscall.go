@@ -19,6 +19,9 @@ var syscallEdits = []Edit{
 	wrapper("pipe2", "_, err = exoResult(0, exoPipe2(p, flags)); return", "no detour for making two descriptors"),
 	wrapper("recvfrom", "return exoResult(exoRecvfrom(fd, p, flags, from, fromlen))", "hot: every datagram of a net.UDPConn; the address lies on the caller's stack"),
 	wrapper("sendto", "_, err = exoResult(exoSendto(s, buf, flags, to, addrlen)); return", "hot: likewise"),
+	wrapper("accept4", "return exoResult(exoAccept4(s, rsa, addrlen, flags))", "once for every connection: the address lies on the caller's stack"),
+	wrapper("getsockname", "_, err = exoResult(0, exoGetsockname(fd, rsa, addrlen)); return", "likewise"),
+	wrapper("setsockopt", "_, err = exoResult(0, exoSetsockopt(s, level, name, val, vallen)); return", "five times for every connection: likewise"),
 	wrapper("prlimit1", "_, err = exoResult(0, exoPrlimit(pid, resource, newlimit, old)); return",
 		"package syscall's init asks for RLIMIT_NOFILE before main"),
 	{

@@ -26,6 +26,9 @@ import _ "unsafe" // for linkname
 //go:linkname Pipe2 syscall.exoPipe2
 //go:linkname Recvfrom syscall.exoRecvfrom
 //go:linkname Sendto syscall.exoSendto
+//go:linkname Accept4 syscall.exoAccept4
+//go:linkname Getsockname syscall.exoGetsockname
+//go:linkname Setsockopt syscall.exoSetsockopt
 //go:linkname Prlimit syscall.exoPrlimit
 //go:linkname Getrandom syscall.exoGetrandom
 

@@ -125,3 +125,82 @@ func TestDoorOfMessages(t *testing.T) {
 		t.Error("no socket:", n, e)
 	}
 }
+
+// TestDoorOfConnections: what package syscall's wrappers of accept4, getsockname and setsockopt reach says what the calls by number say, which the host's kernel judges elsewhere.
+func TestDoorOfConnections(t *testing.T) {
+	w := &world{kernel: posix.Call}
+	socket := func(kind int) int {
+		fd, e := w.call(syscall.SYS_SOCKET, syscall.AF_INET, kind|syscall.SOCK_NONBLOCK, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		t.Cleanup(func() { posix.Close(fd) })
+		return fd
+	}
+	l, c := socket(syscall.SOCK_STREAM), socket(syscall.SOCK_STREAM)
+	sa := inetAddr("127.0.0.1:0")
+	w.call(syscall.SYS_BIND, l, sa, len(sa))
+	w.call(syscall.SYS_LISTEN, l, 4)
+	binary.BigEndian.PutUint16(sa[2:], portOf(w, l))
+	var rsa syscall.RawSockaddrAny
+	raw := (*[unsafe.Sizeof(rsa)]byte)(unsafe.Pointer(&rsa))
+	size := uint32(len(raw))
+	if fd, e := posix.Accept4(l, &rsa, &size, 0); fd != -1 || e != syscall.EAGAIN || size != uint32(len(raw)) {
+		t.Error("nobody there:", fd, e, size)
+	}
+	if _, e := w.call(syscall.SYS_CONNECT, c, sa, len(sa)); e != 0 && e != syscall.EINPROGRESS {
+		t.Fatal(e)
+	}
+	fd, e := posix.Accept4(l, &rsa, &size, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer posix.Close(fd)
+	if port := binary.BigEndian.Uint16(raw[2:]); rsa.Addr.Family != syscall.AF_INET || size != uint32(len(sa)) || port != portOf(w, c) {
+		t.Error("the peer:", rsa.Addr.Family, size, port, portOf(w, c))
+	}
+	if flags, e := posix.Fcntl(fd, syscall.F_GETFL, 0); e != 0 || flags&syscall.O_NONBLOCK == 0 {
+		t.Error("it waits:", flags, e)
+	}
+	size = 4 // less than there is: the true length is told
+	raw[4] = 99
+	if e := posix.Getsockname(fd, &rsa, &size); e != 0 || size != uint32(len(sa)) || binary.BigEndian.Uint16(raw[2:]) != portOf(w, l) || raw[4] != 99 {
+		t.Error("a name in too little room:", e, size, raw[:8])
+	}
+	on := int32(1)
+	if e := posix.Setsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, unsafe.Pointer(&on), 4); e != 0 {
+		t.Error(e)
+	}
+	got, n := make([]byte, 4), make([]byte, 4)
+	binary.NativeEndian.PutUint32(n, 4)
+	if _, e := w.call(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, got, n); e != 0 || got[0] != 1 {
+		t.Error("what was set is not:", e, got)
+	}
+
+	full := uint32(len(raw))
+	negative := ^uint32(0)
+	for name, x := range map[string]struct{ got, want syscall.Errno }{
+		"accept4, flags":         {second(posix.Accept4(l, nil, nil, 1)), syscall.EINVAL},
+		"accept4, length":        {second(posix.Accept4(l, &rsa, &negative, 0)), syscall.EINVAL},
+		"accept4, closed":        {second(posix.Accept4(1<<20, nil, nil, 0)), syscall.EBADF},
+		"accept4, no socket":     {second(posix.Accept4(1, nil, nil, 0)), syscall.ENOTSOCK},
+		"accept4, not listening": {second(posix.Accept4(c, nil, nil, 0)), syscall.EINVAL},
+		"getsockname, nowhere":   {posix.Getsockname(fd, nil, nil), syscall.EFAULT},
+		"getsockname, length":    {posix.Getsockname(fd, &rsa, &negative), syscall.EINVAL},
+		"getsockname, closed":    {posix.Getsockname(1<<20, &rsa, &full), syscall.EBADF},
+		"getsockname, no socket": {posix.Getsockname(1, &rsa, &full), syscall.ENOTSOCK},
+		"setsockopt, short":      {posix.Setsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, unsafe.Pointer(&on), 3), syscall.EINVAL},
+		"setsockopt, length":     {posix.Setsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, unsafe.Pointer(&on), ^uintptr(0)), syscall.EINVAL},
+		"setsockopt, nothing":    {posix.Setsockopt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, nil, 4), syscall.EFAULT},
+		"setsockopt, unknown":    {posix.Setsockopt(fd, syscall.IPPROTO_TCP, 9999, unsafe.Pointer(&on), 4), syscall.ENOPROTOOPT},
+		"setsockopt, closed":     {posix.Setsockopt(1<<20, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, unsafe.Pointer(&on), 4), syscall.EBADF},
+		"setsockopt, no socket":  {posix.Setsockopt(1, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, unsafe.Pointer(&on), 4), syscall.ENOTSOCK},
+	} {
+		if x.got != x.want {
+			t.Errorf("%s: %v, want %v", name, x.got, x.want)
+		}
+	}
+}
+
+// second is the error of a call.
+func second(_ int, e syscall.Errno) syscall.Errno { return e }

@@ -154,32 +154,39 @@ func (o *object) connect(f *posix.File, p, n uintptr) syscall.Errno {
 	return syscall.Errno(err)
 }
 
-func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, syscall.Errno) {
+// next waits for the next connection.
+func (o *object) next(f *posix.File) (Socket, syscall.Errno) {
+	s, e := o.Accept()
+	if e != syscall.EAGAIN || f.Nonblock() {
+		return s, e
+	}
+	w := o.wait(posix.In|posix.Hup|posix.Err, &o.recvTimeout)
+	defer w.end()
+	for {
+		if s, e = o.Accept(); e == syscall.EAGAIN && o.Ready()&posix.RdHup != 0 {
+			e = syscall.EINVAL // it was shut: none will come
+		}
+		if e != syscall.EAGAIN || !w.park() {
+			return s, e
+		}
+	}
+}
+
+// take accepts a connection, and has put store the peer's address; nil: nobody wants it.
+func (o *object) take(f *posix.File, flags int, put func(*Addr) syscall.Errno) (uintptr, syscall.Errno) {
 	if flags&^(syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK) != 0 {
 		return 0, syscall.EINVAL
 	}
-	s, e := o.Accept()
-	if e == syscall.EAGAIN && !f.Nonblock() {
-		w := o.wait(posix.In|posix.Hup|posix.Err, &o.recvTimeout)
-		for {
-			if s, e = o.Accept(); e == syscall.EAGAIN && o.Ready()&posix.RdHup != 0 {
-				e = syscall.EINVAL // it was shut: none will come
-			}
-			if e != syscall.EAGAIN || !w.park() {
-				break
-			}
-		}
-		w.end()
-	}
+	s, e := o.next(f)
 	if e != 0 {
 		return 0, e
 	}
-	if p != 0 {
+	if put != nil {
 		m := newReceiving(0)
 		if e = s.Peer(&m.From); e != 0 {
 			e = syscall.ECONNABORTED // it was reset before anybody saw it, accept(2)
 		} else {
-			e = putAddress(&m.From, p, size)
+			e = put(&m.From)
 		}
 		m.free()
 		if e != 0 {
@@ -188,6 +195,41 @@ func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, sys
 		}
 	}
 	return install(newObject(s, int(o.domain), int(o.kind), int(o.protocol)), flags)
+}
+
+func (o *object) accept(f *posix.File, p, size uintptr, flags int) (uintptr, syscall.Errno) {
+	if p == 0 {
+		return o.take(f, flags, nil)
+	}
+	return o.take(f, flags, func(a *Addr) syscall.Errno { return putAddress(a, p, size) })
+}
+
+// Accept4 implements posix.Endpoint.
+func (o *object) Accept4(f *posix.File, flags int, from []byte) (fd, size int, e syscall.Errno) {
+	var put func(*Addr) syscall.Errno
+	if from != nil {
+		put = func(a *Addr) syscall.Errno {
+			copy(from, a.Raw())
+			size = len(a.Raw())
+			return 0
+		}
+	}
+	r, e := o.take(f, flags, put)
+	if e != 0 {
+		return -1, -1, e
+	}
+	return int(r), size, 0
+}
+
+// SockName implements posix.Endpoint.
+func (o *object) SockName(name []byte) (size int, e syscall.Errno) {
+	m := newReceiving(0)
+	defer m.free()
+	if e := o.Name(&m.From); e != 0 {
+		return -1, e
+	}
+	copy(name, m.From.Raw())
+	return len(m.From.Raw()), 0
 }
 
 func (o *object) name(p, size uintptr, get func(*Addr) syscall.Errno) syscall.Errno {
@@ -220,7 +262,7 @@ func (o *object) sendto(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
 	return count(o.SendTo(f, p, int(int32(a[3])), to))
 }
 
-// SendTo implements posix.Messenger.
+// SendTo implements posix.Endpoint.
 func (o *object) SendTo(f *posix.File, p []byte, flags int, to []byte) (int, syscall.Errno) {
 	if flags == 0 && to == nil {
 		return o.send(f, p, nil)
@@ -233,7 +275,7 @@ func (o *object) SendTo(f *posix.File, p []byte, flags int, to []byte) (int, sys
 	return o.send(f, p, m)
 }
 
-// RecvFrom implements posix.Messenger.
+// RecvFrom implements posix.Endpoint.
 func (o *object) RecvFrom(f *posix.File, p []byte, flags int, from []byte) (n, size int, e syscall.Errno) {
 	if flags == 0 && from == nil {
 		n, e = o.recv(f, p, nil)
@@ -312,9 +354,14 @@ func (o *object) setsockopt(a [6]uintptr) syscall.Errno {
 	if e != 0 {
 		return e
 	}
-	v := make([]byte, len(p)) // the family may keep it
+	return o.SetSockOpt(int(int32(a[1])), int(int32(a[2])), p)
+}
+
+// SetSockOpt implements posix.Endpoint.
+func (o *object) SetSockOpt(level, name int, p []byte) syscall.Errno {
+	v := make([]byte, min(len(p), maxOption)) // the family may keep it
 	copy(v, p)
-	return o.setOption(int(int32(a[1])), int(int32(a[2])), v)
+	return o.setOption(int(int32(level)), int(int32(name)), v)
 }
 
 func (o *object) getsockopt(a [6]uintptr) syscall.Errno {

@@ -49,6 +49,15 @@ func exoRecvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_So
 func exoSendto(fd int, p []byte, flags int, to unsafe.Pointer, addrlen _Socklen) (n int, e Errno)
 
 //go:noescape
+func exoAccept4(fd int, rsa *RawSockaddrAny, addrlen *_Socklen, flags int) (conn int, e Errno)
+
+//go:noescape
+func exoGetsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) Errno
+
+//go:noescape
+func exoSetsockopt(fd, level, name int, val unsafe.Pointer, vallen uintptr) Errno
+
+//go:noescape
 func exoPrlimit(pid, resource int, set, old *Rlimit) Errno
 
 // exoResult boxes what a call gave as the generated wrappers do.
