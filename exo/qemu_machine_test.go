@@ -71,7 +71,11 @@ func startQEMU(t testing.TB, args ...string) *qemu {
 	}
 	dir := t.TempDir()
 	file, sock := filepath.Join(dir, "ram"), filepath.Join(dir, "qmp")
-	args = append(args, "-accel", "tcg", "-m", "64M", "-nodefaults", "-no-user-config", "-display", "none", "-net", "none",
+	rom := filepath.Join(dir, "rom")
+	if err := os.WriteFile(rom, halting(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args = append(args, "-fw_cfg", "name=vgaroms/halt.rom,file="+rom, "-accel", "tcg", "-m", "64M", "-nodefaults", "-no-user-config", "-display", "none", "-net", "none",
 		"-object", "memory-backend-file,id=ram,size=64M,share=on,mem-path="+file, "-machine", "memory-backend=ram",
 		"-qtest", "stdio", "-qtest-log", "none", "-qmp", "unix:"+sock+",server=on,wait=off")
 	cmd := exec.Command(bin, args...)
@@ -132,8 +136,39 @@ func startQEMU(t testing.TB, args ...string) *qemu {
 			}
 		}
 	}
-	time.Sleep(200 * time.Millisecond)
+	q.awaitFirmware(deadline)
 	return q
+}
+
+// halting is an option ROM that has SeaBIOS halt for good (PCI Firmware Specification 3.0, 5.1): it is run when the tables are there and before there is any driver of a disk, which would be in a test's way.
+func halting() []byte {
+	rom := make([]byte, 512)
+	copy(rom, []byte{0x55, 0xaa, 1, 0xfa, 0xf4, 0xeb, 0xfd}) // CLI; HLT; JMP to the HLT
+	for _, b := range rom[:511] {
+		rom[511] -= b
+	}
+	return rom
+}
+
+// awaitFirmware returns when the processor has halted with interrupts off, or, where no option ROMs are run, as on microvm, has done nothing else but halt through several ticks of its timer.
+func (q *qemu) awaitFirmware(deadline time.Time) {
+	for still := 0; still < 30; still++ {
+		s, _ := q.qmp("human-monitor-command", "command-line", "info registers").(string)
+		var flags uint64
+		if _, v, ok := strings.Cut(s, "FL="); ok {
+			fmt.Sscanf(v, "%x", &flags)
+		}
+		switch halted := strings.Contains(s, "HLT=1"); {
+		case halted && flags&(1<<9) == 0:
+			return
+		case !halted:
+			still = -1
+		}
+		if time.Now().After(deadline) {
+			q.t.Fatalf("the firmware does not halt: %s", s)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // ask sends one command and gives the words after OK.
@@ -170,17 +205,22 @@ func (q *qemu) read(phys, n uintptr) []byte {
 	return b
 }
 
-// qmp runs a monitor command.
-func (q *qemu) qmp(command string) {
-	fmt.Fprintf(q.mon, "{\"execute\":%q}\n", command)
+// qmp runs a monitor command, with arguments by name and value, and gives what it returns.
+func (q *qemu) qmp(command string, args ...any) any {
+	named := map[string]any{}
+	for i := 0; i+1 < len(args); i += 2 {
+		named[args[i].(string)] = args[i+1]
+	}
+	b, _ := json.Marshal(map[string]any{"execute": command, "arguments": named})
+	q.mon.Write(append(b, '\n'))
 	for {
 		var r map[string]any
-		if err := q.monIn.Decode(&r); err != nil {
-			q.t.Errorf("QMP %s: %v", command, err)
-			return
+		if err := q.monIn.Decode(&r); err != nil || r["error"] != nil {
+			q.t.Errorf("QMP %s: %v %v", command, err, r["error"])
+			return nil
 		}
 		if r["return"] != nil {
-			return
+			return r["return"]
 		}
 	}
 }
