@@ -229,8 +229,8 @@ func (d *Device) quiet() (err error) {
 // Wake makes a Wait return as if there had been an interrupt: the one under way, or else the next one.
 func (d *Device) Wake() { d.v.Wake() }
 
-// NeedsReset says whether the device reported that it cannot go on (DEVICE_NEEDS_RESET).
-func (d *Device) NeedsReset() bool { return d.t.status()&statNeedsReset != 0 }
+// NeedsReset says whether a device that was started cannot go on: it reported that (DEVICE_NEEDS_RESET), was reset by somebody else, or is not there any more, where registers read as all ones or zeroes.
+func (d *Device) NeedsReset() bool { return d.t.status()&(statNeedsReset|statDriverOK) != statDriverOK }
 
 // Config32 reads the 32-bit field at off of the device's own configuration; 0 where it has none.
 func (d *Device) Config32(off uintptr) uint32 {
