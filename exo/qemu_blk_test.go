@@ -8,15 +8,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/flow"
 	"github.com/hardtack-os/hardtack/exo/nvme"
 	"github.com/hardtack-os/hardtack/exo/virtio/blk"
+	"github.com/hardtack-os/hardtack/exo/virtio/scsi"
 )
 
 // TestQEMUBlk holds the drivers of disks to QEMU's devices, and to what is in the host's file afterwards.
@@ -33,6 +37,9 @@ func TestQEMUBlk(t *testing.T) {
 		"microvm":                   {[]string{"-M", "microvm,acpi=on,rtc=on", "-global", "virtio-mmio.force-legacy=false"}, "virtio-blk-device,serial=a-name", 1, 512},
 		"NVMe":                      {[]string{"-M", "q35"}, "nvme,serial=a-name,discard_granularity=4096", 1, 512},
 		"NVMe with blocks of 4 KiB": {[]string{"-M", "q35"}, "nvme,serial=a-name,logical_block_size=4096,physical_block_size=4096", 1, 4096},
+		"SCSI":                      {[]string{"-M", "q35", "-device", "virtio-scsi-pci"}, "scsi-hd,serial=a-name", 1, 512},
+		"SCSI with blocks of 4 KiB": {[]string{"-M", "q35", "-device", "virtio-scsi-pci"}, "scsi-hd,channel=0,scsi-id=200,lun=7,serial=a-name,logical_block_size=4096,physical_block_size=4096", 1, 4096},
+		"SCSI on microvm":           {[]string{"-M", "microvm,acpi=on,rtc=on", "-global", "virtio-mmio.force-legacy=false", "-device", "virtio-scsi-device"}, "scsi-hd,serial=a-name", 1, 512},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "disk")
@@ -113,31 +120,76 @@ func TestQEMUBlk(t *testing.T) {
 	}
 }
 
-// openBlk opens the machine's disk and binds all of it.
-// openDisk opens the machine's one disk, whichever driver it takes.
+// openDisk opens the machine's one disk, whichever driver it takes, and binds all of it.
 func openDisk(t *testing.T) (disk.Disk, *flow.Extent) {
 	t.Helper()
-	var d disk.Disk
-	var err error
-	virtio, controllers := blk.Places(), nvme.Places()
-	switch {
-	case len(virtio)+len(controllers) != 1:
-		t.Fatalf("%d disks", len(virtio)+len(controllers))
-	case len(virtio) == 1:
-		d, err = blk.Open(virtio[0], blk.Options{})
-	default:
-		d, err = nvme.Open(controllers[0], nvme.Options{})
+	list := openDisks(t, 0)
+	if len(list) != 1 {
+		t.Fatalf("%d disks", len(list))
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	return list[0], bindAll(t, list[0])
+}
+
+func bindAll(t *testing.T, d disk.Disk) *flow.Extent {
+	t.Helper()
 	s, all := d.Space()
-	rights := exo.Read | exo.Write
-	e, err := s.Bind(all, "test", 0, flow.Block(d.Info().Sectors), rights)
+	e, err := s.Bind(all, "test", 0, flow.Block(d.Info().Sectors), exo.Read|exo.Write)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d, e
+	return e
+}
+
+// openDisks opens all of the machine's disks.
+func openDisks(t *testing.T, patience time.Duration) (list []disk.Disk) {
+	t.Helper()
+	add := func(d disk.Disk, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, d)
+	}
+	for _, p := range blk.Places() {
+		add(blk.Open(p, blk.Options{Patience: patience}))
+	}
+	for _, p := range nvme.Places() {
+		add(nvme.Open(p, nvme.Options{Patience: patience}))
+	}
+	for _, p := range scsi.Places() {
+		units, err := scsi.Open(p, scsi.Options{Patience: patience})
+		for _, d := range units {
+			add(d, err)
+		}
+	}
+	return list
+}
+
+// kinds are QEMU's disks, with the machine's arguments for each; %s is where they are plugged in, drive=d is to follow.
+var kinds = map[string][]string{
+	"virtio": {"virtio-blk-pci%s"},
+	"NVMe":   {"nvme,serial=x%s"},
+	"SCSI":   {"virtio-scsi-pci%s", "scsi-hd"},
+}
+
+// deviceArgs are those of a disk of some kind, plugged in at a bus ("" for where QEMU puts it).
+func deviceArgs(kind, bus string) (args []string) {
+	for i, d := range kinds[kind] {
+		if d = strings.ReplaceAll(d, "%s", bus); i == len(kinds[kind])-1 {
+			d += ",drive=d"
+		}
+		args = append(args, "-device", d)
+	}
+	return args
+}
+
+// page is a page of the machine's memory.
+func page(t *testing.T) []exo.Run {
+	t.Helper()
+	mem, err := exo.TakeFrames("test", 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []exo.Run{{Base: mem.Base(), Len: 4096}}
 }
 
 // TestQEMUBlkFailures has QEMU's blkdebug fail transfers, and a disk that cannot be written to.
@@ -151,14 +203,13 @@ func TestQEMUBlkFailures(t *testing.T) {
 		"[inject-error]\nevent = \"flush_to_disk\"\nerrno = \"5\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, device := range map[string]string{"virtio": "virtio-blk-pci", "NVMe": "nvme,serial=x"} {
-		t.Run(name, func(t *testing.T) {
-			q := startQEMU(t, "-M", "q35", "-drive", "id=d,if=none,format=raw,rerror=report,werror=report,file=blkdebug:"+rules+":"+file, "-device", device+",drive=d")
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			q := startQEMU(t, append([]string{"-M", "q35", "-drive", "id=d,if=none,format=raw,rerror=report,werror=report,file=blkdebug:" + rules + ":" + file}, deviceArgs(kind, "")...)...)
 			defer exo.Simulate(q)()
 			d, e := openDisk(t)
 			defer d.Close()
-			mem, _ := exo.TakeFrames("test", 1, 0)
-			page := []exo.Run{{Base: mem.Base(), Len: 4096}}
+			page := page(t)
 			for _, c := range []struct {
 				r   blk.Request
 				bad bool
@@ -177,20 +228,139 @@ func TestQEMUBlkFailures(t *testing.T) {
 				}
 			}
 		})
+		if kind == "NVMe" { // QEMU has none that cannot be written to
+			continue
+		}
+		t.Run(kind+" read-only", func(t *testing.T) {
+			q := startQEMU(t, append([]string{"-M", "q35", "-drive", "id=d,if=none,format=raw,readonly=on,file=" + file}, deviceArgs(kind, "")...)...)
+			defer exo.Simulate(q)()
+			d, e := openDisk(t)
+			defer d.Close()
+			page := page(t)
+			var refused *disk.ReadOnlyError
+			if err := disk.Do(d, &blk.Request{Op: blk.Write, Extent: e, Memory: page}); !errors.As(err, &refused) {
+				t.Error(err)
+			}
+			if err := disk.Do(d, &blk.Request{Op: blk.Read, Extent: e, Memory: page}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	t.Run("read-only", func(t *testing.T) {
-		q := startQEMU(t, "-M", "q35", "-drive", "id=d,if=none,format=raw,readonly=on,file="+file, "-device", "virtio-blk-pci,drive=d")
+}
+
+// TestQEMUBlkSlow gives a disk that takes a second for a transfer more of them than it does in the time that they have: it is given up, and says so.
+func TestQEMUBlkSlow(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			q := startQEMU(t, append([]string{"-M", "q35", "-drive", "id=d,if=none,format=raw,throttling.bps-write=4096,file=" + file}, deviceArgs(kind, "")...)...)
+			defer exo.Simulate(q)()
+			d := openDisks(t, time.Second)[0]
+			e, page := bindAll(t, d), page(t)
+			var wg sync.WaitGroup
+			var late atomic.Int32
+			for i := range 20 {
+				wg.Go(func() {
+					err := disk.Do(d, &disk.Request{Op: disk.Write, Extent: e, Sector: flow.Block(16 * i), Memory: page}) // apart: QEMU joins what is not
+					var gone *disk.GoneError
+					var timeout *disk.TimeoutError
+					if errors.As(err, &gone) && errors.As(err, &timeout) && !gone.Held {
+						late.Add(1)
+					} else if err != nil && !strings.Contains(err.Error(), "aborted") {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if late.Load() == 0 || d.Err() == nil {
+				t.Error("it is not given up: ", d.Err())
+			}
+			if !d.Close() {
+				t.Error("it does not stop")
+			}
+		})
+	}
+}
+
+// TestQEMUBlkVanishes takes a disk out of a running machine: what is asked of it ends with an error.
+func TestQEMUBlkVanishes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			args := append([]string{"-M", "q35", "-device", "pcie-root-port,id=plug,chassis=1", "-drive", "id=d,if=none,format=raw,file=" + file}, deviceArgs(kind, ",bus=plug")...)
+			q := startQEMU(t, args...)
+			defer exo.Simulate(q)()
+			d := openDisks(t, 0)[0]
+			e, page := bindAll(t, d), page(t)
+			if err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: page}); err != nil {
+				t.Fatal(err)
+			}
+			q.unplug()
+			var gone *disk.GoneError
+			for range 2 {
+				if err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: page}); !errors.As(err, &gone) {
+					t.Error(err)
+				}
+			}
+			if !d.Close() {
+				t.Error("it counts as not stopped")
+			}
+		})
+	}
+	t.Run("SCSI unit", func(t *testing.T) {
+		q := startQEMU(t, "-M", "q35", "-device", "virtio-scsi-pci", "-drive", "id=d,if=none,format=raw,file.locking=off,file="+file, "-drive", "id=d2,if=none,format=raw,file.locking=off,file="+file,
+			"-device", "scsi-hd,drive=d,lun=0,share-rw=on", "-device", "scsi-hd,id=second,drive=d2,lun=1,share-rw=on")
 		defer exo.Simulate(q)()
-		d, e := openDisk(t)
-		defer d.Close()
-		mem, _ := exo.TakeFrames("test", 1, 0)
-		page := []exo.Run{{Base: mem.Base(), Len: 4096}}
-		var refused *disk.ReadOnlyError
-		if err := disk.Do(d, &blk.Request{Op: blk.Write, Extent: e, Memory: page}); !errors.As(err, &refused) {
+		list := openDisks(t, 0)
+		if len(list) != 2 {
+			t.Fatalf("%d units", len(list))
+		}
+		page := page(t)
+		e, e2 := bindAll(t, list[0]), bindAll(t, list[1])
+		q.qmp("device_del", "id", "second")
+		for end := time.Now().Add(30 * time.Second); ; { // it goes when QEMU gets to it
+			var gone *disk.GoneError
+			err := disk.Do(list[1], &disk.Request{Op: disk.Read, Extent: e2, Memory: page})
+			if errors.As(err, &gone) {
+				break
+			}
+			if err != nil || time.Now().After(end) {
+				t.Fatal(err)
+			}
+		}
+		if err := disk.Do(list[0], &disk.Request{Op: disk.Read, Extent: e, Memory: page}); err != nil {
 			t.Error(err)
 		}
-		if err := disk.Do(d, &blk.Request{Op: blk.Read, Extent: e, Memory: page}); err != nil {
-			t.Error(err)
+		if !list[1].Close() || !list[0].Close() {
+			t.Error("it does not stop")
 		}
 	})
+}
+
+// unplug turns off the power of what is behind the machine's root port, as somebody does who pulls it out: PCI Express Base 5.0, 7.5.3.10.
+func (q *qemu) unplug() {
+	for _, f := range exo.Discover().Functions {
+		if f.Class>>8 != 0x0604 {
+			continue
+		}
+		at := func(reg int) { q.Out(0xcf8, 4, 1<<31|uint32(f.ID)<<8|uint32(reg)) }
+		at(0x34)
+		for c := int(q.In(0xcfc, 1)); c != 0; {
+			at(c)
+			head := q.In(0xcfc, 4)
+			if head&0xff == 0x10 {
+				at(c + 0x18)
+				q.Out(0xcfc, 2, 3<<8|1<<10) // power indicator and power controller: off
+				return
+			}
+			c = int(head >> 8 & 0xff)
+		}
+	}
+	q.t.Fatal("there is no root port")
 }

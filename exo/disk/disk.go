@@ -1,5 +1,5 @@
 // Package disk is what all drivers of disks share: what can be asked of one, what it says of itself, and the errors. A driver is mechanism only: it moves sectors between a disk and memory
-// that its callers hold, many transfers at a time, each inside an extent that its caller has bound (exo/flow). The drivers are exo/virtio/blk and exo/nvme.
+// that its callers hold, many transfers at a time, each inside an extent that its caller has bound (exo/flow). The drivers are exo/virtio/blk, exo/virtio/scsi and exo/nvme.
 package disk
 
 import (
@@ -61,7 +61,7 @@ func (r *Request) Size() uint32 { return r.size }
 // Info is what a disk says of itself, made sane.
 type Info struct {
 	Name     string // where it is
-	Serial   string // what the host calls it, at most 20 bytes; empty if it says nothing
+	Serial   string // what the host calls it; empty if it says nothing
 	Sectors  uint64 // its size
 	ReadOnly bool
 

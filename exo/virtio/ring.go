@@ -62,6 +62,7 @@ type Queue struct {
 	quiet  uint16 // avail.flags
 	events bool   // EventIndex was agreed on
 	silent bool   // with events: no interrupts are wanted
+	all    bool   // CountsAll
 	err    error
 
 	notify    *exo.MMIO
@@ -71,7 +72,7 @@ type Queue struct {
 
 type chain struct {
 	token uint64
-	room  uint64 // bytes the device may write
+	room  uint64 // bytes that the device may say it wrote
 	n     uint16 // descriptors of the ring; 0: not outstanding
 	tail  uint16
 	table uint16 // one more than the table in which its descriptors lie; 0: in the ring
@@ -102,6 +103,9 @@ func newQueue(holder, name string, index int, size uint16) (*Queue, error) {
 	}
 	return q, nil
 }
+
+// CountsAll is for devices that may count what they have read as written, as QEMU's SCSI host does (7.2): it is no broken queue. How much was written is not known then.
+func (q *Queue) CountsAll() { q.all = true }
 
 // Size is the number of descriptors.
 func (q *Queue) Size() int { return int(q.size) }
@@ -134,6 +138,13 @@ func (q *Queue) Add(token uint64, bufs ...Buffer) bool {
 			}
 			c.room += put(q.desc[int(i)*descSize:], &bufs[k], flags, q.next[i])
 			c.tail, i = i, q.next[i]
+		}
+	}
+	if q.all {
+		for k := range bufs {
+			if !bufs[k].Write {
+				c.room += uint64(bufs[k].Len)
+			}
 		}
 	}
 	q.free = i

@@ -7,7 +7,7 @@
 //   - or its main has returned, or it has called os.Exit with 0, before that;
 //   - or it calls [Works].
 //
-// An image that came from no slot, as from a CD, has nobody to tell: all of this does nothing then. Only disks that this libOS has drivers for can be told: virtio's and NVMe's.
+// An image that came from no slot, as from a CD, has nobody to tell: all of this does nothing then. Only disks that this libOS has drivers for can be told: virtio's, SCSI's behind virtio, and NVMe's.
 package ok
 
 import (

@@ -8,20 +8,21 @@ import (
 	hw "github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/nvme"
 	"github.com/hardtack-os/hardtack/exo/virtio/blk"
+	"github.com/hardtack-os/hardtack/exo/virtio/scsi"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
-// A drive is a place where there is a disk.
-type drive struct {
-	open  func() (*block.Disk, error)
-	disk  *block.Disk // nil where users is 0
-	users int
+// A source is a device by which there are disks: one of its own, or those of a SCSI host.
+type source struct {
+	open  func() ([]hw.Disk, error) // with an error there may be disks, too
+	disks []*block.Disk             // while users is not 0
+	users int                       // disks that somebody has open
 }
 
 var all struct {
 	sync.Mutex
-	found  bool
-	drives []*drive // in the order of all machines: virtio's, NVMe's
+	found   bool
+	sources []*source // in the order of all machines: virtio's disks, NVMe's, SCSI's
 }
 
 // Open opens all disks. What each cannot be opened for is told. The disks are the caller's to close; it parks while drivers start.
@@ -30,43 +31,67 @@ func Open(tell func(error)) (list []block.Device) {
 	defer all.Unlock()
 	if !all.found {
 		all.found = true
+		add := func(open func() ([]hw.Disk, error)) { all.sources = append(all.sources, &source{open: open}) }
 		for _, p := range blk.Places() {
-			all.drives = append(all.drives, &drive{open: func() (*block.Disk, error) { return open(blk.Open(p, blk.Options{})) }})
+			add(func() ([]hw.Disk, error) { return one(blk.Open(p, blk.Options{})) })
 		}
 		for _, id := range nvme.Places() {
-			all.drives = append(all.drives, &drive{open: func() (*block.Disk, error) { return open(nvme.Open(id, nvme.Options{})) }})
+			add(func() ([]hw.Disk, error) { return one(nvme.Open(id, nvme.Options{})) })
+		}
+		for _, p := range scsi.Places() {
+			add(func() (list []hw.Disk, err error) {
+				units, err := scsi.Open(p, scsi.Options{})
+				for _, d := range units {
+					list = append(list, d)
+				}
+				return list, err
+			})
 		}
 	}
-	for _, d := range all.drives {
-		if d.users == 0 {
-			disk, err := d.open()
-			if err != nil {
-				tell(err)
-				continue
-			}
-			d.disk = disk
+	for _, s := range all.sources {
+		if s.users == 0 {
+			s.start(tell)
 		}
-		d.users++
-		list = append(list, &shared{Disk: d.disk, of: d})
+		for _, d := range s.disks {
+			s.users++
+			list = append(list, &shared{Disk: d, of: s})
+		}
 	}
 	return list
 }
 
-func open[D hw.Disk](d D, err error) (*block.Disk, error) {
+func one[D hw.Disk](d D, err error) ([]hw.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return block.OpenDisk(d)
+	return []hw.Disk{d}, nil
+}
+
+// start opens the disks of a source that nobody has open.
+func (s *source) start(tell func(error)) {
+	list, err := s.open()
+	if err != nil {
+		tell(err)
+	}
+	s.disks = nil
+	for _, d := range list {
+		v, err := block.OpenDisk(d)
+		if err != nil {
+			tell(err)
+			continue
+		}
+		s.disks = append(s.disks, v)
+	}
 }
 
 // A shared is one user's disk.
 type shared struct {
 	*block.Disk
-	of     *drive
+	of     *source
 	closed bool // under all
 }
 
-// Close implements block.Device.
+// Close implements block.Device. Disks of one source stay until all are closed.
 func (s *shared) Close() error {
 	all.Lock()
 	defer all.Unlock()
@@ -77,6 +102,9 @@ func (s *shared) Close() error {
 	if s.of.users--; s.of.users > 0 {
 		return nil
 	}
-	s.of.disk = nil
-	return s.Disk.Close()
+	for _, d := range s.of.disks {
+		d.Close()
+	}
+	s.of.disks = nil
+	return nil
 }

@@ -44,6 +44,8 @@ func TestOtherDisks(t *testing.T) {
 	for name, device := range map[string][]string{
 		"NVMe":                      {"-device", "nvme,serial=mine,drive=d"},
 		"NVMe with blocks of 4 KiB": {"-device", "nvme,serial=mine,drive=d,logical_block_size=4096,physical_block_size=4096"},
+		"SCSI":                      {"-device", "virtio-scsi-pci", "-device", "scsi-hd,serial=mine,drive=d"},
+		"SCSI with blocks of 4 KiB": {"-device", "virtio-scsi-pci", "-device", "scsi-hd,serial=mine,drive=d,channel=0,scsi-id=9,lun=3,logical_block_size=4096,physical_block_size=4096"},
 	} {
 		v := filepath.Join(dir, "v.img")
 		os.Remove(v)
