@@ -49,7 +49,7 @@ _start:
 	jne	2f
 	add	$20, %di
 	incb	PARAMS + 0x1e8		# e820_entries
-	cmpb	$64, PARAMS + 0x1e8
+	cmpb	$128, PARAMS + 0x1e8	# as many as e820_table has
 	je	2f
 	test	%ebx, %ebx
 	jnz	1b
@@ -63,7 +63,7 @@ _start:
 	and	$~1, %al
 	out	%al, $0x92
 1:
-	# Bytes a sector: 512 of disks, 2048 of CDs.
+	# Bytes a sector: 512 of disks, 2048 of CDs. 0 is what a BIOS says that does not know.
 	mov	$0x48, %ah
 	mov	drive, %dl
 	mov	$answer, %si
@@ -71,7 +71,10 @@ _start:
 	mov	$noread, %si
 	jc	fail
 	movzwl	answer + 0x18, %ebp
-	cmp	$2048, %bp
+	test	%ebp, %ebp
+	jnz	2f
+	mov	$512, %bp
+2:	cmp	$2048, %bp
 	je	1f
 	mov	$sectors, %si
 	cmp	$512, %bp
@@ -79,12 +82,12 @@ _start:
 1:	cmpl	$0, state
 	je	load
 
-	# Both copies of the slots' state. One that cannot be read is none.
-	mov	$0x42, %ah
+	# Both copies of the slots' state. One that cannot be read, however often, is none.
+	mov	$0x4200, %ax
 	mov	state, %edx
 	mov	$BUFFER >> 4, %di
 	call	sector
-	mov	$0x42, %ah
+	mov	$0x4200, %ax
 	mov	state, %edx
 	add	$8, %edx
 	mov	$(BUFFER + 512) >> 4, %di
@@ -216,18 +219,22 @@ fail:	call	say
 	jmp	1b
 	.include "say.S"
 
-# Reads (AH = 42h) or writes (AX = 4300h) one sector, EDX, at DI:0. Carry where it failed, and the sector is cleared then.
+# Reads (AX = 4200h) or writes (AX = 4300h) one sector, EDX, at DI:0, and tries again where that fails. Carry where it did, and the sector is cleared then.
 sector:	mov	%edx, packet + 8
 	movl	$0, packet + 12
-	movw	$1, packet + 2
 	mov	%di, packet + 6
+	mov	$tries, %cx
+2:	movw	$1, packet + 2
+	pushal
 	mov	drive, %dl
 	mov	$packet, %si
-	push	%di
 	int	$0x13
-	pop	%di
+	popal
 	cld
-	movw	$BUFFER >> 4, packet + 6
+	jnc	3f
+	loop	2b
+	stc
+3:	movw	$BUFFER >> 4, packet + 6
 	jnc	1f
 	mov	%di, %es
 	xor	%di, %di

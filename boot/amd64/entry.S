@@ -13,6 +13,7 @@
 	.set PDIR, 0x112000
 	.set INFO, 0x180000
 	.set STACK, 0xffff800000200000
+	.set MAPMAX, 64			# entries of a memory map that the runtime keeps
 
 # Turns on PAE, SSE, NX and long mode with the boot tables, then paging. Needs no stack.
 	.macro longmode
@@ -87,6 +88,14 @@ _start:
 3:	test	%ebx, %ebx
 	jz	toosmall
 
+	cmpl	$MAPMAX, 48(%ebp)
+	jbe	2f
+	mov	%ebp, %edi
+	mov	$many, %esi
+	mov	$1f, %esp
+	jmp	puts
+1:	mov	%edi, %ebp
+2:
 	# SSE, for stores of 16 bytes.
 	mov	%cr4, %eax
 	or	$0x600, %eax		# OSFXSR, OSXMMEXCPT
@@ -319,7 +328,10 @@ linux32:
 	mov	%eax, 24(%ebx)
 	# The memory map: entries of 20 bytes at 0x2d0 become entries of 24, with the same types.
 	movzbl	0x1e8(%ebp), %edx	# e820_entries
-	mov	%edx, 48(%ebx)
+	cmp	$128, %edx		# as many as e820_table has
+	jbe	1f
+	mov	$128, %edx
+1:	mov	%edx, 48(%ebx)
 	mov	$INFO + 0x40, %edi
 	mov	%edi, 40(%ebx)
 	lea	0x2d0(%ebp), %esi
@@ -373,4 +385,5 @@ linux32:
 	mov	%edx, 36(%ebx)
 	jmp	_start
 acpi20:	.long	0x8868e871, 0x11d3e4f1, 0x800022bc, 0x81883cc7
-	.org	0x6c0
+many:	.asciz	"hardtack: the memory map has more than 64 entries: the others are left out\n"
+	.org	0x740

@@ -166,10 +166,10 @@ func judge(t *testing.T, argv ...string) string {
 
 // TestLinux64 enters an image, and a bzImage, by the 64-bit Linux boot protocol. QEMU loads the segments, testdata/linux64/jump.S is the loader.
 func TestLinux64(t *testing.T) {
-	jump := func(t *testing.T, target, params, line uint64) string {
+	jump := func(t *testing.T, target, params, line, extra uint64) string {
 		dir := t.TempDir()
 		obj, loader := filepath.Join(dir, "jump.o"), filepath.Join(dir, "jump.elf")
-		judge(t, "as", "--64", fmt.Sprintf("--defsym=TARGET=%#x", target), fmt.Sprintf("--defsym=PARAMS=%#x", params), fmt.Sprintf("--defsym=LINE=%#x", line), "-o", obj, "testdata/linux64/jump.S")
+		judge(t, "as", "--64", fmt.Sprintf("--defsym=TARGET=%#x", target), fmt.Sprintf("--defsym=PARAMS=%#x", params), fmt.Sprintf("--defsym=LINE=%#x", line), fmt.Sprintf("--defsym=EXTRA=%d", extra), "-o", obj, "testdata/linux64/jump.S")
 		judge(t, "ld", "-Ttext", "0x3000000", "-o", loader, obj)
 		return loader
 	}
@@ -181,7 +181,23 @@ func TestLinux64(t *testing.T) {
 			t.Fatal(err)
 		}
 		entry := binary.LittleEndian.Uint64(data[24:])
-		saidHello(t, pc{}.boot(t, "-kernel", jump(t, entry, 0, 0), "-device", "loader,file="+image, "-append", "arg=by arg=ELF"), 1, "by ELF")
+		saidHello(t, pc{}.boot(t, "-kernel", jump(t, entry, 0, 0, 0), "-device", "loader,file="+image, "-append", "arg=by arg=ELF"), 1, "by ELF")
+	})
+	t.Run("many entries in the memory map", func(t *testing.T) { // of q35's own the fourth is the memory: the last one that is kept
+		t.Parallel()
+		image := hello(t, "hello.elf")
+		data, err := os.ReadFile(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := binary.LittleEndian.Uint64(data[24:])
+		const line = "hardtack: the memory map has more than 64 entries: the others are left out"
+		for extra, want := range map[uint64]string{50: "arguments: [by ELF]", 60: "arguments: [by ELF]", 61: "KiB of memory; the image needs"} {
+			out := pc{}.boot(t, "-kernel", jump(t, entry, 0, 0, extra), "-device", "loader,file="+image, "-append", "arg=by arg=ELF")
+			if !strings.Contains(out, want) || strings.Contains(out, line) != (extra >= 60) {
+				t.Errorf("%d further entries:\n%s", extra, out)
+			}
+		}
 	})
 	image := hello(t, "hello.bzimage")
 	data, err := os.ReadFile(image)
@@ -195,7 +211,7 @@ func TestLinux64(t *testing.T) {
 	for _, c := range []struct{ params, line uint64 }{{0, 0}, {0x7100, 0x8a00}, {0x2000, 0x7f80}} { // the last two where the loader puts code of its own
 		t.Run(fmt.Sprintf("bzimage %#x %#x", c.params, c.line), func(t *testing.T) {
 			t.Parallel()
-			saidHello(t, pc{}.boot(t, "-kernel", jump(t, 0x100200, c.params, c.line), "-device", "loader,force-raw=on,addr=0x100000,file="+kernel, "-append", "arg=by arg=bzImage"), 1, "by bzImage")
+			saidHello(t, pc{}.boot(t, "-kernel", jump(t, 0x100200, c.params, c.line, 0), "-device", "loader,force-raw=on,addr=0x100000,file="+kernel, "-append", "arg=by arg=bzImage"), 1, "by bzImage")
 		})
 	}
 }

@@ -1,6 +1,6 @@
 # A boot loader of the 64-bit Linux boot protocol, for TestLinux64: QEMU starts it by PVH, and has put the kernel where it belongs. It makes
 # boot_params of what PVH tells (memory map, command line; the RSDP is for the kernel to find), and jumps to TARGET. It puts boot_params at PARAMS and the command line at
-# LINE, where these are not 0.
+# LINE, where these are not 0. Before the memory map it puts as many entries of its own as EXTRA says, of reserved addresses far above all memory.
 	.section .note, "a"
 	.long	4, 4, 18		# XEN_ELFNOTE_PHYS32_ENTRY
 	.asciz	"Xen"
@@ -20,8 +20,20 @@ _start:
 	mov	%eax, params + 0x228
 	mov	40(%ebp), %esi
 	mov	48(%ebp), %edx
-	mov	%dl, params + 0x1e8
+	lea	EXTRA(%edx), %eax
+	mov	%al, params + 0x1e8
 	mov	$params + 0x2d0, %edi
+	.if	EXTRA
+	mov	$EXTRA, %eax
+2:	movl	$0, (%edi)
+	mov	%eax, 4(%edi)		# at as many times 4 GiB, and 16 TiB
+	orl	$0x1000, 4(%edi)
+	movl	$0x1000, 8(%edi)
+	movl	$2, 16(%edi)		# reserved
+	add	$20, %edi
+	dec	%eax
+	jnz	2b
+	.endif
 1:	mov	$5, %ecx
 	rep movsl
 	add	$4, %esi
