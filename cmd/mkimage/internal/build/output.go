@@ -36,6 +36,10 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 		return false, fmt.Errorf("%s is there already: only a raw disk keeps its other slot, %s would be written anew; remove it first", output, r.Format.Name)
 	}
 	held, err := block.OpenFile(output, r.Format.Name != format.Raw) // a raw one may be written to
+	denied := err
+	if errors.Is(err, fs.ErrPermission) && r.Format.Name == format.Raw { // unless another file takes its place
+		held, err = block.OpenFile(output, true)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -46,6 +50,8 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 		switch {
 		case err == nil:
 			return true, nil
+		case denied != nil && !errors.Is(err, format.ErrNoSlots) && !errors.Is(err, format.ErrUnknown):
+			return false, denied
 		case !errors.Is(err, format.ErrNoSlots) && !errors.Is(err, format.ErrUnknown):
 			return false, fmt.Errorf("%s: slot %s: %w", output, r.Slot, err)
 		}
@@ -59,6 +65,9 @@ func (r Recipe) output(output string, src format.Source) (wrote bool, err error)
 		return true, r.create(output, src)
 	case in != format.Raw || r.Format.Name != format.Raw:
 		return false, fmt.Errorf("%s is a disk with a data partition, which only format raw keeps, on a raw disk; remove it first", output)
+	}
+	if denied != nil {
+		return false, denied
 	}
 	if err := format.Rewrite(f, size, src); err != nil {
 		return false, fmt.Errorf("%s has a data partition, which stays: %w", output, err)
