@@ -16,6 +16,6 @@ var screenEdits = []Edit{
 	},
 	{
 		File: "runtime/exo_hw.go", Decl: "exoHwConsoleWrite", Op: Redirect, Text: "exoKernel exoScreenKernel", Arch: "amd64",
-		Why: "what the program writes is drawn after each piece, a line in a call of the kernel side, with interrupts between",
+		Why: "what the program writes is drawn after each piece, a few letters in a call of the kernel side, with interrupts between",
 	},
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -132,7 +133,25 @@ func (q *qmp) do(command string, arguments map[string]any) error {
 	return err
 }
 
-// screen boots a machine and returns what is on its screen once the last line is there, and what was on its console.
+// said is what was on a console up to now.
+type said struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.String()
+}
+
+// screen boots a machine and returns what is on its screen once the last line is there, and what was on its console. Without one it is what is there when the console says "the end".
 func screen(t *testing.T, m pc, w, h int, last string, args ...string) (lines []string, console string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -152,7 +171,7 @@ func screen(t *testing.T, m pc, w, h int, last string, args ...string) (lines []
 	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(base, args...)...)
-	var out bytes.Buffer
+	var out said
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 5*time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -200,6 +219,12 @@ func screen(t *testing.T, m pc, w, h int, last string, args ...string) (lines []
 				seen = seen || line == last
 			}
 			lines = l
+		}
+		if last == "" && strings.Contains(out.String(), "the end") {
+			if seen {
+				return lines, ""
+			}
+			seen = true
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -260,4 +285,19 @@ func TestScreen(t *testing.T) {
 			}
 		})
 	}
+	t.Run("off", func(t *testing.T) { // by the command line of who loads it
+		t.Parallel()
+		kernel := filepath.Join(t.TempDir(), "x.bzimage")
+		c := call{dir: dir}
+		c.mkimage(t, "build", "-o", kernel)
+		if c.want(t, 0); t.Failed() {
+			return
+		}
+		if lines, _ := screen(t, pc{}, 9, 16, "", "-serial", "stdio", "-kernel", kernel, "-append", "screen=off"); lines != nil {
+			t.Errorf("the screen shows: %q", lines)
+		}
+		if lines, _ := screen(t, pc{}, 9, 16, "the end", "-serial", "stdio", "-kernel", kernel); lines == nil {
+			t.Error("the screen shows nothing")
+		}
+	})
 }

@@ -4,13 +4,13 @@ import "internal/abi"
 
 // The console on a screen, beside the serial line: what goes there is shown here, too, whether a UART is there or not. The loader has told which screen by the
 // field screen_info of boot_params (Linux, include/uapi/linux/screen_info.h), of which boot/amd64/entry.S has left a copy: VGA's text mode of a BIOS, or the frame
-// buffer of UEFI's graphics output (UEFI 2.10, 12.9), of 32 bits a pixel. A machine that was started otherwise has no screen.
+// buffer of UEFI's graphics output (UEFI 2.10, 12.9), of 32 bits a pixel. A machine that was started otherwise has no screen, and so has one whose command line says screen=off.
 //
 // Letters are ASCII; others are a question mark. Newline, carriage return, tab and backspace move; other control characters and escape sequences mean nothing.
 //
 // Memory of a screen is slow to write and slower to read. So what is written goes to letters in RAM first, of which a newline that moves the screen up only turns the first line, and
-// then those letters are drawn that differ from what is shown: once for all of a piece, a line in a call of the kernel side, so that interrupts come between. What print and a dying
-// image say is drawn at once, by at most a picture for each.
+// then those letters are drawn that differ from what is shown: once for all of a piece, a few in a call of the kernel side, so that interrupts come between. What print and a dying
+// image say is drawn at once, by at most a picture for each, with interrupts off.
 
 const (
 	exoScreenInfo  = 0x180f00   // physical, behind the magic word
@@ -32,6 +32,8 @@ const (
 	exoGlyphH   = 16
 	exoScreenFg = 0x00b0b0b0 // the same whatever the order of colours
 	exoTab      = 8
+
+	exoScreenAtOnce = 16 // letters that are drawn with interrupts off
 )
 
 type exoScreenState struct {
@@ -58,6 +60,18 @@ func exoScreenBoot() {
 
 func exoScreenFind() {
 	s := &exoScreen
+	off := false
+	for _, text := range exo.cmd.text {
+		var k exoToken
+		for p := text; p != 0 && k.next(p); p = k.end {
+			if k.is("screen") {
+				off = k.has("off")
+			}
+		}
+	}
+	if off {
+		return
+	}
 	i := exoDirect(exoScreenInfo)
 	if exoLoad32(i-4) != exoScreenMagic {
 		return
@@ -102,25 +116,25 @@ func exoScreenFind() {
 // line is where the letters of a line of the screen are.
 func (s *exoScreenState) line(y uintptr) uintptr { return s.cells + (s.top+y)%s.rows*s.cols }
 
-// draw shows the next line that differs, and reports whether there was one.
+// draw shows the next letters that differ, and reports whether there may be more.
 func (s *exoScreenState) draw() bool {
-	drawn := false
-	y := s.from
-	for ; y < min(s.to, s.rows) && !drawn; y++ {
+	n := 0
+	for y := s.from; y < min(s.to, s.rows); y++ {
 		line, shown := s.line(y), s.shown+y*s.cols
 		for x := uintptr(0); x < s.cols; x++ {
 			if b := exoLoad8(line + x); b != exoLoad8(shown+x) {
+				if n == exoScreenAtOnce {
+					s.from = y
+					return true
+				}
+				n++
 				exoStore8(shown+x, b)
 				s.show(x, y, b)
-				drawn = true
 			}
 		}
 	}
-	s.from = y
-	if !drawn {
-		s.from, s.to = s.rows, 0
-	}
-	return drawn
+	s.from, s.to = s.rows, 0
+	return false
 }
 
 // show draws a letter.
@@ -201,7 +215,7 @@ func exoConsoleSend(p, n uintptr, patience int) uintptr {
 	return sent
 }
 
-// exoOpScreen takes n bytes for the screen and draws a line. It says 1 if there was one to draw.
+// exoOpScreen takes n bytes for the screen and draws a few letters. It says 1 if there may be more to draw.
 func exoOpScreen(p, n, _ uintptr) (more uintptr) {
 	s := &exoScreen
 	s.lock.lock()
@@ -216,13 +230,13 @@ func exoOpScreen(p, n, _ uintptr) (more uintptr) {
 	return more
 }
 
-// exoScreenKernel is exoKernel for a piece of output: it shows it before it returns, line by line. A picture is enough: who writes more meanwhile draws it.
+// exoScreenKernel is exoKernel for a piece of output: it shows it before it returns, a few letters at a time. A picture is enough: who writes more meanwhile draws it.
 // The piece may be on the stack, which has to stay where it is until it is taken.
 //
 //go:nosplit
 func exoScreenKernel(pc, p, n, _ uintptr) uintptr {
 	sent := exoKernel(pc, p, n, 0)
-	for i := uintptr(0); i < exoScreen.rows && exoKernel(abi.FuncPCABIInternal(exoOpScreen), 0, 0, 0) != 0; i++ {
+	for i := uintptr(0); i < exoScreen.rows*(1+exoScreen.cols/exoScreenAtOnce) && exoKernel(abi.FuncPCABIInternal(exoOpScreen), 0, 0, 0) != 0; i++ {
 	}
 	return sent
 }
