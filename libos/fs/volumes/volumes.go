@@ -1,11 +1,13 @@
 // Package volumes mounts the volumes of an image's disks when it starts, before main. mkimage links it into images with --disk or --mount, whose word
 // on the command line it reads:
 //
-//	disks=WHICH:/PATH[,format][,ro];...
+//	disks=WHICH:/PATH[,format[=KIND]][,ro];...
 //
 // WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
-// one of cffs or FAT; it is mounted at PATH, whose folders are made. With format a disk that
-// holds nothing but zeroes at its beginning gets an empty volume first; with ro nothing is written.
+// one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
+// holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written.
+//
+// cffs and FAT are mounted while packages are initialised, the program's own kinds when all but main were, by Late: mkimage has main call it before its init functions.
 //
 // What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
 // memory for its volume.
@@ -28,6 +30,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
 	"github.com/hardtack-os/hardtack/libos/fs/drives"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
+	"github.com/hardtack-os/hardtack/libos/fs/kinds"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
@@ -41,30 +44,66 @@ func init() {
 	if len(list) == 0 {
 		return
 	}
-	var mounted []volume
-	disks := find()
+	late.disks = find()
 	for _, w := range list {
 		if w.bad {
-			at(w.path, broken{})
+			at(w.path, "cffs", broken{})
 			continue
 		}
-		f, err := disks.mount(w)
-		if err != nil {
-			tell(errors.New(w.path + " is not mounted: " + err.Error()))
-			at(w.path, broken{})
-			continue
-		}
-		at(w.path, f)
-		atDeath(func() { f.Sync() })
-		mounted = append(mounted, f)
-		atExit(func() {
-			fs.WriteBack() // who stored it asked nobody
-			if err := f.Close(); err != nil {
-				tell(err)
+		d, err := late.disks.find(w)
+		if err == nil && d.builtin(w) {
+			if err = use(w, d, mountBuiltin); err == nil {
+				continue
 			}
-		})
+		}
+		at(w.path, "cffs", broken{})
+		switch {
+		case err != nil:
+			refuse(w, err)
+		default:
+			late.wants = append(late.wants, left{w, d})
+		}
 	}
-	if len(mounted) > 0 {
+}
+
+// What is left for Late: disks of the program's own kinds, or of none.
+var late struct {
+	disks disks
+	wants []left
+}
+
+type left struct {
+	want
+	disk *disk
+}
+
+// Late mounts what a kind of the program's own knows, tells of what nobody does, and closes the disks that are not used. It is called once, when all packages but main are initialised.
+func Late() struct{} {
+	for _, l := range late.wants {
+		if err := use(l.want, l.disk, mountKind); err != nil {
+			l.disk.used = false
+			refuse(l.want, err)
+		}
+	}
+	for _, d := range late.disks {
+		if d.whole == nil && !late.disks.inUse(d) {
+			d.Close()
+		}
+	}
+	return struct{}{}
+}
+
+var mounted []kinds.Volume
+
+// use mounts what is on a disk, and sees that it is written when the program ends.
+func use(w want, d *disk, mount func(want, *disk) (string, kinds.Volume, error)) error {
+	kind, f, err := mount(w, d)
+	if err != nil {
+		return err
+	}
+	at(w.path, kind, f)
+	atDeath(func() { f.Sync() })
+	if len(mounted) == 0 {
 		atDeath(func() { // apart: who dies may have locked what is mapped, or one volume may be full
 			fs.WriteBack()
 			for _, f := range mounted {
@@ -72,12 +111,17 @@ func init() {
 			}
 		})
 	}
-	for _, d := range disks {
-		if d.whole == nil && !disks.inUse(d) {
-			d.Close()
+	mounted = append(mounted, f)
+	atExit(func() {
+		fs.WriteBack() // who stored it asked nobody
+		if err := f.Close(); err != nil {
+			tell(err)
 		}
-	}
+	})
+	return nil
 }
+
+func refuse(w want, err error) { tell(errors.New(w.path + " is not mounted: " + err.Error())) }
 
 func tell(err error) { println("libos/fs/volumes:", err.Error()) }
 
@@ -86,6 +130,7 @@ type want struct {
 	by, which string // by: "serial", "label", "uuid", "part", "partuuid"; "" for a number
 	path      string
 	format    bool
+	kind      string // what is formatted; "" for cffs
 	readOnly  bool
 	bad       bool // nobody can say which volume, but where it was to be
 }
@@ -106,7 +151,7 @@ next:
 			}
 		}
 		if !ok {
-			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
+			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format, ,format=KIND or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
 			if w.bad = true; w.path == "" || w.path == "/" {
 				continue
 			}
@@ -123,11 +168,14 @@ func parseOne(v string) (w want, ok bool) {
 		w.path = path.Clean(v[i+1:])
 	}
 	for _, f := range strings.Split(flags, ",") {
-		switch f {
-		case "":
-		case "format":
+		kind, named := strings.CutPrefix(f, "format=")
+		switch {
+		case f == "":
+		case f == "format":
 			w.format = true
-		case "ro":
+		case named && kind != "":
+			w.format, w.kind = true, kind
+		case f == "ro":
 			w.readOnly = true
 		default:
 			return w, false
@@ -202,14 +250,8 @@ func (list disks) inUse(d *disk) bool {
 	return false
 }
 
-// A volume is what was mounted.
-type volume interface {
-	fs.FileSystem
-	Close() error
-}
-
-// mount finds the disk that w is about and mounts the volume on it.
-func (list disks) mount(w want) (volume, error) {
+// find finds the disk that w is about, which is used from then on.
+func (list disks) find(w want) (*disk, error) {
 	var d *disk
 	names := ""
 	for _, x := range list {
@@ -247,23 +289,54 @@ func (list disks) mount(w want) (volume, error) {
 		return nil, errors.New(d.Info().Name + " is mounted already")
 	}
 	d.used = true
-	if w.format && !w.readOnly && !d.fat {
-		var full *cffs.NotEmptyError
-		err := cffs.Format(d, cffs.FormatOptions{Label: labelFor(w)})
-		if err != nil && !(errors.As(err, &full) && full.Volume) {
-			return nil, err
+	return d, nil
+}
+
+// builtin says whether what is on a disk, or is to be put there, is for none of the program's own kinds.
+func (d *disk) builtin(w want) bool {
+	return d.uuid != "" || w.format && !w.readOnly && w.kind == "" && cffs.Foreign(d) == cffs.Empty
+}
+
+// mountBuiltin mounts cffs or FAT.
+func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
+	if d.uuid == "" { // it is empty, and is to be formatted
+		if err := cffs.Format(d, cffs.FormatOptions{Label: labelFor(w)}); err != nil {
+			return "", nil, err
 		}
 	}
 	if d.fat {
-		return fat.Mount(d, fat.Options{ReadOnly: w.readOnly})
+		f, err := fat.Mount(d, fat.Options{ReadOnly: w.readOnly})
+		return "vfat", f, err
 	}
 	memory, _ := posix.Memory()
-	return cffs.Mount(d, cffs.Options{
+	f, err := cffs.Mount(d, cffs.Options{
 		ReadOnly: w.readOnly,
 		Cache:    int(memory / 8),
 		Dirty:    int(min(memory/16, 64<<20)),
 		Log:      func(s string) { println("libos/fs/volumes:", s) },
 	})
+	return "cffs", f, err
+}
+
+// mountKind mounts what a kind of the program's own knows.
+func mountKind(w want, d *disk) (string, kinds.Volume, error) {
+	if w.kind != "" && !w.readOnly && cffs.Foreign(d) == cffs.Empty {
+		k := kinds.Named(w.kind)
+		if k == nil || k.Format == nil {
+			return "", nil, errors.New("the program has no filesystem called " + w.kind + " that it could put on a disk")
+		}
+		if !k.Is(d) {
+			if err := k.Format(d); err != nil {
+				return "", nil, err
+			}
+		}
+	}
+	k := kinds.Of(d)
+	if k == nil {
+		return "", nil, errors.New(d.Info().Name + ": it holds no volume that is known here; found " + cffs.Foreign(d))
+	}
+	f, err := k.Mount(d, w.readOnly)
+	return k.Name, f, err
 }
 
 // labelFor is what a new volume is called.
@@ -274,18 +347,14 @@ func labelFor(w want) string {
 	return ""
 }
 
-// at mounts f at a path, and makes its folders.
-func at(where string, f fs.FileSystem) {
+// at mounts f at a path, and makes its folders. kind is its name.
+func at(where, kind string, f fs.FileSystem) {
 	root := files.Tree.Root()
 	defer root.Drop()
 	for i := 1; i <= len(where); i++ {
 		if i == len(where) || where[i] == '/' {
 			files.Tree.Mkdir(root, where[:i], 0o755) // one that is there is as good
 		}
-	}
-	kind := "cffs"
-	if _, is := f.(*fat.FS); is {
-		kind = "vfat"
 	}
 	if _, e := files.Tree.Mount(where, kind, f); e != 0 {
 		tell(errors.New(where + ": " + e.Error()))

@@ -4,11 +4,14 @@ import "testing"
 
 func TestParse(t *testing.T) {
 	list, err := parse("serial=disk0:/data;label=my data:/a/b/,format;2:/c,ro,format;uuid=01-02:/d")
+	if one, err := parse("0:/x,format=logkv,ro"); err != nil || len(one) != 1 || one[0] != (want{which: "0", path: "/x", format: true, kind: "logkv", readOnly: true}) {
+		t.Errorf("%+v %v", one, err)
+	}
 	if err != nil || len(list) != 4 || list[0] != (want{by: "serial", which: "disk0", path: "/data"}) || list[1] != (want{by: "label", which: "my data", path: "/a/b", format: true}) ||
 		list[2] != (want{which: "2", path: "/c", format: true, readOnly: true}) || list[3] != (want{by: "uuid", which: "01-02", path: "/d"}) {
 		t.Errorf("%+v %v", list, err)
 	}
-	for _, bad := range []string{"x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
+	for _, bad := range []string{"x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
 		if list, err := parse(bad); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}

@@ -1,44 +1,20 @@
-// Command keyvalue has a filesystem of its own, package logkv, on its first disk at /kv, and uses it by package os. Each time that it boots it finds what the times before have
-// left; where the disk holds nothing, it makes one.
+// Command keyvalue has a filesystem of its own, package logkv, and uses it by package os. Each time that it boots it finds what the times before have left.
 //
-//	mkimage run --disk kv.img ./samples/libos/keyvalue
-//
-// Of a disk that holds neither cffs nor FAT the image says so first; it writes nothing to it.
+//	mkimage run --disk kv.img:/kv,format=logkv ./samples/libos/keyvalue
 package main
 
 import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing/fstest"
 
-	"github.com/hardtack-os/hardtack/libos/fs/drives"
-	"github.com/hardtack-os/hardtack/libos/posix/files"
-	"github.com/hardtack-os/hardtack/samples/libos/keyvalue/logkv"
+	_ "github.com/hardtack-os/hardtack/samples/libos/keyvalue/logkv" // registers
 )
 
 func main() {
-	disks := drives.Open(func(err error) { fmt.Println(err) })
-	if len(disks) == 0 {
-		fmt.Println("the machine has no disk")
-		os.Exit(1)
-	}
-	kv, err := logkv.Mount(disks[0])
-	if err != nil && err != logkv.ErrBlank {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	if err != nil {
-		fmt.Println(err, "- one is made")
-		must(logkv.Format(disks[0]))
-		kv, err = logkv.Mount(disks[0])
-		must(err)
-	}
-	must(os.Mkdir("/kv", 0o755))
-	if _, e := files.Tree.Mount("/kv", "logkv", kv); e != 0 {
-		must(e)
-	}
 	boots := 0
 	if b, err := os.ReadFile("/kv/boots"); err == nil {
 		boots, err = strconv.Atoi(string(b))
@@ -61,10 +37,15 @@ func main() {
 		must(f.Sync())
 		must(f.Close())
 	}
-	if err := os.Mkdir("/kv/folder", 0o755); !os.IsPermission(err) {
+	if err := os.Mkdir("/kv/folder", 0o755); !os.IsPermission(err) { // it has files only
 		panic(err)
 	}
 	must(fstest.TestFS(os.DirFS("/kv"), "boots", fmt.Sprint("boot", boots), "often"))
+	mounts, err := os.ReadFile("/proc/mounts")
+	must(err)
+	if !strings.Contains(string(mounts), " /kv logkv ") {
+		panic(string(mounts))
+	}
 	var s syscall.Statfs_t
 	must(syscall.Statfs("/kv", &s))
 	fmt.Println("boot", boots, "found all:", s.Bfree < s.Blocks)

@@ -166,12 +166,21 @@ func TestDisks(t *testing.T) {
 	if word, err := s.DisksWord(); err != nil || word != "label=x:/x;serial=disk1:/b,format;serial=disk2:/c,format,ro" {
 		t.Errorf("%q %v", word, err)
 	}
+	if list, err := (Settings{Disks: []string{"e.img:/e,ro,format=logkv"}}).DiskList(); err != nil || len(list) != 1 || list[0] != (Disk{File: "e.img", Path: "/e", Format: true, Kind: "logkv", ReadOnly: true}) {
+		t.Errorf("%+v %v", list, err)
+	}
+	if word, err := (Settings{Disks: []string{"e.img:/e,format=logkv"}}).DisksWord(); err != nil || word != "serial=disk0:/e,format=logkv" {
+		t.Errorf("%q %v", word, err)
+	}
+	if err := checkMounts([]string{"0:/x,format=logkv"}); err != nil {
+		t.Error(err)
+	}
 	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
 		if list, err := (Settings{Disks: bad}).DiskList(); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
-	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x;1:/y"} {
+	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y"} {
 		if err := checkMounts([]string{bad}); err == nil {
 			t.Errorf("%q passes", bad)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,7 @@ type Disk struct {
 	File     string
 	Path     string // where its volume is mounted; "" for nowhere
 	Format   bool   // put a volume on it if it is empty
+	Kind     string // of which filesystem of the program's own; "" for cffs
 	ReadOnly bool
 }
 
@@ -21,13 +23,19 @@ const DataPath = "/data"
 // MaxDisks is how many disks a machine may have: microvm has eight places for virtio devices, some of which are in use.
 const MaxDisks = 5
 
-// Disks reads Settings.Disks: FILE[:/PATH][,format][,ro]. Without a path the volume is at DataPath, if the settings mount none by their names.
+// formatKind is an option that says what is to be put on an empty disk.
+var formatKind = regexp.MustCompile(`,format=([A-Za-z0-9_-]+)$`)
+
+// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro]. Without a path the volume is at DataPath, if the settings mount none by their names.
 func (s Settings) DiskList() (list []Disk, err error) {
 	at := map[string]bool{}
 	for _, v := range s.Disks {
 		d := Disk{File: v}
 		for {
 			rest, isFormat := strings.CutSuffix(d.File, ",format")
+			if m := formatKind.FindStringSubmatch(rest); m != nil {
+				rest, isFormat, d.Kind = strings.TrimSuffix(rest, m[0]), true, m[1]
+			}
 			rest, isRO := strings.CutSuffix(rest, ",ro")
 			if d.File = rest; !isFormat && !isRO {
 				break
@@ -40,7 +48,7 @@ func (s Settings) DiskList() (list []Disk, err error) {
 			d.Path = DataPath
 		}
 		if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
-			return nil, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format or ,ro behind it if need be; the root cannot be a volume", v)
+			return nil, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND or ,ro behind it if need be; the root cannot be a volume", v)
 		}
 		if d.Path != "" && at[d.Path] {
 			return nil, fmt.Errorf("disk %q: two disks are to be at %s: say where by FILE:/PATH", v, d.Path)
@@ -60,7 +68,7 @@ func checkMounts(list []string) error {
 		rest, flags, _ := strings.Cut(v, ",")
 		ok := true
 		for _, f := range strings.Split(flags, ",") {
-			ok = ok && (f == "" || f == "format" || f == "ro")
+			ok = ok && (f == "" || f == "format" || f == "ro" || formatKind.MatchString(","+f))
 		}
 		which, where, found := strings.Cut(rest, ":/")
 		by, name, named := strings.Cut(which, "=")
@@ -74,7 +82,7 @@ func checkMounts(list []string) error {
 			ok = ok && (by == "serial" || by == "label" || by == "uuid" || by == "part" || by == "partuuid") && name != ""
 		}
 		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
-			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format or ,ro behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1", v)
+			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format, ,format=KIND or ,ro behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1", v)
 		}
 	}
 	return nil
@@ -94,6 +102,9 @@ func (s Settings) DisksWord() (string, error) {
 		w := "serial=" + DiskSerial(i) + ":" + d.Path
 		if d.Format {
 			w += ",format"
+			if d.Kind != "" {
+				w += "=" + d.Kind
+			}
 		}
 		if d.ReadOnly {
 			w += ",ro"

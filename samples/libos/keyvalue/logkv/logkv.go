@@ -40,9 +40,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // FS is a mounted filesystem. It is its own root folder.
 type FS struct {
-	dev  block.Device
-	bs   int64 // block size
-	half int64 // bytes
+	dev      block.Device
+	bs       int64 // block size
+	half     int64 // bytes
+	readOnly bool  // nobody asks for anything to be written then
 
 	mu      sync.RWMutex
 	files   map[string]*file
@@ -324,5 +325,5 @@ func (f *FS) Root() fs.Dir { return f }
 func (f *FS) Statfs(s *fs.Statfs) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	*s = fs.Statfs{BlockSize: f.bs, Blocks: uint64(f.half / f.bs), Free: uint64(max(0, f.half-f.bs-f.blocks(recordLen+f.live)) / f.bs), DontExport: true}
+	*s = fs.Statfs{BlockSize: f.bs, Blocks: uint64(f.half / f.bs), Free: uint64(max(0, f.half-f.bs-f.blocks(recordLen+f.live)) / f.bs), ReadOnly: f.readOnly, DontExport: true}
 }
