@@ -113,6 +113,7 @@ type receiver struct {
 	changing link.Changing // of queue 0's device, if it tells of changes
 	frame    link.Frame
 	packet   ip.Packet
+	delivery delivery
 }
 
 func newReceiver(c *card, queue int) *receiver {
@@ -133,7 +134,7 @@ func (r *receiver) take() (n int) {
 		now := s.now()
 		switch s.host.Input(now, r.c.iface, &r.frame, &r.packet) {
 		case ip.Transport:
-			s.transport(now, &r.packet)
+			s.transport(now, r)
 		case ip.Failure:
 			s.failure(now, r.packet.Interface, &r.packet.Failure)
 			r.packet.Release()
@@ -181,16 +182,15 @@ func (s *Stack) Step() (next tick.Time) {
 	}
 }
 
-// transport delivers a packet that the network layer gives; afterwards p is empty.
-func (s *Stack) transport(now tick.Time, p *ip.Packet) {
-	k := packets.Get().(*packet)
+// transport delivers the packet that the network layer has given r.
+func (s *Stack) transport(now tick.Time, r *receiver) {
+	p, k := &r.packet, &r.delivery.packet
 	*k = packet{
 		proto: p.Protocol, src: zoned(p.Src, p.Interface.Index), dst: zoned(p.Dst, p.Interface.Index), index: p.Interface.Index, ttl: p.TTL, tos: p.TOS, verified: p.Verified, gso: p.SegmentSize,
 		group: p.Group, header: p.Header, body: p.Data, from: p,
 	}
-	s.deliver(now, k)
+	s.deliver(now, &r.delivery)
 	*k = packet{}
-	packets.Put(k)
 	p.Release()
 }
 

@@ -116,7 +116,7 @@ func (c *Conn) SetHook(h Hook) {
 }
 
 // input takes a segment in, and its payload over. It says false where the connection does not exist any more for it: then it is a listener's.
-func (c *Conn) input(now tick.Time, s *tcp.Segment) bool {
+func (c *Conn) input(now tick.Time, s *tcp.Segment, o *output) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
@@ -127,7 +127,7 @@ func (c *Conn) input(now tick.Time, s *tcp.Segment) bool {
 		return false
 	}
 	c.c.Input(now, s)
-	c.drive(now)
+	c.driveBy(now, o)
 	return true
 }
 
@@ -147,10 +147,15 @@ func (c *Conn) tick(now tick.Time) {
 // drive sends what is to be sent, tells what has happened and arms the timer; mu is held.
 func (c *Conn) drive(now tick.Time) {
 	o := c.s.outputs.Get().(*output)
+	c.driveBy(now, o)
+	c.s.outputs.Put(o)
+}
+
+// driveBy is drive for who has room for segments.
+func (c *Conn) driveBy(now tick.Time, o *output) {
 	for c.c.Next(now, &o.segment) {
 		c.s.sendSegment(&c.via, o)
 	}
-	c.s.outputs.Put(o)
 	c.tell(c.c.Events())
 	if !c.gone {
 		c.s.timers.arm(&c.timer, c.c.Deadline())

@@ -2,7 +2,6 @@ package inet
 
 import (
 	"net/netip"
-	"sync"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/ip"
@@ -11,8 +10,16 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
-// deliver hands a packet to its endpoint, and its bytes over. No lock is held.
-func (s *Stack) deliver(now tick.Time, p *packet) {
+// A delivery is what somebody who delivers packets, one after the other, needs for that.
+type delivery struct {
+	packet packet
+	in     tcp.Segment
+	out    output // for what is sent in answer
+}
+
+// deliver hands d's packet to its endpoint, and its bytes over. No lock is held.
+func (s *Stack) deliver(now tick.Time, d *delivery) {
+	p := &d.packet
 	raw := s.deliverRaw(p)
 	switch p.proto {
 	case wire.ICMP, wire.ICMPv6, wire.IGMP:
@@ -20,7 +27,7 @@ func (s *Stack) deliver(now tick.Time, p *packet) {
 	case protoUDP:
 		s.deliverUDP(now, p)
 	case protoTCP:
-		s.deliverTCP(now, p)
+		s.deliverTCP(now, d)
 	default:
 		if raw {
 			break
@@ -172,12 +179,8 @@ func truncate(refs []buf.Ref, n int) []buf.Ref {
 	return refs
 }
 
-// inputs is scratch for segments that come in.
-var inputs = sync.Pool{New: func() any { return new(tcp.Segment) }}
-
-func (s *Stack) deliverTCP(now tick.Time, p *packet) {
-	in := inputs.Get().(*tcp.Segment)
-	defer inputs.Put(in)
+func (s *Stack) deliverTCP(now tick.Time, d *delivery) {
+	p, in, o := &d.packet, &d.in, &d.out
 	n, err := tcp.Parse(p.body[0].Bytes(), in)
 	if err != nil {
 		s.Counters.TCPMalformed.Add(1)
@@ -199,12 +202,10 @@ func (s *Stack) deliverTCP(now tick.Time, p *packet) {
 	const ce = 3 // of the two bits of RFC 3168
 	in.CE, in.ECT, in.SegmentSize = p.tos&3 == ce, false, p.gso
 	k := key(tcp.Tuple{Local: netip.AddrPortFrom(p.dst, in.DstPort), Remote: netip.AddrPortFrom(p.src, in.SrcPort)})
-	if c := s.tcp.get(k); c != nil && c.input(now, in) {
+	if c := s.tcp.get(k); c != nil && c.input(now, in, o) {
 		return
 	}
 	t := tcp.Tuple{Local: netip.AddrPortFrom(p.dst, in.DstPort), Remote: netip.AddrPortFrom(p.src, in.SrcPort)}
-	o := s.outputs.Get().(*output)
-	defer s.outputs.Put(o)
 	if p.group || p.src.IsMulticast() || p.src.IsUnspecified() || s.isBroadcast(p.src) {
 		// TCP is between two hosts: neither a connection nor an answer comes of this (RFC 9293, 3.9.2.3, MUST-57 and MUST-63).
 		s.Counters.TCPAddress.Add(1)

@@ -94,7 +94,7 @@ func TestDropsAreCounted(t *testing.T) {
 		if f != nil {
 			f(p, r.Bytes())
 		}
-		b.deliver(b.now(), p)
+		b.deliver(b.now(), &delivery{packet: *p})
 		b.flush()
 	}
 	for _, x := range []struct {

@@ -124,7 +124,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 	c.via.set(&opts)
 	c.via.steer(t.Local.Port(), t.Remote.Port())
 	l.s.fit(core, &via)
-	c.drive(now)
+	c.driveBy(now, o)
 }
 
 // established takes a connection into the queue; the connection's mutex is held.

@@ -3,6 +3,7 @@ package inet
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/internal/fifo"
@@ -36,10 +37,13 @@ const (
 //
 // Rejected: a device with frames, whose headers somebody would have to write and to read.
 type loopback struct {
+	some atomic.Bool // a packet waits; written under mu
+
 	mu       sync.Mutex
 	queue    fifo.Queue[packet]
 	spare    [][]buf.Ref // arrays of bodies that were delivered
 	draining bool
+	scratch  delivery // who drains has it
 }
 
 // loopbackQueue bounds the packets that wait; more are dropped, as by a device.
@@ -68,6 +72,7 @@ func (s *Stack) sendLocal(p packet) {
 		}
 		q.body = append(q.body, p.body...)
 		l.queue.Push(q)
+		l.some.Store(true)
 	}
 	l.mu.Unlock()
 	if full {
@@ -84,13 +89,12 @@ func (l *loopback) drain(s *Stack) {
 		return
 	}
 	l.draining = true
-	p := packets.Get().(*packet)
-	defer packets.Put(p)
+	p := &l.scratch.packet
 	for l.queue.Len() > 0 {
 		*p = l.queue.Pop()
 		l.mu.Unlock()
 		body := p.body
-		s.deliver(s.now(), p)
+		s.deliver(s.now(), &l.scratch)
 		clear(body)
 		l.mu.Lock()
 		if len(l.spare) < maxSpare {
@@ -99,8 +103,6 @@ func (l *loopback) drain(s *Stack) {
 	}
 	*p = packet{}
 	l.draining = false
+	l.some.Store(false)
 	l.mu.Unlock()
 }
-
-// packets is scratch.
-var packets = sync.Pool{New: func() any { return new(packet) }}

@@ -142,7 +142,7 @@ func TestManyHosts(t *testing.T) {
 		s := tcp.Segment{SrcPort: 1000, DstPort: x.port, Flags: tcp.SYN}
 		r, _ := b.heads.Get()
 		r.Truncate(s.Marshal(r.Bytes()))
-		b.deliver(b.now(), &packet{proto: protoTCP, src: netip.MustParseAddr(x.src), dst: netip.MustParseAddr(x.dst), group: x.group, verified: true, body: []buf.Ref{r}})
+		b.deliver(b.now(), &delivery{packet: packet{proto: protoTCP, src: netip.MustParseAddr(x.src), dst: netip.MustParseAddr(x.dst), group: x.group, verified: true, body: []buf.Ref{r}}})
 		b.flush()
 		if n++; b.Counters.TCPAddress.Load() != n {
 			t.Errorf("%+v is not counted", x)

@@ -27,9 +27,7 @@ func (s *Stack) sendSegment(via *path, o *output) {
 	seg.Marshal(head.Bytes())
 	f := &o.frame
 	if via.local {
-		f.Body = append(append(f.Body[:0], head), seg.Payload...)
-		seg.Payload, seg.Size = seg.Payload[:0], 0
-		s.sendLocal(packet{proto: protoTCP, src: via.ip.Src, dst: via.ip.Dst, ttl: via.ttl, tos: via.tos | ecn(seg), verified: true, body: f.Body})
+		s.sendSelf(via, o, head)
 		return
 	}
 	f.Head = head
@@ -41,6 +39,16 @@ func (s *Stack) sendSegment(via *path, o *output) {
 		}
 	}
 	s.output(via, f, ip.Out{Protocol: protoTCP, TOS: via.tos | ecn(seg), TTL: via.ttl, Checksum: tcp.ChecksumOffset, Pseudo: true})
+}
+
+// sendSelf sends o's segment, whose header head is, to ourselves. It is apart from sendSegment for the goroutine's stack, which goes deeper from there.
+//
+//go:noinline
+func (s *Stack) sendSelf(via *path, o *output, head buf.Ref) {
+	seg, f := &o.segment, &o.frame
+	f.Body = append(append(f.Body[:0], head), seg.Payload...)
+	seg.Payload, seg.Size = seg.Payload[:0], 0
+	s.sendLocal(packet{proto: protoTCP, src: via.ip.Src, dst: via.ip.Dst, ttl: via.ttl, tos: via.tos | ecn(seg), verified: true, body: f.Body})
 }
 
 // output gives a packet to the network layer, f's references with it.

@@ -153,7 +153,9 @@ func (s *Stack) Conns() []*Conn { return s.tcp.all() }
 
 // flush has the devices look at what was sent, and delivers what was sent to ourselves. No lock of an endpoint is held.
 func (s *Stack) flush() {
-	s.loop.drain(s)
+	if s.loop.some.Load() {
+		s.loop.drain(s)
+	}
 	for _, c := range *s.cards.Load() {
 		if c != nil && c.dirty.Load() != 0 {
 			c.flush()

@@ -42,26 +42,27 @@ func (h *Host) Output(now tick.Time, p *Path, f *link.Frame, o Out) error {
 		}
 		return h.outputFragments(now, p, f, o)
 	}
-	if p.Dst.Is6() {
-		h.checksum(p, f, o, n, p.Interface.Info.Offloads&link.TxChecksum != 0)
-		f.Head.Grow(wire.IPv6Size, 0)
-		wire.IPv6(f.Head.Bytes()).Set(wire.V6{Class: o.TOS, Len: n, Next: o.Protocol, HopLimit: ttl(p, o), Src: p.Src, Dst: p.Dst})
-		h.link(now, p, f)
-		return nil
-	}
-	flags := uint16(wire.DontFragment)
-	if o.Fragment && !o.DontFragment {
-		flags = 0
-	}
 	h.checksum(p, f, o, n, p.Interface.Info.Offloads&link.TxChecksum != 0)
-	f.Head.Grow(wire.IPv4Size, 0)
-	v := wire.V4{TOS: o.TOS, Len: n + wire.IPv4Size, Flags: flags, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
-	if flags == 0 {
-		v.ID = h.NextID() // with DF it means nothing (RFC 6864, 4.1)
-	}
-	wire.IPv4(f.Head.Bytes()).Set(v)
+	h.head(p, f, o, n)
 	h.link(now, p, f)
 	return nil
+}
+
+// head puts the network header before n bytes. It is apart from Output for the goroutine's stack, which goes deeper from there.
+//
+//go:noinline
+func (h *Host) head(p *Path, f *link.Frame, o Out, n int) {
+	if p.Dst.Is6() {
+		f.Head.Grow(wire.IPv6Size, 0)
+		wire.IPv6(f.Head.Bytes()).Set(wire.V6{Class: o.TOS, Len: n, Next: o.Protocol, HopLimit: ttl(p, o), Src: p.Src, Dst: p.Dst})
+		return
+	}
+	v := wire.V4{TOS: o.TOS, Len: n + wire.IPv4Size, Flags: wire.DontFragment, TTL: ttl(p, o), Protocol: o.Protocol, Src: p.Src, Dst: p.Dst}
+	if o.Fragment && !o.DontFragment {
+		v.Flags, v.ID = 0, h.NextID() // with DF it means nothing (RFC 6864, 4.1)
+	}
+	f.Head.Grow(wire.IPv4Size, 0)
+	wire.IPv4(f.Head.Bytes()).Set(v)
 }
 
 // OutputWhole sends a packet that has its network header already: f.Head begins with it, with room for Ethernet's before. It takes them over, whatever it returns.

@@ -37,6 +37,13 @@ func (i *Interface) send(queue int, f *link.Frame) {
 		f.Release()
 		return
 	}
+	s.queue(f)
+}
+
+// queue has a frame wait; s.mu held. It is apart from send for the goroutine's stack, which goes deeper from there.
+//
+//go:noinline
+func (s *sender) queue(f *link.Frame) {
 	s.wait = append(s.wait, *f)
 	*f = link.Frame{}
 }
