@@ -156,6 +156,7 @@ func TestRefusals(t *testing.T) {
 		{"overlap", with(seg{0x400000, 0x10, 0x1001, rx}, seg{0x401000, 0x10, 0x10, rx}), "overlaps the one before"},
 		{"unaligned", with(seg{0x400010, 0x10, 0x10, rx}), "page boundary"},
 		{"high", with(seg{0xffffffff80000000, 0x10, 0x10, rx}), "4 GiB"},
+		{"too large", with(seg{0x3ffff000, 0x1010, 0x1010, rx}), "1 GiB"},
 		{"wraps", with(seg{0x400000, 0x10, 1<<64 - 1, rx}), "4 GiB"},
 		{"file larger", with(seg{0x400000, 0x20, 0x10, rx}), "only 0x10 in memory"},
 		{"entry outside", synthetic(0x800000, twoSegments), "entry point"},

@@ -71,6 +71,8 @@ func checkSegments(in []byte, segs []Segment) error {
 			return fmt.Errorf("segment %d starts at %#x, which is not a page boundary", i, s.Vaddr)
 		case s.Vaddr >= maxAddr || s.Memsz > maxAddr-s.Vaddr:
 			return fmt.Errorf("segment %d ends above 4 GiB", i)
+		case s.Vaddr+s.Filesz > bootReach:
+			return fmt.Errorf("segment %d is loaded above 1 GiB, which is all that is mapped when an image starts", i)
 		case s.Vaddr < BootEnd:
 			return fmt.Errorf("segment %d at %#x overlaps the boot segment, %#x to %#x", i, s.Vaddr, BootBase, BootEnd)
 		case s.Vaddr < end:

@@ -41,6 +41,9 @@ const (
 	// maxAddr bounds the program: it is loaded where it is linked, and the
 	// entry code reaches it with 32-bit addresses.
 	maxAddr = 1 << 32
+
+	// bootReach is what boot/amd64/entry.S maps.
+	bootReach = 1 << 30
 )
 
 // Sizes of ELF64 structures (System V ABI, chapter 4 and 5).

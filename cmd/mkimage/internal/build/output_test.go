@@ -94,6 +94,22 @@ func TestDisksAreKept(t *testing.T) {
 	}
 }
 
+// TestOutputIsAFolder: nothing takes the place of a folder, of whatever format.
+func TestOutputIsAFolder(t *testing.T) {
+	for _, f := range format.Formats {
+		dir := filepath.Join(t.TempDir(), "x"+f.Suffixes[0])
+		if err := os.MkdirAll(filepath.Join(dir, "in"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := build(t, dir, "", Recipe{}, format.Source{}); err == nil || err.Error() != dir+" is not a regular file: an image cannot be written there" {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		if list, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(list) != 1 || !list[0].IsDir() {
+			t.Errorf("%s: %v, %v", f.Name, list, err)
+		}
+	}
+}
+
 // TestNowhere: an image is tried without the room that it would take.
 func TestNowhere(t *testing.T) {
 	if err := build(t, os.DevNull, format.Raw, Recipe{}, format.Source{Data: 1 << 42}); err != nil {
