@@ -111,7 +111,37 @@ func (b *Binding) err() error {
 func (b *Binding) Err() error { return b.err() }
 
 // Range are the names it binds.
-func (b *Binding) Range() Range { return Range{b.lo, b.hi} }
+func (b *Binding) Range() Range {
+	if b.of != nil {
+		b.of.in.mu.Lock()
+		defer b.of.in.mu.Unlock()
+	}
+	return Range{b.lo, b.hi}
+}
+
+// Extend binds the names behind those that are bound, up to hi, as well, out of the same Cap: for the driver that made the space. grown is called under the space's lock, before anybody can end the binding.
+//
+// Errors: as Derive, and *RangeError where hi is not behind the last; then nothing has changed. It does not block.
+func (b *Binding) Extend(hi uint64, grown func()) error {
+	if err := b.err(); b == nil || b.of == nil {
+		return err
+	}
+	s := b.of.in
+	s.mu.Lock()
+	defer s.unlock()
+	if err := b.err(); err != nil {
+		return err
+	}
+	if hi <= b.hi {
+		return outside(s.name, b.hi+1, hi, b.lo, b.hi, "a binding is extended behind its last name")
+	}
+	if err := b.of.carve(b.hi+1, hi, false); err != nil {
+		return err
+	}
+	b.hi = hi
+	grown()
+	return nil
+}
 
 // Release ends the binding; its names are free in the Cap that it was bound from. The error is Err if it had ended before.
 func (b *Binding) Release() error {

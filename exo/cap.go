@@ -64,6 +64,26 @@ func NewSpace(name, holder string, lo, hi uint64) (*Space, Cap, error) {
 	return s, Cap{s.root}, nil
 }
 
+// Grow adds the names behind the last, up to hi, to the space and to the capability of all of it: for a driver whose device has got more of them. No names are ever taken away by it.
+//
+// Errors: *RangeError where hi is not behind the last name; why that capability ended. It does not block.
+func (s *Space) Grow(hi uint64) error {
+	s.mu.Lock()
+	defer s.unlock()
+	n := s.root
+	if n.dead != nil {
+		return n.dead
+	}
+	first, last := n.granted[0].Lo, n.granted[len(n.granted)-1].Hi
+	if hi <= last || hi-first == ^uint64(0) {
+		return outside(s.name, last+1, hi, first, last, "a space grows behind its last name, and has a size that 64 bits hold")
+	}
+	for _, set := range []*nameSet{&n.granted, &n.names, &n.free} {
+		set.add(last+1, hi)
+	}
+	return nil
+}
+
 func (s *Space) init(name, holder string, lo, hi uint64) {
 	s.name = name
 	all := nameSet{{lo, hi}}

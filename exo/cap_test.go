@@ -241,3 +241,62 @@ func TestRightsString(t *testing.T) {
 		}
 	}
 }
+
+// TestGrow has a space get more names, and bindings extended into them.
+func TestGrow(t *testing.T) {
+	simulated(t)
+	s, all := testSpace(t)
+	some := derive(t, all, "some", 20, 29, All)
+	end := 0
+	b, err := s.Bind(all, "log", 90, 99, Read, func() { end++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hi, want := range map[uint64]string{0: "range", 98: "range", 99: "range", ^uint64(0): "range"} {
+		if err := s.Grow(hi); kind(err) != want {
+			t.Errorf("to %d: %v", hi, err)
+		}
+		if err := b.Extend(hi, func() { t.Error("extended") }); kind(err) != "range" {
+			t.Errorf("to %d: %v", hi, err)
+		}
+	}
+	if err := s.Grow(199); err != nil {
+		t.Fatal(err)
+	}
+	other, err := s.Bind(all, "other", 150, 159, Read, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Extend(155, func() { t.Error("extended") }); kind(err) != "held" || b.Range() != (Range{90, 99}) {
+		t.Error(err, b.Range())
+	}
+	if err := b.Extend(149, func() { end = 10 }); err != nil || end != 10 || b.Range() != (Range{90, 149}) {
+		t.Error(err, end, b.Range())
+	}
+	if err := other.Release(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Bind(all, "x", 100, 100, Read, nil); kind(err) != "held" {
+		t.Error(err)
+	}
+	if err := b.Release(); err != nil || end != 11 {
+		t.Error(err, end)
+	}
+	if err := b.Extend(160, func() { t.Error("extended") }); kind(err) != "released" {
+		t.Error(err)
+	}
+	if free := all.Free(); len(free) != 2 || free[1] != (Range{30, 199}) {
+		t.Error(free)
+	}
+	// What was derived has what it had.
+	if _, err := s.Bind(some, "x", 100, 100, Read, nil); kind(err) != "range" {
+		t.Error(err)
+	}
+	if err := new(Binding).Extend(5, nil); kind(err) != "empty" {
+		t.Error(err)
+	}
+	all.Revoke()
+	if err := s.Grow(299); all.Err() != nil && kind(err) == "" {
+		t.Error("a space whose capability ended has grown")
+	}
+}

@@ -12,8 +12,11 @@ const SectorSize = 512
 
 // A Disk is an open disk. Its methods may be called by any goroutine.
 type Disk interface {
-	// Info is what the disk said when it was opened.
+	// Info is what the disk said when it was opened. How large it is by now says its space (flow.Disk.Blocks).
 	Info() Info
+
+	// Notify has f called each time that the disk has become larger and its space with it: on a goroutine of the disk's, which is not to be kept waiting.
+	Notify(f func())
 
 	// Space is where extents of the disk are bound, and the capability of all its sectors: the caller's to hand on.
 	Space() (*flow.Disk, exo.Cap)
@@ -62,7 +65,7 @@ func (r *Request) Size() uint32 { return r.size }
 type Info struct {
 	Name     string // where it is
 	Serial   string // what the host calls it; empty if it says nothing
-	Sectors  uint64 // its size
+	Sectors  uint64 // its size, then
 	ReadOnly bool
 
 	BlockSize     int // bytes: the least that is transferred, a multiple of SectorSize, and a power of two

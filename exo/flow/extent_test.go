@@ -128,7 +128,7 @@ func TestExtentsAgainstOracle(t *testing.T) {
 			t.Fatalf("[%d, %d) was taken twice: %v", lo, hi, err)
 		default:
 			refused++
-			if o := owner[lo+at]; other.Holder != o.holder || other.At != o.lo || other.To != o.hi-1 {
+			if o := owner[lo+at]; other.Holder != o.holder || other.At != o.lo || other.To != o.hi.Load()-1 {
 				t.Fatalf("%v, want %v", other, o)
 			}
 		}
@@ -177,6 +177,45 @@ func TestRefusedExtents(t *testing.T) {
 	}
 	if err := first.Release(); !errors.As(err, &released) {
 		t.Errorf("released twice: %v", err)
+	}
+}
+
+// TestGrow has a disk grow, and an extent with it, while it is in use.
+func TestGrow(t *testing.T) {
+	d := newDisk(t, 100)
+	var e *exo.RangeError
+	var held *exo.HeldError
+	read, err := d.Bind(d.all, "reader", 50, 100, exo.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []uint64{0, 99, 100, maxBlocks + 1} {
+		if err := d.Grow(n); !errors.As(err, &e) || d.Blocks() != 100 {
+			t.Errorf("to %d: %v", n, err)
+		}
+	}
+	if err := read.Extend(101); !errors.As(err, &e) {
+		t.Error(err)
+	}
+	if err := d.Grow(200); err != nil || d.Blocks() != 200 {
+		t.Fatal(err)
+	}
+	if err := read.CheckRead(99, 2); !errors.As(err, &e) {
+		t.Error(err)
+	}
+	d.take(t, "other", 180, 200)
+	if err := read.Extend(181); !errors.As(err, &held) {
+		t.Error(err)
+	}
+	if err := read.Extend(180); err != nil {
+		t.Error(err)
+	}
+	if lo, hi := read.Blocks(); lo != 50 || hi != 180 || read.CheckRead(99, 81) != nil || read.CheckRead(99, 82) == nil || read.CheckWrite(60, 1) == nil {
+		t.Error(lo, hi)
+	}
+	read.Release()
+	if err := read.Extend(190); err == nil || read.CheckRead(60, 1) == nil {
+		t.Error(err)
 	}
 }
 

@@ -57,7 +57,7 @@ func (d *Disk) do(c command) (result uint32, err error) {
 		case ok && id != uint16(c.op):
 			return 0, d.fault("it answers what it was not asked")
 		case ok && status&0x7ff != 0:
-			return 0, d.fault("it refuses admin command " + decimal(uint64(c.op)) + " with status " + decimal(uint64(status&0x7ff)))
+			return 0, &DeviceError{d.info.Name, "it refuses admin command " + decimal(uint64(c.op)) + " with status " + decimal(uint64(status&0x7ff)), true}
 		case ok:
 			return result, nil
 		case exo.Now() > end || d.regs.Load32(regCSTS)&cstsFatal != 0: // also all ones

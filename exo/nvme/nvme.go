@@ -3,7 +3,7 @@
 //
 // There is a queue pair a CPU, as far as the controller has them, at most 16; one interrupt message serves all, and one goroutine takes what has ended.
 //
-// Not here: several namespaces, metadata and protection information, SGLs, fused commands, asynchronous events, power states.
+// Not here: several namespaces, metadata and protection information, SGLs, fused commands, power states; of the asynchronous events only that a namespace has changed, which tells of one that has grown.
 //
 // The device is not trusted. A command that it fails, or does not answer in time, ends with an error; so do all others when it answers what it was not asked, breaks off, or is taken
 // back. When its function has lost the bus it can write to memory no more, so that memory is always free afterwards. Nothing here panics for what a device does.
@@ -48,9 +48,11 @@ const (
 // Admin commands (Base, 5) and those of the NVM command set (NVM, 3).
 const (
 	adminCreateSQ    = 0x01
+	adminLogPage     = 0x02
 	adminCreateCQ    = 0x05
 	adminIdentify    = 0x06
 	adminSetFeatures = 0x09
+	adminAsyncEvent  = 0x0c
 
 	cmdFlush       = 0x00
 	cmdWrite       = 0x01
@@ -63,6 +65,10 @@ const (
 	cnsActive     = 0x02
 
 	featureQueues = 0x07 // Base, 5.27.1.5
+	featureEvents = 0x0b // Base, 5.27.1.8
+
+	eventNamespace = 1 << 8 // of OAES, and of that feature: namespace attribute notices
+	logNamespaces  = 4      // Changed Namespace List: Base, 5.16.1.5
 )
 
 const (
@@ -87,6 +93,7 @@ type Options struct {
 
 // A Disk is an open disk. It is a disk.Disk.
 type Disk struct {
+	disk.Growth
 	info     disk.Info
 	f        *exo.Function
 	v        *exo.Vector
@@ -101,6 +108,9 @@ type Disk struct {
 	turn     atomic.Uint32
 	patience int64
 	scratch  *exo.Frames // what Identify answers
+	watching bool        // the controller says when a namespace changes
+	asked    uint16      // the admin command under way, by its code, since the disk was started; 0: none. The disk's goroutine's, as is what follows
+	askedAt  int64
 
 	space *flow.Disk
 	all   exo.Cap
@@ -143,7 +153,10 @@ func Places() (list []exo.FunctionID) {
 }
 
 // DeviceError says what is wrong with a controller.
-type DeviceError struct{ Device, Why string }
+type DeviceError struct {
+	Device, Why string
+	refused     bool // it does what it is told, but not that
+}
 
 func (e *DeviceError) Error() string { return "nvme: " + e.Device + ": " + e.Why }
 
@@ -174,7 +187,7 @@ func Open(id exo.FunctionID, o Options) (d *Disk, err error) {
 	return d, nil
 }
 
-func (d *Disk) fault(why string) error { return &DeviceError{d.info.Name, why} }
+func (d *Disk) fault(why string) error { return &DeviceError{Device: d.info.Name, Why: why} }
 
 // open starts the controller (Base, 3.5.1). Its registers may be taken back meanwhile.
 func (d *Disk) open() (err error) {
@@ -292,6 +305,7 @@ func (d *Disk) identify() error {
 	}
 	in.MaxRuns, in.MaxRun, in.Pages = maxPages-1, in.MaxBytes, true
 	oncs := le.Uint16(b[520:])
+	tells := le.Uint32(b[92:])&eventNamespace != 0 // OAES
 	in.Cached = b[525]&1 != 0
 	d.nsid = 1
 	if b, err = ask(cnsActive, 0); err == nil {
@@ -302,8 +316,8 @@ func (d *Disk) identify() error {
 	if b, err = ask(cnsNamespace, d.nsid); err != nil {
 		return err
 	}
-	lbaf := le.Uint32(b[128+4*(int(b[26]&15)|int(b[26]>>5&3)<<4):]) // NVM, 4.1.5.1: NSZE, FLBAS (its index has upper bits of their own), LBAF
-	size, log := le.Uint64(b), uint(lbaf>>16&0xff)
+	size, lbaf := namespace(b)
+	log := uint(lbaf >> 16 & 0xff)
 	switch {
 	case size == 0:
 		return d.fault("it has no namespace")
@@ -328,8 +342,21 @@ func (d *Disk) identify() error {
 	if oncs&(1<<3) != 0 {
 		in.WriteZeroes, in.MaxWriteZeroes = true, uint32(min(uint64(most)<<d.shift, 1<<31))
 	}
+	if tells {
+		_, err := d.do(command{op: adminSetFeatures, dw10: featureEvents, dw11: eventNamespace})
+		e, is := err.(*DeviceError)
+		if err != nil && !(is && e.refused) {
+			return err
+		}
+		d.watching = err == nil
+	}
 	d.space, d.all, err = flow.NewDisk(in.Name, in.Sectors)
 	return err
+}
+
+// namespace reads how many blocks a namespace has, and their format: NVM, 4.1.5.1, NSZE, FLBAS (its index has upper bits of their own) and LBAF.
+func namespace(b []byte) (size uint64, lbaf uint32) {
+	return le.Uint64(b), le.Uint32(b[128+4*(int(b[26]&15)|int(b[26]>>5&3)<<4):])
 }
 
 // text makes a field of ASCII, padded by spaces, what can be shown.
@@ -377,6 +404,7 @@ func (d *Disk) ioQueues() error {
 		return d.fault("it has no queue")
 	}
 	d.info.Queues = len(d.queues)
+	d.await()
 	return nil
 }
 

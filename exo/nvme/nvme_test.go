@@ -37,7 +37,10 @@ type controller struct {
 	lie   func(q int, entry []byte) bool // changes a completion before it is written; false: none is
 	silly func(off uintptr, v uint64) uint64
 	dead  bool
-	form  byte // FLBAS: which format of the namespace's is in use
+	form  byte   // FLBAS: which format of the namespace's is in use
+	tells bool   // it says when its namespace changes
+	waits []byte // the request for such an event
+	heard int    // how often the list of what changed was read
 }
 
 type ring struct {
@@ -174,13 +177,23 @@ func (c *controller) serve(q int, r *ring, e []byte) {
 			copy(b[4:24], "serial no           ")
 			b[77] = 3 // 32 KiB
 			b[520], b[525] = 1<<2|1<<3, 1
+			if c.tells {
+				b[93] = 1
+			}
 		case 2:
 			b[0] = 7
 		case 0:
-			put(b, blocks, 8)
+			put(b, uint64(len(c.data)/512), 8)
 			b[26] = c.form
 			b[128+4*(int(c.form&15)+int(c.form>>5&3)*16)+2] = 9
 		}
+	case q == 0 && e[0] == 9 && d10 == 0xb:
+	case q == 0 && e[0] == 0xc && c.tells:
+		c.waits = e
+		return
+	case q == 0 && e[0] == 2 && d10 == 4|1023<<16:
+		clear(c.m.RAM(le64(e[24:]), 4096))
+		c.heard++
 	case q == 0 && e[0] == 9:
 		result = 3<<16 | 3
 	case q == 0 && e[0] == 5:
@@ -212,6 +225,11 @@ func (c *controller) serve(q int, r *ring, e []byte) {
 	default:
 		status = 1
 	}
+	c.end(q, r, e, status, result)
+}
+
+// end writes a completion.
+func (c *controller) end(q int, r *ring, e []byte, status uint16, result uint32) {
 	k := c.cq[r.cq]
 	if k == nil {
 		return
@@ -449,6 +467,59 @@ func TestStrides(t *testing.T) {
 	}
 }
 
+// grow makes the namespace larger, and says so.
+func (c *controller) grow(sectors int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.data = append(c.data, make([]byte, sectors*512-len(c.data))...)
+	if e := c.waits; e != nil {
+		c.waits = nil
+		c.end(0, c.sq[0], e, 0, 2|4<<16) // a notice: namespace attribute changed, log page 4
+	}
+}
+
+// TestGrows has a namespace become larger: who asked to be told is, and extents can be bound there.
+func TestGrows(t *testing.T) {
+	c, done := newController(t)
+	defer done()
+	c.tells = true
+	d, e := open(t, 0)
+	mem, err := exo.TakeFrames("test", 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan bool, 9)
+	d.Notify(func() { told <- true })
+	s, _ := d.Space()
+	for i, n := range []int{blocks + 8, 4096} {
+		for waits := false; !waits; {
+			c.mu.Lock()
+			waits = c.waits != nil
+			c.mu.Unlock()
+			time.Sleep(time.Millisecond)
+		}
+		c.grow(n)
+		<-told
+		if s.Blocks() != uint64(n) {
+			t.Errorf("%d sectors of %d", s.Blocks(), n)
+		}
+		if err := e.Extend(flow.Block(n)); err != nil {
+			t.Fatal(err)
+		}
+		if err := disk.Do(d, &disk.Request{Op: disk.Write, Extent: e, Sector: flow.Block(n - 1), Memory: []exo.Run{{Base: mem.Base(), Len: 512}}}); err != nil {
+			t.Error(err)
+		}
+		c.mu.Lock()
+		if c.heard != i+1 {
+			t.Errorf("the list was read %d times", c.heard)
+		}
+		c.mu.Unlock()
+	}
+	if !d.Close() {
+		t.Error("it does not stop")
+	}
+}
+
 // FuzzLies has a controller change what it says: whatever it is, opening, transferring and closing end, with errors or without.
 func FuzzLies(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, uint16(0), byte(1))
@@ -469,6 +540,7 @@ func FuzzLies(f *testing.F) {
 			}
 			return change[n%len(change)]
 		}
+		c.tells = change[0]&1 != 0
 		c.lie = func(_ int, e []byte) bool {
 			for i := range e {
 				e[i] ^= next()
@@ -484,7 +556,8 @@ func FuzzLies(f *testing.F) {
 		e, err := s.Bind(all, "test", 0, flow.Block(d.Info().Sectors), exo.Read|exo.Write)
 		if err == nil {
 			mem, _ := exo.TakeFrames("test", 4, 0)
-			for _, op := range []disk.Op{disk.Read, disk.Write, disk.Flush, disk.Discard, disk.WriteZeroes} {
+			for i, op := range []disk.Op{disk.Read, disk.Write, disk.Flush, disk.Discard, disk.WriteZeroes} {
+				c.grow(blocks + i)
 				disk.Do(d, &disk.Request{Op: op, Extent: e, Count: 8, Memory: []exo.Run{{Base: mem.Base(), Len: 4096}, {Base: mem.Base() + 8192, Len: 4096}}})
 			}
 		}

@@ -51,7 +51,8 @@ func (d *Disk) drain() (found bool, why error) {
 			r.Finish(d.result(r, status))
 		}
 	}
-	return found, nil
+	attended, why := d.attend()
+	return found || attended, why
 }
 
 func (d *Disk) take(q *queue) (r *disk.Request, status uint32, ok bool, err error) {
@@ -111,6 +112,11 @@ func (d *Disk) overdue() bool {
 	now := exo.Now()
 	oldest := now
 	any := false
+	if d.asked != 0 && d.asked != adminAsyncEvent {
+		if any, oldest = true, d.askedAt; now-oldest >= d.patience {
+			return true
+		}
+	}
 	for _, q := range d.queues {
 		q.mu.Lock()
 		for i := range q.slots {

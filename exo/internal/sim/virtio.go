@@ -42,7 +42,7 @@ type Virtio struct {
 	isr      uint32
 	config   []byte
 	tables   int // chains that came in tables
-	asked    int // for the generation
+	asked    int // the generation
 }
 
 // Tables is how many chains came in tables of their own.
@@ -76,6 +76,7 @@ func (d *Virtio) Configure(b []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.config = b
+	d.asked++
 	if d.status&4 != 0 {
 		d.isr |= 2
 		d.raise(-1)

@@ -2,7 +2,7 @@
 // a time, each inside an extent that its caller has bound (exo/flow). It knows no files, no cache and no order between transfers.
 //
 // Of the features it takes RO, BLK_SIZE, SEG_MAX, SIZE_MAX, TOPOLOGY, FLUSH, MQ, DISCARD and WRITE_ZEROES, and the ring's own. It leaves CONFIG_WCE: whether the device has a volatile cache
-// is the host's to say. Secure erase, zones and lifetime are left, too. A capacity that changes is seen when the disk is opened anew.
+// is the host's to say. Secure erase, zones and lifetime are left, too. A capacity that becomes larger is told.
 //
 // The device is not trusted. A transfer that it fails, answers with nonsense, or does not answer in time ends with an error; so do all others when it breaks the rules of its queue,
 // wants a reset, or is taken back. Nothing here panics for what a device does.
@@ -75,7 +75,9 @@ type Options struct {
 
 // A Disk is an open block device. Its methods may be called by any goroutine.
 type Disk struct {
+	disk.Growth
 	info     Info
+	gen      uint32 // of the configuration, when it was read last; the disk's goroutine's
 	dev      *virtio.Device
 	queues   []*queue
 	turn     atomic.Uint32 // the queue that is used next
@@ -150,14 +152,7 @@ func (d *Disk) open() (err error) {
 func (d *Disk) configure() (queues int) {
 	in, f := &d.info, d.dev.Features()
 	in.Name = d.dev.Name()
-	const tries = 100
-	for range tries { // a 64-bit field is read between two equal generations (2.5.2); one that never stands still is what it is
-		g := d.dev.Generation()
-		in.Sectors = uint64(d.dev.Config32(cfgCapacity)) | uint64(d.dev.Config32(cfgCapacity+4))<<32
-		if g == d.dev.Generation() {
-			break
-		}
-	}
+	in.Sectors = d.capacity()
 	in.ReadOnly = f&featReadOnly != 0
 	in.Cached = f&featFlush != 0 // 5.2.5.2: without FLUSH it writes through
 	in.BlockSize = SectorSize
@@ -192,6 +187,25 @@ func (d *Disk) configure() (queues int) {
 		queues = max(1, min(v, exo.CPUs(), maxQueues))
 	}
 	return queues
+}
+
+// capacity reads how large the disk is: a 64-bit field is read between two equal generations (2.5.2); one that never stands still is what it is.
+func (d *Disk) capacity() (sectors uint64) {
+	for range 100 {
+		d.gen = d.dev.Generation()
+		sectors = uint64(d.dev.Config32(cfgCapacity)) | uint64(d.dev.Config32(cfgCapacity+4))<<32
+		if d.gen == d.dev.Generation() {
+			break
+		}
+	}
+	return sectors
+}
+
+// look sees whether the disk has grown, where the device may have said so. Over PCI messages do not tell what they are for: there the generation does.
+func (d *Disk) look() {
+	if d.dev.Changed() && d.dev.Generation() != d.gen {
+		d.Grow(d.space, d.capacity())
+	}
 }
 
 // Info is what the disk said when it was opened.

@@ -549,3 +549,43 @@ func TestRestlessConfiguration(t *testing.T) {
 		}
 	})
 }
+
+// TestGrows has a disk become larger: who asked to be told is, and extents can be bound there. One that becomes smaller stays as it was.
+func TestGrows(t *testing.T) {
+	each(t, 64, everything, func(t *testing.T, m *sim.Machine, v *sim.Virtio, model *model) {
+		d := open(t, blk.Options{})
+		defer d.Close()
+		e, f := whole(t, d), frames(t, 1)
+		told := make(chan bool, 9)
+		d.Notify(func() { told <- true })
+		size := func(n uint64) {
+			c := v.Configuration()
+			le.PutUint64(c, n)
+			v.Change(func() { model.data = append(model.data, make([]byte, max(0, int(n)*512-len(model.data)))...) })
+			v.Configure(c)
+		}
+		s, _ := d.Space()
+		for _, n := range []uint64{128, 4096} {
+			size(n)
+			<-told
+			if s.Blocks() != n {
+				t.Errorf("%d sectors of %d", s.Blocks(), n)
+			}
+			if err := e.Extend(flow.Block(n)); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Do(&blk.Request{Op: blk.Write, Extent: e, Sector: flow.Block(n - 2), Memory: run(f, 0, 1024)}); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, n := range []uint64{64, 0, 1 << 63, 4096} {
+			size(n)
+			if err := d.Do(&blk.Request{Op: blk.Flush}); err != nil || s.Blocks() != 4096 {
+				t.Error(n, s.Blocks(), err)
+			}
+		}
+		if len(told) != 0 {
+			t.Error("it is told of what is no growth")
+		}
+	})
+}

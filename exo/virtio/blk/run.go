@@ -111,6 +111,7 @@ func (d *Disk) failing(busy bool) (why error) {
 			why = gone
 		}
 	}()
+	d.look()
 	if d.dev.NeedsReset() { // also what a device says that was pulled out: all ones
 		return &virtio.DeviceError{Device: d.dev.Name(), Why: "it asks for a reset, or is not there any more"}
 	}

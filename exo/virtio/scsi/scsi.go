@@ -5,7 +5,7 @@
 //
 // Units are looked for when the host is opened. Not here: units that come later, other kinds of units than disks, several paths to one, reservations, protection information, bidirectional commands.
 //
-// A command that takes too long is aborted and ends with an error; a host that does not even answer then is given up, with all its units. A unit that goes away is gone alone. After a unit attention, or an abort by
+// A command that takes too long is aborted and ends with an error; a host that does not even answer then is given up, with all its units. A unit that goes away is gone alone; one that grows says so. After a unit attention, or an abort by
 // somebody else, a command is given again. The device is not trusted: what breaks the rules ends with an error, and nothing here panics for what a device does.
 package scsi
 
@@ -88,6 +88,8 @@ type host struct {
 	units []*Disk    // those that are a disk, once they are known
 	open  int        // of them, those that nobody has closed
 	early bool       // something changed before units were known
+
+	asking sync.WaitGroup // goroutines that ask how large a unit is
 
 	lost  atomic.Pointer[disk.GoneError] // why the host is to be given up; set once
 	armed atomic.Bool                    // timer is running

@@ -663,6 +663,49 @@ func TestAbort(t *testing.T) {
 	})
 }
 
+// TestGrows has a unit become larger, and say so by an event, by a unit attention, or by an event among others that were lost.
+func TestGrows(t *testing.T) {
+	on(t, func() map[place]*unit { return map[place]*unit{{0, 0}: plain(256), {2, 9}: plain(64)} }, func(t *testing.T, m *sim.Machine, v *model) {
+		list := open(t, scsi.Options{}, 2)
+		defer closeAll(list)
+		d, u := list[1], v.units[place{2, 9}]
+		e, f := whole(t, d), frames(t, 1)
+		told := make(chan bool, 9)
+		d.Notify(func() { told <- true })
+		s, _ := d.Space()
+		flush := func() {
+			if err := disk.Do(d, &disk.Request{Op: disk.Flush}); err != nil {
+				t.Error(err)
+			}
+		}
+		for i, say := range []func(){
+			func() { v.tell(3, place{2, 9}, 0x2a|0x09<<8) },
+			func() { v.v.Change(func() { u.attend = []sense{{6, 0x2a, 9}} }); flush() },
+			func() { v.tell(1<<31, place{}, 0) },
+		} {
+			blocks := 100 * (i + 1)
+			v.v.Change(func() { u.data = append(u.data, make([]byte, blocks*blockSize-len(u.data))...) })
+			say()
+			<-told
+			if s.Blocks() != uint64(2*blocks) {
+				t.Errorf("%d sectors, want %d", s.Blocks(), 2*blocks)
+			}
+			if err := e.Extend(flow.Block(2 * blocks)); err != nil {
+				t.Fatal(err)
+			}
+			if err := disk.Do(d, &disk.Request{Op: disk.Write, Extent: e, Sector: flow.Block(2*blocks - 2), Memory: run(f, 0, blockSize)}); err != nil {
+				t.Error(err)
+			}
+		}
+		v.v.Change(func() { u.data = u.data[:64*blockSize] })
+		v.tell(3, place{2, 9}, 0x2a|0x09<<8)
+		flush()
+		if other, _ := list[0].Space(); s.Blocks() != 600 || other.Blocks() != 512 {
+			t.Error(s.Blocks(), other.Blocks())
+		}
+	})
+}
+
 // TestRemoved takes a unit away, with a word and without: it is gone, and the others are not.
 func TestRemoved(t *testing.T) {
 	for name, gone := range map[string]func(v *model){

@@ -15,6 +15,7 @@ import (
 
 // A Disk is a logical unit. It is a disk.Disk.
 type Disk struct {
+	disk.Growth
 	info       disk.Info
 	h          *host
 	at         address
@@ -23,6 +24,8 @@ type Disk struct {
 
 	space *flow.Disk
 	all   exo.Cap
+
+	asked atomic.Int32 // how often refresh was called and not answered yet
 
 	lost  atomic.Pointer[disk.GoneError] // why nothing is asked of it any more, the host aside
 	doubt atomic.Bool                    // the unit was reset: what was not flushed may be lost, and the next flush says so
@@ -180,16 +183,15 @@ func (d *Disk) identify(mem *exo.Frames) (is bool, err error) {
 	if b, err = ask(readCapacity(32)); err != nil {
 		return false, err
 	}
-	last, size := be.Uint64(b), be.Uint32(b[8:])
-	switch {
-	case size < 512 || size > 1<<16 || size&(size-1) != 0:
+	size := be.Uint32(b[8:])
+	if size < 512 || size > 1<<16 || size&(size-1) != 0 {
 		return fault("its blocks have " + decimal(uint64(size)) + " bytes, not a power of two from 512 to 65536")
-	case last >= 1<<62/uint64(size/512):
-		return fault("it says that it has more blocks than there can be")
 	}
 	d.shift = uint(bits.TrailingZeros32(size)) - 9
+	if in.Sectors = d.sectors(b); in.Sectors == 0 {
+		return fault("it says that it has more blocks than there can be")
+	}
 	in.BlockSize, in.PhysicalBlock = int(size), int(size)<<(b[13]&15)
-	in.Sectors = (last + 1) << d.shift
 	d.limits(limits, thin, b[14]&(1<<7) != 0)
 	if err := d.mode(ask); err != nil {
 		return false, err
@@ -197,6 +199,15 @@ func (d *Disk) identify(mem *exo.Frames) (is bool, err error) {
 	in.Queues = len(d.h.queues)
 	d.space, d.all, err = flow.NewDisk(in.Name, in.Sectors)
 	return err == nil, err
+}
+
+// sectors is the size by the answer to READ CAPACITY, 0 where there can be no such unit.
+func (d *Disk) sectors(b []byte) uint64 {
+	last := be.Uint64(b)
+	if last >= 1<<62>>d.shift {
+		return 0
+	}
+	return (last + 1) << d.shift
 }
 
 // limits reads how much the unit takes at once, from its pages, which it may not have.
@@ -284,8 +295,34 @@ func (d *Disk) attend(s sense) {
 	}
 }
 
-// refresh asks how large the unit is by now.
-func (d *Disk) refresh() {}
+// refresh has a goroutine ask how large the unit is by now.
+func (d *Disk) refresh() {
+	if d.asked.Add(1) == 1 {
+		d.h.asking.Go(d.reread)
+	}
+}
+
+func (d *Disk) reread() {
+	mem, err := exo.TakeFrames(holder, 1, 0)
+	if err != nil {
+		d.asked.Store(0)
+		return
+	}
+	for {
+		n := d.asked.Load()
+		b := mem.Bytes()[:32]
+		_, err = d.h.ask(d.at, readCapacity(32), b, mem.Base())
+		if sectors := d.sectors(b); err == nil && be.Uint32(b[8:]) == 512<<d.shift && sectors > 0 {
+			d.Grow(d.space, sectors)
+		}
+		if d.asked.CompareAndSwap(n, 0) || d.h.lost.Load() != nil {
+			break
+		}
+	}
+	if gone, ok := err.(*disk.GoneError); !ok || !gone.Held {
+		mem.Release()
+	}
+}
 
 // Info implements disk.Disk.
 func (d *Disk) Info() disk.Info { return d.info }
@@ -367,5 +404,6 @@ func (d *Disk) Close() (stopped bool) {
 		return true
 	}
 	<-h.ended
+	h.asking.Wait()
 	return !h.held
 }

@@ -28,6 +28,8 @@ func (w *words) Space() (*flow.Disk, exo.Cap) {
 	return d, all
 }
 
+func (w *words) Notify(func()) {}
+
 func (w *words) Start(r *disk.Request) error {
 	w.runs++
 	in := w.Info()

@@ -9,7 +9,7 @@ import "errors"
 // A Device is blocks in a row. Its methods may be called by several goroutines at a time, and park until they are done. Offsets and lengths are multiples of BlockSize, and inside.
 // What two calls at a time do to the same bytes is not defined.
 type Device interface {
-	// Info tells what the device is. It does not change.
+	// Info tells what the device is. It does not change, but for the size of a Grower.
 	Info() Info
 
 	// Read fills the pieces of vec, one after the other, from off on.
@@ -27,6 +27,14 @@ type Device interface {
 
 	// Close ends the use. It does not flush.
 	Close() error
+}
+
+// A Grower is a Device that may become larger while it is in use.
+type Grower interface {
+	Device
+
+	// Notify has f called each time that it has. f must not park.
+	Notify(f func())
 }
 
 // Info is what a Device is.

@@ -1,7 +1,9 @@
 package block
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/exo/disk"
@@ -12,10 +14,12 @@ import (
 type Disk struct {
 	d     disk.Disk
 	whole *flow.Extent
-	info  Info
+	info  Info         // but for Size
+	size  atomic.Int64 // bytes; becomes more only
 
-	mu   sync.Mutex
-	lost [][][]byte // under mu: memory that a disk which did not stop may still write to
+	mu    sync.Mutex // guards the two below
+	lost  [][][]byte // memory that a disk which did not stop may still write to
+	grown []func()
 }
 
 // maxSectors is how many of a disk's sectors are used, whatever it says of itself: as many as an offset can reach.
@@ -24,22 +28,65 @@ const maxSectors = (1<<63 - 1) / disk.SectorSize
 // OpenDisk takes all of a disk, which is the device's from then on.
 func OpenDisk(d disk.Disk) (*Disk, error) {
 	in := d.Info()
-	v := &Disk{d: d, info: Info{Name: in.Name, ID: in.Serial, Size: int64(min(in.Sectors, maxSectors)) * disk.SectorSize &^ int64(in.BlockSize-1), BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
+	v := &Disk{d: d, info: Info{Name: in.Name, ID: in.Serial, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
 	rights := exo.Read
 	if !in.ReadOnly {
 		rights |= exo.Write
 	}
 	space, all := d.Space()
+	n := space.Blocks()
 	var err error
-	if v.whole, err = space.Bind(all, "filesystem", 0, flow.Block(in.Sectors), rights); err != nil {
+	if v.whole, err = space.Bind(all, "filesystem", 0, flow.Block(n), rights); err != nil {
 		d.Close()
 		return nil, err
 	}
+	v.resize(n)
+	d.Notify(v.follow)
+	v.follow() // it may have grown before that
 	return v, nil
 }
 
+// resize sets the size by sectors.
+func (v *Disk) resize(sectors uint64) {
+	v.size.Store(int64(min(sectors, maxSectors)) * disk.SectorSize &^ int64(v.info.BlockSize-1))
+}
+
+// follow takes in what the disk has grown by.
+func (v *Disk) follow() {
+	space, _ := v.d.Space()
+	n := space.Blocks()
+	v.mu.Lock()
+	if _, hi := v.whole.Blocks(); n <= uint64(hi) || v.whole.Extend(flow.Block(n)) != nil {
+		v.mu.Unlock()
+		return
+	}
+	v.resize(n)
+	list := slices.Clone(v.grown)
+	v.mu.Unlock()
+	for _, f := range list {
+		f()
+	}
+}
+
+// Notify implements Grower.
+func (v *Disk) Notify(f func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.grown = append(v.grown, f)
+}
+
 // Info implements Device.
-func (v *Disk) Info() Info { return v.info }
+func (v *Disk) Info() Info {
+	in := v.info
+	in.Size = v.size.Load()
+	return in
+}
+
+// check is Info.Check.
+func (v *Disk) check(off, n int64) error {
+	in := v.Info()
+	return in.Check(off, n)
+}
 
 // Read implements Device.
 func (v *Disk) Read(vec [][]byte, off int64) error { return v.transfer(disk.Read, vec, off) }
@@ -54,7 +101,7 @@ func (v *Disk) Write(vec [][]byte, off int64) error {
 
 // transfer cuts what vec is in memory into requests that the disk takes, and has all of them under way at once.
 func (v *Disk) transfer(op disk.Op, vec [][]byte, off int64) error {
-	if err := v.info.Check(off, Len(vec)); err != nil {
+	if err := v.check(off, Len(vec)); err != nil {
 		return err
 	}
 	in, start := v.d.Info(), off
@@ -213,7 +260,7 @@ func (v *Disk) Flush() error {
 // Discard implements Device.
 func (v *Disk) Discard(off, n int64) error {
 	in := v.d.Info()
-	if err := v.info.Check(off, n); err != nil || !in.Discard {
+	if err := v.check(off, n); err != nil || !in.Discard {
 		return err
 	}
 	all := batch{disk: v}

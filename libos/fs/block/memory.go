@@ -1,12 +1,16 @@
 package block
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Memory is a device in memory.
 type Memory struct {
-	mu   sync.RWMutex
-	data []byte // under mu
-	info Info
+	mu    sync.RWMutex // guards all below
+	data  []byte
+	info  Info
+	grown []func()
 }
 
 // NewMemory makes one of size bytes, or of what data holds.
@@ -15,15 +19,38 @@ func NewMemory(data []byte) *Memory {
 }
 
 // Info implements Device.
-func (m *Memory) Info() Info { return m.info }
+func (m *Memory) Info() Info {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.info
+}
+
+// Notify implements Grower.
+func (m *Memory) Notify(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.grown = append(m.grown, f)
+}
+
+// Grow makes the device larger, to size bytes, and tells of it.
+func (m *Memory) Grow(size int) {
+	m.mu.Lock()
+	m.data = append(m.data, make([]byte, size-len(m.data))...)
+	m.info.Size = int64(size)
+	list := slices.Clone(m.grown)
+	m.mu.Unlock()
+	for _, f := range list {
+		f()
+	}
+}
 
 // Read implements Device.
 func (m *Memory) Read(vec [][]byte, off int64) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	if err := m.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
 	for _, b := range vec {
 		off += int64(copy(b, m.data[off:]))
 	}
@@ -32,11 +59,11 @@ func (m *Memory) Read(vec [][]byte, off int64) error {
 
 // Write implements Device.
 func (m *Memory) Write(vec [][]byte, off int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if err := m.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for _, b := range vec {
 		off += int64(copy(m.data[off:], b))
 	}
@@ -48,11 +75,11 @@ func (m *Memory) Flush() error { return nil }
 
 // Discard implements Device. What was discarded reads as something else, so that nobody relies on it.
 func (m *Memory) Discard(off, n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if err := m.info.Check(off, n); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for i := off; i < off+n; i++ {
 		m.data[i] = 0xdd
 	}

@@ -501,6 +501,36 @@ func TestGrows(t *testing.T) {
 	}
 }
 
+// TestGrowsMounted gives a mounted volume more disk: it is there at once, durably, and without it a full volume takes more.
+func TestGrowsMounted(t *testing.T) {
+	t.Parallel()
+	d := formatted(t, minBlocks)
+	f := mount(t, d, manual)
+	tr := treeOf(f)
+	if e := (op{kind: "write", a: "large", n: minBlocks * BlockSize}).do(tr); e != syscall.ENOSPC {
+		t.Fatal(e)
+	}
+	for i, blocks := range []uint64{700, groupBlocks + 500} {
+		d.Grow(int(blocks) * BlockSize)
+		var s core.Statfs
+		for f.Statfs(&s); s.Blocks != blocks; f.Statfs(&s) {
+			time.Sleep(time.Millisecond)
+		}
+		check(t, d) // as a crash would leave it
+		if e := (op{kind: "write", a: fmt.Sprint("f", i), n: 100 * BlockSize}).do(tr); e != 0 {
+			t.Error(e)
+		}
+	}
+	want := dump(tr)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, d)
+	if got := dump(treeOf(mount(t, d, Options{ReadOnly: true}))); got != want {
+		t.Errorf("%s\n%s", got, want)
+	}
+}
+
 // TestOrphans leaves files open that have no name, and a volume that is not unmounted: their blocks come back.
 func TestOrphans(t *testing.T) {
 	d := formatted(t, minBlocks)

@@ -120,6 +120,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		f.timer.Stop()
 		return nil, &MountError{dev.Info().Name, "it cannot be made ready for writing", err}
 	}
+	f.follow()
 	return f, nil
 }
 
@@ -249,10 +250,7 @@ func (f *FS) take() error {
 	if err := f.readBitmaps(); err != nil {
 		return err
 	}
-	if n := blocksOf(f.dev); n > f.sb.blocks {
-		f.al.grow(n, f.sb.backup)
-		f.sb.blocks = n
-	}
+	f.extend()
 	f.o.Random(f.sb.owner[:])
 	f.sb.mounts++
 	f.change++ // so that there is something to commit

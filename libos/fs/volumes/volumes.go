@@ -309,7 +309,7 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 		return "vfat", f, err
 	}
 	memory, _ := posix.Memory()
-	f, err := cffs.Mount(d, cffs.Options{
+	f, err := cffs.Mount(d.Device, cffs.Options{ // which may say that it has grown
 		ReadOnly: w.readOnly,
 		Cache:    int(memory / 8),
 		Dirty:    int(min(memory/16, 64<<20)),
