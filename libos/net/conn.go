@@ -324,6 +324,26 @@ func (c *Conn) TryWriteBuf(r *buf.Ref) error {
 	return nil
 }
 
+// TryWriteBufs is TryWriteBuf for as many of n as there is room for, at once: segments may begin in one and end in another. ref gives them, in order, and is called with the
+// connection's lock held. EAGAIN where there is room for none.
+func (c *Conn) TryWriteBufs(n int, ref func(i int) buf.Ref) (taken int, err error) {
+	c.mu.Lock()
+	defer c.done()
+	if e := c.unwritable(); e != 0 {
+		return 0, e
+	}
+	now := c.s.now()
+	taken, err = c.c.WriteEach(now, n, ref)
+	switch {
+	case err != nil && taken == 0:
+		return 0, c.writeError(err)
+	case taken == 0:
+		return 0, syscall.EAGAIN
+	}
+	c.afterwards(now)
+	return taken, nil
+}
+
 func (c *Conn) unwritable() syscall.Errno {
 	if e := c.failed; e != 0 {
 		c.failed = 0

@@ -208,15 +208,20 @@ func (t *tcpSocket) Send(p []byte, m *sock.Sending) (int, syscall.Errno) {
 	return n, errno(err)
 }
 
-// SendLoan implements sock.Borrower.
-func (t *tcpSocket) SendLoan(l posix.Loan) syscall.Errno {
-	r := buf.Lend(l.Bytes, l.Return)
-	defer r.Release() // if nobody took it
+// SendLoans implements sock.Borrower.
+func (t *tcpSocket) SendLoans(list []posix.Loan) (int, syscall.Errno) {
 	c := t.connection()
 	if c == nil {
-		return syscall.EPIPE
+		return 0, syscall.EPIPE
 	}
-	return errno(c.TryWriteBuf(&r))
+	n, err := c.TryWriteBufs(len(list), func(i int) buf.Ref {
+		l := list[i]
+		if l.Of == nil {
+			return buf.Lend(l.Bytes, nil)
+		}
+		return buf.Lend(l.Bytes, l.Return)
+	})
+	return n, errno(err)
 }
 
 // Recv implements sock.Socket.

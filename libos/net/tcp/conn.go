@@ -400,6 +400,24 @@ func (c *Conn) Write(now tick.Time, r *buf.Ref) (bool, error) {
 	return true, nil
 }
 
+// WriteEach is Write for each of n in turn, as long as there is room. It says how many it took, and asks for no others.
+func (c *Conn) WriteEach(now tick.Time, n int, ref func(i int) buf.Ref) (taken int, err error) {
+	for taken < n {
+		room, err := c.Writable()
+		if err != nil {
+			return taken, err
+		}
+		if room == 0 {
+			c.sendFull = true
+			break
+		}
+		c.wrote(now)
+		c.out.Append(ref(taken))
+		taken++
+	}
+	return taken, nil
+}
+
 // wrote notes that data begin to wait.
 func (c *Conn) wrote(now tick.Time) {
 	if c.out.Len() == 0 {

@@ -12,12 +12,55 @@ import (
 type Borrower interface {
 	Socket
 
-	// SendLoan sends all of l, which is not empty, or nothing (EAGAIN ...). In any case it returns l once it needs it no more.
-	SendLoan(l posix.Loan) syscall.Errno
+	// SendLoans sends the first of list, whole ones that are not empty, as many as there is room for, and says how many: EAGAIN where none. Those it returns once it
+	// needs them no more; the others stay the caller's. One may overfill the stream's buffer.
+	SendLoans(list []posix.Loan) (int, syscall.Errno)
 }
 
-// lendAtMost bounds how much of a file is handed over at a time: the stream's buffer is overfilled by no more.
-const lendAtMost = 1 << 20
+const (
+	lendAtMost = 1 << 20 // bytes of a file that are handed over at a time
+	lendAtOnce = 16      // in so many pieces: a stream cuts what it is given into few large segments, and each of many small ones into a large and a small one
+)
+
+// loans are pieces of a file that are not handed over yet, in order.
+type loans struct {
+	list  [lendAtOnce]posix.Loan
+	n     int
+	bytes int
+}
+
+// fill takes more of a file, of which they begin at off, until they are most bytes. The error says why they are not.
+func (l *loans) fill(src posix.Lender, f *posix.File, off int64, most int) syscall.Errno {
+	for l.n < lendAtOnce && l.bytes < most {
+		loan, e := src.Lend(f, off+int64(l.bytes), most-l.bytes)
+		if e != 0 || len(loan.Bytes) == 0 {
+			return e
+		}
+		l.list[l.n] = loan
+		l.n++
+		l.bytes += len(loan.Bytes)
+	}
+	return 0
+}
+
+// taken forgets the first n, and says how many bytes they were.
+func (l *loans) taken(n int) (bytes int) {
+	for _, loan := range l.list[:n] {
+		bytes += len(loan.Bytes)
+	}
+	copy(l.list[:], l.list[n:l.n])
+	clear(l.list[l.n-n : l.n])
+	l.n -= n
+	l.bytes -= bytes
+	return bytes
+}
+
+// end gives back those that nobody took.
+func (l *loans) end() {
+	for _, loan := range l.list[:l.n] {
+		loan.Return()
+	}
+}
 
 // sendfile is sendfile(2) from a posix.Lender to a Borrower, which copies nothing. EINVAL for others, as the manual page has it: who calls must be ready to read and write
 // instead, and package internal/poll is.
@@ -64,15 +107,17 @@ func (o *object) sendfile(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) 
 // sendLent sends up to count bytes of src from off on, and waits for room where the descriptor is such. With bytes sent an errno says why they are not more.
 func (o *object) sendLent(f *posix.File, src posix.Lender, in *posix.File, dst Borrower, off int64, count int) (sent int, e syscall.Errno) {
 	var w *waiter
+	var l loans
+	defer l.end()
 	for sent < count {
-		l, e := src.Lend(in, off+int64(sent), min(count-sent, lendAtMost))
-		n := len(l.Bytes)
-		if e != 0 || n == 0 {
+		e := l.fill(src, in, off+int64(sent), min(count-sent, lendAtMost))
+		if l.n == 0 {
 			return sent, e
 		}
-		switch e = dst.SendLoan(l); {
+		n, e := dst.SendLoans(l.list[:l.n])
+		switch {
 		case e == 0:
-			sent += n
+			sent += l.taken(n)
 		case e == syscall.EAGAIN && !f.Nonblock():
 			if w == nil {
 				w = o.wait(posix.Out|posix.Hup|posix.Err, &o.sendTimeout)
