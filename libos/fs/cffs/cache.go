@@ -79,6 +79,31 @@ func (c *cache) get(block uint64) ([]byte, uint32) {
 	return e.data, e.sum
 }
 
+// run gives the blocks from one on that lie next to each other in memory, with the first one's bytes first, at most one for each of their sums; nil where the first is not there.
+func (c *cache) run(block uint64, sums []uint32) (run []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, sum := range sums {
+		e := c.m[block+uint64(i)]
+		if e == nil || e.sum != sum {
+			break
+		}
+		if run == nil {
+			run = e.data
+			if c.head.next != e { // a chunk stays, or goes, whole
+				e.out()
+				c.in(e)
+			}
+			continue
+		}
+		if len(run) == cap(run) || &e.data[0] != &run[:len(run)+1][len(run)] {
+			break
+		}
+		run = run[:len(run)+BlockSize]
+	}
+	return run
+}
+
 // put adds a block. data, which lies in a chunk, is the cache's from then on.
 func (c *cache) put(block uint64, data []byte, sum uint32, of *chunk) {
 	c.mu.Lock()

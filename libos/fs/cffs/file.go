@@ -26,21 +26,27 @@ func (f *FS) extentAt(ino, i uint64) (x *extent, err error) {
 	return x, err
 }
 
-// extentOf is extentAt for an inode, which remembers the last one. It is not to be changed.
+// extentOf is extentAt for an inode, which remembers some. It is not to be changed.
 func (f *FS) extentOf(in *inode, i uint64) (*extent, error) {
-	if x := in.hint.Load(); x != nil && x.first() <= i && i <= x.last {
+	hint := &in.hints[i/maxExtent%hints]
+	if x := hint.Load(); x != nil && x.first() <= i && i <= x.last {
 		return x, nil
 	}
 	x, err := f.extentAt(in.rec.ino, i)
 	if x != nil && err == nil {
-		in.hint.Store(x)
+		hint.Store(x)
 	}
 	return x, err
 }
 
+// hints is how many extents an inode remembers: several who read a file are at different places of it.
+const hints = 4
+
 // cut gives up the blocks from a to b of a file, both included. mu is held.
 func (f *FS) cut(in *inode, a, b uint64) error {
-	in.hint.Store(nil)
+	for i := range in.hints {
+		in.hints[i].Store(nil)
+	}
 	for a <= b {
 		x, err := f.extentAt(in.rec.ino, a)
 		if err != nil {
@@ -293,20 +299,26 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 	if ext == nil || ext.first() > i {
 		return core.Loan{Bytes: zeroes[in : in+one]}, 0
 	}
-	b, err := f.block(&x.inode, ext, i, perChunk)
-	if err != nil {
-		return core.Loan{}, errno(err)
-	}
 	// What lies behind it in memory, too, is lent with it.
-	for i++; len(b) < in+n && len(b) < cap(b) && i <= ext.last; i++ {
-		if _, dirty := x.dirs[i]; dirty {
-			break
+	from := i - ext.first()
+	sums := ext.sums[from:min(from+uint64(in+n+BlockSize-1)/BlockSize, uint64(len(ext.sums)))]
+	if len(x.dirs) > 0 {
+		for k := range sums {
+			if _, dirty := x.dirs[i+uint64(k)]; dirty {
+				sums = sums[:k]
+				break
+			}
 		}
-		next, s := f.cache.get(ext.block + i - ext.first())
-		if next == nil || s != ext.sums[i-ext.first()] || &next[0] != &b[:len(b)+1][len(b)] {
-			break
+	}
+	f.ahead(&x.inode, i)
+	b := f.cache.run(ext.block+from, sums)
+	if b == nil {
+		if b, err = f.block(&x.inode, ext, i, perChunk); err != nil {
+			return core.Loan{}, errno(err)
 		}
-		b = b[:len(b)+BlockSize]
+		if more := f.cache.run(ext.block+from, sums); more != nil {
+			b = more
+		}
 	}
 	return core.Loan{Bytes: b[in:min(in+n, len(b))]}, 0
 }

@@ -33,9 +33,9 @@ type inode struct {
 	as    string            // by this name
 
 	// Hints, for who reads:
-	hint atomic.Pointer[extent] // the one that was used last; none that the tree does not hold
-	next atomic.Uint64          // the block where reading in order would go on
-	read atomic.Uint64          // up to where was read ahead
+	hints [hints]atomic.Pointer[extent] // those that were used last, by place; none that the tree does not hold
+	next  atomic.Uint64                 // the block where reading in order would go on
+	read  atomic.Uint64                 // up to where was read ahead
 }
 
 // A page is one block of a file in memory. fresh: no extent covers it.
