@@ -376,8 +376,8 @@ func Repair(dev block.Device) (done []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	if err := f.readBitmaps(); err != nil {
 		return nil, err
 	}

@@ -168,7 +168,7 @@ func (d *Dir) Create(name string, mode uint32, rdev uint64) (core.Node, core.Err
 	if e := f.begin(perName, false); e != 0 {
 		return nil, e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	p, e := f.absent(&d.inode, name)
 	if e != 0 {
 		return nil, e
@@ -187,7 +187,7 @@ func (d *Dir) Symlink(name, target string) (core.Node, core.Errno) {
 	if e := f.begin(2*perName, false); e != 0 {
 		return nil, e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	p, e := f.absent(&d.inode, name)
 	if e == 0 && len(target) > shortTarget {
 		e = f.fresh()
@@ -214,7 +214,7 @@ func (d *Dir) Temp(mode uint32) (core.File, core.Errno) {
 	if e := f.begin(perName, false); e != 0 {
 		return nil, e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	if e := f.fresh(); e != 0 {
 		return nil, e
 	}
@@ -251,7 +251,7 @@ func (d *Dir) Link(name string, n core.Node) core.Errno {
 	if e := f.begin(perName, false); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	in := base(n)
 	p, e := f.absent(&d.inode, name)
 	switch {
@@ -370,7 +370,7 @@ func (d *Dir) Unlink(name string) core.Errno {
 	if e := f.begin(perName, true); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	p, in, e := f.existing(&d.inode, name)
 	if e != 0 {
 		return e
@@ -389,7 +389,7 @@ func (d *Dir) Rmdir(name string) core.Errno {
 	if e := f.begin(perName, true); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	p, in, e := f.existing(&d.inode, name)
 	if e != 0 {
 		return e
@@ -426,7 +426,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 	if e := f.begin(2*perName, false); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	p, in, e := f.existing(&d.inode, name)
 	if e != 0 {
 		return e

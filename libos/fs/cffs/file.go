@@ -132,23 +132,40 @@ const (
 	smallFile    = 16 // blocks
 )
 
-// block gives the block of x that is number i of the file, which is not to be changed. want is how many from it on are wanted. mu is held, for reading at least.
-func (f *FS) block(in *inode, x *extent, i, want uint64) ([]byte, error) {
+// A miss is a block that is not in memory, and what bring found of it.
+type miss struct {
+	at    uint64
+	n     uint64 // so many blocks are wanted from it on
+	right uint32 // the sum that it must have
+	alone bool   // somebody else read it, and it is not there: read it for oneself
+
+	data []byte // nil: look again
+	err  error
+}
+
+// block gives the block of x that is number i of the file, which is not to be changed; or a miss, if it has to be read: got is the last one that was brought, nil for none. want is how
+// many from it on are wanted. mu is held, for reading at least.
+func (f *FS) block(in *inode, x *extent, i, want uint64, got *miss) ([]byte, *miss, error) {
 	f.ahead(in, i)
 	at := x.block + i - x.first()
 	right := x.sums[i-x.first()]
 	b, s := f.cache.get(at)
-	if b == nil {
-		if l := f.cache.coming(at); l != nil {
-			<-l.done
-			b, s = f.cache.get(at)
-		}
-	}
 	if b != nil && s == right {
-		return b, nil
+		return b, nil, nil
 	}
 	if b := f.flown(at); b != nil {
-		return b, nil
+		return b, nil, nil
+	}
+	alone := false
+	if got != nil && got.at == at && got.right == right {
+		switch alone = got.data == nil; {
+		case got.err != nil:
+			return nil, nil, got.err
+		case !alone && f.dataSum(got.data) != right:
+			return nil, nil, errDamaged
+		case !alone:
+			return got.data, nil, nil
+		}
 	}
 	n := min(want, x.last-i+1)
 	if small := (in.rec.size + BlockSize - 1) / BlockSize; small <= smallFile && f.al.groups != nil {
@@ -157,18 +174,20 @@ func (f *FS) block(in *inode, x *extent, i, want uint64) ([]byte, error) {
 			n++
 		}
 	}
-	l, n := f.cache.begin(at, n)
-	b, err := f.fetch(l, at, n)
-	if err != nil && n > 1 { // it may be what nobody asked for that cannot be read
-		b, err = f.fetch(nil, at, 1)
+	return nil, &miss{at: at, n: n, right: right, alone: alone}, nil
+}
+
+// bring reads what is missing, or waits for who does. No lock is needed: what the block means by then is seen when it is looked for again.
+func (f *FS) bring(m *miss) {
+	if l := f.cache.coming(m.at); l != nil && !m.alone {
+		<-l.done
+		return
 	}
-	if err != nil {
-		return nil, err
+	l, n := f.cache.begin(m.at, m.n)
+	m.data, m.err = f.fetch(l, m.at, n)
+	if m.err != nil && n > 1 { // it may be what nobody asked for that cannot be read
+		m.data, m.err = f.fetch(nil, m.at, 1)
 	}
-	if f.dataSum(b) != right {
-		return nil, errDamaged
-	}
-	return b, nil
 }
 
 // fetch reads n blocks from one on into the cache, and gives the first one. l ends; nil for none.
@@ -229,8 +248,8 @@ func (f *FS) ahead(in *inode, i uint64) {
 	}
 }
 
-// read fills p from off on; all of it is inside the file. It tells how far it came. mu is held, for reading at least.
-func (x *File) read(p []byte, off int64) (n int, err error) {
+// read fills p from off on; all of it is inside the file. It tells how far it came, and what is missing there. mu is held, for reading at least.
+func (x *File) read(p []byte, off int64, got *miss) (n int, m *miss, err error) {
 	f := x.fs
 	var ext *extent
 	known := false // ext is the first that ends at or behind i
@@ -245,59 +264,84 @@ func (x *File) read(p []byte, off int64) (n int, err error) {
 		}
 		if !known || ext != nil && ext.last < i {
 			if ext, err = f.extentOf(&x.inode, i); err != nil {
-				return n, err
+				return n, nil, err
 			}
 			known = true
 		}
 		if ext == nil || ext.first() > i {
 			clear(part)
 		} else {
-			b, err := f.block(&x.inode, ext, i, uint64(len(p)-n+BlockSize-1)/BlockSize)
-			if err != nil {
-				return n, err
+			b, m, err := f.block(&x.inode, ext, i, uint64(len(p)-n+BlockSize-1)/BlockSize, got)
+			if b == nil {
+				return n, m, err
 			}
 			copy(part, b[in:])
 		}
 		n += len(part)
 	}
-	return n, nil
+	return n, nil, nil
 }
 
-// ReadAt implements fs.File.
-func (x *File) ReadAt(p []byte, off int64) (int, core.Errno) {
+// ReadAt implements fs.File. While it waits for the device nobody waits for it: a write may lie between two blocks that it gives, if the second was not in memory.
+func (x *File) ReadAt(p []byte, off int64) (n int, e core.Errno) {
+	var m *miss
+	for {
+		k, next, err := x.readSome(p[n:], off+int64(n), m)
+		n += k
+		if err != nil && n == 0 {
+			return -1, errno(err)
+		}
+		if next == nil || err != nil {
+			return n, 0
+		}
+		m = next
+		x.fs.bring(m)
+	}
+}
+
+// readSome is read of what is inside the file, and takes the lock.
+func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err error) {
 	x.fs.mu.RLock()
 	defer x.fs.mu.RUnlock()
 	if off >= int64(x.rec.size) {
-		return 0, 0
+		return 0, nil, nil
 	}
-	p = p[:min(int64(len(p)), int64(x.rec.size)-off)]
-	n, err := x.read(p, off)
-	if n == 0 && err != nil {
-		return -1, errno(err)
-	}
-	return n, 0
+	return x.read(p[:min(int64(len(p)), int64(x.rec.size)-off)], off, got)
 }
 
 // Lend implements fs.Lender: clean blocks never change, so that lending is no more than telling where they are.
 func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
+	var m *miss
+	for {
+		b, next, err := x.lend(off, n, m)
+		if next == nil || err != nil {
+			return core.Loan{Bytes: b}, errno(err)
+		}
+		m = next
+		x.fs.bring(m)
+	}
+}
+
+// lend gives the bytes of a loan, or tells what is missing.
+func (x *File) lend(off int64, n int, got *miss) ([]byte, *miss, error) {
 	f := x.fs
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if off >= int64(x.rec.size) {
-		return core.Loan{}, 0
+		return nil, nil, nil
 	}
 	i, in := uint64(off)/BlockSize, int(off%BlockSize)
 	n = int(min(int64(n), int64(x.rec.size)-off))
 	one := min(n, BlockSize-in)
 	if d, ok := x.dirs[i]; ok {
-		return core.Loan{Bytes: slices.Clone(d.data[in : in+one])}, 0
+		return slices.Clone(d.data[in : in+one]), nil, nil
 	}
 	ext, err := f.extentOf(&x.inode, i)
 	if err != nil {
-		return core.Loan{}, errno(err)
+		return nil, nil, err
 	}
 	if ext == nil || ext.first() > i {
-		return core.Loan{Bytes: zeroes[in : in+one]}, 0
+		return zeroes[in : in+one], nil, nil
 	}
 	// What lies behind it in memory, too, is lent with it.
 	from := i - ext.first()
@@ -313,14 +357,15 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 	f.ahead(&x.inode, i)
 	b := f.cache.run(ext.block+from, sums)
 	if b == nil {
-		if b, err = f.block(&x.inode, ext, i, perChunk); err != nil {
-			return core.Loan{}, errno(err)
+		var m *miss
+		if b, m, err = f.block(&x.inode, ext, i, perChunk, got); b == nil {
+			return nil, m, err
 		}
 		if more := f.cache.run(ext.block+from, sums); more != nil {
 			b = more
 		}
 	}
-	return core.Loan{Bytes: b[in:min(in+n, len(b))]}, 0
+	return b[in:min(in+n, len(b))], nil, nil
 }
 
 var zeroes [BlockSize]byte
@@ -365,7 +410,12 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	}
 	b, of := f.blank()
 	if have && !whole {
-		if _, err := x.read(b, int64(i)*BlockSize); err != nil {
+		_, m, err := x.read(b, int64(i)*BlockSize, nil)
+		for err == nil && m != nil {
+			f.waiting(func() error { f.bring(m); return nil })
+			_, m, err = x.read(b, int64(i)*BlockSize, m)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -401,7 +451,7 @@ func (x *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
 	if e := f.begin(perPut, false); e != 0 {
 		return -1, off, e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	if off == core.Append {
 		off = int64(x.rec.size)
 	}
@@ -458,7 +508,7 @@ func (x *File) Truncate(size int64) core.Errno {
 	if e := f.begin(perName, true); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	if n := uint64(size); n < x.rec.size {
 		from := (n + BlockSize - 1) / BlockSize
 		var err error
@@ -493,7 +543,7 @@ func (x *File) Allocate(mode uint32, off, n int64) core.Errno {
 	if e := f.begin(perName, punch); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	if punch || zero {
 		if err := x.punch(uint64(off), uint64(off+n)); err != nil {
 			return errno(err)

@@ -9,7 +9,7 @@
 //   - A full volume gives ENOSPC before anything was changed; removing and truncating have room that nothing else takes.
 //   - After a write or a flush failed nothing is written any more: what was not durable by then gives EIO to those who ask for it, and is seen until the volume is mounted again.
 //
-// It keeps few things simple rather than fast: a commit stops all others for as long as it takes; there is no limit to how many clean blocks of the tree are in memory between two commits.
+// It keeps one thing simple rather than fast: a commit stops all other changes for as long as it takes. Who reads goes on meanwhile.
 //
 // Not here: quotas, compression, snapshots, reflinks; FALLOC_FL_COLLAPSE_RANGE and INSERT_RANGE. Space that Allocate sets aside is filled with zeroes, for a block that is overwritten is
 // written elsewhere.
@@ -49,10 +49,13 @@ type FS struct {
 	dev block.Device
 	o   Options
 
-	mu     sync.RWMutex // guards all below, and inodes but for their references
-	sb     super        // as it was written last; blocks and nextIno as they are now
-	last   []byte       // that superblock, as bytes
-	mine   bool         // it is one that this mount wrote
+	// What changes anything holds both for as long as it takes, but lets go of mu while it waits for the device: who reads does not wait for a commit.
+	changing sync.Mutex   // one change at a time; taken before mu
+	mu       sync.RWMutex // guards all below, and inodes but for their references
+
+	sb     super  // as it was written last; blocks and nextIno as they are now
+	last   []byte // that superblock, as bytes
+	mine   bool   // it is one that this mount wrote
 	t      tree
 	al     alloc
 	ro     bool
@@ -114,8 +117,8 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		return f, nil
 	}
 	if err := f.take(); err != nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
+		f.lock()
+		defer f.unlock()
 		f.closed = true // what take changed is not committed later
 		f.timer.Stop()
 		return nil, &MountError{dev.Info().Name, "it cannot be made ready for writing", err}
@@ -245,8 +248,8 @@ const foreignBytes = 128 << 10
 
 // take makes a volume the mounter's: bitmaps are read, inodes that were left without a name go, and an owner is written.
 func (f *FS) take() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	if err := f.readBitmaps(); err != nil {
 		return err
 	}
@@ -344,10 +347,22 @@ func (f *FS) changed() {
 	}
 }
 
+// lock begins a change, and unlock ends it. "mu is held for writing", or is held as such, means this.
+func (f *FS) lock()   { f.changing.Lock(); f.mu.Lock() }
+func (f *FS) unlock() { f.mu.Unlock(); f.changing.Unlock() }
+
+// waiting calls do, which waits for the device, while others may read: nothing is changed meanwhile, for the caller is in a change. It may be called where all that is in memory can be
+// seen as it is.
+func (f *FS) waiting(do func() error) error {
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	return do()
+}
+
 // tick is the commit that nobody asked for.
 func (f *FS) tick() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	f.armed = false
 	if !f.closed {
 		f.commit() // who asks for durability is told if it failed
@@ -356,8 +371,8 @@ func (f *FS) tick() {
 
 // Sync implements fs.FileSystem.
 func (f *FS) Sync() core.Errno {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	return errno(f.commit())
 }
 
@@ -407,12 +422,12 @@ func (f *FS) room(n int, frees bool) error {
 
 // begin is what each change begins with: mu is taken, and there is room. Where e is 0 the caller unlocks.
 func (f *FS) begin(puts int, frees bool) (e core.Errno) {
-	f.mu.Lock()
+	f.lock()
 	if e = f.writable(); e == 0 {
 		e = errno(f.room(puts*f.t.height(), frees))
 	}
 	if e != 0 {
-		f.mu.Unlock()
+		f.unlock()
 	}
 	return e
 }
@@ -512,7 +527,7 @@ func (f *FS) commit() error {
 // write is a commit; FORMAT.md, "Commit".
 func (f *FS) write() error {
 	if f.mine {
-		if err := f.fence(); err != nil {
+		if err := f.waiting(f.fence); err != nil {
 			return err
 		}
 	}
@@ -547,16 +562,9 @@ func (f *FS) write() error {
 	if sb.readNeeds&needManifest != 0 && !f.spilt && sb.owner != [16]byte{} { // a volume that nobody has mounted is behind a flush: damage cannot be taken for a crash
 		sb.wrote, sb.wroteSum = w.manifest()
 	}
-	if len(sb.wrote) == 0 && (len(w.at) > 0 || f.spilt) {
-		if err := w.durably(f.dev); err != nil {
-			return err
-		}
-		w = writes{}
-	}
 	raw := sb.encode()
-	w.add(gen&1, raw)
-	w.add(sb.backup+gen&1, raw)
-	if err := w.durably(f.dev); err != nil {
+	// Until this is done who reads finds the dirty pages where they were, and the nodes of the tree in memory.
+	if err := f.waiting(func() error { return f.carry(w, &sb, raw) }); err != nil {
 		return err
 	}
 	f.sb, f.last, f.mine = sb, raw, true
@@ -577,11 +585,23 @@ func (f *FS) write() error {
 	}
 	f.dirty = map[*inode]bool{}
 	f.pages, f.owed, f.done, f.t.dirty, f.spilt = 0, 0, f.change, 0, false
-	f.discard(freedNow)
 	if f.t.loads.Load() > maxNodes {
 		f.t.drop()
 	}
-	return nil
+	return f.waiting(func() error { f.discard(freedNow); return nil })
+}
+
+// carry writes what a commit writes, and raw, its superblock, in their order.
+func (f *FS) carry(w writes, sb *super, raw []byte) error {
+	if len(sb.wrote) == 0 && (len(w.at) > 0 || f.spilt) {
+		if err := w.durably(f.dev); err != nil {
+			return err
+		}
+		w = writes{}
+	}
+	w.add(sb.gen&1, raw)
+	w.add(sb.backup+sb.gen&1, raw)
+	return w.durably(f.dev)
 }
 
 // layAll gives all dirty pages places, those of one directory next to each other, and tells whose they are. mu is held.
@@ -614,7 +634,7 @@ type flight struct {
 // waits for it. As a commit it looks first whether the volume is still ours: those blocks may be another mounter's by now. mu is held.
 func (f *FS) spill() error {
 	if f.mine {
-		if err := f.fence(); err != nil {
+		if err := f.waiting(f.fence); err != nil {
 			return f.fail(err)
 		}
 	}
@@ -653,8 +673,7 @@ func (f *FS) land() error {
 	if f.flight == nil {
 		return nil
 	}
-	<-f.flight.done
-	if err := f.flight.err; err != nil {
+	if err := f.waiting(func() error { <-f.flight.done; return f.flight.err }); err != nil {
 		return err
 	}
 	f.flight = nil
@@ -732,8 +751,8 @@ const minDiscard = 16
 
 // Close commits, marks the volume as unmounted and ends its use. The device stays open.
 func (f *FS) Close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	if f.closed {
 		return nil
 	}

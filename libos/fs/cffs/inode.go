@@ -216,9 +216,9 @@ func (in *inode) Unref() {
 	gone := in.gone
 	f.mu.RUnlock()
 	if gone {
-		f.mu.Lock()
+		f.lock()
 		f.reap(in)
-		f.mu.Unlock()
+		f.unlock()
 	}
 }
 
@@ -399,7 +399,7 @@ func (in *inode) SetAttr(c *core.Change) core.Errno {
 	if e := f.begin(perPut, false); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	r := &in.rec
 	if c.Set&core.SetMode != 0 {
 		r.mode = r.mode&syscall.S_IFMT | c.Mode&0o7777
@@ -482,7 +482,7 @@ func (in *inode) SetXattr(name string, value []byte, flags int) core.Errno {
 	if e := f.begin(perPut*(3+len(value)/chunkSize/2), false); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	_, size, old, err := in.xattrs(name)
 	switch {
 	case err != nil:
@@ -528,7 +528,7 @@ func (in *inode) RemoveXattr(name string) core.Errno {
 	if e := f.begin(perName, true); e != 0 {
 		return e
 	}
-	defer f.mu.Unlock()
+	defer f.unlock()
 	_, _, old, err := in.xattrs(name)
 	switch {
 	case err != nil:
