@@ -57,8 +57,8 @@ func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 		return in.self, 0
 	}
 	f.nmu.Unlock()
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.look()
+	defer f.looked()
 	p, err := f.find(&d.inode, name)
 	if err == errFull || err == nil && !p.have {
 		return nil, syscall.ENOENT
@@ -83,8 +83,8 @@ func (d *Dir) Parent() core.Dir {
 
 // ReadDir implements fs.Dir.
 func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
-	d.fs.mu.RLock()
-	defer d.fs.mu.RUnlock()
+	d.fs.look()
+	defer d.fs.looked()
 	if d.gone {
 		return syscall.ENOENT
 	}

@@ -301,8 +301,8 @@ func (x *File) ReadAt(p []byte, off int64) (n int, e core.Errno) {
 
 // readSome is read of what is inside the file, and takes the lock.
 func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err error) {
-	x.fs.mu.RLock()
-	defer x.fs.mu.RUnlock()
+	x.fs.look()
+	defer x.fs.looked()
 	if off >= int64(x.rec.size) {
 		return 0, nil, nil
 	}
@@ -325,8 +325,8 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 // lend gives the bytes of a loan, or tells what is missing.
 func (x *File) lend(off int64, n int, got *miss) ([]byte, *miss, error) {
 	f := x.fs
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.look()
+	defer f.looked()
 	if off >= int64(x.rec.size) {
 		return nil, nil, nil
 	}
@@ -642,8 +642,8 @@ func (x *File) fill(a, b uint64) error {
 // SeekData implements fs.Sparse.
 func (x *File) SeekData(off int64, hole bool) (int64, core.Errno) {
 	f := x.fs
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.look()
+	defer f.looked()
 	size := int64(x.rec.size)
 	if off >= size {
 		return 0, syscall.ENXIO

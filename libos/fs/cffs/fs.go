@@ -171,7 +171,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if sb.readNeeds&needWordSum != 0 {
 		f.dataSum = wordSum
 	}
-	f.t = tree{root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
+	f.t = tree{most: maxNodes, root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
 	if _, err := f.t.load(f.t.root, int(sb.rootLevel)); err != nil {
 		return refuse("the root of its tree cannot be read", err)
 	}
@@ -359,6 +359,13 @@ func (f *FS) waiting(do func() error) error {
 	return do()
 }
 
+// look begins to read what is in the tree, and looked ends it: what of it was read is let go where it has become too much.
+func (f *FS) look() { f.mu.RLock() }
+func (f *FS) looked() {
+	f.t.trim(f.sb.gen)
+	f.mu.RUnlock()
+}
+
 // tick is the commit that nobody asked for.
 func (f *FS) tick() {
 	f.lock()
@@ -423,6 +430,7 @@ func (f *FS) room(n int, frees bool) error {
 // begin is what each change begins with: mu is taken, and there is room. Where e is 0 the caller unlocks.
 func (f *FS) begin(puts int, frees bool) (e core.Errno) {
 	f.lock()
+	f.t.trim(f.sb.gen)
 	if e = f.writable(); e == 0 {
 		e = errno(f.room(puts*f.t.height(), frees))
 	}
@@ -585,9 +593,7 @@ func (f *FS) write() error {
 	}
 	f.dirty = map[*inode]bool{}
 	f.pages, f.owed, f.done, f.t.dirty, f.spilt = 0, 0, f.change, 0, false
-	if f.t.loads.Load() > maxNodes {
-		f.t.drop()
-	}
+	f.t.trim(f.sb.gen)
 	return f.waiting(func() error { f.discard(freedNow); return nil })
 }
 
@@ -688,7 +694,7 @@ func (f *FS) flown(block uint64) []byte {
 	return nil
 }
 
-// maxNodes is about how many nodes of the tree stay in memory after a commit, and how many changed ones wait for one: some 16 MiB.
+// maxNodes is about how many clean nodes of the tree stay in memory, and how many changed ones wait for a commit: some 16 MiB each.
 const maxNodes = 4096
 
 // fence looks whether the volume is still ours.
@@ -727,7 +733,7 @@ func (f *FS) place(r *ref, gen uint64, w *writes) error {
 	}
 	b := n.encode(gen, s.first, &f.sb.uuid)
 	r.addr, r.sum = s.first, seal(b)
-	n.dirty = false
+	n.dirty, n.gen = false, gen
 	w.add(s.first, b)
 	return nil
 }

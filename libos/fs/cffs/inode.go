@@ -453,8 +453,8 @@ func (in *inode) xattrs(of string) (names []string, size int, value []byte, err 
 
 // Xattr implements fs.Attributes.
 func (in *inode) Xattr(name string) ([]byte, core.Errno) {
-	in.fs.mu.RLock()
-	defer in.fs.mu.RUnlock()
+	in.fs.look()
+	defer in.fs.looked()
 	_, _, v, err := in.xattrs(name)
 	if err == nil && v == nil {
 		return nil, syscall.ENODATA
@@ -464,8 +464,8 @@ func (in *inode) Xattr(name string) ([]byte, core.Errno) {
 
 // Xattrs implements fs.Attributes.
 func (in *inode) Xattrs() ([]string, core.Errno) {
-	in.fs.mu.RLock()
-	defer in.fs.mu.RUnlock()
+	in.fs.look()
+	defer in.fs.looked()
 	names, _, _, err := in.xattrs("")
 	return names, errno(err)
 }
@@ -544,8 +544,8 @@ func (in *inode) RemoveXattr(name string) core.Errno {
 // Target implements fs.Link.
 func (l *Link) Target() (string, core.Errno) {
 	f := l.fs
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.look()
+	defer f.looked()
 	if l.rec.target != "" {
 		return l.rec.target, 0
 	}

@@ -17,6 +17,8 @@ type ref struct {
 type node struct {
 	level byte
 	dirty bool
+	gen   uint64      // of the commit that writes it, or wrote it: it can be read again once that is done; 0 for one that was read
+	used  atomic.Bool // since the last trim
 	keys  [][]byte
 	vals  [][]byte // of a leaf
 	kids  []*ref   // of others
@@ -43,11 +45,17 @@ type tree struct {
 	freed func(addr uint64)            // is told of blocks that the next commit does not need
 	uuid  *[16]byte
 	loads atomic.Int64 // nodes in memory, about
+	most  int64        // clean ones that may stay there, about
+
+	trimming atomic.Bool
 }
 
 // load gives the node of r, from memory or the device.
 func (t *tree) load(r *ref, level int) (*node, error) {
 	if n := r.n.Load(); n != nil {
+		if !n.used.Load() {
+			n.used.Store(true)
+		}
 		return n, nil
 	}
 	b, err := t.read(r)
@@ -59,7 +67,10 @@ func (t *tree) load(r *ref, level int) (*node, error) {
 		return nil, errDamaged
 	}
 	if !r.n.CompareAndSwap(nil, n) {
-		return r.n.Load(), nil // another reader was faster
+		if n = r.n.Load(); n != nil {
+			return n, nil // another reader was faster
+		}
+		return t.load(r, level) // and a third has let it go
 	}
 	t.loads.Add(1)
 	return n, nil
@@ -397,14 +408,34 @@ func (t *tree) height() int {
 	return 8
 }
 
-// drop lets go of clean nodes, all but the root: they are read again when they are asked for.
-func (t *tree) drop() {
-	if n := t.root.n.Load(); n != nil {
-		for _, r := range n.kids {
-			if k := r.n.Load(); k != nil && !k.dirty {
-				r.n.Store(nil)
-			}
-		}
+// trim lets go of clean nodes that are on the disk as of commit gen, where there are more than most in memory, until half as many are left: first those that were not used since the last time, then, if that
+// does not do, others. They are read again when they are asked for. Who looks at one keeps it as long. FS.mu is held, for reading at least.
+func (t *tree) trim(gen uint64) {
+	if t.loads.Load() <= t.most || !t.trimming.CompareAndSwap(false, true) {
+		return
 	}
-	t.loads.Store(1)
+	defer t.trimming.Store(false)
+	n := t.root.n.Load()
+	for pass := 0; n != nil && pass < 2 && t.loads.Load() > t.most/2; pass++ {
+		// A reader may have read what hangs on a node that is let go now: such are counted, and nobody's. So it is counted anew.
+		t.loads.Store(1 + t.trimBelow(n, gen))
+	}
+}
+
+// trimBelow trims below n, and says how many nodes there are left.
+func (t *tree) trimBelow(n *node, gen uint64) (left int64) {
+	for _, r := range n.kids {
+		k := r.n.Load()
+		if k == nil {
+			continue
+		}
+		below := t.trimBelow(k, gen)
+		if below > 0 || k.dirty || k.gen > gen || k.used.Swap(false) || t.loads.Load() <= t.most/2 {
+			left += 1 + below
+			continue
+		}
+		r.n.Store(nil)
+		t.loads.Add(-1)
+	}
+	return left
 }
