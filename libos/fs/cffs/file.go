@@ -395,7 +395,7 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 		return d.data, nil
 	}
 	f := x.fs
-	if f.pages >= max(f.o.Dirty/2/BlockSize, 1) { // as many may be on their way
+	if f.pages >= f.mostPages() {
 		if err := f.spill(); err != nil {
 			return nil, err
 		}
@@ -432,6 +432,65 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	f.pages++
 	f.soil(&x.inode)
 	return b, nil
+}
+
+// mostPages is how many dirty pages there may be: as many may be on their way.
+func (f *FS) mostPages() int { return max(f.o.Dirty/2/BlockSize, 2) }
+
+// An edge is a block of which a part, hi not included, is to be zero.
+type edge struct {
+	i      uint64
+	lo, hi int
+}
+
+// zeroable makes the blocks of edges that have bytes ones that may be written to, two at most, without changing what they hold: nothing is committed or spilled between the first of them and
+// what the caller does at once. mu is held.
+func (x *File) zeroable(edges []edge) error {
+	f := x.fs
+	if f.pages+len(edges) > f.mostPages() {
+		if err := f.spill(); err != nil {
+			return err
+		}
+	}
+	if err := f.room(len(edges)*(1+(perRun+perInode)*f.t.height()), true); err != nil {
+		return err
+	}
+	for _, e := range edges {
+		if _, dirty := x.dirs[e.i]; !dirty {
+			if have, err := x.covered(e.i); err != nil {
+				return err
+			} else if !have {
+				continue
+			}
+		}
+		if _, err := x.page(e.i, false, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clear makes the bytes of edges zero, and gives up the blocks from a to b, both included, all in one step: a crash leaves the file as it was, or as it is to be, and so does an error. mu
+// is held.
+func (x *File) clear(edges []edge, a, b uint64) error {
+	if err := x.zeroable(edges); err != nil {
+		return err
+	}
+	if a <= b {
+		if err := x.extents(a, b); err != nil {
+			return err
+		}
+	}
+	for _, e := range edges {
+		if p, ok := x.dirs[e.i]; ok {
+			clear(p.data[e.lo:e.hi])
+		}
+	}
+	if a <= b {
+		x.drop(a, b)
+		x.fs.must(x.fs.cut(&x.inode, a, b))
+	}
+	return nil
 }
 
 // drop lets go of the dirty pages from a to b, both included. mu is held.
@@ -488,20 +547,6 @@ func (x *File) extents(a, b uint64) error {
 	})
 }
 
-// zeroPart makes the bytes from lo to hi of block i zero, hi not included, if anything is there. mu is held.
-func (x *File) zeroPart(i uint64, lo, hi int) error {
-	if _, dirty := x.dirs[i]; !dirty {
-		if have, err := x.covered(i); err != nil || !have {
-			return err
-		}
-	}
-	b, err := x.page(i, false, true)
-	if err == nil {
-		clear(b[lo:hi])
-	}
-	return err
-}
-
 // Truncate implements fs.File.
 func (x *File) Truncate(size int64) core.Errno {
 	f := x.fs
@@ -510,19 +555,13 @@ func (x *File) Truncate(size int64) core.Errno {
 	}
 	defer f.unlock()
 	if n := uint64(size); n < x.rec.size {
-		from := (n + BlockSize - 1) / BlockSize
-		var err error
+		var edges []edge
 		if n%BlockSize != 0 {
-			err = x.zeroPart(n/BlockSize, int(n%BlockSize), BlockSize)
+			edges = []edge{{n / BlockSize, int(n % BlockSize), BlockSize}}
 		}
-		if err == nil {
-			err = x.extents(from, 1<<51)
-		}
-		if err != nil {
+		if err := x.clear(edges, (n+BlockSize-1)/BlockSize, 1<<51); err != nil {
 			return errno(err)
 		}
-		x.drop(from, 1<<51)
-		f.must(f.cut(&x.inode, from, 1<<51))
 	}
 	x.rec.size = uint64(size)
 	f.touch(&x.inode, true)
@@ -563,28 +602,21 @@ func (x *File) Allocate(mode uint32, off, n int64) core.Errno {
 
 // punch makes the bytes from lo to hi zero, hi not included, and gives whole blocks up. mu is held.
 func (x *File) punch(lo, hi uint64) error {
-	first, last := (lo+BlockSize-1)/BlockSize, hi/BlockSize // whole blocks, last not included
-	if first > last {                                       // inside of one
-		return x.zeroPart(lo/BlockSize, int(lo%BlockSize), int(hi%BlockSize))
+	first, end := (lo+BlockSize-1)/BlockSize, hi/BlockSize // whole blocks, end not included
+	if first > end {                                       // inside of one
+		return x.clear([]edge{{lo / BlockSize, int(lo % BlockSize), int(hi % BlockSize)}}, 1, 0)
 	}
+	var edges []edge
 	if lo%BlockSize != 0 {
-		if err := x.zeroPart(lo/BlockSize, int(lo%BlockSize), BlockSize); err != nil {
-			return err
-		}
+		edges = append(edges, edge{lo / BlockSize, int(lo % BlockSize), BlockSize})
 	}
 	if hi%BlockSize != 0 {
-		if err := x.zeroPart(hi/BlockSize, 0, int(hi%BlockSize)); err != nil {
-			return err
-		}
+		edges = append(edges, edge{end, 0, int(hi % BlockSize)})
 	}
-	if first < last {
-		if err := x.extents(first, last-1); err != nil {
-			return err
-		}
-		x.drop(first, last-1)
-		x.fs.must(x.fs.cut(&x.inode, first, last-1))
+	if first == end {
+		return x.clear(edges, 1, 0)
 	}
-	return nil
+	return x.clear(edges, first, end-1)
 }
 
 // fill gives the holes from block a to b blocks of zeroes. mu is held.
