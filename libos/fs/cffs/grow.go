@@ -16,8 +16,8 @@ func (f *FS) follow() {
 
 // grow takes in what there is, durably. That it fails is told to those who ask for durability, as for any commit.
 func (f *FS) grow() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	if f.closed || f.failed != nil || !f.extend() {
 		return
 	}
