@@ -27,7 +27,7 @@ type pc struct {
 }
 
 // bootLimit is how long a machine may run. It is generous for a busy host.
-const bootLimit = 2 * time.Minute
+const bootLimit = 5 * time.Minute
 
 // boot starts QEMU and returns what was on the console when it stopped.
 func (m pc) boot(t *testing.T, args ...string) string {
