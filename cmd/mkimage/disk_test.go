@@ -14,6 +14,8 @@ import (
 	"time"
 )
 
+var speedRows = flag.Int("rows", 300, "how many rows the tables have that TestDatabases has SQLite work on")
+
 var kills = flag.Int("kills", 4, "how often TestKilled kills a machine; TestDatabases does a quarter of it for each of three writers")
 
 // TestVolumes gives images disks, whole and broken ones, and boots them again.
@@ -246,7 +248,7 @@ func TestKilled(t *testing.T) {
 	killed(t, image, "", *kills)
 }
 
-// TestDatabases runs bbolt, and SQLite with both of its journals, on a volume and in memory; then machines are killed under them, as by TestKilled.
+// TestDatabases runs bbolt, and SQLite with both of its journals, on a volume and in memory. SQLite does much of all kinds on the volume, and comes to what it comes to on the host. Then machines are killed under them, as by TestKilled.
 func TestDatabases(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() // outside of our workspace
@@ -257,12 +259,21 @@ func TestDatabases(t *testing.T) {
 	var c call
 	c.mkimage(t, "build", "-o", image, "--mount", "0:/data", dir)
 	c.want(t, 0, "")
-	c.mkimage(t, "fs", "mkfs", "--size", "32M", v)
+	c.mkimage(t, "fs", "mkfs", "--size", "256M", v)
 	c.want(t, 0, "")
 	c.mkimage(t, "run", "--cpus", "2", "--memory", "256M", "--disk", v, image, "--", "load", "/data")
 	c.want(t, 0, "all is well")
 	c.mkimage(t, "run", "--cpus", "2", "--memory", "256M", image, "--", "load", "/tmp")
 	c.want(t, 0, "all is well")
+	rows := strconv.Itoa(*speedRows)
+	host := exec.Command("go", "run", ".", "speed", rows, t.TempDir())
+	host.Dir = dir
+	said, err := host.Output()
+	if err != nil || !strings.Contains(string(said), "all is well") {
+		t.Fatal(err, string(said))
+	}
+	c.mkimage(t, "run", "--memory", "256M", "--disk", v, image, "--", "speed", rows, "/data")
+	c.want(t, 0, string(said))
 	c.mkimage(t, "fs", "check", v)
 	c.want(t, 0, "0 problems")
 	for _, args := range []string{"bolt", "sqlite wal", "sqlite delete"} {

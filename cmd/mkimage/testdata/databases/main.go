@@ -1,6 +1,7 @@
 // Command databases drives bbolt and SQLite, which map files, lock them and trust fsync.
 //
 //	databases load FOLDER          does what programs do with them, and checks that it comes out right
+//	databases speed ROWS FOLDER    does much of all kinds to SQLite, and says what came of it
 //	databases bolt FOLDER          writes for ever, and says which number is durable
 //	databases sqlite JOURNAL FOLDER    the same; JOURNAL is wal or delete
 package main
@@ -12,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +41,9 @@ func main() {
 		for _, journal := range []string{"wal", "delete"} {
 			loadSQLite(filepath.Join(dir, journal+".sqlite"), journal)
 		}
+		fmt.Println("all is well")
+	case "speed":
+		speed(dir, have(strconv.Atoi(os.Args[2])))
 		fmt.Println("all is well")
 	case "bolt":
 		writeBolt(filepath.Join(dir, "kill.bolt"))
