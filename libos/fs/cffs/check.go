@@ -378,7 +378,7 @@ func Repair(dev block.Device) (done []string, err error) {
 	}
 	f.lock()
 	defer f.unlock()
-	if err := f.readBitmaps(); err != nil {
+	if err := f.settle(); err != nil {
 		return nil, err
 	}
 	f.al.used = 0

@@ -250,7 +250,7 @@ const foreignBytes = 128 << 10
 func (f *FS) take() error {
 	f.lock()
 	defer f.unlock()
-	if err := f.readBitmaps(); err != nil {
+	if err := f.settle(); err != nil {
 		return err
 	}
 	f.extend()
@@ -261,6 +261,15 @@ func (f *FS) take() error {
 		return err
 	}
 	return f.dropOrphans()
+}
+
+// settle comes before the first write to a volume. The commit that was found may be in the disk's cache only, if the machine was reset before its flush ended:
+// it must be durable before the blocks that it gave up, of which the one before it is made, are written to.
+func (f *FS) settle() error {
+	if err := f.dev.Flush(); err != nil {
+		return err
+	}
+	return f.readBitmaps()
 }
 
 // readBitmaps finds the current bitmap of each group.
