@@ -33,12 +33,12 @@ const exoArmAfter = 5_000_000
 // where the preempted loop has just been put, and leaves the goroutine that the timer made ready behind it.
 const exoSecondLook = 1_000_000
 
-// exoNap is how long sysmon sleeps after the end of idleness, in us: as long as it sleeps at most beside a busy program.
-const exoNap = 10_000
+// exoNap is how long sysmon sleeps after the end of idleness, in us: little beside the 10 ms that a goroutine may run before it is preempted.
+const exoNap = 2_000
 
 // pidleget gives an idle P to who has work. Stock sysmon, which sleeps for up to a minute while all Ps are idle, relies on the next system call to be
 // woken: here most calls are none, and a loop that an interrupt woke would keep its P to itself. It need not look at once, though: the nap lets a program
-// that idles again at once pay for one look in 10 ms.
+// that idles again at once pay for one look in 2 ms.
 //
 //go:nowritebarrierrec
 func pidleget(now int64) (*p, int64) {
