@@ -176,7 +176,7 @@ func (s *slot) complete(name string, written uint32) error {
 		s.ask.got = max(0, len(s.ask.b)-int(min(residual, uint32(len(s.ask.b)))))
 	case (s.r.Op == disk.Read || s.r.Op == disk.Write) && residual != 0, s.r.Op == disk.Read && written < s.r.Size():
 		return s.failed(name, "it moved fewer bytes than were asked for")
-	case s.r.Op == disk.Flush && s.d.doubt.Swap(false):
+	case s.r.Op == disk.Flush && s.d.doubt.Load():
 		return s.failed(name, "the unit was reset, and may have lost what was written before")
 	}
 	return nil

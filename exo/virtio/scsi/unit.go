@@ -28,7 +28,7 @@ type Disk struct {
 	asked atomic.Int32 // how often refresh was called and not answered yet
 
 	lost  atomic.Pointer[disk.GoneError] // why nothing is asked of it any more, the host aside
-	doubt atomic.Bool                    // the unit was reset: what was not flushed may be lost, and the next flush says so
+	doubt atomic.Bool                    // the unit was reset: what was not flushed may be lost, whoever of its users wrote it, so that each flush fails from then on, until the disk is opened again
 
 	mu     sync.Mutex
 	idle   sync.Cond // active is 0
@@ -288,7 +288,7 @@ func text(b []byte) string {
 func (d *Disk) attend(s sense) {
 	switch {
 	case d == nil || s.key != keyAttention:
-	case s.asc == ascReset && s.ascq <= 1:
+	case s.asc == ascReset && s.ascq != 5 && s.ascq != 6: // those two are about the bus's transceivers
 		d.doubt.Store(d.info.Cached)
 	case s.asc == ascParameters && s.ascq == 9:
 		d.refresh()
