@@ -9,6 +9,7 @@ import (
 // A question is a command of the driver's own.
 type question struct {
 	cdb  cdb
+	of   *Disk    // who is to hear of unit attentions that it meets; nil while a unit is looked for
 	b    []byte   // whither the answer goes, in frames
 	at   exo.Phys // of b
 	got  int      // bytes of it, then
@@ -16,10 +17,10 @@ type question struct {
 	done chan struct{}
 }
 
-// ask gives a question to a unit and parks until it is answered. It says how many bytes of b the answer has; the others are 0. Errors: those of transfers, *absentError.
-func (h *host) ask(to address, c cdb, b []byte, at exo.Phys) (n int, err error) {
+// ask gives a question to a unit, which is that of the disk if that is open, and parks until it is answered. It says how many bytes of b the answer has; the others are 0. Errors: those of transfers, *absentError.
+func (h *host) ask(of *Disk, to address, c cdb, b []byte, at exo.Phys) (n int, err error) {
 	clear(b)
-	x := &question{cdb: c, b: b, at: at, done: make(chan struct{})}
+	x := &question{cdb: c, of: of, b: b, at: at, done: make(chan struct{})}
 	if err := h.begin(slot{to: to, ask: x}); err != nil {
 		return 0, err
 	}

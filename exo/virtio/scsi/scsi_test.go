@@ -706,6 +706,23 @@ func TestGrows(t *testing.T) {
 	})
 }
 
+// TestResetMetByOwn: a reset that a command of the driver's own meets, which asks how large the unit is by now, is told by the next flush, too.
+func TestResetMetByOwn(t *testing.T) {
+	on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {
+		d := open(t, scsi.Options{}, 1)[0]
+		defer d.Close()
+		u := v.units[place{0, 0}]
+		told := make(chan bool, 9)
+		d.Notify(func() { told <- true })
+		v.v.Change(func() { u.data, u.attend = append(u.data, make([]byte, blockSize)...), []sense{{6, 0x29, 4}} })
+		v.tell(3, place{0, 0}, 0x2a|0x09<<8)
+		<-told
+		if err := disk.Do(d, &disk.Request{Op: disk.Flush}); err == nil {
+			t.Error("a flush behind a reset says that all is well")
+		}
+	})
+}
+
 // TestRemoved takes a unit away, with a word and without: it is gone, and the others are not.
 func TestRemoved(t *testing.T) {
 	for name, gone := range map[string]func(v *model){

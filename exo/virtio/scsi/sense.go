@@ -145,7 +145,11 @@ func (s *slot) judge(name string, written uint32) (v verdict, err error) {
 		return fail("the unit says status " + hex(b[10]))
 	}
 	x := readSense(b[12:][:min(le.Uint32(b), response-12)])
-	s.d.attend(x)
+	if s.ask != nil {
+		s.ask.of.attend(x)
+	} else {
+		s.d.attend(x)
+	}
 	switch x.key {
 	case keyNone, keyRecovered:
 		return ends, s.complete(name, written)

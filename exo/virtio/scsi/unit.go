@@ -101,7 +101,7 @@ func (h *host) scan() (list []address, err error) {
 		wg.Go(func() {
 			b, at := mem.Bytes()[w*exo.PageSize:][:exo.PageSize], mem.Base()+exo.Phys(w*exo.PageSize)
 			for t := int(next.Add(1)) - 1; t < targets; t = int(next.Add(1)) - 1 {
-				n, err := h.ask(address{target: uint8(t)}, reportLUNs(exo.PageSize), b, at)
+				n, err := h.ask(nil, address{target: uint8(t)}, reportLUNs(exo.PageSize), b, at)
 				var absent *absentError
 				switch {
 				case err == nil:
@@ -135,7 +135,7 @@ func (d *Disk) identify(mem *exo.Frames) (is bool, err error) {
 	const most = 252 // what all of these commands can ask for
 	ask := func(c cdb) ([]byte, error) {
 		b := mem.Bytes()[:most]
-		_, err := d.h.ask(d.at, c, b, mem.Base())
+		_, err := d.h.ask(nil, d.at, c, b, mem.Base())
 		return b, err
 	}
 	fault := func(why string) (bool, error) { return false, &DeviceError{d.info.Name, why} }
@@ -284,7 +284,7 @@ func text(b []byte) string {
 	return strings.TrimSpace(string(out))
 }
 
-// attend looks at what a unit's sense data says of the unit itself; d is nil while it is being identified.
+// attend looks at what a unit's sense data says of the unit itself; d is nil while it is being looked for and identified: what was written before is another's.
 func (d *Disk) attend(s sense) {
 	switch {
 	case d == nil || s.key != keyAttention:
@@ -311,7 +311,7 @@ func (d *Disk) reread() {
 	for {
 		n := d.asked.Load()
 		b := mem.Bytes()[:32]
-		_, err = d.h.ask(d.at, readCapacity(32), b, mem.Base())
+		_, err = d.h.ask(d, d.at, readCapacity(32), b, mem.Base())
 		if sectors := d.sectors(b); err == nil && be.Uint32(b[8:]) == 512<<d.shift && sectors > 0 {
 			d.Grow(d.space, sectors)
 		}
