@@ -11,7 +11,6 @@ package nvme
 
 import (
 	"encoding/binary"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -298,7 +297,7 @@ func (d *Disk) identify() error {
 		return err
 	}
 	in := &d.info
-	in.Serial = text(b[4:24])
+	in.Serial = disk.Text(b[4:24])
 	in.MaxBytes = (maxPages - 1) * exo.PageSize
 	if mdts := b[77]; mdts != 0 && mdts < 20 { // Base, 5.17.2.1: a power of two of the least page
 		in.MaxBytes = min(in.MaxBytes, exo.PageSize<<mdts)
@@ -357,21 +356,6 @@ func (d *Disk) identify() error {
 // namespace reads how many blocks a namespace has, and their format: NVM, 4.1.5.1, NSZE, FLBAS (its index has upper bits of their own) and LBAF.
 func namespace(b []byte) (size uint64, lbaf uint32) {
 	return le.Uint64(b), le.Uint32(b[128+4*(int(b[26]&15)|int(b[26]>>5&3)<<4):])
-}
-
-// text makes a field of ASCII, padded by spaces, what can be shown.
-func text(b []byte) string {
-	out := make([]byte, 0, len(b))
-	for _, c := range b {
-		if c == 0 {
-			break
-		}
-		if c < ' ' || c > '~' {
-			c = '?'
-		}
-		out = append(out, c)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // ioQueues makes a queue pair a CPU (Base, 5.4 and 5.5).

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/bits"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -164,7 +163,7 @@ func (d *Disk) identify(mem *exo.Frames) (is bool, err error) {
 	}
 	if has(vpdSerial) {
 		if b := page(vpdSerial); b != nil {
-			in.Serial = text(b[4:min(most, 4+int(b[3]))])
+			in.Serial = disk.Text(b[4:min(most, 4+int(b[3]))])
 		}
 	}
 	var limits, thin []byte
@@ -267,21 +266,6 @@ func (d *Disk) mode(ask func(cdb) ([]byte, error)) error {
 		err = nil
 	}
 	return err
-}
-
-// text makes a field of ASCII, padded by spaces, what can be shown.
-func text(b []byte) string {
-	out := make([]byte, 0, len(b))
-	for _, c := range b {
-		if c == 0 {
-			break
-		}
-		if c < ' ' || c > '~' {
-			c = '?'
-		}
-		out = append(out, c)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // attend looks at what a unit's sense data says of the unit itself; d is nil while it is being looked for and identified: what was written before is another's.
