@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,9 +46,7 @@ func TestGrowingDisk(t *testing.T) {
 		os.Remove(socket)
 		c.mkimage(t, "fs", "mkfs", "--size", "4M", v)
 		c.want(t, 0, "")
-		args := append([]string{"-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "tcg", "-cpu", "max", "-m", "128M", "-serial", "stdio", "-qmp", "unix:" + socket + ",server=on,wait=off",
-			"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-append", "debugexit=0xf4", "-kernel", image, "-drive", "if=none,id=d,format=raw,file=" + v}, device...)
-		cmd := exec.Command("qemu-system-x86_64", args...)
+		cmd := q35(image, append([]string{"-qmp", "unix:" + socket + ",server=on,wait=off", "-drive", "if=none,id=d,format=raw,file=" + v}, device...)...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -9,11 +9,16 @@ import (
 	"time"
 )
 
+// q35 is QEMU's machine of that name with an image and further arguments; its console is standard output.
+func q35(image string, args ...string) *exec.Cmd {
+	return exec.Command("qemu-system-x86_64", append([]string{"-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "tcg", "-cpu", "max", "-m", "128M",
+		"-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-append", "debugexit=0xf4", "-kernel", image}, args...)...)
+}
+
 // machine boots an image on QEMU's q35 with further arguments, and gives its console.
 func machine(t *testing.T, image string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("qemu-system-x86_64", append([]string{"-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "tcg", "-cpu", "max", "-m", "128M",
-		"-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-append", "debugexit=0xf4", "-kernel", image}, args...)...)
+	cmd := q35(image, args...)
 	guard := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
 	defer guard.Stop()
 	out, err := cmd.CombinedOutput()
