@@ -1,127 +1,145 @@
 package cffs
 
-import "sync"
+import (
+	"sync"
 
-// cache holds clean blocks of data by where they lie. They never change, so that whoever has one may keep it.
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
+)
+
+// cache finds clean blocks of data by where they lie on the disk. They never change. Their memory is a page store's, which may take it at any moment: who reads a block has its slot pinned.
 type cache struct {
-	mu   sync.Mutex
-	m    map[uint64]*cached // under mu
-	used int                // under mu: blocks of memory that the chunks of all that is in m take
-	max  int
-	head cached           // under mu: of the ring, the most recently used first
-	due  map[uint64]*load // under mu: what is being read, by each of its blocks
+	store *pages.Store
+	mu    sync.Mutex
+	m     map[uint64]cached // under mu: some may be gone from memory
+	due   map[uint64]*load  // under mu: what is being read, by each of its blocks
+	open  *pages.Slot       // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
+	next  int               // under mu: the first page in open that is not used
 }
-
-// A chunk is memory of n blocks in a row, which is freed when none of them is in use any more: so it counts whole as long as one is in the cache.
-type chunk struct{ n, live int } // live is under cache.mu
 
 // cached is one block.
 type cached struct {
-	block      uint64
-	data       []byte
-	sum        uint32
-	of         *chunk
-	next, prev *cached
+	of   *pages.Slot
+	page uint32
+	sum  uint32
+}
+
+// A hold is a block, or several in a row, in memory that is pinned until release. The zero one is none.
+type hold struct {
+	data []byte
+	of   *pages.Slot // nil: the memory needs no pin
+}
+
+func (h hold) release() {
+	if h.of != nil {
+		h.of.Unpin()
+	}
 }
 
 // A load is blocks that are being read.
 type load struct{ done chan struct{} }
 
-func newCache(max int) *cache {
-	c := &cache{m: map[uint64]*cached{}, max: max, due: map[uint64]*load{}}
-	c.head.next, c.head.prev = &c.head, &c.head
-	return c
+func newCache(store *pages.Store) *cache {
+	return &cache{store: store, m: map[uint64]cached{}, due: map[uint64]*load{}}
 }
 
-// in puts an entry in front; mu is held, as for all below that say nothing.
-func (c *cache) in(e *cached) {
-	e.next, e.prev = c.head.next, &c.head
-	e.next.prev, c.head.next = e, e
-}
-
-func (e *cached) out() { e.prev.next, e.next.prev = e.next, e.prev }
-
-// hold gives an entry its memory.
-func (c *cache) hold(e *cached, data []byte, of *chunk) {
-	e.data, e.of = data, of
-	if of.live == 0 {
-		c.used += of.n
-	}
-	of.live++
-}
-
-// release takes it away.
-func (c *cache) release(e *cached) {
-	if e.of.live--; e.of.live == 0 {
-		c.used -= e.of.n
-	}
-}
-
-// remove forgets an entry.
-func (c *cache) remove(e *cached) {
-	e.out()
-	delete(c.m, e.block)
-	c.release(e)
-}
-
-// get gives a block and its sum; nil where it is not there.
-func (c *cache) get(block uint64) ([]byte, uint32) {
+// Forget implements pages.Owner.
+func (c *cache) Forget(s *pages.Slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.m[block]
-	if e == nil {
-		return nil, 0
+	for i, b := range s.Tags {
+		if e, ok := c.m[b]; ok && e.of == s && e.page == uint32(i) {
+			delete(c.m, b)
+		}
 	}
-	if c.head.next != e {
-		e.out()
-		c.in(e)
-	}
-	return e.data, e.sum
 }
 
-// run gives the blocks from one on that lie next to each other in memory, with the first one's bytes first, at most one for each of their sums; nil where the first is not there.
-func (c *cache) run(block uint64, sums []uint32) (run []byte) {
+// find gives what is known of a block whose memory is there; mu is held, as for all below that say nothing.
+func (c *cache) find(block uint64) (e cached, ok bool) {
+	if e, ok = c.m[block]; ok && !e.of.There() {
+		return cached{}, false
+	}
+	return e, ok
+}
+
+// remove forgets a block.
+func (c *cache) remove(block uint64) {
+	if e, ok := c.m[block]; ok {
+		delete(c.m, block)
+		if e.of.Live--; e.of.Live == 0 {
+			e.of.Drop() // which does nothing where somebody has it
+		}
+	}
+}
+
+// get gives a block that has a sum; none where it is not there.
+func (c *cache) get(block uint64, sum uint32) hold { return c.run(block, []uint32{sum}) }
+
+// run gives the blocks from one on that lie next to each other in memory, at most one for each of their sums; none where the first is not there.
+func (c *cache) run(block uint64, sums []uint32) hold {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, sum := range sums {
-		e := c.m[block+uint64(i)]
-		if e == nil || e.sum != sum {
+	first, ok := c.m[block]
+	ok = ok && first.sum == sums[0] && first.of.Pin()
+	if !ok {
+		return hold{}
+	}
+	n := uint32(1)
+	for int(n) < len(sums) {
+		e, ok := c.m[block+uint64(n)]
+		if !ok || e.sum != sums[n] || e.of != first.of || e.page != first.page+n {
 			break
 		}
-		if run == nil {
-			run = e.data
-			if c.head.next != e { // a chunk stays, or goes, whole
-				e.out()
-				c.in(e)
+		n++
+	}
+	return hold{first.of.Bytes()[first.page*BlockSize : (first.page+n)*BlockSize], first.of}
+}
+
+// A piece is n pages of a slot from one on, pinned.
+type piece struct {
+	of   *pages.Slot
+	page int
+	n    int
+}
+
+func (p piece) bytes() []byte { return p.of.Bytes()[p.page*BlockSize:][:p.n*BlockSize] }
+
+// room gives memory for n blocks, in as few pieces as there can be.
+func (c *cache) room(n int) (list []piece) {
+	for ; n >= pages.PerSlot; n -= pages.PerSlot {
+		list = append(list, piece{c.store.Take(c), 0, pages.PerSlot})
+	}
+	for n > 0 {
+		c.mu.Lock()
+		if c.open == nil || c.next == pages.PerSlot {
+			c.mu.Unlock()
+			s := c.store.Take(c)
+			c.mu.Lock()
+			if c.open != nil {
+				c.open.Unpin()
 			}
-			continue
+			c.open, c.next = s, 0
 		}
-		if len(run) == cap(run) || &e.data[0] != &run[:len(run)+1][len(run)] {
-			break
-		}
-		run = run[:len(run)+BlockSize]
+		p := piece{c.open, c.next, min(n, pages.PerSlot-c.next)}
+		c.open.Repin()
+		c.next += p.n
+		c.mu.Unlock()
+		list = append(list, p)
+		n -= p.n
 	}
-	return run
+	return list
 }
 
-// put adds a block. data, which lies in a chunk, is the cache's from then on.
-func (c *cache) put(block uint64, data []byte, sum uint32, of *chunk) {
+// put adds a block, which is in a page of a slot that is pinned.
+func (c *cache) put(block uint64, of *pages.Slot, page int, sum uint32) {
+	if !of.Kept() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.m[block]
-	if e == nil {
-		e = &cached{block: block}
-		c.m[block] = e
-	} else {
-		e.out()
-		c.release(e)
-	}
-	e.sum = sum
-	c.hold(e, data, of)
-	c.in(e)
-	for c.used > c.max && c.head.prev != e {
-		c.remove(c.head.prev)
-	}
+	c.remove(block)
+	of.Tags[page] = block
+	of.Live++
+	c.m[block] = cached{of, uint32(page), sum}
 }
 
 // drop forgets blocks that were given up.
@@ -129,9 +147,20 @@ func (c *cache) drop(s span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for b := s.first; b < s.first+s.n; b++ {
-		if e := c.m[b]; e != nil {
-			c.remove(e)
-		}
+		c.remove(b)
+	}
+}
+
+// end gives all back.
+func (c *cache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open != nil {
+		c.open.Unpin()
+		c.open = nil
+	}
+	for b := range c.m {
+		c.remove(b)
 	}
 }
 
@@ -158,7 +187,10 @@ func (c *cache) beginMissing(block, n uint64) (l *load, first, count uint64) {
 }
 
 func (c *cache) beginAt(block, n uint64) (l *load, count uint64) {
-	for count < n && c.m[block+count] == nil && c.due[block+count] == nil {
+	for count < n && c.due[block+count] == nil {
+		if _, there := c.find(block + count); there {
+			break
+		}
 		count++
 	}
 	if count == 0 {

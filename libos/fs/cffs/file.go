@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // extentAt finds the first extent of a file that ends at or behind block i; nil where there is none. mu is held, for reading at least.
@@ -81,10 +83,9 @@ func (f *FS) cut(in *inode, a, b uint64) error {
 
 // laid is a page that a commit gave a place.
 type laid struct {
+	page
 	block uint64
-	data  []byte
 	sum   uint32
-	of    *chunk
 }
 
 // layDown gives the dirty pages of an inode places, in a row as far as that goes. mu is held.
@@ -114,7 +115,7 @@ func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
 			p := in.dirs[order[k]+j]
 			x.sums = append(x.sums, f.dataSum(p.data))
 			w.add(s.first+j, p.data)
-			*list = append(*list, laid{s.first + j, p.data, x.sums[j], p.of})
+			*list = append(*list, laid{p, s.first + j, x.sums[j]})
 		}
 		if err := f.t.put(keyNumber(in.rec.ino, kindExtent, x.last), x.encode()); err != nil {
 			return err
@@ -139,32 +140,43 @@ type miss struct {
 	right uint32 // the sum that it must have
 	alone bool   // somebody else read it, and it is not there: read it for oneself
 
-	data []byte // nil: look again
+	hold hold // nothing: look again
 	err  error
 }
 
-// block gives the block of x that is number i of the file, which is not to be changed; or a miss, if it has to be read: got is the last one that was brought, nil for none. want is how
-// many from it on are wanted. mu is held, for reading at least.
-func (f *FS) block(in *inode, x *extent, i, want uint64, got *miss) ([]byte, *miss, error) {
+// done gives back what bring found.
+func (m *miss) done() {
+	if m != nil {
+		m.hold.release()
+	}
+}
+
+// block gives the block of x that is number i of the file, which is not to be changed, and is the caller's to release; or a miss, if it has to be read: got is the last one that was
+// brought, nil for none. want is how many from it on are wanted. mu is held, for reading at least.
+func (f *FS) block(in *inode, x *extent, i, want uint64, got *miss) (hold, *miss, error) {
 	f.ahead(in, i)
 	at := x.block + i - x.first()
 	right := x.sums[i-x.first()]
-	b, s := f.cache.get(at)
-	if b != nil && s == right {
-		return b, nil, nil
+	again := got != nil && got.at == at && got.right == right
+	if h := f.cache.get(at, right); h.data != nil {
+		if !again {
+			f.cache.store.Hit(1)
+		}
+		return h, nil, nil
 	}
-	if b := f.flown(at); b != nil {
-		return b, nil, nil
+	if h := f.flown(at); h.data != nil {
+		return h, nil, nil
 	}
 	alone := false
-	if got != nil && got.at == at && got.right == right {
-		switch alone = got.data == nil; {
+	if again {
+		switch alone = got.hold.data == nil; {
 		case got.err != nil:
-			return nil, nil, got.err
-		case !alone && f.dataSum(got.data) != right:
-			return nil, nil, errDamaged
+			return hold{}, nil, got.err
+		case !alone && f.dataSum(got.hold.data) != right:
+			return hold{}, nil, errDamaged
 		case !alone:
-			return got.data, nil, nil
+			got.hold.of.Repin()
+			return got.hold, nil, nil
 		}
 	}
 	n := min(want, x.last-i+1)
@@ -174,42 +186,50 @@ func (f *FS) block(in *inode, x *extent, i, want uint64, got *miss) ([]byte, *mi
 			n++
 		}
 	}
-	return nil, &miss{at: at, n: n, right: right, alone: alone}, nil
+	return hold{}, &miss{at: at, n: n, right: right, alone: alone}, nil
 }
 
-// bring reads what is missing, or waits for who does. No lock is needed: what the block means by then is seen when it is looked for again.
+// bring reads what is missing, or waits for who does. No lock is needed: what the block means by then is seen when it is looked for again. Who brought it calls done.
 func (f *FS) bring(m *miss) {
+	f.cache.store.Miss()
 	if l := f.cache.coming(m.at); l != nil && !m.alone {
 		<-l.done
 		return
 	}
 	l, n := f.cache.begin(m.at, m.n)
-	m.data, m.err = f.fetch(l, m.at, n)
+	m.hold, m.err = f.fetch(l, m.at, n)
 	if m.err != nil && n > 1 { // it may be what nobody asked for that cannot be read
-		m.data, m.err = f.fetch(nil, m.at, 1)
+		m.hold, m.err = f.fetch(nil, m.at, 1)
 	}
 }
 
-// fetch reads n blocks from one on into the cache, and gives the first one. l ends; nil for none.
-func (f *FS) fetch(l *load, at, n uint64) ([]byte, error) {
+// fetch reads n blocks from one on into the cache, and gives the first one, pinned. l ends; nil for none.
+func (f *FS) fetch(l *load, at, n uint64) (first hold, err error) {
 	if l != nil {
 		defer f.cache.end(l, at, n)
 	}
-	var vec [][]byte
-	for left := n; left > 0; left -= min(left, perChunk) {
-		vec = append(vec, make([]byte, min(left, perChunk)*BlockSize))
+	room := f.cache.room(int(n))
+	vec := make([][]byte, len(room))
+	for i, p := range room {
+		vec[i] = p.bytes()
 	}
-	if err := f.dev.Read(vec, int64(at)*BlockSize); err != nil {
-		return nil, err
-	}
-	for _, v := range vec {
-		of := &chunk{n: len(v) / BlockSize}
-		for ; len(v) > 0; v = v[BlockSize:] {
-			f.cache.put(at, v[:BlockSize], f.dataSum(v[:BlockSize]), of)
-			at++
+	if err = f.dev.Read(vec, int64(at)*BlockSize); err == nil {
+		f.cache.store.Read(int(n))
+		for _, p := range room {
+			for i := range p.n {
+				f.cache.put(at, p.of, p.page+i, f.dataSum(p.of.Page(p.page+i)))
+				at++
+			}
 		}
+		room[0].of.Repin()
+		first = hold{room[0].bytes()[:BlockSize], room[0].of}
+	} else if block.Held(err) {
+		return hold{}, err // a disk that did not stop may still write there: it is nobody else's memory any more
 	}
-	return vec[0][:BlockSize], nil
+	for _, p := range room {
+		p.of.Unpin()
+	}
+	return first, err
 }
 
 // ahead is told which block of a file is looked at. Where that is in order, those behind are read before anybody asks: what is wrong with them is found by who does. mu is held, for reading at least.
@@ -223,7 +243,7 @@ func (f *FS) ahead(in *inode, i uint64) {
 		in.read.Store(0)
 		return
 	}
-	far := min(aheadInOrder, uint64(f.cache.max)/4)
+	far := min(aheadInOrder, uint64(f.cache.store.Most())/4)
 	done := in.read.Load()
 	from, to := max(done, i+1), min(i+1+far, (in.rec.size+BlockSize-1)/BlockSize)
 	if done > i+far/2 || from >= to || !in.read.CompareAndSwap(done, to) {
@@ -241,11 +261,17 @@ func (f *FS) ahead(in *inode, i uint64) {
 			if l == nil {
 				break
 			}
-			go f.fetch(l, first, n)
+			go f.fetchAhead(l, first, n)
 			from += first + n - (x.block + from - x.first())
 		}
 		from = x.last + 1
 	}
+}
+
+// fetchAhead is fetch for nobody yet.
+func (f *FS) fetchAhead(l *load, at, n uint64) {
+	h, _ := f.fetch(l, at, n)
+	h.release()
 }
 
 // read fills p from off on; all of it is inside the file. It tells how far it came, and what is missing there. mu is held, for reading at least.
@@ -272,10 +298,11 @@ func (x *File) read(p []byte, off int64, got *miss) (n int, m *miss, err error) 
 			clear(part)
 		} else {
 			b, m, err := f.block(&x.inode, ext, i, uint64(len(p)-n+BlockSize-1)/BlockSize, got)
-			if b == nil {
+			if b.data == nil {
 				return n, m, err
 			}
-			copy(part, b[in:])
+			copy(part, b.data[in:])
+			b.release()
 		}
 		n += len(part)
 	}
@@ -287,6 +314,7 @@ func (x *File) ReadAt(p []byte, off int64) (n int, e core.Errno) {
 	var m *miss
 	for {
 		k, next, err := x.readSome(p[n:], off+int64(n), m)
+		m.done()
 		n += k
 		if err != nil && n == 0 {
 			return -1, errno(err)
@@ -309,13 +337,18 @@ func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err err
 	return x.read(p[:min(int64(len(p)), int64(x.rec.size)-off)], off, got)
 }
 
-// Lend implements fs.Lender: clean blocks never change, so that lending is no more than telling where they are.
+// Lend implements fs.Lender: clean blocks never change, so that lending is no more than telling where they are, and keeping them there.
 func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 	var m *miss
 	for {
-		b, next, err := x.lend(off, n, m)
+		h, next, err := x.lend(off, n, m)
+		m.done()
 		if next == nil || err != nil {
-			return core.Loan{Bytes: b}, errno(err)
+			l := core.Loan{Bytes: h.data}
+			if h.of != nil {
+				l.Of = h.of
+			}
+			return l, errno(err)
 		}
 		m = next
 		x.fs.bring(m)
@@ -323,25 +356,25 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 }
 
 // lend gives the bytes of a loan, or tells what is missing.
-func (x *File) lend(off int64, n int, got *miss) ([]byte, *miss, error) {
+func (x *File) lend(off int64, n int, got *miss) (hold, *miss, error) {
 	f := x.fs
 	f.look()
 	defer f.looked()
 	if off >= int64(x.rec.size) {
-		return nil, nil, nil
+		return hold{}, nil, nil
 	}
 	i, in := uint64(off)/BlockSize, int(off%BlockSize)
 	n = int(min(int64(n), int64(x.rec.size)-off))
 	one := min(n, BlockSize-in)
 	if d, ok := x.dirs[i]; ok {
-		return slices.Clone(d.data[in : in+one]), nil, nil
+		return hold{data: slices.Clone(d.data[in : in+one])}, nil, nil
 	}
 	ext, err := f.extentOf(&x.inode, i)
 	if err != nil {
-		return nil, nil, err
+		return hold{}, nil, err
 	}
 	if ext == nil || ext.first() > i {
-		return zeroes[in : in+one], nil, nil
+		return hold{data: zeroes[in : in+one]}, nil, nil
 	}
 	// What lies behind it in memory, too, is lent with it.
 	from := i - ext.first()
@@ -355,17 +388,18 @@ func (x *File) lend(off int64, n int, got *miss) ([]byte, *miss, error) {
 		}
 	}
 	f.ahead(&x.inode, i)
-	b := f.cache.run(ext.block+from, sums)
-	if b == nil {
+	h := f.cache.run(ext.block+from, sums)
+	if h.data != nil && got == nil {
+		f.cache.store.Hit(len(h.data) / BlockSize)
+	}
+	if h.data == nil {
 		var m *miss
-		if b, m, err = f.block(&x.inode, ext, i, perChunk, got); b == nil {
-			return nil, m, err
-		}
-		if more := f.cache.run(ext.block+from, sums); more != nil {
-			b = more
+		if h, m, err = f.block(&x.inode, ext, i, pages.PerSlot, got); h.data == nil {
+			return hold{}, m, err
 		}
 	}
-	return b[in:min(in+n, len(b))], nil, nil
+	h.data = h.data[in:min(in+n, len(h.data))]
+	return h, nil, nil
 }
 
 var zeroes [BlockSize]byte
@@ -376,17 +410,20 @@ func (x *File) covered(i uint64) (bool, error) {
 	return ext != nil && ext.first() <= i, err
 }
 
-// perChunk is how many blocks of memory are taken at once: what lies next to each other there is lent in one piece.
-const perChunk = 16
-
-// blank gives memory for a page, zeroes. mu is held.
-func (f *FS) blank() ([]byte, *chunk) {
-	if len(f.blanks) == 0 {
-		f.blanks, f.blanksOf = make([]byte, perChunk*BlockSize), &chunk{n: perChunk}
+// blank gives memory for a page, pinned, with anything in it: what is written in a row lies in a row. mu is held.
+func (f *FS) blank() page {
+	if f.blanks.n == 0 {
+		if f.blanks.of != nil {
+			f.blanks.of.Unpin()
+		}
+		f.blanks = piece{f.cache.store.Take(f.cache), 0, pages.PerSlot}
 	}
-	b := f.blanks[:BlockSize]
-	f.blanks = f.blanks[BlockSize:]
-	return b, f.blanksOf
+	b := &f.blanks
+	p := page{data: b.of.Page(b.page), of: b.of, at: b.page}
+	b.of.Repin()
+	b.page++
+	b.n--
+	return p
 }
 
 // page makes block i one that may be written to. whole: all of it will be. mu is held. The errors leave everything as it was.
@@ -408,17 +445,24 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, of := f.blank()
-	if have && !whole {
-		_, m, err := x.read(b, int64(i)*BlockSize, nil)
+	p := f.blank()
+	switch {
+	case have && !whole:
+		_, m, err := x.read(p.data, int64(i)*BlockSize, nil)
 		for err == nil && m != nil {
-			f.waiting(func() error { f.bring(m); return nil })
-			_, m, err = x.read(b, int64(i)*BlockSize, m)
+			got := m
+			f.waiting(func() error { f.bring(got); return nil })
+			_, m, err = x.read(p.data, int64(i)*BlockSize, got)
+			got.done()
 		}
 		if err != nil {
+			p.of.Unpin()
 			return nil, err
 		}
+	default:
+		clear(p.data)
 	}
+	p.fresh = !have
 	f.owed++
 	_, before := x.dirs[i-1]
 	_, after := x.dirs[i+1]
@@ -428,10 +472,10 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	if x.dirs == nil {
 		x.dirs = map[uint64]page{}
 	}
-	x.dirs[i] = page{b, !have, of}
+	x.dirs[i] = p
 	f.pages++
 	f.soil(&x.inode)
-	return b, nil
+	return p.data, nil
 }
 
 // mostPages is how many dirty pages there may be: as many may be on their way.
@@ -495,8 +539,9 @@ func (x *File) clear(edges []edge, a, b uint64) error {
 
 // drop lets go of the dirty pages from a to b, both included. mu is held.
 func (x *File) drop(a, b uint64) {
-	for i := range x.dirs {
+	for i, p := range x.dirs {
 		if i >= a && i <= b {
+			p.of.Unpin()
 			delete(x.dirs, i)
 			x.fs.pages--
 		}

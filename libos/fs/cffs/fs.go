@@ -28,6 +28,7 @@ import (
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // Interval is how long a change may wait to be made durable by itself.
@@ -36,7 +37,8 @@ const Interval = 5 * time.Second
 // Options are what a volume is mounted with. Zero values are replaced by what most want.
 type Options struct {
 	ReadOnly bool
-	Cache    int              // bytes of clean data in memory; 0: 16 MiB
+	Pages    *pages.Store     // of the page cache; nil: one of the volume's own
+	Cache    int              // bytes of that one; 0: 16 MiB
 	Dirty    int              // bytes that may wait for a commit; 0: 8 MiB
 	Now      func() time.Time // nil: the machine's clock
 	Random   func([]byte)     // nil: a generator that is good enough to tell mounts apart
@@ -70,10 +72,9 @@ type FS struct {
 	closed bool
 	clean  bool // it was unmounted when it was found
 
-	blanks   []byte // what is left of a chunk of zeroes
-	blanksOf *chunk
-	flight   *flight // the last that a spill has begun; nil where it has landed
-	spilt    bool    // something was spilled since the last commit
+	blanks piece   // what is left of a slot for pages that are written to, pinned
+	flight *flight // the last that a spill has begun; nil where it has landed
+	spilt  bool    // something was spilled since the last commit
 
 	dataSum func([]byte) uint32 // as the volume has it; set once
 
@@ -143,6 +144,9 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if o.Cache == 0 {
 		o.Cache = 16 << 20
 	}
+	if o.Pages == nil {
+		o.Pages = pages.New(pages.NewHeap(o.Cache))
+	}
 	if o.Dirty == 0 {
 		o.Dirty = 8 << 20
 	}
@@ -166,7 +170,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 	case !sb.sound():
 		return refuse("its superblock makes no sense", nil)
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Cache / BlockSize)}
+	f := &FS{dev: dev, o: o, sb: *sb, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Pages)}
 	f.dataSum = sum
 	if sb.readNeeds&needWordSum != 0 {
 		f.dataSum = wordSum
@@ -598,7 +602,8 @@ func (f *FS) write() error {
 		in.dirs = nil
 	}
 	for _, l := range laid {
-		f.cache.put(l.block, l.data, l.sum, l.of)
+		f.cache.put(l.block, l.of, l.at, l.sum)
+		l.of.Unpin()
 	}
 	f.dirty = map[*inode]bool{}
 	f.pages, f.owed, f.done, f.t.dirty, f.spilt = 0, 0, f.change, 0, false
@@ -640,8 +645,8 @@ func (f *FS) layAll(w *writes) (files []*inode, list []laid, err error) {
 
 // A flight is pages that are being written before the commit that they are for.
 type flight struct {
-	data map[uint64][]byte // by the block where each is to lie
-	err  error             // valid when done is closed
+	data map[uint64]laid // by the block where each is to lie, pinned
+	err  error           // valid when done is closed
 	done chan struct{}
 }
 
@@ -661,14 +666,14 @@ func (f *FS) spill() error {
 	if err != nil {
 		return f.fail(err)
 	}
-	a := &flight{data: map[uint64][]byte{}, done: make(chan struct{})}
+	a := &flight{data: map[uint64]laid{}, done: make(chan struct{})}
 	for _, l := range list {
-		a.data[l.block] = l.data
+		a.data[l.block] = l
 	}
 	f.flight, f.spilt = a, true
 	f.air.Store(a) // before anything leaves the cache again
 	for _, l := range list {
-		f.cache.put(l.block, l.data, l.sum, l.of)
+		f.cache.put(l.block, l.of, l.at, l.sum)
 	}
 	for _, in := range files {
 		in.dirs = nil
@@ -691,16 +696,22 @@ func (f *FS) land() error {
 	if err := f.waiting(func() error { <-f.flight.done; return f.flight.err }); err != nil {
 		return err
 	}
+	for _, l := range f.flight.data {
+		l.of.Unpin()
+	}
 	f.flight = nil
 	return nil
 }
 
-// flown gives a block that may not be on the disk yet; nil for others.
-func (f *FS) flown(block uint64) []byte {
+// flown gives a block that may not be on the disk yet; none for others. mu is held, for reading at least.
+func (f *FS) flown(block uint64) hold {
 	if a := f.air.Load(); a != nil {
-		return a.data[block]
+		if l, ok := a.data[block]; ok {
+			l.of.Repin()
+			return hold{l.data, l.of}
+		}
 	}
-	return nil
+	return hold{}
 }
 
 // maxNodes is about how many clean nodes of the tree stay in memory, and how many changed ones wait for a commit: some 16 MiB each.
@@ -772,6 +783,7 @@ func (f *FS) Close() error {
 		return nil
 	}
 	f.timer.Stop()
+	defer f.letGo()
 	if f.ro || f.failed != nil {
 		f.land()
 		f.closed = true
@@ -782,6 +794,15 @@ func (f *FS) Close() error {
 	err := f.commit()
 	f.closed = true
 	return err
+}
+
+// letGo gives the memory of clean pages back. mu is held.
+func (f *FS) letGo() {
+	if f.blanks.of != nil {
+		f.blanks.of.Unpin()
+		f.blanks = piece{}
+	}
+	f.cache.close()
 }
 
 // Statfs implements fs.FileSystem.

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // An inode is what all nodes have. As it is, it is a named pipe, a socket or a device.
@@ -42,7 +43,8 @@ type inode struct {
 type page struct {
 	data  []byte
 	fresh bool
-	of    *chunk
+	of    *pages.Slot // pinned
+	at    int         // which of its pages it is
 }
 
 // Dir, File and Link are the other kinds.
@@ -251,6 +253,9 @@ func (f *FS) reap(in *inode) {
 // erase takes out all that the tree holds of an inode without a name. mu is held.
 func (f *FS) erase(in *inode) error {
 	f.pages -= len(in.dirs)
+	for _, p := range in.dirs {
+		p.of.Unpin()
+	}
 	in.dirs = nil
 	delete(f.dirty, in)
 	if err := f.cut(in, 0, 1<<51); err != nil {
