@@ -40,7 +40,7 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringVar(&s.Roots, "roots", "", byDefault("certificate authorities: auto (this machine's, if the program checks certificates), none or a PEM file", d.Roots))
 	f.StringVar(&s.FS, "fs", "", byDefault("link files: auto (if the program uses them), on, off or the import path of a module that has some", d.FS))
 	f.StringArrayVar(&s.Files, "files", nil, "put a folder or file into the image: FOLDER[:/PATH] (may be repeated)")
-	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format[=KIND]][,ro], at "+config.DataPath+" if no path is said (may be repeated)")
+	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format[=KIND]][,ro][,bus=virtio|scsi|nvme], at "+config.DataPath+" if no path is said, behind virtio if no bus is (may be repeated)")
 	f.StringArrayVar(&s.Mounts, "mount", nil, "mount a volume by what it is called: WHICH:/PATH[,format[=KIND]][,ro]; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number (may be repeated)")
 	f.BoolVar(&s.Ephemeral, "ephemeral", false, "forget what is written to disks when the machine ends; tests always do")
 	f.StringArrayVar(&s.Net, "net", nil, "a network card of the machine: user, none or tap=NAME (default user, for programs that use sockets; may be repeated)")

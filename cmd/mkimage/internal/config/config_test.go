@@ -172,6 +172,14 @@ func TestDisks(t *testing.T) {
 	if word, err := (Settings{Disks: []string{"e.img:/e,format=logkv"}}).DisksWord(); err != nil || word != "serial=disk0:/e,format=logkv" {
 		t.Errorf("%q %v", word, err)
 	}
+	buses := Settings{Disks: []string{"aa:/a,bus=scsi", "bb:/b,ro,bus=nvme,format", "cc:/c,bus=virtio", "d,bus=nvme:/d"}}
+	if list, err := buses.DiskList(); err != nil || len(list) != 4 || list[0] != (Disk{File: "aa", Path: "/a", Bus: BusSCSI}) || list[1] != (Disk{File: "bb", Path: "/b", Format: true, ReadOnly: true, Bus: BusNVMe}) ||
+		list[2] != (Disk{File: "cc", Path: "/c", Bus: BusVirtio}) || list[3] != (Disk{File: "d,bus=nvme", Path: "/d"}) {
+		t.Errorf("%+v %v", list, err)
+	}
+	if _, err := (Settings{Disks: []string{"a.img:/a,bus=ide"}}).DiskList(); err == nil || err.Error() != `disk "a.img:/a,bus=ide": there is no bus "ide": want virtio, scsi or nvme` {
+		t.Error(err)
+	}
 	if err := checkMounts([]string{"0:/x,format=logkv"}); err != nil {
 		t.Error(err)
 	}

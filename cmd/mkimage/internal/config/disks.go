@@ -15,7 +15,15 @@ type Disk struct {
 	Format   bool   // put a volume on it if it is empty
 	Kind     string // of which filesystem of the program's own; "" for cffs
 	ReadOnly bool
+	Bus      string // BusVirtio, BusSCSI or BusNVMe; "" for virtio
 }
+
+// What a disk is behind.
+const (
+	BusVirtio = "virtio" // a virtio block device of its own
+	BusSCSI   = "scsi"   // a unit of the machine's one virtio-scsi controller
+	BusNVMe   = "nvme"   // a namespace of an NVMe controller of its own
+)
 
 // DataPath is where the volume of a disk is mounted if nothing says where.
 const DataPath = "/data"
@@ -26,7 +34,10 @@ const MaxDisks = 5
 // formatKind is an option that says what is to be put on an empty disk.
 var formatKind = regexp.MustCompile(`,format=([A-Za-z0-9_-]+)$`)
 
-// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro]. Without a path the volume is at DataPath, if the settings mount none by their names.
+// busOption is an option that says what a disk is behind.
+var busOption = regexp.MustCompile(`,bus=([^,:/]*)$`)
+
+// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,bus=BUS]. Without a path the volume is at DataPath, if the settings mount none by their names.
 func (s Settings) DiskList() (list []Disk, err error) {
 	at := map[string]bool{}
 	for _, v := range s.Disks {
@@ -37,7 +48,13 @@ func (s Settings) DiskList() (list []Disk, err error) {
 				rest, isFormat, d.Kind = strings.TrimSuffix(rest, m[0]), true, m[1]
 			}
 			rest, isRO := strings.CutSuffix(rest, ",ro")
-			if d.File = rest; !isFormat && !isRO {
+			bus := busOption.FindStringSubmatch(rest)
+			if bus != nil {
+				if rest, d.Bus = strings.TrimSuffix(rest, bus[0]), bus[1]; d.Bus != BusVirtio && d.Bus != BusSCSI && d.Bus != BusNVMe {
+					return nil, fmt.Errorf("disk %q: there is no bus %q: want virtio, scsi or nvme", v, d.Bus)
+				}
+			}
+			if d.File = rest; !isFormat && !isRO && bus == nil {
 				break
 			}
 			d.Format, d.ReadOnly = d.Format || isFormat, d.ReadOnly || isRO
@@ -48,7 +65,7 @@ func (s Settings) DiskList() (list []Disk, err error) {
 			d.Path = DataPath
 		}
 		if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
-			return nil, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND or ,ro behind it if need be; the root cannot be a volume", v)
+			return nil, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
 		}
 		if d.Path != "" && at[d.Path] {
 			return nil, fmt.Errorf("disk %q: two disks are to be at %s: say where by FILE:/PATH", v, d.Path)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
@@ -30,6 +31,7 @@ func (m *Machine) SetDisks(s config.Settings) (err error) {
 
 // diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so.
 func (m *Machine) diskArgs(bus string) (a []string) {
+	scsi := false
 	for i, d := range m.Disks {
 		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,file=%s", i, escape(d.File))
 		if d.ReadOnly {
@@ -38,7 +40,22 @@ func (m *Machine) diskArgs(bus string) (a []string) {
 		if m.Ephemeral && !d.ReadOnly {
 			drive += ",snapshot=on"
 		}
-		a = append(a, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-%s,drive=disk%d,serial=%s", bus, i, config.DiskSerial(i)))
+		device := "virtio-blk-" + bus
+		switch d.Bus {
+		case config.BusSCSI:
+			if !scsi { // one controller for all
+				a, scsi = append(a, "-device", "virtio-scsi-"+bus+",id=scsi"), true
+			}
+			device = fmt.Sprintf("scsi-hd,bus=scsi.0,scsi-id=%d", i)
+		case config.BusNVMe:
+			device = "nvme"
+		}
+		a = append(a, "-drive", drive, "-device", fmt.Sprintf("%s,drive=disk%d,serial=%s", device, i, config.DiskSerial(i)))
 	}
 	return a
+}
+
+// hasNVMe tells whether the machine has NVMe controllers, which are PCI functions.
+func (m *Machine) hasNVMe() bool {
+	return slices.ContainsFunc(m.Disks, func(d config.Disk) bool { return d.Bus == config.BusNVMe })
 }

@@ -78,6 +78,9 @@ func (m *Machine) typeArgs() []string {
 			"-global", "virtio-mmio.force-legacy=false", // VIRTIO 1.2 devices; QEMU's default is the draft before 1.0
 		}
 		bus = "device"
+		if m.hasNVMe() {
+			a[1] += ",pcie=on" // where else would they be
+		}
 	}
 	a = append(a, "-device", "virtio-rng-"+bus)
 	if m.Balloon {

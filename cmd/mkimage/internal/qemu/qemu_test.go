@@ -138,4 +138,18 @@ func TestDisks(t *testing.T) {
 	if got := strings.Join(m.diskArgs("device"), " "); strings.Count(got, "snapshot=on") != 1 {
 		t.Errorf("%s", got)
 	}
+	m = Machine{Type: "microvm", Disks: []config.Disk{{File: "a", Bus: config.BusSCSI}, {File: "b", Bus: config.BusVirtio}, {File: "c", Bus: config.BusSCSI}}}
+	want = "-device virtio-scsi-device,id=scsi -drive if=none,id=disk0,format=raw,discard=unmap,file=a -device scsi-hd,bus=scsi.0,scsi-id=0,drive=disk0,serial=disk0 " +
+		"-drive if=none,id=disk1,format=raw,discard=unmap,file=b -device virtio-blk-device,drive=disk1,serial=disk1 " +
+		"-drive if=none,id=disk2,format=raw,discard=unmap,file=c -device scsi-hd,bus=scsi.0,scsi-id=2,drive=disk2,serial=disk2"
+	if got := strings.Join(m.diskArgs("device"), " "); got != want {
+		t.Errorf("%s", got)
+	}
+	if got := strings.Join(m.typeArgs(), " "); strings.Contains(got, "pcie") {
+		t.Errorf("%s", got)
+	}
+	m.Disks = append(m.Disks, config.Disk{File: "d", Bus: config.BusNVMe})
+	if got := strings.Join(m.typeArgs(), " "); !strings.Contains(got, "pcie=on") || !strings.Contains(got, "-device nvme,drive=disk3,serial=disk3") {
+		t.Errorf("%s", got)
+	}
 }
