@@ -322,6 +322,24 @@ func (u *Endpoint) SetSources(addr netip.Addr, index int, include bool, sources 
 	return nil
 }
 
+// Sources tells what SetSources sets: whether only the sources listed are received, or all but them. Each is listed once, in the order in which they were added. EADDRNOTAVAIL: the group
+// was not joined there; ENODEV: nor does a route lead to it, where no interface is named. It allocates the list.
+func (u *Endpoint) Sources(addr netip.Addr, index int) (include bool, sources []netip.Addr, err error) {
+	if !addr.IsMulticast() {
+		return false, nil, syscall.EINVAL
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	g := u.membership(addr, index)
+	if g == nil {
+		if e := u.s.find(&group{addr: addr, index: index}); e != 0 && index == 0 {
+			return false, nil, e
+		}
+		return false, nil, syscall.EADDRNOTAVAIL
+	}
+	return g.include, slices.Clone(g.sources), nil
+}
+
 // membership finds a group; mu is held.
 func (u *Endpoint) membership(addr netip.Addr, index int) *group {
 	for i := range u.groups {

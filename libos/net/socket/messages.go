@@ -42,6 +42,7 @@ type endpoint interface {
 	LeaveSource(group, source netip.Addr, index int) error
 	Block(group, source netip.Addr, index int, on bool) error
 	SetSources(group netip.Addr, index int, include bool, sources []netip.Addr) error
+	Sources(group netip.Addr, index int) (include bool, sources []netip.Addr, err error)
 	Close()
 }
 
@@ -255,9 +256,6 @@ const (
 	mcastUnblockSource = 44
 	mcastJoinSource    = 46
 	mcastLeaveSource   = 47
-
-	ipFilter    = 41 // IP_MSFILTER
-	mcastFilter = 48 // MCAST_MSFILTER
 )
 
 // tellBit is the bit of an option that asks for a control message; 0: it is another one.
@@ -440,10 +438,8 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 			return true, syscall.EADDRNOTAVAIL
 		}
 		return true, s.source(group, source, int(binary.NativeEndian.Uint32(v)), name)
-	case four && name == ipFilter:
-		return true, s.filter(v)
-	case name == mcastFilter:
-		return true, s.groupFilter(v, four)
+	case four && name == ipFilter, name == mcastFilter:
+		return true, s.setFilter(v, name, four)
 	case !four && (name == syscall.IPV6_JOIN_GROUP || name == syscall.IPV6_LEAVE_GROUP):
 		if len(v) < syscall.SizeofIPv6Mreq {
 			return true, syscall.EINVAL
@@ -451,82 +447,6 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		return true, s.member(netip.AddrFrom16([16]byte(v[:16])), int(binary.NativeEndian.Uint32(v[16:])), name == syscall.IPV6_JOIN_GROUP)
 	}
 	return false, 0
-}
-
-// filter is IP_MSFILTER: struct ip_msfilter, which has group, interface's address, mode, count, sources.
-func (s *messages) filter(v []byte) syscall.Errno {
-	const head = 16
-	if len(v) < head {
-		return syscall.EINVAL
-	}
-	n := int(binary.NativeEndian.Uint32(v[12:]))
-	switch {
-	case n > inet.MaxSources(netip.IPv4Unspecified()):
-		return syscall.ENOBUFS
-	case len(v) < head+4*n:
-		return syscall.EINVAL
-	}
-	index := 0
-	if ip := netip.AddrFrom4([4]byte(v[4:8])); !ip.IsUnspecified() {
-		if index = indexOf(ip); index == 0 {
-			return syscall.ENODEV
-		}
-	}
-	var sources []netip.Addr
-	for b := v[head:]; len(sources) < n; b = b[4:] {
-		sources = append(sources, netip.AddrFrom4([4]byte(b)))
-	}
-	return s.setSources(netip.AddrFrom4([4]byte(v)), index, binary.NativeEndian.Uint32(v[8:]), sources)
-}
-
-// groupFilter is MCAST_MSFILTER: struct group_filter, which has the interface's number, group at 8, mode, count, sources, each a struct sockaddr_storage.
-func (s *messages) groupFilter(v []byte, four bool) syscall.Errno {
-	const head = 8 + sock.MaxAddr + 8
-	if len(v) < head {
-		return syscall.EINVAL
-	}
-	n, most := int(binary.NativeEndian.Uint32(v[head-4:])), inet.MaxSources(netip.IPv6Unspecified())
-	if four {
-		most = inet.MaxSources(netip.IPv4Unspecified())
-	}
-	switch {
-	case n > most:
-		return syscall.ENOBUFS
-	case len(v) < head+sock.MaxAddr*n:
-		return syscall.EINVAL
-	}
-	group, ok := within(v[8:], four)
-	if !ok {
-		return syscall.EINVAL
-	}
-	var sources []netip.Addr
-	for b := v[head:]; len(sources) < n; b = b[sock.MaxAddr:] {
-		a, ok := within(b, four)
-		if !ok {
-			return syscall.EADDRNOTAVAIL
-		}
-		sources = append(sources, a)
-	}
-	return s.setSources(group, int(binary.NativeEndian.Uint32(v)), binary.NativeEndian.Uint32(v[head-8:]), sources)
-}
-
-// setSources has mode as MCAST_EXCLUDE or MCAST_INCLUDE.
-func (s *messages) setSources(group netip.Addr, index int, mode uint32, sources []netip.Addr) syscall.Errno {
-	if mode > 1 {
-		return syscall.EINVAL
-	}
-	return errno(s.e.SetSources(group, index, mode == 1, sources))
-}
-
-// within reads the address in a struct sockaddr_storage.
-func within(v []byte, four bool) (netip.Addr, bool) {
-	var a sock.Addr
-	a.Set(v[:sock.MaxAddr])
-	to, e := a.Inet6()
-	if four {
-		to, e = a.Inet4()
-	}
-	return to.Addr(), e == 0
 }
 
 // source changes which sources of a group are received, as the option of that name.

@@ -220,6 +220,19 @@ func (r *recorder) get(s, level, name, size int) {
 	r.note("get %d/%d of %d: %x", level, name, s, b[:n[0]])
 }
 
+// ask is get for an option whose value holds a question.
+func (r *recorder) ask(s, level, name int, question []byte) {
+	b, n := buffer(len(question)), buffer(4)
+	copy(b, question)
+	binary.NativeEndian.PutUint32(n, uint32(len(question)))
+	_, e := r.call(syscall.SYS_GETSOCKOPT, r.fd(s), level, name, b, n)
+	if e != 0 {
+		r.note("ask %d/%d of %d for %x: %v", level, name, s, question, e)
+		return
+	}
+	r.note("ask %d/%d of %d for %x: %x", level, name, s, question, b[:min(len(b), int(binary.NativeEndian.Uint32(n)))])
+}
+
 func (r *recorder) shutdown(s, how int) {
 	_, e := r.call(syscall.SYS_SHUTDOWN, r.fd(s), how)
 	r.note("shutdown %d: %v", s, e)

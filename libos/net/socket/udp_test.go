@@ -244,7 +244,14 @@ func TestUDPAgainstLinux(t *testing.T) {
 				}
 				return b
 			}
-			r.set(a, ip, ipFilter, list(group, 1, 1)) // not joined
+			ask := func(value []byte, lens ...int) {
+				for _, n := range append(lens, len(value)) {
+					r.ask(a, ip, ipFilter, value[:n])
+				}
+			}
+			ask(list(group, 0), 0, 15) // not joined
+			ask(list([4]byte{10, 0, 0, 1}, 0))
+			r.set(a, ip, ipFilter, list(group, 1, 1))
 			r.set(a, ip, ipFilter, list(group, 1))
 			r.set(a, ip, ipFilter, list([4]byte{10, 0, 0, 1}, 1, 1))
 			r.set(a, ip, syscall.IP_ADD_MEMBERSHIP, mreq(group, local))
@@ -257,9 +264,17 @@ func TestUDPAgainstLinux(t *testing.T) {
 			for _, l := range [][]byte{list(group, 1, 1), list(group, 1, 2, 1), list(group, 1, 2), list(group, 0, 2), list(group, 0, 1, 1), list(group, 0), list(group, 1, 9, 2), list(group, 0, 2)} {
 				r.set(a, ip, ipFilter, l)
 				both("listed")
+				if len(l) != 24 || l[19] != l[23] { // sources that are listed twice Linux tells twice
+					ask(list(group, 0), 15)
+					ask(list(group, 7, 0))
+					ask(list(group, 1, 0, 0, 0))
+				}
 			}
 			r.set(a, ip, syscall.IP_BLOCK_SOURCE, append(mreq(group, local), 127, 0, 0, 1))
 			both("neither")
+			ask(list(group, 1, 0, 0, 0))
+			ask(append(append(mreq(group, [4]byte{9, 9, 9, 9}), word(1)...), word(0)...))
+			ask(append(append(mreq(group, [4]byte{}), word(1)...), word(0)...))
 			r.set(a, ip, ipFilter, list(group, 1)) // is to leave it
 			both("left")
 			r.set(a, ip, syscall.IP_DROP_MEMBERSHIP, mreq(group, local))
@@ -287,6 +302,18 @@ func TestUDPAgainstLinux(t *testing.T) {
 			for _, l := range [][]byte{long(1, 1), long(0, 1), long(1, 2, 1), long(1)} {
 				r.set(a, ip, mcastFilter, l)
 				both("by the newer call")
+				for _, q := range [][]byte{long(7), long(0, 0), long(0, 0, 0, 0), long(0)[:143], wrong} {
+					r.ask(a, ip, mcastFilter, q)
+				}
+				elsewhere := long(0)
+				elsewhere[0] = 7
+				r.ask(a, ip, mcastFilter, elsewhere)
+				unnamed := long(0)
+				copy(unnamed[12:], []byte{10, 0, 0, 1})
+				r.ask(a, ip, mcastFilter, unnamed)
+				unnamed[8] = six
+				r.ask(a, ip, mcastFilter, unnamed)
+				r.ask(a, ip, mcastFilter+1, unnamed)
 			}
 		},
 		"lists of sources of six": func(r *recorder) {
@@ -319,6 +346,12 @@ func TestUDPAgainstLinux(t *testing.T) {
 				r.set(a, ip6, mcastFilter, l)
 				r.send(s, "[ff12::79%1]:4004", []byte("listed"), nil)
 				r.recv(a, 100, 0)
+				for _, q := range [][]byte{list(7), list(0, 0), list(0, 0, 0, 0), list(0)[:143]} {
+					r.ask(a, ip6, mcastFilter, q)
+				}
+				r.ask(a, ip, mcastFilter, list(0))
+				r.ask(s, ip6, mcastFilter, list(0))
+				r.ask(a, ip6, ipFilter, list(0))
 			}
 		},
 		"multicasts of sources of six": func(r *recorder) {

@@ -372,7 +372,15 @@ func (o *object) getsockopt(a [6]uintptr) syscall.Errno {
 	case *n < 0:
 		return syscall.EINVAL
 	}
-	v, e := o.option(nil, int(int32(a[1])), int(int32(a[2])))
+	level, name := int(int32(a[1])), int(int32(a[2]))
+	v, e := o.option(nil, level, name)
+	if s, ok := o.Socket.(Asked); ok && e == syscall.ENOPROTOOPT {
+		p, fault := user.Bytes(a[3], uintptr(min(*n, maxOption)))
+		if fault != 0 {
+			return fault
+		}
+		v, e = s.Ask(p, level, name)
+	}
 	if e != 0 {
 		return e
 	}

@@ -47,6 +47,12 @@ type Socket interface {
 	Release()
 }
 
+// An Asked is a Socket that has options whose value holds a question, too.
+type Asked interface {
+	// Ask is Option, for getsockopt's value as the program gave it; ENOPROTOOPT for an option that holds no question.
+	Ask(question []byte, level, name int) ([]byte, syscall.Errno)
+}
+
 // Sending is what goes with bytes that are sent.
 type Sending struct {
 	Flags   int           // MSG_DONTROUTE, MSG_MORE ...
