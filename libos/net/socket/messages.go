@@ -3,6 +3,7 @@ package socket
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -17,6 +18,7 @@ type messages struct {
 	e endpoint
 
 	tells atomic.Uint32 // what control messages come with a message; tell...
+	from  atomic.Uint32 // the address in the last IP_MULTICAST_IF, as it lies in memory
 }
 
 // An endpoint is an inet.UDP or an inet.Raw.
@@ -249,6 +251,7 @@ const (
 	ipMulticastAll   = 49
 	ipv6MulticastAll = 29
 	ipMTU            = 14
+	ipv6PathMTU      = 61
 	mcastJoinGroup   = 42
 	mcastLeaveGroup  = 45
 
@@ -290,7 +293,7 @@ func (s *messages) SetOption(level, name int, v []byte) syscall.Errno {
 	}
 	n, e := sock.Int(v)
 	if e != 0 {
-		if len(v) == 0 {
+		if len(v) == 0 || level == syscall.IPPROTO_IPV6 {
 			return e
 		}
 		n = int(v[0])
@@ -319,11 +322,20 @@ func (s *messages) SetOption(level, name int, v []byte) syscall.Errno {
 			return syscall.EINVAL
 		}
 		return set(func(o *inet.UDPOptions) { o.MulticastTTL = n })
+	case six && name == syscall.IPV6_MULTICAST_LOOP && n&^1 != 0, !six && name == ipMulticastAll && n&^1 != 0:
+		return syscall.EINVAL
 	case !six && name == syscall.IP_MULTICAST_LOOP, six && name == syscall.IPV6_MULTICAST_LOOP:
 		return set(func(o *inet.UDPOptions) { o.NoLoop = n == 0 })
+	case six && name == syscall.IPV6_MULTICAST_IF && n != 0 && !hasInterface(n):
+		return syscall.ENODEV
 	case six && name == syscall.IPV6_MULTICAST_IF:
 		return set(func(o *inet.UDPOptions) { o.MulticastIndex = n })
+	case six && name == ipv6Class && (n < -1 || n > 0xff):
+		return syscall.EINVAL
 	case !six && name == syscall.IP_TOS, six && name == ipv6Class:
+		if six && n < 0 {
+			n = 0 // the default
+		}
 		return set(func(o *inet.UDPOptions) { o.TOS = n & 0xff })
 	case !six && name == syscall.IP_RECVERR, six && name == syscall.IPV6_RECVERR:
 		return set(func(o *inet.UDPOptions) { o.RecvErr = n != 0 })
@@ -400,21 +412,27 @@ func (s *messages) setGroup(level, name int, v []byte) (done bool, e syscall.Err
 		}[name]
 		return true, s.source(netip.AddrFrom4([4]byte(v[:4])), netip.AddrFrom4([4]byte(v[8:])), index, op)
 	case four && name == syscall.IP_MULTICAST_IF:
-		index := 0
-		switch {
-		case len(v) >= 12:
-			index = int(binary.NativeEndian.Uint32(v[8:]))
-		case len(v) >= 4:
-			if len(v) >= 8 {
-				v = v[4:] // ip_mreq's second field; else it is an in_addr
-			}
-			ip := netip.AddrFrom4([4]byte(v[:4]))
-			if index = indexOf(ip); index == 0 && !ip.IsUnspecified() {
-				return true, syscall.EADDRNOTAVAIL
-			}
-		default:
+		// struct in_addr, ip_mreq with an address behind the group, or ip_mreqn, whose number of an interface goes before its address.
+		if len(v) < 4 {
 			return true, syscall.EINVAL
 		}
+		index := 0
+		if len(v) >= 12 {
+			index = int(binary.NativeEndian.Uint32(v[8:]))
+		}
+		if len(v) >= 8 {
+			v = v[4:]
+		}
+		if ip := netip.AddrFrom4([4]byte(v)); index == 0 && !ip.IsUnspecified() {
+			index = indexOf(ip)
+			if index == 0 {
+				return true, syscall.EADDRNOTAVAIL
+			}
+		}
+		if index != 0 && !hasInterface(index) {
+			return true, syscall.EADDRNOTAVAIL
+		}
+		s.from.Store(binary.NativeEndian.Uint32(v))
 		s.e.SetOptions(func(o *inet.UDPOptions) { o.MulticastIndex = index })
 		return true, 0
 	case name == mcastJoinGroup || name == mcastLeaveGroup:
@@ -479,6 +497,11 @@ func indexOf(ip netip.Addr) int {
 	return 0
 }
 
+// hasInterface tells whether there is an interface of a number.
+func hasInterface(index int) bool {
+	return slices.ContainsFunc(all(), func(i Interface) bool { return i.Index == index })
+}
+
 // Option implements sock.Socket.
 func (s *messages) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 	o := s.e.Options()
@@ -508,6 +531,8 @@ func (s *messages) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		return sock.AppendInt(v, o.MulticastTTL), 0
 	case !six && name == syscall.IP_MULTICAST_LOOP, six && name == syscall.IPV6_MULTICAST_LOOP:
 		return sock.AppendBool(v, !o.NoLoop), 0
+	case !six && name == syscall.IP_MULTICAST_IF:
+		return binary.NativeEndian.AppendUint32(v, s.from.Load()), 0
 	case six && name == syscall.IPV6_MULTICAST_IF:
 		return sock.AppendInt(v, o.MulticastIndex), 0
 	case !six && name == syscall.IP_TOS, six && name == ipv6Class:
@@ -524,6 +549,13 @@ func (s *messages) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 			return nil, errno(err)
 		}
 		return sock.AppendInt(v, n), 0
+	case six && name == ipv6PathMTU:
+		// struct ip6_mtuinfo: an address, which Linux leaves out, and the MTU on the way to the other end.
+		n, err := s.e.PathMTU()
+		if err != nil {
+			return nil, errno(err)
+		}
+		return sock.AppendInt(append(v, make([]byte, syscall.SizeofSockaddrInet6)...), n), 0
 	case !six && name == ipMulticastAll, six && name == ipv6MulticastAll:
 		return sock.AppendBool(v, !o.OnlyMine), 0
 	}

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"encoding/binary"
+	"math"
 	"sync/atomic"
 	"syscall"
 
@@ -50,7 +51,7 @@ const (
 // flagNames are the options that are yes or no; the index is the bit.
 var flagNames = [...]int{
 	syscall.SO_REUSEADDR, soReusePort, syscall.SO_KEEPALIVE, syscall.SO_BROADCAST, syscall.SO_PASSCRED, syscall.SO_DONTROUTE, syscall.SO_OOBINLINE,
-	syscall.SO_TIMESTAMP, syscall.SO_DEBUG, syscall.SO_NO_CHECK, soZeroCopy,
+	syscall.SO_TIMESTAMP, syscall.SO_DEBUG, syscall.SO_NO_CHECK,
 }
 
 // Bits.
@@ -67,7 +68,6 @@ const (
 	soReusePort = 15
 	soBusyPoll  = 46
 	soIncoming  = 49
-	soZeroCopy  = 60
 )
 
 func (o *options) init() {
@@ -114,10 +114,10 @@ func (o *options) set(name int, v []byte) syscall.Errno {
 	}
 	switch name {
 	case syscall.SO_SNDBUF, syscall.SO_SNDBUFFORCE:
-		o.send.Store(max(leastSend, 2*min(max(n, 0), maxBuffer/2))) // doubled, socket(7)
+		o.send.Store(max(leastSend, bufferSize(n)))
 		return 0
 	case syscall.SO_RCVBUF, syscall.SO_RCVBUFFORCE:
-		o.recv.Store(max(leastRecv, 2*min(max(n, 0), maxBuffer/2)))
+		o.recv.Store(max(leastRecv, bufferSize(n)))
 		return 0
 	}
 	for bit, f := range flagNames {
@@ -127,14 +127,22 @@ func (o *options) set(name int, v []byte) syscall.Errno {
 		}
 	}
 	if w := o.word(name); w != nil {
-		if name == syscall.SO_RCVLOWAT && n == 0 {
+		switch {
+		case name == syscall.SO_RCVLOWAT && n == 0:
 			n = 1
+		case name == syscall.SO_RCVLOWAT && n < 0:
+			n = math.MaxInt32
+		case name == soBusyPoll && n < 0:
+			return syscall.EINVAL
 		}
 		w.Store(n)
 		return 0
 	}
 	return syscall.ENOPROTOOPT
 }
+
+// bufferSize is what a program's SO_SNDBUF or SO_RCVBUF is told as: doubled (socket(7)). A negative number is a large one.
+func bufferSize(n int) int { return 2 * int(min(uint32(n), maxBuffer/2)) }
 
 // get appends an option of SOL_SOCKET.
 func (o *options) get(v []byte, name int) ([]byte, syscall.Errno) {

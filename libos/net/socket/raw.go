@@ -88,6 +88,8 @@ func (r *rawSocket) SetOption(level, name int, v []byte) syscall.Errno {
 			return e
 		}
 		return errno(r.r.SetChecksum(n))
+	case six && level == syscall.IPPROTO_IP:
+		return syscall.ENOPROTOOPT
 	case level == syscall.IPPROTO_IP && name == syscall.IP_HDRINCL && !six:
 		if len(v) == 0 {
 			return syscall.EINVAL
@@ -130,6 +132,8 @@ func (r *rawSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		return v, 0
 	case six && name == ipv6Checksum && (level == syscall.IPPROTO_IPV6 || level == solRaw):
 		return sock.AppendInt(v, r.r.Checksum()), 0
+	case six && level == syscall.IPPROTO_IP:
+		return nil, syscall.ENOPROTOOPT
 	case level == syscall.IPPROTO_IP && name == syscall.IP_HDRINCL && !six:
 		return sock.AppendBool(v, r.r.Header()), 0
 	}
