@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestLeftNamespaces: what is removed is what a bench made that runs no more, and nothing else.
 func TestLeftNamespaces(t *testing.T) {
@@ -12,5 +15,17 @@ func TestLeftNamespaces(t *testing.T) {
 	}
 	if !alive(1) || alive(1<<22+1) { // beyond the largest that Linux gives
 		t.Error("alive does not know who lives")
+	}
+}
+
+// TestWireAsksNobody: the host's end knows the guest's link-layer address, also before there is a guest.
+func TestWireAsksNobody(t *testing.T) {
+	w, err := newWire(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if got, err := w.Command(t.Context(), "ip", "neighbour", "show"); err != nil || !strings.HasPrefix(got, guestHost+" ") || !strings.Contains(got, "PERMANENT") {
+		t.Errorf("%q, %v", got, err)
 	}
 }

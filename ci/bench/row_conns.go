@@ -59,7 +59,7 @@ func idleConns(ctx context.Context, b *Bench, g *Guest, wire *Wire) (connsCost, 
 		return connsCost{}, err
 	}
 	defer p.Close()
-	if err := wire.Ready(ctx, p); err != nil {
+	if _, err := p.WaitLine("ready"); err != nil {
 		return connsCost{}, err
 	}
 	if _, err := wire.Command(ctx, load, guestHost+":80", "10000"); err != nil {

@@ -100,7 +100,7 @@ func (r netRow) serve(ctx context.Context, b *Bench, g *Guest, wire *Wire) (Load
 		return Load{}, err
 	}
 	defer p.Close()
-	if err := wire.Ready(ctx, p); err != nil {
+	if _, err := p.WaitLine("ready"); err != nil {
 		return Load{}, err
 	}
 	if r.warm {

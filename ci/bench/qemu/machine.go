@@ -62,6 +62,9 @@ type Machine struct {
 	Debugger  bool   // start stopped, and offer Process.Debugger
 }
 
+// CardAddress is the link-layer address of a machine's network card.
+const CardAddress = "52:54:00:12:34:56"
+
 // A Tap is the host's end of a network card. The interface exists already, in a network namespace of its own where
 // QEMU then runs, so that nothing but the guest can be reached and nothing outside reaches the guest.
 type Tap struct {
@@ -123,7 +126,7 @@ func (m Machine) args(dir string) ([]string, error) {
 		a = append(a, "-icount", icount)
 	}
 	if t := m.Tap; t != nil {
-		netdev, card := "tap,id=net,script=no,downscript=no,ifname="+t.Interface, "virtio-net-device,netdev=net"
+		netdev, card := "tap,id=net,script=no,downscript=no,ifname="+t.Interface, "virtio-net-device,netdev=net,mac="+CardAddress
 		if t.Queues > 1 {
 			netdev += fmt.Sprintf(",queues=%d", t.Queues)
 			card += ",mq=on"
