@@ -1,10 +1,12 @@
 package cffs
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"fmt"
+	"hash/maphash"
 	"sort"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -77,52 +79,23 @@ func (o op) do(t *core.Tree) core.Errno {
 		defer p.Drop()
 		return f(p)
 	}
-	file := func(flags int, f func(x core.File) core.Errno) core.Errno {
+	switch o.kind {
+	case "write", "append", "truncate", "punch", "allocate", "zero", "setxattr", "rmxattr":
+		flags := syscall.O_RDWR
+		if o.kind == "write" || o.kind == "append" {
+			flags |= syscall.O_CREAT
+		}
 		return with(flags, func(p core.Place) core.Errno {
 			x, ok := p.Node.(core.File)
 			if !ok {
 				return syscall.EINVAL
 			}
-			return f(x)
+			return o.file(x)
 		})
-	}
-	switch o.kind {
 	case "create":
 		return with(syscall.O_CREAT|syscall.O_EXCL|syscall.O_RDWR, func(core.Place) core.Errno { return 0 })
 	case "touch":
 		return with(syscall.O_CREAT|syscall.O_RDWR, func(core.Place) core.Errno { return 0 })
-	case "write", "append":
-		return file(syscall.O_RDWR|syscall.O_CREAT, func(x core.File) core.Errno {
-			off := o.off
-			if o.kind == "append" {
-				off = core.Append
-			}
-			n, _, e := x.WriteAt([]byte(strings.Repeat(string(rune('a'+o.fill%26)), o.n)), off)
-			if e == 0 && n != o.n {
-				return syscall.ENOSPC
-			}
-			return e
-		})
-	case "truncate":
-		return file(syscall.O_RDWR, func(x core.File) core.Errno { return x.Truncate(o.off) })
-	case "punch":
-		return file(syscall.O_RDWR, func(x core.File) core.Errno {
-			return x.(core.Allocator).Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
-		})
-	case "allocate":
-		return file(syscall.O_RDWR, func(x core.File) core.Errno { return x.(core.Allocator).Allocate(0, o.off, int64(o.n)) })
-	case "zero":
-		return file(syscall.O_RDWR, func(x core.File) core.Errno {
-			a := x.(core.Allocator)
-			e := a.Allocate(core.FallocZero, o.off, int64(o.n))
-			if e == syscall.EOPNOTSUPP { // memory has none: a hole, and the size
-				if at := x.Attr(); at.Size < o.off+int64(o.n) {
-					x.Truncate(o.off + int64(o.n))
-				}
-				e = a.Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
-			}
-			return e
-		})
 	case "fsync", "fdatasync":
 		return with(syscall.O_RDONLY, func(p core.Place) core.Errno {
 			switch x := p.Node.(type) {
@@ -158,12 +131,43 @@ func (o op) do(t *core.Tree) core.Errno {
 		return with(0x200000, func(p core.Place) core.Errno {
 			return p.Node.SetAttr(&core.Change{Set: core.SetMode | core.SetUID, Mode: uint32(o.n) & 0o777, UID: uint32(o.n)})
 		})
+	}
+	panic(o.kind)
+}
+
+// file does to a file what is about one alone.
+func (o op) file(x core.File) core.Errno {
+	switch o.kind {
+	case "write", "append":
+		off := o.off
+		if o.kind == "append" {
+			off = core.Append
+		}
+		n, _, e := x.WriteAt(bytes.Repeat([]byte{'a' + o.fill%26}, o.n), off)
+		if e == 0 && n != o.n {
+			return syscall.ENOSPC
+		}
+		return e
+	case "truncate":
+		return x.Truncate(o.off)
+	case "punch":
+		return x.(core.Allocator).Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
+	case "allocate":
+		return x.(core.Allocator).Allocate(0, o.off, int64(o.n))
+	case "zero":
+		a := x.(core.Allocator)
+		e := a.Allocate(core.FallocZero, o.off, int64(o.n))
+		if e == syscall.EOPNOTSUPP { // memory has none: a hole, and the size
+			if at := x.Attr(); at.Size < o.off+int64(o.n) {
+				x.Truncate(o.off + int64(o.n))
+			}
+			e = a.Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
+		}
+		return e
 	case "setxattr":
-		return file(syscall.O_RDWR, func(x core.File) core.Errno {
-			return x.(core.Attributes).SetXattr("user."+o.b, []byte(strings.Repeat("v", o.n)), 0)
-		})
+		return x.(core.Attributes).SetXattr("user."+o.b, bytes.Repeat([]byte{'v'}, o.n), 0)
 	case "rmxattr":
-		return file(syscall.O_RDWR, func(x core.File) core.Errno { return x.(core.Attributes).RemoveXattr("user." + o.b) })
+		return x.(core.Attributes).RemoveXattr("user." + o.b)
 	}
 	panic(o.kind)
 }
@@ -204,9 +208,8 @@ func dump(t *core.Tree) string {
 				c.Unref()
 			}
 		case core.File:
-			b := make([]byte, min(a.Size, 1<<24))
-			n, e := x.ReadAt(b, 0)
-			line += fmt.Sprintf(" size %d read %d %v %x", a.Size, n, e, sha256.Sum256(b))
+			n, e, h := hashed(x, 0, min(a.Size, 1<<24))
+			line += fmt.Sprintf(" size %d read %d %v %x", a.Size, n, e, h)
 		case core.Link:
 			s, e := x.Target()
 			line += fmt.Sprintf(" to %s %v", s, e)
@@ -216,7 +219,7 @@ func dump(t *core.Tree) string {
 			sort.Strings(names)
 			for _, name := range names {
 				v, e := x.Xattr(name)
-				line += fmt.Sprintf(" %s=%x %v", name, sha256.Sum256(v), e)
+				line += fmt.Sprintf(" %s=%x %v", name, maphash.Bytes(hashSeed, v), e)
 			}
 		}
 		lines = append(lines, line)
@@ -224,6 +227,23 @@ func dump(t *core.Tree) string {
 	walk("", root.Node)
 	sort.Strings(lines)
 	return strings.Join(lines, "\n")
+}
+
+var (
+	hashSeed = maphash.MakeSeed()
+	buffers  sync.Pool // of []byte
+)
+
+// hashed reads a file, and gives a hash of what was read.
+func hashed(x core.File, off, n int64) (int, core.Errno, uint64) {
+	b, _ := buffers.Get().([]byte)
+	if int64(cap(b)) < n {
+		b = make([]byte, n)
+	}
+	b = b[:n]
+	defer buffers.Put(b)
+	k, e := x.ReadAt(b, off)
+	return k, e, maphash.Bytes(hashSeed, b[:max(k, 0)])
 }
 
 // oracle is a tree in memory that holds what a fresh volume does.

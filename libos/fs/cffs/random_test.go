@@ -2,11 +2,16 @@ package cffs
 
 import (
 	"flag"
+	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
+	"syscall"
 	"testing"
+	"time"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 var operations = flag.Int("operations", 20_000, "how many operations the random tester does")
@@ -49,47 +54,224 @@ func check(t testing.TB, d block.Device) {
 	}
 }
 
-// TestAgainstMemory does random things to a volume and to a filesystem in memory: they agree about all that can be seen, now and after mounting anew.
-func TestAgainstMemory(t *testing.T) {
-	for seed := range uint64(4) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		d := formatted(t, 8192)
-		o := manual
-		o.Dirty = 64 << 10
-		if seed == 1 {
-			o = Options{} // all as it is by itself
+// A twin is a file that is open in both trees.
+type twin struct{ mine, want core.Place }
+
+// A tester does the same things to a volume and to a filesystem in memory.
+type tester struct {
+	t          *testing.T
+	r          *rand.Rand
+	mine, want *core.Tree
+	open       []twin
+}
+
+// do does one random thing, to a name or to an open file, which may have none any more. It fails the test where the two do not agree on its error, or on what is seen afterwards.
+func (t *tester) do(most int64) op {
+	t.t.Helper()
+	x := randomOp(t.r, most)
+	at, n := t.r.Int64N(most), t.r.Int64N(4*BlockSize)
+	var got, right core.Errno
+	var a, b string
+	if k := t.r.IntN(4 * maxOpen); k < len(t.open) {
+		f := t.open[k]
+		switch x.kind {
+		case "write", "append", "truncate", "punch", "allocate", "zero", "setxattr", "rmxattr":
+			got, right = x.file(f.mine.Node.(core.File)), x.file(f.want.Node.(core.File))
+		case "link", "rename":
+			got, right = linkTo(t.mine, f.mine, x.b), linkTo(t.want, f.want, x.b)
+		default:
+			x.kind = "close"
+			t.close(k)
+			return x
 		}
-		f := mount(t, d, o)
-		mine, want := treeOf(f), oracle()
-		for i := range *operations / 4 {
-			x := randomOp(r, 40*BlockSize)
-			got, right := x.do(mine), x.do(want)
-			if got != right {
-				t.Fatalf("seed %d, operation %d: %v: %v, and in memory %v", seed, i, x, got, right)
-			}
-			if i%50 == 0 || i == *operations/4-1 {
-				if a, b := dump(mine), dump(want); a != b {
-					t.Fatalf("seed %d, operation %d: %v: volume:\n%s\nmemory:\n%s", seed, i, x, a, b)
-				}
-			}
-			if i%997 == 0 {
-				if err := f.Close(); err != nil {
-					t.Fatal(err)
-				}
-				check(t, d)
-				f = mount(t, d, o)
-				mine = treeOf(f)
-				if a, b := dump(mine), dump(want); a != b {
-					t.Fatalf("seed %d, operation %d, mounted anew: volume:\n%s\nmemory:\n%s", seed, i, a, b)
-				}
-			}
-			if t.Failed() {
-				t.Fatalf("seed %d, operation %d: %v", seed, i, x)
-			}
+		x.kind += " open file"
+		a, b = look(f.mine.Node, at, n), look(f.want.Node, at, n)
+	} else if x.kind == "create" && t.r.IntN(2) == 0 && len(t.open) < maxOpen {
+		name, flags := x.a, syscall.O_RDWR|syscall.O_CREAT
+		if x.kind = "open"; t.r.IntN(3) == 0 {
+			x.kind, name, flags = "temporary", ".", syscall.O_RDWR|oTmpfile
 		}
-		f.Close()
-		check(t, d)
+		var f twin
+		f.mine, got = openFile(t.mine, name, flags)
+		if f.want, right = openFile(t.want, name, flags); got == 0 && right == 0 {
+			t.open = append(t.open, f)
+		}
+	} else {
+		got, right = x.do(t.mine), x.do(t.want)
+		a, b = lookAt(t.mine, x.a, at, n), lookAt(t.want, x.a, at, n)
 	}
+	if got != right {
+		t.t.Fatalf("%v: %v, and in memory %v", x, got, right)
+	}
+	if a != b {
+		t.t.Fatalf("%v: at %d+%d: %s, and in memory %s", x, at, n, a, b)
+	}
+	return x
+}
+
+// close closes one of the open files.
+func (t *tester) close(k int) {
+	t.open[k].mine.Drop()
+	t.open[k].want.Drop()
+	t.open[k] = t.open[len(t.open)-1]
+	t.open = t.open[:len(t.open)-1]
+}
+
+const (
+	maxOpen  = 6
+	oTmpfile = 0x410000 // O_TMPFILE
+)
+
+func openFile(t *core.Tree, name string, flags int) (core.Place, core.Errno) {
+	root := t.Root()
+	defer root.Drop()
+	p, e := t.Open(root, name, flags, 0o644, 0)
+	if _, is := p.Node.(core.File); e == 0 && !is {
+		p.Drop()
+		return core.Place{}, syscall.EISDIR
+	}
+	return p, e
+}
+
+func linkTo(t *core.Tree, p core.Place, name string) core.Errno {
+	root := t.Root()
+	defer root.Drop()
+	return t.Link(p, root, name)
+}
+
+// look tells what there is to see of a node, and, of a file, of a part of it, read and lent.
+func look(x core.Node, at, n int64) string {
+	a := x.Attr()
+	s := fmt.Sprintf("mode %o nlink %d uid %d", a.Mode, a.Nlink, a.UID)
+	f, is := x.(core.File)
+	if !is {
+		return s
+	}
+	k, e, h := hashed(f, at, n)
+	s += fmt.Sprintf(" size %d read %d %v %x", a.Size, k, e, h)
+	if k <= 0 {
+		return s
+	}
+	l, e := core.Lend(f, at, k)
+	if e != 0 || len(l.Bytes) == 0 {
+		return s + fmt.Sprintf(" lent %d bytes, %v", len(l.Bytes), e)
+	}
+	defer l.Return()
+	if _, _, h := hashed(f, at, int64(len(l.Bytes))); maphash.Bytes(hashSeed, l.Bytes) != h {
+		s += " other bytes are lent"
+	}
+	return s
+}
+
+func lookAt(t *core.Tree, name string, at, n int64) string {
+	root := t.Root()
+	defer root.Drop()
+	p, e := t.Resolve(root, name, core.NoFollow)
+	if e != 0 {
+		return e.Error()
+	}
+	defer p.Drop()
+	return look(p.Node, at, n)
+}
+
+// TestAgainstMemory does random things to volumes and to a filesystem in memory: they agree about all that can be seen, now and after mounting anew, what is removed gives its space back, and a check
+// finds nothing. Meanwhile the memory of the cache is taken away now and then.
+func TestAgainstMemory(t *testing.T) {
+	t.Parallel()
+	for i, c := range []struct {
+		name string
+		old  bool
+		o    Options
+	}{
+		{"spills", false, Options{Manual: true, Cache: 64 << 10, Dirty: 64 << 10}},
+		{"as it is by itself", false, Options{Cache: 16 << 20}},
+		{"old format", true, Options{Manual: true, Cache: 256 << 10, Dirty: 256 << 10}},
+		{"one page", false, Options{Manual: true, Cache: 1, Dirty: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := formatted(t, 8192)
+			if c.old {
+				d = formattedOld(t, 8192)
+			}
+			memory := pages.NewHeap(c.o.Cache)
+			store := pages.New(memory)
+			c.o.Pages = store
+			f := mount(t, d, c.o)
+			x := tester{t: t, r: rand.New(rand.NewPCG(uint64(i), 1)), mine: treeOf(f), want: oracle()}
+			free := func() uint64 {
+				var s core.Statfs
+				f.Sync()
+				f.Statfs(&s)
+				return s.Free
+			}
+			empty := free()
+			compare := func(when string) {
+				t.Helper()
+				if a, b := dump(x.mine), dump(x.want); a != b {
+					t.Fatalf("%s: volume:\n%s\nmemory:\n%s", when, a, b)
+				}
+			}
+			for k := 1; k <= *operations/4; k++ {
+				if n := x.r.IntN(40); n < 8 {
+					memory.Allow(memory.Seize(n))
+				} else if n == 8 {
+					store.Shrink(4)
+				}
+				did := x.do(40 * BlockSize)
+				when := fmt.Sprintf("operation %d: %v", k, did)
+				if t.Failed() {
+					t.Fatal(when)
+				}
+				last := k == *operations/4
+				if k%100 == 0 || last {
+					compare(when)
+				}
+				if k%997 == 0 || last {
+					for len(x.open) > 0 && x.r.IntN(4) != 0 {
+						x.close(0)
+					}
+					if err := f.Close(); err != nil {
+						t.Fatal(err)
+					}
+					for len(x.open) > 0 { // what has no name goes when the volume is mounted anew
+						x.close(0)
+					}
+					check(t, d)
+					unpinned(t, store)
+					f = mount(t, d, c.o)
+					x.mine = treeOf(f)
+					compare(when + ", mounted anew")
+				}
+				// The trees become deep, for directories are moved into others.
+				if k%(20*997) == 0 || last {
+					removeAll(t, x.mine)
+					removeAll(t, x.want)
+					compare(when + ", all removed")
+					if n := free(); n != empty {
+						t.Fatalf("%s: %d blocks were free, and when all is removed %d", when, empty, n)
+					}
+				}
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			check(t, d)
+			unpinned(t, store)
+		})
+	}
+}
+
+// unpinned: nobody has anything of a store, but who reads ahead and is about to end.
+func unpinned(t *testing.T, s *pages.Store) {
+	t.Helper()
+	for range 1000 {
+		if s.Counts().Pinned == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("%d slots are pinned, and nobody has any", s.Counts().Pinned)
 }
 
 // TestSpaceComesBack removes all again.

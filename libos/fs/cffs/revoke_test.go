@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
@@ -98,12 +97,7 @@ func TestRevoked(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for tries := 0; store.Counts().Pinned != 0 && tries < 1000; tries++ { // who reads ahead may be about to end
-		time.Sleep(5 * time.Millisecond)
-	}
-	if c := store.Counts(); c.Pinned != 0 {
-		t.Errorf("%d slots are pinned, and nobody has any", c.Pinned)
-	}
+	unpinned(t, store)
 }
 
 // TestShared: volumes that share a store have of it what they use: one that is read takes the memory of another that is not.
