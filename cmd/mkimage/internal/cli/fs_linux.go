@@ -156,6 +156,6 @@ func (a *app) fsMount() *cobra.Command {
 		return volume.Mount(a.stdout, args[0], args[1], o, stop)
 	})
 	cmd.Flags().BoolVar(&o.ReadOnly, "read-only", false, "nothing is written to it")
-	cmd.Flags().BoolVar(&o.AllowOther, "allow-other", false, "other users may use it, too, and do everything with it")
+	cmd.Flags().BoolVar(&o.AllowOther, "allow-other", false, "other users may use it, too, as far as owners and modes permit; who is not root needs user_allow_other in /etc/fuse.conf")
 	return cmd
 }

@@ -4,6 +4,7 @@ package volume
 
 import (
 	"math"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -14,11 +15,12 @@ import (
 )
 
 // served answers the kernel's requests about a mounted volume (linux/fuse.h; Documentation/filesystems/fuse.rst). The kernel names nodes by numbers, of which it
-// says when it forgets them; files need no handles beside those. Locks, umask and offsets of O_APPEND are the kernel's.
+// says when it forgets them; files need no handles beside those. Locks, umask, offsets of O_APPEND and what owners and modes permit are the kernel's.
 type served struct {
 	fuse.RawFileSystem // ENOSYS to the rest
 	v                  *Volume
 	readOnly           bool
+	me                 fuse.Owner // who mounts
 	rename             sync.Mutex // one rename between folders at a time, as fs.Dir wants it
 
 	mu    sync.Mutex
@@ -41,7 +43,7 @@ func newServed(v *Volume, readOnly bool) *served {
 	root.Ref()
 	return &served{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
-		v:             v, readOnly: readOnly,
+		v:             v, readOnly: readOnly, me: fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
 		nodes: map[uint64]*known{fuse.FUSE_ROOT_ID: {root, 1}},
 		ids:   map[core.Node]uint64{root: fuse.FUSE_ROOT_ID},
 		last:  fuse.FUSE_ROOT_ID,
@@ -121,20 +123,31 @@ func (s *served) entry(n core.Node, out *fuse.EntryOut) {
 	out.NodeId = id
 	out.SetEntryTimeout(valid)
 	out.SetAttrTimeout(valid)
-	attributes(n, &out.Attr)
+	s.attributes(n, &out.Attr)
 	if ok {
 		n.Unref()
 	}
 }
 
-func attributes(n core.Node, out *fuse.Attr) {
+// swap gives the volume's number for a user or group of the host, and back: an image's only user, root, is who mounts, whose own number stands for root's, so that none is lost.
+func swap(id, mine uint32) uint32 {
+	switch id {
+	case 0:
+		return mine
+	case mine:
+		return 0
+	}
+	return id
+}
+
+func (s *served) attributes(n core.Node, out *fuse.Attr) {
 	a := n.Attr()
 	out.Ino, out.Size, out.Blocks = a.Ino, uint64(a.Size), uint64(a.Blocks)
 	out.Atime, out.Atimensec = uint64(a.Atime.Sec), uint32(a.Atime.Nsec)
 	out.Mtime, out.Mtimensec = uint64(a.Mtime.Sec), uint32(a.Mtime.Nsec)
 	out.Ctime, out.Ctimensec = uint64(a.Ctime.Sec), uint32(a.Ctime.Nsec)
 	out.Mode, out.Nlink = a.Mode, a.Nlink
-	out.Uid, out.Gid, out.Rdev, out.Blksize = a.UID, a.GID, uint32(a.Rdev), uint32(a.Blksize)
+	out.Uid, out.Gid, out.Rdev, out.Blksize = swap(a.UID, s.me.Uid), swap(a.GID, s.me.Gid), uint32(a.Rdev), uint32(a.Blksize)
 }
 
 // Lookup implements fuse.RawFileSystem, as do those below.
@@ -183,7 +196,7 @@ func (s *served) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOu
 	if n == nil {
 		return fuse.ENOENT
 	}
-	attributes(n, &out.Attr)
+	s.attributes(n, &out.Attr)
 	out.SetTimeout(valid)
 	return fuse.OK
 }
@@ -206,7 +219,7 @@ func (s *served) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOu
 			return fuse.Status(e)
 		}
 	}
-	c := core.Change{Mode: in.Mode & 0o7777, UID: in.Uid, GID: in.Gid}
+	c := core.Change{Mode: in.Mode & 0o7777, UID: swap(in.Uid, s.me.Uid), GID: swap(in.Gid, s.me.Gid)}
 	now := time.Now()
 	at := func(isNow bool, sec uint64, nsec uint32) syscall.Timespec {
 		if isNow {
@@ -229,28 +242,46 @@ func (s *served) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOu
 			return fuse.Status(e)
 		}
 	}
-	attributes(n, &out.Attr)
+	s.attributes(n, &out.Attr)
 	out.SetTimeout(valid)
 	return fuse.OK
 }
 
 // create makes what is no symbolic link.
-func (s *served) create(id uint64, name string, mode, rdev uint32, out *fuse.EntryOut) fuse.Status {
-	d, st := s.folder(id, name)
+func (s *served) create(h *fuse.InHeader, name string, mode, rdev uint32, out *fuse.EntryOut) fuse.Status {
+	d, st := s.folder(h.NodeId, name)
 	if !st.Ok() {
 		return st
 	}
-	return s.found(out)(d.Create(name, mode, uint64(rdev)))
+	n, e := d.Create(name, mode, uint64(rdev))
+	return s.made(out, h, d, n, e)
+}
+
+// made tells of what was made in d, which belongs to who made it: what cffs and FAT make is root's. On FAT it stays root's.
+func (s *served) made(out *fuse.EntryOut, h *fuse.InHeader, d core.Dir, n core.Node, e core.Errno) fuse.Status {
+	c := core.Change{Set: core.SetUID | core.SetGID, UID: swap(h.Uid, s.me.Uid), GID: swap(h.Gid, s.me.Gid)}
+	if d.Attr().Mode&syscall.S_ISGID != 0 {
+		c.Set = core.SetUID // it has the folder's group
+	}
+	if e == 0 && (c.UID != 0 || c.GID != 0) {
+		if e = n.SetAttr(&c); e == syscall.EPERM {
+			e = 0
+		}
+		if e != 0 {
+			n.Unref()
+		}
+	}
+	return s.found(out)(n, e)
 }
 
 // Mknod makes a file, a named pipe, a socket or a device.
 func (s *served) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	return s.create(in.NodeId, name, in.Mode, in.Rdev, out)
+	return s.create(&in.InHeader, name, in.Mode, in.Rdev, out)
 }
 
 // Mkdir makes a folder.
 func (s *served) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	return s.create(in.NodeId, name, syscall.S_IFDIR|in.Mode&0o1777, 0, out)
+	return s.create(&in.InHeader, name, syscall.S_IFDIR|in.Mode&0o1777, 0, out)
 }
 
 // Symlink makes a symbolic link.
@@ -259,7 +290,8 @@ func (s *served) Symlink(_ <-chan struct{}, h *fuse.InHeader, target, name strin
 	if !st.Ok() {
 		return st
 	}
-	return s.found(out)(d.Symlink(name, target))
+	n, e := d.Symlink(name, target)
+	return s.made(out, h, d, n, e)
 }
 
 // Link gives a node a further name.
@@ -328,7 +360,7 @@ func (s *served) Rename(_ <-chan struct{}, in *fuse.RenameIn, name, newName stri
 
 // Create makes a file and opens it.
 func (s *served) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	return s.create(in.NodeId, name, syscall.S_IFREG|in.Mode&0o7777, 0, &out.EntryOut)
+	return s.create(&in.InHeader, name, syscall.S_IFREG|in.Mode&0o7777, 0, &out.EntryOut)
 }
 
 // Tmpfile makes a file without a name and opens it.
@@ -342,10 +374,7 @@ func (s *served) Tmpfile(_ <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateO
 		return fuse.Status(syscall.EOPNOTSUPP)
 	}
 	f, e := t.Temp(syscall.S_IFREG | in.Mode&0o7777)
-	if e == 0 {
-		s.entry(f, &out.EntryOut)
-	}
-	return fuse.Status(e)
+	return s.made(&out.EntryOut, &in.InHeader, d, f, e)
 }
 
 // Open opens a file. What the kernel has of its contents stays true: nobody else writes to it. Truncation it asks for by SetAttr.

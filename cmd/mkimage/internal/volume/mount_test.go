@@ -240,3 +240,46 @@ func TestFio(t *testing.T) {
 		sound(t, file, isFAT)
 	}
 }
+
+// TestOthers lets other users use root's mount: as far as owners and modes permit. What they make is theirs.
+func TestOthers(t *testing.T) {
+	haveFUSE(t)
+	if os.Geteuid() != 0 {
+		t.Skip("only root may be somebody else")
+	}
+	for _, isFAT := range []bool{false, true} {
+		file := volumeOf(t, isFAT)
+		onHost(t, file, MountOptions{AllowOther: true}, func(dir string) {
+			for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+				if err := os.Chmod(d, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(os.WriteFile(dir+"/mine", []byte("mine"), 0o600), os.WriteFile(dir+"/all", []byte("all"), 0o644), os.Mkdir(dir+"/open", 0o777), os.Chmod(dir+"/open", 0o777)); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("sh", "-c", `cat mine; cat all; echo; echo x >all; echo x >open/new && ln -s new open/link && stat -c '%u %g' open/new open/link; true`)
+			cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65533}}
+			out, err := cmd.CombinedOutput()
+			want := []string{"cat: mine: Permission denied\nall\n", "all: Permission denied\n", "65534 65533\n65534 65533\n"}
+			if isFAT { // it knows of no owners, and all may read
+				want = []string{"mineall\n", "all: Permission denied\n", "open/new: Permission denied"}
+			}
+			for _, w := range want {
+				if err != nil || !strings.Contains(string(out), w) {
+					t.Errorf("FAT %v: no %q: %v\n%s", isFAT, w, err, out)
+				}
+			}
+		})
+		sound(t, file, isFAT)
+	}
+}
+
+// TestSwap exchanges root and who mounts, and nobody else.
+func TestSwap(t *testing.T) {
+	for _, c := range [][3]uint32{{0, 1000, 1000}, {1000, 1000, 0}, {5, 1000, 5}, {0, 0, 0}, {7, 0, 7}} {
+		if got := swap(c[0], c[1]); got != c[2] || swap(got, c[1]) != c[0] {
+			t.Errorf("swap(%d, %d) is %d", c[0], c[1], got)
+		}
+	}
+}
