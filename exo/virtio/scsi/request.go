@@ -65,13 +65,14 @@ func (h *host) begin(n slot) (err error) {
 	}
 	token := q.free[len(q.free)-1]
 	s := &q.slots[token]
+	s.id += 1 << 32
 	s.d, s.r, s.ask, s.to, s.tries, s.aborting, s.waits = n.d, n.r, n.ask, n.to, 0, false, false
 	h.describe(q, s)
 	if !q.q.Add(uint64(token), q.bufs...) {
 		return &disk.RequestError{Op: s.op(), Why: "it is in more pieces than the queue holds"}
 	}
 	q.free = q.free[:len(q.free)-1]
-	s.used, s.since = true, exo.Now()
+	s.used, s.since = true, h.now()
 	q.q.Kick()
 	h.arm(h.patience)
 	return nil

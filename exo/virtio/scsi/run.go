@@ -3,7 +3,6 @@ package scsi
 import (
 	"time"
 
-	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/virtio"
 )
@@ -87,7 +86,7 @@ func (h *host) take(q *queue) (end ending, ok bool) {
 	}
 	s := &q.slots[token]
 	v, err := s.judge(h.name(s.to), written)
-	if v == later && exo.Now()-s.since >= h.patience {
+	if v == later && h.now()-s.since >= h.patience {
 		v, err = ends, s.failed(h.name(s.to), "the device was busy for too long")
 	}
 	switch {
@@ -181,7 +180,7 @@ func (h *host) failing(busy bool) (why error) {
 
 // overdue aborts commands that take too long, and says whether one is not even aborted in as long again. While there are any, it has itself asked again.
 func (h *host) overdue() bool {
-	now := exo.Now()
+	now := h.now()
 	next := int64(1<<63 - 1)
 	for _, q := range h.queues {
 		q.mu.Lock()

@@ -49,8 +49,10 @@ const (
 
 	queueSize = 128
 	maxQueues = 16
-	maxRuns   = 62  // with header and response 64 descriptors
-	maxDisks  = 256 // of a host
+	maxRuns   = 62   // with header and response 64 descriptors
+	maxDisks  = 256  // of a host
+	maxUnits  = 1024 // that are asked what they are
+	maxLook   = 10   // for so many times a command's patience units are looked for
 
 	defaultPatience = 30 * time.Second
 )
@@ -63,6 +65,7 @@ var (
 // Options change how a host is opened. The zero value is what most want.
 type Options struct {
 	Patience time.Duration // how long one command may take before it is aborted, and how long that may take; 0: 30 s
+	Now      func() int64  // the clock by which it is measured, in ns; nil: exo.Now
 }
 
 // DeviceError says what is wrong with a host or a unit.
@@ -76,6 +79,8 @@ type host struct {
 	queues   []*queue
 	turn     atomic.Uint32 // the queue that is used next
 	patience int64
+	now      func() int64
+	until    int64       // by now: no unit is looked for any more
 	most     int         // pieces of memory in a transfer
 	zeroes   *exo.Frames // a page of them, for WRITE SAME
 
@@ -105,6 +110,8 @@ func Places() []virtio.Place { return virtio.Find(DeviceID) }
 
 // Open takes a host and opens its disks, in the order of targets and units. It parks while the device resets and the units say what they are. The host is given back when all its disks are closed.
 //
+// A host may have that many units to tell of, and take that long for each, that nobody would wait for it: no more than maxUnits are asked, and after ten times the patience none.
+//
 // The error joins what is wrong with units that could not be opened; the disks that could are there all the same. With an error of the host there are none.
 func Open(p virtio.Place, o Options) ([]*Disk, error) {
 	dev, err := virtio.OpenWith(holder, p, virtio.EventIndex|virtio.Indirect, func(offered uint64) uint64 { return offered & (featHotplug | featChange) })
@@ -114,7 +121,10 @@ func Open(p virtio.Place, o Options) ([]*Disk, error) {
 	if o.Patience <= 0 {
 		o.Patience = defaultPatience
 	}
-	h := &host{dev: dev, patience: int64(o.Patience), ended: make(chan struct{})}
+	if o.Now == nil {
+		o.Now = exo.Now
+	}
+	h := &host{dev: dev, patience: int64(o.Patience), now: o.Now, ended: make(chan struct{})}
 	h.timer = time.AfterFunc(1<<62, func() {
 		h.armed.Store(false)
 		dev.Wake()
@@ -217,7 +227,7 @@ type slot struct {
 	r        *disk.Request // nil for a question
 	ask      *question
 	to       address
-	id       uint64 // by which it can be aborted
+	id       uint64 // by which it can be aborted; no two commands have the same, as one may end while it is being aborted
 	since    int64  // as exo.Now
 	tries    int    // how often it was given again
 	aborting bool

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,8 +60,8 @@ type model struct {
 	answer  func(resp, in []byte) ([]byte, []byte)
 	hold    func(u *unit, op byte, lba uint64) bool // commands that are not answered
 	aborted map[uint64]bool
-	deaf    bool // to what is told by the control queue
-	aborts  int
+	deaf    bool     // to what is told by the control queue
+	told    []uint64 // ids that it was told to abort
 	events  [][]byte
 }
 
@@ -94,8 +95,9 @@ func plain(blocks int) *unit {
 
 func (m *model) take(queue int, b []byte) {
 	if queue == 0 {
-		if m.aborts++; !m.deaf {
-			m.aborted[le.Uint64(b[16:])] = true
+		id := le.Uint64(b[16:])
+		if m.told = append(m.told, id); !m.deaf {
+			m.aborted[id] = true
 			m.v.Notify(2)
 			m.v.Notify(3)
 			m.v.Notify(4)
@@ -616,9 +618,15 @@ func TestRetries(t *testing.T) {
 		}
 	})
 	on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {
-		d := open(t, scsi.Options{Patience: short}, 1)[0]
+		c := new(clock)
+		d := open(t, c.options(), 1)[0]
 		defer d.Close()
-		v.v.Change(func() { v.units[place{0, 0}].busy = 1 << 30 })
+		v.v.Change(func() {
+			v.units[place{0, 0}].fail = func(byte, uint64) (byte, sense) {
+				c.Add(short / 4)
+				return 8, sense{}
+			}
+		})
 		var io *disk.IOError // it waits when it is late, or is at the unit just then
 		if err := disk.Do(d, &disk.Request{Op: disk.Flush}); !errors.As(err, &io) || !strings.Contains(err.Error(), "busy for too long") && !strings.Contains(err.Error(), "aborted") {
 			t.Error(err)
@@ -626,14 +634,49 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-// short is a patience that runs out in a test, and in which a test's machine answers though others keep the host busy.
-const short = 1500 * time.Millisecond
+// A clock is what patience is measured by: it stands, but for what a test lets pass.
+type clock struct{ atomic.Int64 }
+
+// short is the patience that goes with it. A host looks so often, by the real clock, whether somebody has waited too long.
+const short = int64(10 * time.Millisecond)
+
+func (c *clock) options() scsi.Options {
+	return scsi.Options{Patience: time.Duration(short), Now: c.Load}
+}
+
+// pass lets time pass until stop.
+func (c *clock) pass() (stop func()) {
+	end := make(chan bool)
+	go func() {
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(time.Millisecond):
+				c.Add(short)
+			}
+		}
+	}()
+	return func() { close(end) }
+}
 
 // TestAbort has commands that take too long: they are aborted, and the disk goes on; where that is not done the host is given up.
 func TestAbort(t *testing.T) {
 	on(t, func() map[place]*unit { return map[place]*unit{{0, 0}: plain(256), {1, 0}: plain(256)} }, func(t *testing.T, m *sim.Machine, v *model) {
-		list := open(t, scsi.Options{Patience: short}, 2)
-		v.v.Change(func() { v.hold = func(_ *unit, op byte, lba uint64) bool { return op == 0x28 && lba == 7 } })
+		c := new(clock)
+		list := open(t, c.options(), 2)
+		held := 0
+		v.v.Change(func() {
+			v.hold = func(_ *unit, op byte, lba uint64) bool {
+				if op != 0x28 || lba != 7 {
+					return false
+				}
+				if held++; held == 1 {
+					c.Add(short)
+				}
+				return true
+			}
+		})
 		e, f := whole(t, list[0]), frames(t, 1)
 		read := func(d disk.Disk, e *flow.Extent, sector int) error {
 			return disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Sector: flow.Block(sector), Memory: run(f, 0, blockSize)})
@@ -648,6 +691,7 @@ func TestAbort(t *testing.T) {
 			}
 		}
 		v.v.Change(func() { v.deaf = true })
+		defer c.pass()()
 		var gone *disk.GoneError
 		var late *disk.TimeoutError
 		if err := read(list[0], e, 14); !errors.As(err, &gone) || gone.Held || !errors.As(err, &late) {
@@ -660,6 +704,120 @@ func TestAbort(t *testing.T) {
 		if !closeAll(list) || m.FramesUsed() != 0 || m.VectorsUsed() != 0 {
 			t.Errorf("%d frames, %d vectors left", m.FramesUsed(), m.VectorsUsed())
 		}
+	})
+}
+
+// TestLateAbort has a command end while it is being aborted: the abort, when it comes, is not for the command that has its place by then.
+func TestLateAbort(t *testing.T) {
+	on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {
+		c := new(clock)
+		d := open(t, c.options(), 1)[0]
+		defer d.Close()
+		e, f := whole(t, d), frames(t, 1)
+		defer f.Release()
+		aborts := 0
+		v.v.Change(func() {
+			v.deaf = true
+			passed := false
+			v.hold = func(_ *unit, op byte, lba uint64) bool {
+				if !passed {
+					passed = true
+					c.Add(short)
+				}
+				return len(v.told) == 0 // until the abort is on its way
+			}
+			v.answer = func(resp, in []byte) ([]byte, []byte) {
+				if resp[11] == 2 {
+					aborts++
+				}
+				return resp, in
+			}
+		})
+		read := func() error {
+			return disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize)})
+		}
+		done := make(chan error)
+		go func() { done <- read() }()
+		for told := false; !told; {
+			v.v.Change(func() { told = len(v.told) > 0 })
+			time.Sleep(time.Millisecond)
+		}
+		for q := range 3 {
+			v.v.Notify(2 + q)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		v.v.Change(func() {
+			for _, id := range v.told {
+				v.aborted[id] = true
+			}
+		})
+		for range 6 { // by all queues
+			if err := read(); err != nil {
+				t.Error(err)
+			}
+		}
+		v.v.Change(func() {
+			if aborts != 0 {
+				t.Errorf("%d commands were aborted for another", aborts)
+			}
+		})
+	})
+}
+
+// TestSlowHost looks for units on hosts that have too many, or take too long for each: that ends, and the disks that were found by then are there.
+func TestSlowHost(t *testing.T) {
+	const many = 300
+	on(t, func() map[place]*unit {
+		units := map[place]*unit{{0, 0}: plain(64)}
+		for i := range many {
+			units[place{1, i}] = plain(1)
+		}
+		return units
+	}, func(t *testing.T, m *sim.Machine, v *model) {
+		c := new(clock)
+		asked := 0
+		for at, u := range v.units {
+			if at.target == 1 {
+				u.fail = func(op byte, _ uint64) (byte, sense) {
+					if op != 0x12 {
+						return 0, sense{}
+					}
+					asked++
+					c.Add(short)
+					return 8, sense{}
+				}
+			}
+		}
+		list, err := scsi.Open(scsi.Places()[0], c.options())
+		if len(list) != 1 || err == nil || !strings.Contains(err.Error(), "too long") || asked < 5 || asked > 15 {
+			t.Errorf("%d disks after %d units that do not answer: %v", len(list), asked, err)
+		}
+		closeAll(list)
+		if m.FramesUsed() != 0 {
+			t.Errorf("%d frames left", m.FramesUsed())
+		}
+	})
+	on(t, func() map[place]*unit {
+		units := map[place]*unit{{0, 0}: plain(64)}
+		for i := range 3 * many {
+			tape := plain(0)
+			tape.kind = 1
+			units[place{1 + i%4, i}] = tape
+		}
+		for i := range many {
+			tape := plain(0)
+			tape.kind = 1
+			units[place{5, i}] = tape
+		}
+		return units
+	}, func(t *testing.T, m *sim.Machine, v *model) {
+		list, err := scsi.Open(scsi.Places()[0], scsi.Options{})
+		if len(list) != 1 || err == nil || !strings.Contains(err.Error(), "more than 1024 units") {
+			t.Errorf("%d disks: %v", len(list), err)
+		}
+		closeAll(list)
 	})
 }
 
@@ -782,13 +940,14 @@ func TestGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {
 				v.v.Features &^= virtio.EventIndex
-				patience := time.Duration(0) // 30 s
+				o, time := scsi.Options{}, new(clock)
 				if name == "silent" {
-					patience = short
+					o = time.options()
 				}
-				d := open(t, scsi.Options{Patience: patience}, 1)[0]
+				d := open(t, o, 1)[0]
 				e, f := whole(t, d), frames(t, 1)
 				v.v.Change(func() { c.lie(v.v) })
+				defer time.pass()()
 				if v.v.LieNeedsReset {
 					v.v.Configure(v.v.Configuration()) // it interrupts
 				}
@@ -831,9 +990,11 @@ func is[E error](err error) bool {
 // A device that does not stop keeps the memory, and says so.
 func TestNeverStops(t *testing.T) {
 	on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {
-		d := open(t, scsi.Options{Patience: short}, 1)[0]
+		c := new(clock)
+		d := open(t, c.options(), 1)[0]
 		e, f := whole(t, d), frames(t, 1)
 		v.v.Change(func() { v.v.LieNoReset, v.v.LieNoAnswer = true, true })
+		defer c.pass()()
 		var gone *disk.GoneError
 		if err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize)}); !errors.As(err, &gone) || !gone.Held {
 			t.Error(err)

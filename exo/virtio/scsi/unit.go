@@ -37,16 +37,25 @@ type Disk struct {
 
 // find opens the units that are disks.
 func (h *host) find() (list []*Disk, err error) {
+	h.until = h.now() + maxLook*h.patience
 	at, err := h.scan()
 	if err != nil {
 		return nil, err
+	}
+	var problems []error
+	if len(at) > maxUnits {
+		problems = append(problems, &DeviceError{h.dev.Name(), "it has more than " + decimal(maxUnits) + " units; the others are left alone"})
+		at = at[:maxUnits]
 	}
 	mem, err := exo.TakeFrames(holder, 1, 0)
 	if err != nil {
 		return nil, err
 	}
-	var problems []error
+	cut := h.late()
 	for _, a := range at {
+		if cut = cut || h.late(); cut {
+			break
+		}
 		d := &Disk{h: h, at: a}
 		d.idle.L = &d.mu
 		d.info.Name = h.name(a)
@@ -74,6 +83,9 @@ func (h *host) find() (list []*Disk, err error) {
 		return nil, errors.Join(problems...)
 	}
 	mem.Release()
+	if cut {
+		problems = append(problems, &DeviceError{h.dev.Name(), "it takes too long to say which units it has; those that it has not told of are left alone"})
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.units, h.open = list, len(list)
@@ -84,6 +96,9 @@ func (h *host) find() (list []*Disk, err error) {
 	}
 	return list, errors.Join(problems...)
 }
+
+// late says whether units are not looked for any more.
+func (h *host) late() bool { return h.now() >= h.until }
 
 // scan asks each target for its units, several at a time: most are not there.
 func (h *host) scan() (list []address, err error) {
@@ -99,7 +114,7 @@ func (h *host) scan() (list []address, err error) {
 	for w := range workers {
 		wg.Go(func() {
 			b, at := mem.Bytes()[w*exo.PageSize:][:exo.PageSize], mem.Base()+exo.Phys(w*exo.PageSize)
-			for t := int(next.Add(1)) - 1; t < targets; t = int(next.Add(1)) - 1 {
+			for t := int(next.Add(1)) - 1; t < targets && !h.late(); t = int(next.Add(1)) - 1 {
 				n, err := h.ask(nil, address{target: uint8(t)}, reportLUNs(exo.PageSize), b, at)
 				var absent *absentError
 				switch {
@@ -134,6 +149,9 @@ func (d *Disk) identify(mem *exo.Frames) (is bool, err error) {
 	const most = 252 // what all of these commands can ask for
 	ask := func(c cdb) ([]byte, error) {
 		b := mem.Bytes()[:most]
+		if d.h.late() {
+			return nil, &DeviceError{d.info.Name, "there was no time to ask it what it is"}
+		}
 		_, err := d.h.ask(nil, d.at, c, b, mem.Base())
 		return b, err
 	}
