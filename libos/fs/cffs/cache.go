@@ -16,11 +16,10 @@ type cache struct {
 	next  int               // under mu: the first page in open that is not used
 }
 
-// cached is one block.
+// cached is where one block is. The slot's tag of that page is the block, and its sum the block's; the tags of pages that hold none are 0, where a superblock is.
 type cached struct {
 	of   *pages.Slot
 	page uint32
-	sum  uint32
 }
 
 // A hold is a block, or several in a row, in memory that is pinned until release. The zero one is none.
@@ -65,33 +64,30 @@ func (c *cache) find(block uint64) (e cached, ok bool) {
 func (c *cache) remove(block uint64) {
 	if e, ok := c.m[block]; ok {
 		delete(c.m, block)
+		e.of.Tags[e.page] = 0
 		if e.of.Live--; e.of.Live == 0 {
 			e.of.Drop() // which does nothing where somebody has it
 		}
 	}
 }
 
-// get gives a block that has a sum; none where it is not there.
-func (c *cache) get(block uint64, sum uint32) hold { return c.run(block, []uint32{sum}) }
-
 // run gives the blocks from one on that lie next to each other in memory, at most one for each of their sums; none where the first is not there.
 func (c *cache) run(block uint64, sums []uint32) hold {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first, ok := c.m[block]
-	ok = ok && first.sum == sums[0] && first.of.Pin()
-	if !ok {
+	e, ok := c.m[block]
+	if !ok || !e.of.Pin() {
 		return hold{}
 	}
-	n := uint32(1)
-	for int(n) < len(sums) {
-		e, ok := c.m[block+uint64(n)]
-		if !ok || e.sum != sums[n] || e.of != first.of || e.page != first.page+n {
-			break
-		}
+	s, first, n := e.of, int(e.page), 0
+	for n < len(sums) && first+n < pages.PerSlot && s.Tags[first+n] == block+uint64(n) && s.Sums[first+n] == sums[n] {
 		n++
 	}
-	return hold{first.of.Bytes()[first.page*BlockSize : (first.page+n)*BlockSize], first.of}
+	if n == 0 {
+		s.Unpin()
+		return hold{}
+	}
+	return hold{s.Bytes()[first*BlockSize : (first+n)*BlockSize], s}
 }
 
 // A piece is n pages of a slot from one on, pinned.
@@ -129,17 +125,20 @@ func (c *cache) room(n int) (list []piece) {
 	return list
 }
 
-// put adds a block, which is in a page of a slot that is pinned.
-func (c *cache) put(block uint64, of *pages.Slot, page int, sum uint32) {
+// put adds blocks, which are in pages of a slot from one on that is pinned, with their sums.
+func (c *cache) put(block uint64, of *pages.Slot, page int, sums ...uint32) {
 	if !of.Kept() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.remove(block)
-	of.Tags[page] = block
-	of.Live++
-	c.m[block] = cached{of, uint32(page), sum}
+	for i, sum := range sums {
+		at := block + uint64(i)
+		c.remove(at)
+		of.Tags[page+i], of.Sums[page+i] = at, sum
+		of.Live++
+		c.m[at] = cached{of, uint32(page + i)}
+	}
 }
 
 // drop forgets blocks that were given up.

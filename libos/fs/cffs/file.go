@@ -151,16 +151,26 @@ func (m *miss) done() {
 	}
 }
 
-// block gives the block of x that is number i of the file, which is not to be changed, and is the caller's to release; or a miss, if it has to be read: got is the last one that was
-// brought, nil for none. want is how many from it on are wanted. mu is held, for reading at least.
-func (f *FS) block(in *inode, x *extent, i, want uint64, got *miss) (hold, *miss, error) {
-	f.ahead(in, i)
-	at := x.block + i - x.first()
-	right := x.sums[i-x.first()]
+// blocks gives the block of x that is number i of the file, and those behind it that lie behind it in memory, which are not to be changed and are the caller's to release; or a miss, if
+// the first has to be read: got is the last one that was brought, nil for none. want is how many from it on are wanted. mu is held, for reading at least.
+func (f *FS) blocks(in *inode, x *extent, i, want uint64, got *miss) (hold, *miss, error) {
+	from := i - x.first()
+	at := x.block + from
+	sums := x.sums[from:min(from+want, uint64(len(x.sums)))]
+	if len(in.dirs) > 0 {
+		for k := range sums {
+			if _, dirty := in.dirs[i+uint64(k)]; dirty {
+				sums = sums[:k]
+				break
+			}
+		}
+	}
+	right := sums[0]
 	again := got != nil && got.at == at && got.right == right
-	if h := f.cache.get(at, right); h.data != nil {
+	h := f.cache.run(at, sums)
+	if h.data != nil {
 		if !again {
-			f.cache.store.Hit(1)
+			f.cache.store.Hit(len(h.data) / BlockSize)
 		}
 		return h, nil, nil
 	}
@@ -179,7 +189,7 @@ func (f *FS) block(in *inode, x *extent, i, want uint64, got *miss) (hold, *miss
 			return got.hold, nil, nil
 		}
 	}
-	n := min(want, x.last-i+1)
+	n := uint64(len(sums))
 	if small := (in.rec.size + BlockSize - 1) / BlockSize; small <= smallFile && f.al.groups != nil {
 		// What was written along with it lies behind it: C-FFS's explicit grouping.
 		for n < aheadGroup && at+n < f.al.blocks && f.al.is(at+n) {
@@ -216,10 +226,12 @@ func (f *FS) fetch(l *load, at, n uint64) (first hold, err error) {
 	if err = f.dev.Read(vec, int64(at)*BlockSize); err == nil {
 		f.cache.store.Read(int(n))
 		for _, p := range room {
+			var sums [pages.PerSlot]uint32
 			for i := range p.n {
-				f.cache.put(at, p.of, p.page+i, f.dataSum(p.of.Page(p.page+i)))
-				at++
+				sums[i] = f.dataSum(p.of.Page(p.page + i))
 			}
+			f.cache.put(at, p.of, p.page, sums[:p.n]...)
+			at += uint64(p.n)
 		}
 		room[0].of.Repin()
 		first = hold{room[0].bytes()[:BlockSize], room[0].of}
@@ -232,21 +244,23 @@ func (f *FS) fetch(l *load, at, n uint64) (first hold, err error) {
 	return first, err
 }
 
-// ahead is told which block of a file is looked at. Where that is in order, those behind are read before anybody asks: what is wrong with them is found by who does. mu is held, for reading at least.
-func (f *FS) ahead(in *inode, i uint64) {
-	next := in.next.Load()
-	if i+1 == next {
+// ahead is told that n blocks of a file are looked at, from one on. Where that is in order, those behind are read before anybody asks: what is wrong with them is found by who does. Where
+// it is not, only those that are looked at are, and only where they are more than are read at once anyway. mu is held, for reading at least.
+func (f *FS) ahead(in *inode, i, n uint64) {
+	next := in.next.Swap(i + n)
+	if i+n == next {
 		return // the same once more
 	}
-	in.next.Store(i + 1)
-	if i != next || i == 0 { // the first block alone says nothing
-		in.read.Store(0)
-		return
-	}
 	far := min(aheadInOrder, uint64(f.cache.store.Most())/4)
+	if i == 0 || i != next && i+1 != next { // the first block alone says nothing
+		in.read.Store(0)
+		if far = 0; n <= maxExtent {
+			return
+		}
+	}
 	done := in.read.Load()
-	from, to := max(done, i+1), min(i+1+far, (in.rec.size+BlockSize-1)/BlockSize)
-	if done > i+far/2 || from >= to || !in.read.CompareAndSwap(done, to) {
+	from, to := max(done, i), min(i+n+far, (in.rec.size+BlockSize-1)/BlockSize)
+	if done > i+n+far/2 || from >= to || !in.read.CompareAndSwap(done, to) {
 		return
 	}
 	for from < to {
@@ -297,10 +311,11 @@ func (x *File) read(p []byte, off int64, got *miss) (n int, m *miss, err error) 
 		if ext == nil || ext.first() > i {
 			clear(part)
 		} else {
-			b, m, err := f.block(&x.inode, ext, i, uint64(len(p)-n+BlockSize-1)/BlockSize, got)
+			b, m, err := f.blocks(&x.inode, ext, i, uint64(in+len(p)-n+BlockSize-1)/BlockSize, got)
 			if b.data == nil {
 				return n, m, err
 			}
+			part = p[n:min(len(p), n+len(b.data)-in)]
 			copy(part, b.data[in:])
 			b.release()
 		}
@@ -334,7 +349,11 @@ func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err err
 	if off >= int64(x.rec.size) {
 		return 0, nil, nil
 	}
-	return x.read(p[:min(int64(len(p)), int64(x.rec.size)-off)], off, got)
+	p = p[:min(int64(len(p)), int64(x.rec.size)-off)]
+	if first := uint64(off) / BlockSize; got == nil && len(p) > 0 {
+		x.fs.ahead(&x.inode, first, (uint64(off)+uint64(len(p))-1)/BlockSize+1-first)
+	}
+	return x.read(p, off, got)
 }
 
 // Lend implements fs.Lender: clean blocks never change, so that lending is no more than telling where they are, and keeping them there.
@@ -376,27 +395,14 @@ func (x *File) lend(off int64, n int, got *miss) (hold, *miss, error) {
 	if ext == nil || ext.first() > i {
 		return hold{data: zeroes[in : in+one]}, nil, nil
 	}
-	// What lies behind it in memory, too, is lent with it.
-	from := i - ext.first()
-	sums := ext.sums[from:min(from+uint64(in+n+BlockSize-1)/BlockSize, uint64(len(ext.sums)))]
-	if len(x.dirs) > 0 {
-		for k := range sums {
-			if _, dirty := x.dirs[i+uint64(k)]; dirty {
-				sums = sums[:k]
-				break
-			}
-		}
-	}
-	f.ahead(&x.inode, i)
-	h := f.cache.run(ext.block+from, sums)
-	if h.data != nil && got == nil {
-		f.cache.store.Hit(len(h.data) / BlockSize)
+	h, m, err := f.blocks(&x.inode, ext, i, min(uint64(in+n+BlockSize-1)/BlockSize, pages.PerSlot), got)
+	if got == nil {
+		f.ahead(&x.inode, i, max(1, uint64(len(h.data)/BlockSize)))
+	} else if h.data != nil {
+		x.next.Store(i + uint64(len(h.data)/BlockSize))
 	}
 	if h.data == nil {
-		var m *miss
-		if h, m, err = f.block(&x.inode, ext, i, pages.PerSlot, got); h.data == nil {
-			return hold{}, m, err
-		}
+		return hold{}, m, err
 	}
 	h.data = h.data[in:min(in+n, len(h.data))]
 	return h, nil, nil

@@ -136,3 +136,58 @@ func TestAhead(t *testing.T) {
 		}
 	}
 }
+
+// TestAheadOf has a file looked at in order in several ways, each of which has what lies behind read ahead, and at places that are not in order, where nothing is.
+func TestAheadOf(t *testing.T) {
+	const size, far = 1024, 200
+	m := formatted(t, 8192)
+	f := mount(t, m, Options{Manual: true})
+	write(t, f, "/f", make([]byte, size*BlockSize))
+	f.Close()
+	open := func() *File {
+		f := mount(t, m, Options{ReadOnly: true, Cache: 8192 * BlockSize})
+		t.Cleanup(func() { f.Close() })
+		n, e := f.Root().Lookup("f")
+		if e != 0 {
+			t.Fatal(e)
+		}
+		t.Cleanup(n.Unref)
+		return n.(*File)
+	}
+	for _, piece := range []int{1000, BlockSize, 5000, 3 * BlockSize, 100_000, 1 << 20} {
+		x, p := open(), make([]byte, piece)
+		for off := 0; off < far/2*BlockSize; off += piece {
+			if n, e := x.ReadAt(p, int64(off)); n != piece || e != 0 {
+				t.Fatal(piece, off, n, e)
+			}
+		}
+		if n := x.inode.read.Load(); n < far {
+			t.Errorf("read by %d bytes: asked for up to block %d", piece, n)
+		}
+	}
+	x := open()
+	for off := int64(0); off < far/2*BlockSize; {
+		l, e := x.Lend(off, 1<<20)
+		if e != 0 {
+			t.Fatal(off, e)
+		}
+		off += int64(len(l.Bytes))
+		if l.Of != nil {
+			l.Return()
+		}
+	}
+	if n := x.inode.read.Load(); n < far {
+		t.Errorf("lent: asked for up to block %d", n)
+	}
+	x = open()
+	for i := range int64(10) {
+		for range 2 { // missing, and there
+			if _, e := x.ReadAt(make([]byte, 3*BlockSize), (i*7919%size)/4*4*BlockSize); e != 0 {
+				t.Fatal(i, e)
+			}
+			if n := x.inode.read.Load(); n != 0 {
+				t.Errorf("place %d: asked for up to block %d", i, n)
+			}
+		}
+	}
+}

@@ -69,6 +69,7 @@ type Slot struct {
 	owner Owner  // who has it Busy may change it
 
 	Tags [PerSlot]uint64 // the owner's
+	Sums [PerSlot]uint32 // the owner's
 	Live int             // the owner's
 }
 
