@@ -344,6 +344,14 @@ func (c *Conn) TryWriteBufs(n int, ref func(i int) buf.Ref) (taken int, err erro
 	return taken, nil
 }
 
+// Room is how many bytes TryWrite would take now; 0 where it has an error to tell.
+func (c *Conn) Room() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, _ := c.c.Writable()
+	return n
+}
+
 func (c *Conn) unwritable() syscall.Errno {
 	if e := c.failed; e != 0 {
 		c.failed = 0

@@ -208,6 +208,14 @@ func (t *tcpSocket) Send(p []byte, m *sock.Sending) (int, syscall.Errno) {
 	return n, errno(err)
 }
 
+// Room implements sock.Borrower.
+func (t *tcpSocket) Room() int {
+	if c := t.connection(); c != nil {
+		return c.Room()
+	}
+	return 0
+}
+
 // SendLoans implements sock.Borrower.
 func (t *tcpSocket) SendLoans(list []posix.Loan) (int, syscall.Errno) {
 	c := t.connection()

@@ -12,14 +12,18 @@ import (
 type Borrower interface {
 	Socket
 
+	// Room is about how many bytes SendLoans would take now; 0 where it would say EAGAIN, or another errno.
+	Room() int
+
 	// SendLoans sends the first of list, whole ones that are not empty, as many as there is room for, and says how many: EAGAIN where none. Those it returns once it
 	// needs them no more; the others stay the caller's. One may overfill the stream's buffer.
 	SendLoans(list []posix.Loan) (int, syscall.Errno)
 }
 
 const (
-	lendAtMost = 1 << 20 // bytes of a file that are handed over at a time
-	lendAtOnce = 16      // in so many pieces: a stream cuts what it is given into few large segments, and each of many small ones into a large and a small one
+	lendLeast  = 64 << 10 // bytes of a file that are looked for where there is room for fewer
+	lendAtMost = 1 << 20  // bytes of a file that are handed over at a time
+	lendAtOnce = 16       // in so many pieces: a stream cuts what it is given into few large segments, and each of many small ones into a large and a small one
 )
 
 // loans are pieces of a file that are not handed over yet, in order.
@@ -110,7 +114,7 @@ func (o *object) sendLent(f *posix.File, src posix.Lender, in *posix.File, dst B
 	var l loans
 	defer l.end()
 	for sent < count {
-		e := l.fill(src, in, off+int64(sent), min(count-sent, lendAtMost))
+		e := l.fill(src, in, off+int64(sent), min(count-sent, max(dst.Room(), lendLeast), lendAtMost))
 		if l.n == 0 {
 			return sent, e
 		}
