@@ -118,6 +118,7 @@ type receiver struct {
 
 func newReceiver(c *card, queue int) *receiver {
 	r := &receiver{c: c, queue: queue}
+	r.delivery.gathers = true
 	if queue == 0 {
 		r.changing, _ = c.iface.Device.(link.Changing)
 	}
@@ -142,6 +143,7 @@ func (r *receiver) take() (n int) {
 		n++
 	}
 	if n > 0 {
+		r.delivery.settle(s.now())
 		s.armHost()
 		s.flush()
 	}

@@ -34,6 +34,7 @@ type Conn struct {
 	gone     bool          // it is in no table and has no timer
 	closed   bool          // the program wants no more of it
 	hungUp   bool
+	due      bool // a receiver will drive it
 }
 
 // errnoOf says why a connection ended as Linux does; 0 if it did in order.
@@ -115,8 +116,10 @@ func (c *Conn) SetHook(h Hook) {
 	c.mu.Unlock()
 }
 
-// input takes a segment in, and its payload over. It says false where the connection does not exist any more for it: then it is a listener's.
-func (c *Conn) input(now tick.Time, s *tcp.Segment, o *output) bool {
+// input takes d's segment in, and its payload over. It says false where the connection does not exist any more for it: then it is a listener's. Where d gathers, what a segment that only
+// acknowledges lets go waits for those that came along with it: one by one they would let go small segments, which are acknowledged one by one again.
+func (c *Conn) input(now tick.Time, d *delivery) bool {
+	s := &d.in
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
@@ -126,9 +129,29 @@ func (c *Conn) input(now tick.Time, s *tcp.Segment, o *output) bool {
 		c.leave()
 		return false
 	}
+	later := d.gathers && s.Flags == tcp.ACK && s.Size == 0 && c.c.State() == tcp.Established
 	c.c.Input(now, s)
-	c.driveBy(now, o)
+	if !later || c.c.State() != tcp.Established {
+		c.driveBy(now, &d.out)
+	} else if !c.due {
+		c.due = true
+		d.later = append(d.later, c)
+	}
 	return true
+}
+
+// settle drives those that waited for the end of a batch.
+func (d *delivery) settle(now tick.Time) {
+	for i, c := range d.later {
+		c.mu.Lock()
+		if c.due && !c.gone {
+			c.driveBy(now, &d.out)
+		}
+		c.due = false
+		c.mu.Unlock()
+		d.later[i] = nil
+	}
+	d.later = d.later[:0]
 }
 
 // tick is the timer's.
@@ -153,6 +176,7 @@ func (c *Conn) drive(now tick.Time) {
 
 // driveBy is drive for who has room for segments.
 func (c *Conn) driveBy(now tick.Time, o *output) {
+	c.due = false
 	for c.c.Next(now, &o.segment) {
 		c.s.sendSegment(&c.via, o)
 	}

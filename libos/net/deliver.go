@@ -15,6 +15,9 @@ type delivery struct {
 	packet packet
 	in     tcp.Segment
 	out    output // for what is sent in answer
+
+	gathers bool    // settle is called when there are no more packets for now
+	later   []*Conn // for settle
 }
 
 // deliver hands d's packet to its endpoint, and its bytes over. No lock is held.
@@ -202,7 +205,7 @@ func (s *Stack) deliverTCP(now tick.Time, d *delivery) {
 	const ce = 3 // of the two bits of RFC 3168
 	in.CE, in.ECT, in.SegmentSize = p.tos&3 == ce, false, p.gso
 	k := key(tcp.Tuple{Local: netip.AddrPortFrom(p.dst, in.DstPort), Remote: netip.AddrPortFrom(p.src, in.SrcPort)})
-	if c := s.tcp.get(k); c != nil && c.input(now, in, o) {
+	if c := s.tcp.get(k); c != nil && c.input(now, d) {
 		return
 	}
 	t := tcp.Tuple{Local: netip.AddrPortFrom(p.dst, in.DstPort), Remote: netip.AddrPortFrom(p.src, in.SrcPort)}
