@@ -68,12 +68,28 @@ const wordSeed = 0xcbf29ce484222325
 
 // words goes on with the sum of words h.
 func words(h uint64, b []byte) uint64 {
-	const factor = 0x9e3779b97f4a7c15
+	for ; len(b) >= 64; b = b[64:] { // eight at a time take half the instructions
+		p := (*[64]byte)(b)
+		h = mix(h, le.Uint64(p[0:]))
+		h = mix(h, le.Uint64(p[8:]))
+		h = mix(h, le.Uint64(p[16:]))
+		h = mix(h, le.Uint64(p[24:]))
+		h = mix(h, le.Uint64(p[32:]))
+		h = mix(h, le.Uint64(p[40:]))
+		h = mix(h, le.Uint64(p[48:]))
+		h = mix(h, le.Uint64(p[56:]))
+	}
 	for ; len(b) >= 8; b = b[8:] {
-		h = (h ^ le.Uint64(b)) * factor
-		h ^= h >> 32
+		h = mix(h, le.Uint64(b))
 	}
 	return h
+}
+
+// mix is words of one word.
+func mix(h, w uint64) uint64 {
+	const factor = 0x9e3779b97f4a7c15
+	h = (h ^ w) * factor
+	return h ^ h>>32
 }
 
 // seal puts the sum of a block into its first 4 bytes; sealed tells whether it is right.
