@@ -1,6 +1,7 @@
 package cffs
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
@@ -11,7 +12,7 @@ type cache struct {
 	store *pages.Store
 	mu    sync.Mutex
 	m     map[uint64]cached // under mu: some may be gone from memory
-	due   map[uint64]*load  // under mu: what is being read, by each of its blocks
+	due   []*load           // under mu: what is being read, which has no block in common
 	open  *pages.Slot       // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
 	next  int               // under mu: the first page in open that is not used
 }
@@ -34,11 +35,14 @@ func (h hold) release() {
 	}
 }
 
-// A load is blocks that are being read.
-type load struct{ done chan struct{} }
+// A load is n blocks from one on that are being read.
+type load struct {
+	first, n uint64
+	done     chan struct{}
+}
 
 func newCache(store *pages.Store) *cache {
-	return &cache{store: store, m: map[uint64]cached{}, due: map[uint64]*load{}}
+	return &cache{store: store, m: map[uint64]cached{}}
 }
 
 // Forget implements pages.Owner.
@@ -186,7 +190,14 @@ func (c *cache) beginMissing(block, n uint64) (l *load, first, count uint64) {
 }
 
 func (c *cache) beginAt(block, n uint64) (l *load, count uint64) {
-	for count < n && c.due[block+count] == nil {
+	for _, d := range c.due {
+		if block < d.first {
+			n = min(n, d.first-block)
+		} else if block < d.first+d.n {
+			return nil, 0
+		}
+	}
+	for count < n {
 		if _, there := c.find(block + count); there {
 			break
 		}
@@ -195,19 +206,16 @@ func (c *cache) beginAt(block, n uint64) (l *load, count uint64) {
 	if count == 0 {
 		return nil, 0
 	}
-	l = &load{make(chan struct{})}
-	for i := range count {
-		c.due[block+i] = l
-	}
+	l = &load{block, count, make(chan struct{})}
+	c.due = append(c.due, l)
 	return l, count
 }
 
 // end says that they were read, or were not. Those who wait look again.
-func (c *cache) end(l *load, block, n uint64) {
+func (c *cache) end(l *load) {
 	c.mu.Lock()
-	for i := range n {
-		delete(c.due, block+i)
-	}
+	i := slices.Index(c.due, l)
+	c.due = slices.Delete(c.due, i, i+1)
 	c.mu.Unlock()
 	close(l.done)
 }
@@ -216,5 +224,10 @@ func (c *cache) end(l *load, block, n uint64) {
 func (c *cache) coming(block uint64) *load {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.due[block]
+	for _, d := range c.due {
+		if block >= d.first && block < d.first+d.n {
+			return d
+		}
+	}
+	return nil
 }

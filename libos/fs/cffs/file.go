@@ -216,7 +216,7 @@ func (f *FS) bring(m *miss) {
 // fetch reads n blocks from one on into the cache, and gives the first one, pinned. l ends; nil for none.
 func (f *FS) fetch(l *load, at, n uint64) (first hold, err error) {
 	if l != nil {
-		defer f.cache.end(l, at, n)
+		defer f.cache.end(l)
 	}
 	room := f.cache.room(int(n))
 	vec := make([][]byte, len(room))
