@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -125,9 +126,18 @@ func Ports(list []string) (ports []Port, err error) {
 		if !ok {
 			return nil, fmt.Errorf("port %q: want HOST:IMAGE, as 8080:80, with an address before and /udp behind if need be, as 0.0.0.0:5353:53/udp", v)
 		}
+		if slices.ContainsFunc(ports, p.clashes) {
+			return nil, fmt.Errorf("port %q: port %d of this machine is led to the image twice; take another one", v, p.Host.Port())
+		}
 		ports = append(ports, p)
 	}
 	return ports, nil
+}
+
+// clashes reports whether two ports of the host cannot be had at once.
+func (p Port) clashes(q Port) bool {
+	a, b := p.Host.Addr(), q.Host.Addr()
+	return p.Host.Port() == q.Host.Port() && p.UDP == q.UDP && (a == b || a.IsUnspecified() || b.IsUnspecified())
 }
 
 func parsePort(v string) (p Port, ok bool) {

@@ -25,6 +25,19 @@ func TestPorts(t *testing.T) {
 			t.Errorf("%q passes: %+v", v, got)
 		}
 	}
+	for v, passes := range map[string]bool{
+		"80:80 80:81":                     false,
+		"80:80 80:80/tcp":                 false,
+		"80:80 81:81 0.0.0.0:80:80":       false,
+		"0.0.0.0:80:80 80:80":             false,
+		"80:80 80:80/udp":                 true,
+		"80:80 81:80":                     true,
+		"127.0.0.1:80:80 127.0.0.2:80:80": true,
+	} {
+		if got, err := Ports(strings.Fields(v)); (err == nil) != passes {
+			t.Errorf("%q: %+v, %v", v, got, err)
+		}
+	}
 }
 
 func TestCheckNet(t *testing.T) {
