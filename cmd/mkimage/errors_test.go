@@ -26,6 +26,8 @@ func TestBadInput(t *testing.T) {
 		"half/c.go":          "package main\n\nimport \"C\"\n\nfunc f() {}\n",
 		"key/main.go":        program("", ""),
 		"key/libos.toml":     "cpus = 1\nmemmory = \"1G\"\n",
+		"fair/main.go":       program("", ""),
+		"fair/libos.toml":    "sched = \"fair\"\n",
 		"outside/README":     "",
 		"plain.txt":          "",
 		"large/main.go":      program("", "println(len(text))"),
@@ -65,7 +67,12 @@ func TestBadInput(t *testing.T) {
 		{"build --cpus 0 ./ok", `"--cpus" flag: 0 CPUs: an image runs on 1 to 64`},
 		{"run --cpus two ./ok", "want a number from 1 to 64"},
 		{"build --machine amiga ./ok", "unknown machine"},
-		{"build --module libos/nope ./ok", "unknown libOS module"},
+		{"build --module libos/nope ./ok", `unknown libOS module "libos/nope": mkimage modules lists those that are there`},
+		{"build --module libos/boot ./ok", "unknown libOS module"}, // a folder without a package
+		{"build --module libos/vm/bump ./ok", "--module libos/vm/bump is a frame allocator, of which an image has one: choose it by --vm"},
+		{"build ./fair", "libos.toml: unknown scheduler \"fair\": have go"},
+		{"build --vm nope ./fair", "mkimage: unknown frame allocator"}, // the flag's, not the file's
+		{"build --vm balloon ./ok", `unknown frame allocator "balloon": have buddy, bump, or name a package`},
 		{"build --env X ./ok", "want NAME=VALUE"},
 		{"build --roots nowhere.pem ./ok", "certificate authorities: want auto, none or a PEM file"},
 		{"build --sched fair ./ok", `unknown scheduler "fair": have go, edf, lottery, quantum, stride, or name a package by its import path`},

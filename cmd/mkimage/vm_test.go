@@ -65,7 +65,7 @@ func TestLyingFrameAllocator(t *testing.T) {
 	c.want(t, 3, "frame allocator: it gave out what is no memory")
 
 	c.mkimage(t, "run", "--vm", "nonsense", ".")
-	c.want(t, 1, `unknown libOS module "libos/vm/nonsense"`)
+	c.want(t, 1, `unknown frame allocator "nonsense": have buddy, bump, or name a package by its import path`)
 }
 
 // TestSchedulers runs a program under each policy; with two, not even a build.

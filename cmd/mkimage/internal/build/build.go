@@ -81,6 +81,9 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 		}
 	}
 	if p.Modules, err = Modules(p.Settings); err != nil {
+		if _, flags := Modules(req.Flags); flags == nil { // they are not at fault
+			err = fmt.Errorf("%s: %w", filepath.Join(t.PkgDir, config.FileName), err)
+		}
 		return nil, err
 	}
 	if req.Screen {

@@ -36,6 +36,12 @@ func TestModuleList(t *testing.T) {
 			t.Errorf("%s is not listed", m)
 		}
 	}
+	for name, want := range map[string]string{"stride": "/libos/sched/stride", "libos/sched/stride": "/libos/sched/stride", "buddy": "", "a.b/c": "a.b/c"} {
+		got, err := chosen("scheduler", "sched", name)
+		if got != want && got != inject.ModulePath+want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
 	for _, slot := range []struct {
 		dir string
 		not []string

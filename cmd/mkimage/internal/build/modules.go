@@ -1,8 +1,11 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -59,14 +62,7 @@ const (
 
 // Modules returns the import paths of the libOS modules that settings ask for.
 func Modules(s config.Settings) ([]string, error) {
-	frames := s.VM
-	if frames == "" {
-		frames = defaultVM
-	}
-	if !config.IsPath(frames) {
-		frames = "libos/vm/" + frames
-	}
-	vm, err := modulePath(frames)
+	vm, err := chosen("frame allocator", "vm", cmp.Or(s.VM, defaultVM))
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +111,19 @@ func Modules(s config.Settings) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if path != vm && isAllocator(path) {
+			return nil, fmt.Errorf("--module %s is a frame allocator, of which an image has one: choose it by --vm", name)
+		}
 		modules = with(modules, path)
 	}
 	return withSched(modules, s.Sched)
+}
+
+// isAllocator reports whether a module is one of our frame allocators.
+func isAllocator(module string) bool {
+	name, ours := strings.CutPrefix(module, inject.ModulePath+"/libos/vm/")
+	_, err := chosen("", "vm", name)
+	return ours && err == nil
 }
 
 // goSched is Go's own scheduler, which needs no module.
@@ -131,7 +137,7 @@ func withSched(modules []string, name string) ([]string, error) {
 	path := ""
 	if name != goSched {
 		var err error
-		if path, err = schedPath(name); err != nil {
+		if path, err = chosen("scheduler", "sched", name, goSched); err != nil {
 			return nil, err
 		}
 	}
@@ -146,23 +152,25 @@ func withSched(modules []string, name string) ([]string, error) {
 	return with(with(modules, schedModule), path), nil
 }
 
-// schedPath returns the import path of a policy that is named as "stride", or by any import path.
-func schedPath(name string) (string, error) {
+// chosen returns the import path of the module that fills a slot which takes one: named as "stride", as "libos/sched/stride", or by any import path. Besides
+// are names that stand for no module.
+func chosen(what, slot, name string, besides ...string) (string, error) {
 	if config.IsPath(name) {
 		return name, nil
 	}
 	var have []string
-	if entries, err := hardtack.Source.ReadDir("libos/sched"); err == nil {
-		for _, e := range entries {
-			if e.IsDir() && e.Name() != "schedtest" && e.Name() != "testdata" {
-				have = append(have, e.Name())
-			}
+	for _, c := range catalog {
+		base := path.Base(c.path)
+		switch {
+		case c.slot != slot || c.with.Sched+c.with.VM == "" && base != defaultVM:
+		case name == base, name == c.path:
+			return inject.ModulePath + "/" + c.path, nil
+		default:
+			have = append(have, base)
 		}
 	}
-	if !slices.Contains(have, name) {
-		return "", fmt.Errorf("unknown scheduler %q: have %s, %s, or name a package by its import path", name, goSched, strings.Join(have, ", "))
-	}
-	return schedModule + "/" + name, nil
+	slices.Sort(have)
+	return "", fmt.Errorf("unknown %s %q: have %s, or name a package by its import path", what, name, strings.Join(append(besides, have...), ", "))
 }
 
 // WithOutbox adds what brings a program's files to the host.
@@ -183,22 +191,17 @@ func with(modules []string, m string) []string {
 	return append(slices.Clone(modules), m)
 }
 
-// modulePath returns the import path of a module that is named as "libos/fs",
+// modulePath returns the import path of a module that is named as "libos/entropy",
 // or by any import path.
 func modulePath(name string) (string, error) {
 	if config.IsPath(name) {
 		return name, nil
 	}
 	if strings.HasPrefix(name, "libos/") {
-		if entries, err := hardtack.Source.ReadDir(name); err == nil && len(entries) > 0 {
+		entries, _ := hardtack.Source.ReadDir(name)
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return path.Ext(e.Name()) == ".go" }) {
 			return inject.ModulePath + "/" + name, nil
 		}
 	}
-	var have []string
-	if entries, err := hardtack.Source.ReadDir("libos"); err == nil {
-		for _, e := range entries {
-			have = append(have, "libos/"+e.Name())
-		}
-	}
-	return "", fmt.Errorf("unknown libOS module %q: have %s, or name a package by its import path", name, strings.Join(have, ", "))
+	return "", fmt.Errorf("unknown libOS module %q: mkimage modules lists those that are there; a package of your own is named by its import path", name)
 }
