@@ -78,4 +78,9 @@ func TestOwnModuleBytes(t *testing.T) {
 	if n, err := fmt.Sscanf(after, "%d bytes  modules in libos.toml", &bytes); n != 1 || bytes < 64<<10 || bytes > 80<<10 {
 		t.Errorf("%d bytes, %v:\n%s", bytes, err, c.stdout)
 	}
+	if err := os.Remove(filepath.Join(c.dir, "libos.toml")); err != nil {
+		t.Fatal(err)
+	}
+	c.mkimage(t, "modules", ".")
+	c.want(t, 0, "mkimage: . names no module of its own in libos.toml")
 }

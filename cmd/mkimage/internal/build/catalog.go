@@ -54,8 +54,8 @@ var catalog = []struct {
 	{"posix", "libos/posix", "every image", config.Settings{}},
 	{"posix", "libos/posix/linux", "programs that make system calls", config.Settings{Modules: []string{"libos/posix/linux"}}},
 	{"posix", "libos/posix/trace", "--trace-calls, --missing-calls", config.Settings{TraceCalls: true}},
-	{"drivers", "libos/screen", "every format but elf", config.Settings{Modules: []string{"libos/screen"}}},
 	{"posix", "libos/hostname", "--hostname", config.Settings{HostName: "here"}},
+	{"drivers", "libos/screen", "every format but elf", config.Settings{Modules: []string{"libos/screen"}}},
 	{"drivers", "libos/entropy", "--module libos/entropy", config.Settings{Modules: []string{"libos/entropy"}}},
 }
 

@@ -16,7 +16,13 @@ func TestModuleList(t *testing.T) {
 		t.Fatal(err)
 	}
 	var paths []string
+	last := 0
 	for i, m := range all {
+		if at := slices.Index(slots, m.Slot); at < last {
+			t.Errorf("%s: slot %q is not in order", m.Path, m.Slot)
+		} else {
+			last = at
+		}
 		paths = append(paths, m.Path)
 		if _, err := modulePath(m.Path); err != nil {
 			t.Error(err)

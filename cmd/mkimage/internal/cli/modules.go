@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/progress"
 )
 
@@ -38,6 +39,9 @@ what its image grows by with each, against the one without it.`,
 			}
 			if err != nil {
 				return err
+			}
+			if len(all) == 0 {
+				fmt.Fprintf(a.stderr, "mkimage: %s names no module of its own in %s\n", args[0], config.FileName)
 			}
 			p := &printer{w: a.stdout}
 			slot := ""
