@@ -30,6 +30,7 @@ func TestBadInput(t *testing.T) {
 		"fair/libos.toml":    "sched = \"fair\"\n",
 		"outside/README":     "",
 		"plain.txt":          "",
+		"empty/empty.go":     "package empty\n",
 		"large/main.go":      program("", "println(len(text))"),
 		"large/text.go":      "package main\n\nimport _ \"embed\"\n\n//go:embed text\nvar text string\n",
 		"large/text":         strings.Repeat("0123456789abcdef", 1<<20),
@@ -72,6 +73,7 @@ func TestBadInput(t *testing.T) {
 		{"build --module libos/vm/bump ./ok", "--module libos/vm/bump is a frame allocator, of which an image has one: choose it by --vm"},
 		{"build ./fair", "libos.toml: unknown scheduler \"fair\": have go"},
 		{"build --vm nope ./fair", "mkimage: unknown frame allocator"}, // the flag's, not the file's
+		{"build --vm example.com/bad/empty ./ok", "example.com/bad/empty is no frame allocator, or a part of one: libos/vm/pool tells"},
 		{"build --vm balloon ./ok", `unknown frame allocator "balloon": have buddy, bump, or name a package`},
 		{"build --env X ./ok", "want NAME=VALUE"},
 		{"build --roots nowhere.pem ./ok", "certificate authorities: want auto, none or a PEM file"},

@@ -110,6 +110,7 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	defer done()
 	c.High = req.High
 	if p.ELF, p.Modules, err = b.link(ctx, c, t, p.Modules, p.Settings, p.place); err != nil {
+		noteAllocator(err, p.Settings.VM)
 		return nil, err
 	}
 	if req.DataAt != "" && p.dataID == ([16]byte{}) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 )
 
@@ -108,4 +109,12 @@ func cgoNote(output string, pkgs []gotool.Package) string {
 		return ""
 	}
 	return fmt.Sprintf("%s: some files need cgo and are left out; an image has no place for C", strings.Join(names, ", "))
+}
+
+// noteAllocator adds to the linker's errors that the package behind --vm is no frame allocator.
+func noteAllocator(err error, vm string) {
+	var failed *CommandError
+	if config.IsPath(vm) && errors.As(err, &failed) && strings.Contains(failed.Output, "runtime.exoPool") {
+		failed.Note = vm + " is no frame allocator, or a part of one: libos/vm/pool tells which functions one has"
+	}
 }
