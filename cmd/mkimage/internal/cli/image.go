@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,6 +44,21 @@ func missingImage(what []string) error {
 		return fmt.Errorf("no image %s: %w", what[0], errors.Unwrap(err))
 	}
 	return nil
+}
+
+// otherFormat refuses a file that is named as images of other formats are.
+func otherFormat(what []string) error {
+	if len(what) != 1 {
+		return nil
+	}
+	if info, err := os.Stat(what[0]); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := format.Find("", filepath.Base(what[0]))
+	if err != nil || f.Name == format.Formats[0].Name {
+		return nil
+	}
+	return fmt.Errorf("%s: run starts ELF images, as mkimage build -o app.elf makes them, and not those of format %s, which QEMU boots by itself", what[0], f.Name)
 }
 
 // readImage reads an image file back, with errors for people.

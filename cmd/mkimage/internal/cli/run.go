@@ -60,7 +60,7 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, captur
 	if len(what) == 1 && isELF(what[0]) {
 		symbols = what[0]
 		err = fromImage(m, what[0], s)
-	} else {
+	} else if err = otherFormat(what); err == nil {
 		symbols, outbox, err = fromPackage(cmd.Context(), m, b, what, s)
 	}
 	if err != nil {
