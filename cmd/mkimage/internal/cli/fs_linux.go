@@ -60,6 +60,14 @@ func with(arg string, readOnly bool, f func(v *volume.Volume, path string) error
 	return err
 }
 
+// wantPath refuses a volume without a path in it.
+func wantPath(name, arg string) error {
+	if _, _, inside := volume.Split(arg); !inside {
+		return fmt.Errorf("fs %s: want FILE:/PATH, as %s:/f", name, arg)
+	}
+	return nil
+}
+
 func (a *app) fsMake() *cobra.Command {
 	var size config.Size
 	var label string
@@ -89,20 +97,27 @@ func (a *app) fsTree() *cobra.Command {
 
 func (a *app) fsCat() *cobra.Command {
 	return sub("cat FILE:/PATH", "Write a file's bytes", 1, func(args []string) error {
+		if err := wantPath("cat", args[0]); err != nil {
+			return err
+		}
 		return with(args[0], true, func(v *volume.Volume, path string) error { return v.Cat(a.stdout, path) })
 	})
 }
 
 func (a *app) fsCopy() *cobra.Command {
 	var whole bool
-	cmd := sub("cp FROM TO", "Copy into a volume or out of one: one of the two is FILE:/PATH", 2, func(args []string) error {
+	cmd := sub("cp FROM TO", "Copy into a volume or out of one: one of the two is FILE:/PATH, the other a path of this machine, or - for standard input or output", 2, func(args []string) error {
 		_, _, from := volume.Split(args[0])
 		_, _, to := volume.Split(args[1])
 		switch {
 		case from == to:
 			return fmt.Errorf("fs cp: one of the two, and one only, is FILE:/PATH")
+		case from && args[1] == "-":
+			return with(args[0], true, func(v *volume.Volume, path string) error { return v.Cat(a.stdout, path) })
 		case from:
 			return with(args[0], true, func(v *volume.Volume, path string) error { return v.Out(path, args[1], whole) })
+		case args[0] == "-":
+			return with(args[1], false, func(v *volume.Volume, path string) error { return v.From(a.stdin, path) })
 		}
 		return with(args[1], false, func(v *volume.Volume, path string) error { return v.In(args[0], path, whole) })
 	})
@@ -113,6 +128,9 @@ func (a *app) fsCopy() *cobra.Command {
 func (a *app) fsRemove() *cobra.Command {
 	var whole bool
 	cmd := sub("rm FILE:/PATH", "Remove a file", 1, func(args []string) error {
+		if err := wantPath("rm", args[0]); err != nil {
+			return err
+		}
 		return with(args[0], false, func(v *volume.Volume, path string) error { return v.Remove(path, whole) })
 	})
 	cmd.Flags().BoolVarP(&whole, "recursive", "r", false, "folders with all that is in them")

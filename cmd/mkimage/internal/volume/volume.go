@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -260,143 +259,6 @@ func kindError(n core.Node) core.Errno {
 	return syscall.EINVAL
 }
 
-func copyOut(w io.Writer, name string, f core.File) error {
-	b := make([]byte, 1<<20)
-	for off := int64(0); ; {
-		n, e := f.ReadAt(b, off)
-		if e != 0 {
-			return fail(name, e)
-		}
-		if n == 0 {
-			return nil
-		}
-		if _, err := w.Write(b[:n]); err != nil {
-			return err
-		}
-		off += int64(n)
-	}
-}
-
-// Out copies from the volume to the host; folders with all that is in them, if whole.
-func (v *Volume) Out(name, host string, whole bool) error {
-	if info, err := os.Stat(host); err == nil && info.IsDir() && path.Clean(name) != "/" {
-		host = filepath.Join(host, path.Base(name))
-	}
-	return v.at(name, false, func(p core.Place) error { return v.out(name, p.Node, host, whole) })
-}
-
-func (v *Volume) out(name string, n core.Node, host string, whole bool) (err error) {
-	a := n.Attr()
-	perm := os.FileMode(a.Mode & 0o777)
-	switch x := n.(type) {
-	case core.Dir:
-		if !whole {
-			return fmt.Errorf("%s in the volume is a folder: copy it by -r", name)
-		}
-		if err := os.Mkdir(host, perm|0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
-		}
-		list, err := v.entries(name, x)
-		for _, c := range list {
-			err = errors.Join(err, v.out(path.Join(name, c.name), c.node, filepath.Join(host, c.name), whole))
-			c.node.Unref()
-		}
-		return err
-	case core.Link:
-		to, e := x.Target()
-		if e != 0 {
-			return fail(name, e)
-		}
-		return os.Symlink(to, host)
-	case core.File:
-		f, err := os.OpenFile(host, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, perm|0o200)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(copyOut(f, name, x), f.Close()); err != nil {
-			return err
-		}
-		at := time.Unix(a.Mtime.Sec, a.Mtime.Nsec)
-		return errors.Join(os.Chmod(host, perm), os.Chtimes(host, at, at))
-	}
-	return fmt.Errorf("%s in the volume is neither file, folder nor link: it is left out", name)
-}
-
-// In copies from the host to the volume.
-func (v *Volume) In(host, name string, whole bool) error {
-	if p, e := v.tree.Resolve(v.root, name, 0); e == 0 {
-		_, dir := p.Node.(core.Dir)
-		p.Drop()
-		if dir {
-			name = path.Join(name, filepath.Base(filepath.Clean(host)))
-		}
-	}
-	return v.in(host, name, whole)
-}
-
-func (v *Volume) in(host, name string, whole bool) error {
-	info, err := os.Lstat(host)
-	if err != nil {
-		return err
-	}
-	switch {
-	case info.IsDir():
-		if !whole {
-			return fmt.Errorf("%s is a folder: copy it by -r", host)
-		}
-		if e := v.tree.Mkdir(v.root, name, uint32(info.Mode().Perm())); e != 0 && e != syscall.EEXIST {
-			return fail(name, e)
-		}
-		list, err := os.ReadDir(host)
-		for _, c := range list {
-			err = errors.Join(err, v.in(filepath.Join(host, c.Name()), path.Join(name, c.Name()), whole))
-		}
-		return err
-	case info.Mode()&os.ModeSymlink != 0:
-		to, err := os.Readlink(host)
-		if err != nil {
-			return err
-		}
-		return fail(name, v.tree.Symlink(to, v.root, name))
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is neither file, folder nor link: it is left out", host)
-	}
-	f, err := os.Open(host)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	p, e := v.tree.Open(v.root, name, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, uint32(info.Mode().Perm()), 0)
-	if e != 0 {
-		return fail(name, e)
-	}
-	defer p.Drop()
-	to, ok := p.Node.(core.File)
-	if !ok {
-		return fail(name, kindError(p.Node))
-	}
-	b := make([]byte, 1<<20)
-	for off := int64(0); ; {
-		n, err := f.Read(b)
-		for w := 0; w < n; {
-			k, _, e := to.WriteAt(b[w:n], off)
-			if e != 0 {
-				return fail(name, e)
-			}
-			w, off = w+k, off+int64(k)
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	t := info.ModTime()
-	at := syscall.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
-	return fail(name, to.SetAttr(&core.Change{Set: core.SetMode | core.SetMtime | core.SetAtime, Mode: uint32(info.Mode().Perm()), Mtime: at, Atime: at}))
-}
-
 // Remove removes a file, or a folder with all that is in it, if whole.
 func (v *Volume) Remove(name string, whole bool) error {
 	return v.at(name, false, func(p core.Place) error {
@@ -449,7 +311,11 @@ func Make(file string, size int64, label string, force, isFAT bool) (err error) 
 		return errors.Join(err, dev.Close())
 	}
 	if !isFAT {
-		return errors.Join(cffs.Format(part, cffs.FormatOptions{Label: label, Force: force}), dev.Close())
+		err := cffs.Format(part, cffs.FormatOptions{Label: label, Force: force})
+		if held := (*cffs.NotEmptyError)(nil); errors.As(err, &held) {
+			err = fmt.Errorf("%s holds %s: --force makes a volume all the same", file, held.Found)
+		}
+		return errors.Join(err, dev.Close())
 	}
 	if what := cffs.Foreign(part); what != cffs.Empty && !force {
 		return errors.Join(fmt.Errorf("%s holds %s: --force makes a volume all the same", file, what), dev.Close())

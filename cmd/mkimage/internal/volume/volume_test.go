@@ -5,11 +5,15 @@ package volume
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
@@ -116,7 +120,7 @@ func TestMakeAndResize(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("a user's", 1<<19)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Make(file, 0, "", false, false); err == nil || !strings.Contains(err.Error(), "not formatted") {
+	if err := Make(file, 0, "", false, false); err == nil || !strings.Contains(err.Error(), "holds bytes of another kind: --force") {
 		t.Error(err)
 	}
 	if b, _ := os.ReadFile(file); !strings.HasPrefix(string(b), "a user's") {
@@ -215,4 +219,108 @@ func TestMakeRefused(t *testing.T) {
 	if b, err := os.ReadFile(file); err != nil || string(b) != "Dear reader" {
 		t.Errorf("the letter has %d bytes: %v", len(b), err)
 	}
+}
+
+// TestCopyAgain copies over what is there, and where it cannot end: what is copied is there as a whole, or what was there before.
+func TestCopyAgain(t *testing.T) {
+	for _, isFAT := range []bool{false, true} {
+		dir := t.TempDir()
+		file, host := volumeOf(t, isFAT), filepath.Join(dir, "host")
+		write := func(name, text string) {
+			t.Helper()
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o640)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(filepath.Join(host, "d/f"), "first")
+		at := time.Unix(1_000_000_000, 0)
+		if !isFAT {
+			if err := os.Symlink("f", filepath.Join(host, "d/link")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chtimes(filepath.Join(host, "d"), at, at); err != nil {
+			t.Fatal(err)
+		}
+		holds := func(v *Volume, name, want string) {
+			t.Helper()
+			var b bytes.Buffer
+			if err := v.Cat(&b, name); err != nil || b.String() != want {
+				t.Errorf("%s has %d bytes: %v", name, b.Len(), err)
+			}
+		}
+		opened(t, file, false, func(v *Volume) {
+			for _, text := range []string{"first", "second"} {
+				write(filepath.Join(host, "d/f"), text)
+				if err := v.In(filepath.Join(host, "d"), "/", true); err != nil {
+					t.Error(err)
+				}
+				holds(v, "/d/f", text)
+				if text == "first" {
+					if err := v.Out("/d", filepath.Join(dir, "once"), true); err != nil {
+						t.Error(err)
+					}
+				}
+				if !isFAT {
+					holds(v, "/d/link", text)
+					write(filepath.Join(host, "g"), "by a link")
+					if err := v.In(filepath.Join(host, "g"), "/d/link", false); err != nil {
+						t.Error(err)
+					}
+					holds(v, "/d/f", "by a link")
+				}
+			}
+			for range 2 {
+				if err := v.Out("/d", dir, true); err != nil {
+					t.Error(err)
+				}
+			}
+			// A reader that fails, and disks that are full.
+			err := v.From(io.MultiReader(strings.NewReader(strings.Repeat("x", 3<<20)), iotest.ErrReader(io.ErrUnexpectedEOF)), "/d/f")
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Error(err)
+			}
+			err = v.From(io.LimitReader(zeroes{}, 65<<20), "/d/f")
+			if !errors.Is(err, syscall.ENOSPC) {
+				t.Error(err)
+			}
+			holds(v, "/d/f", map[bool]string{false: "by a link", true: "second"}[isFAT])
+			var b bytes.Buffer
+			if err := v.List(&b, "/d", false); err != nil || b.String() != map[bool]string{false: "f\nlink\n", true: "f\n"}[isFAT] {
+				t.Error(b.String(), err)
+			}
+			if err := v.Out("/d/f", "/dev/full", false); !errors.Is(err, syscall.ENOSPC) {
+				t.Error(err)
+			}
+			if err := v.From(strings.NewReader("stdin"), "/d/new"); err != nil {
+				t.Error(err)
+			}
+			holds(v, "/d/new", "stdin")
+			for _, err := range []error{v.From(strings.NewReader(""), "/d"), v.From(strings.NewReader(""), "/no/f"), v.In(filepath.Join(host, "d/f"), "/no/", false), v.In(filepath.Join(host, "d"), "/d/f", true)} {
+				if err == nil {
+					t.Error("no error")
+				}
+			}
+		})
+		if !isFAT {
+			if info, err := os.Stat(filepath.Join(dir, "once")); err != nil || !info.ModTime().Equal(at) {
+				t.Error(info, err)
+			}
+			if to, err := os.Readlink(filepath.Join(dir, "d/link")); err != nil || to != "f" {
+				t.Error(to, err)
+			}
+		}
+		list, err := os.ReadDir(filepath.Join(dir, "d"))
+		if want := map[bool]int{false: 2, true: 1}[isFAT]; err != nil || len(list) != want {
+			t.Error(list, err)
+		}
+		sound(t, file, isFAT)
+	}
+}
+
+type zeroes struct{}
+
+func (zeroes) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }
