@@ -60,7 +60,7 @@ func bootAndPress(t *testing.T, image string, args []string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal("apt-get install qemu-system-x86: ", err)
 	}
-	timer := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	var log bytes.Buffer
 	lines := bufio.NewScanner(io.TeeReader(out, &log))

@@ -302,7 +302,7 @@ func TestQEMUBlkGrows(t *testing.T) {
 			q.qmp("block_resize", "device", "d", "size", 3<<20)
 			select {
 			case <-told:
-			case <-time.After(30 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Fatal("nobody is told")
 			}
 			if s, _ := d.Space(); s.Blocks() != 3<<11 {
@@ -357,7 +357,7 @@ func TestQEMUBlkVanishes(t *testing.T) {
 		page := page(t)
 		e, e2 := bindAll(t, list[0]), bindAll(t, list[1])
 		q.qmp("device_del", "id", "second")
-		for end := time.Now().Add(30 * time.Second); ; { // it goes when QEMU gets to it
+		for end := time.Now().Add(2 * time.Minute); ; { // it goes when QEMU gets to it
 			var gone *disk.GoneError
 			err := disk.Do(list[1], &disk.Request{Op: disk.Read, Extent: e2, Memory: page})
 			if errors.As(err, &gone) {

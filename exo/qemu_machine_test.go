@@ -105,7 +105,7 @@ func startQEMU(t testing.TB, args ...string) *qemu {
 			t.Logf("%s\n%s", cmd, log.Bytes())
 		}
 	})
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for q.mon == nil {
 		if q.mon, err = net.Dial("unix", sock); err != nil && time.Now().After(deadline) {
 			t.Fatal("no QMP: ", err)
@@ -126,7 +126,7 @@ func startQEMU(t testing.TB, args ...string) *qemu {
 	// The root pointer is the last thing that firmware writes of its tables; devices have addresses by then.
 	for q.rsdp == 0 {
 		if time.Now().After(deadline) {
-			t.Fatal("the firmware left no ACPI root pointer in 30 s")
+			t.Fatal("the firmware left no ACPI root pointer")
 		}
 		time.Sleep(50 * time.Millisecond)
 		area := q.read(0xe0000, 0x20000)

@@ -47,7 +47,7 @@ func TestStages(t *testing.T) {
 			if name == "timed" {
 				words += " arg=latency"
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(strings.Fields(args), "-accel", "tcg", "-cpu", "max", "-m", "128M", "-nodefaults", "-no-user-config",
 				"-display", "none", "-no-reboot", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", image, "-append", words)...)

@@ -135,7 +135,7 @@ func TestInterrupts(t *testing.T) {
 		t.Error("a message that the device does not have was given")
 	}
 	d.Start()
-	soon := func() int64 { return exo.Now() + int64(time.Second) }
+	soon := func() int64 { return exo.Now() + int64(time.Minute) }
 	for i, q := range queues {
 		q.Add(1, virtio.Buffer{Addr: mem.Base(), Len: 16, Write: true})
 		q.Kick()

@@ -77,11 +77,10 @@ func all(string) bool { return false }
 // wait lets the simulated device, which runs on goroutines of its own, come to what ok says.
 func wait(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for range 5000 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if ok() {
 			return
 		}
-		time.Sleep(time.Millisecond)
 	}
 	t.Fatal("in vain waited for: " + what)
 }
