@@ -18,14 +18,14 @@ import (
 // linkLocalOf waits until an interface has its address for the link, and gives it with its zone.
 func linkLocalOf(t *testing.T, i *ip.Interface) netip.Addr {
 	t.Helper()
-	for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		for _, p := range i.Addresses() {
 			if p.Addr().Is6() {
 				return p.Addr().WithZone(strconv.Itoa(i.Index))
 			}
 		}
 	}
-	t.Fatal("no address for the link after ten seconds")
+	t.Fatal("no address for the link after a minute")
 	return netip.Addr{}
 }
 

@@ -41,7 +41,7 @@ func two(t *testing.T, o memwire.Options) (a, b *Stack) {
 	b.host.AddAddress(b.now(), b.Attach(y), netip.MustParsePrefix("10.0.0.2/24"))
 	t.Cleanup(func() {
 		left := ""
-		for range 500 {
+		for range 3000 {
 			left = ""
 			for i, s := range []*Stack{a, b} {
 				for _, m := range s.Memory() {
@@ -138,7 +138,7 @@ func TestTCP(t *testing.T) {
 			}
 			exchange(t, a, b, 4, n)
 			if n := b.tcp.count(); n != 0 { // the clients closed first, so TIME-WAIT is theirs
-				for range 300 {
+				for range 6000 { // their last segments may be lost, more than once
 					if n = b.tcp.count(); n == 0 {
 						break
 					}
@@ -174,7 +174,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.TrySend([]byte("x"), netip.AddrPort{}, nil)
-	u.SetReadDeadline(time.Now().Add(5 * time.Second))
+	u.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if _, _, err := u.ReadFrom(make([]byte, 1)); err != syscall.ECONNREFUSED {
 		t.Errorf("a datagram to a port that nobody has: %v", err)
 	}
@@ -318,7 +318,7 @@ func TestUDP(t *testing.T) {
 			continue
 		}
 		got := make([]byte, 1<<16)
-		s.SetReadDeadline(time.Now().Add(5 * time.Second))
+		s.SetReadDeadline(time.Now().Add(20 * time.Second))
 		k, from, err := s.ReadFrom(got)
 		if err != nil || !bytes.Equal(got[:k], p) || from != c.Local() {
 			t.Errorf("%d bytes: %d came from %v: %v", n, k, from, err)
@@ -418,7 +418,7 @@ func TestCloseEndsAccept(t *testing.T) {
 		if err != syscall.EINVAL {
 			t.Errorf("Accept ends with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("Accept still waits")
 	}
 	if _, err := p.Accept(); err != syscall.EINVAL {

@@ -121,7 +121,7 @@ func TestTCPLoopback(t *testing.T) {
 func noBlocksLeft(t *testing.T) {
 	t.Helper()
 	var left string
-	for range 100 {
+	for range 3000 {
 		left = ""
 		for _, m := range stack().Memory() {
 			if m.InUse != 0 {

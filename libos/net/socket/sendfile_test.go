@@ -151,7 +151,7 @@ func TestSendfile(t *testing.T) {
 			if sent != len(data)-first || !bytes.Equal(got, data[first:]) {
 				t.Errorf("%d bytes were sent, %d came, or others", sent, len(got))
 			}
-			for range 200 {
+			for range 4000 {
 				if src.lent.Load() == src.back.Load() {
 					break
 				}
