@@ -73,7 +73,7 @@ func newTarget(t *testing.T) *target {
 		t.Fatal("QEMU is needed (ci/install): ", err)
 	}
 	t.Cleanup(func() { g.qemu.Process.Kill(); g.qemu.Wait() })
-	l.(*net.UnixListener).SetDeadline(time.Now().Add(30 * time.Second))
+	l.(*net.UnixListener).SetDeadline(time.Now().Add(2 * time.Minute))
 	if g.conn, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func datagramTo(ip *layers.IPv4, port uint16, data []byte) []byte {
 // expect waits for a packet of the image's that ok accepts, and drops those before it.
 func (g *target) expect(what string, ok func(p gopacket.Packet) bool) gopacket.Packet {
 	g.t.Helper()
-	end := time.After(20 * time.Second)
+	end := time.After(time.Minute)
 	for {
 		select {
 		case p, more := <-g.in:
