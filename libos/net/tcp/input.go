@@ -297,14 +297,15 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	if sample >= 0 {
 		c.rtt.sample(time.Duration(now), sample)
 	}
-	dup := !progress && wasOut && s.Ack == una && s.Size == 0 && s.Flags&FIN == 0 && wasWnd == c.sndWnd
+	same := !progress && s.Ack == una && s.Size == 0 && s.Flags&FIN == 0 && wasWnd == c.sndWnd
+	dup := same && wasOut
 	if !c.sackOK && dup {
 		c.rec.dups++
 		got += c.mss
 	}
-	c.tailAnswered(now, dsack)
+	c.tailAnswered(now, s, same, dsack)
 	c.judge(s, ack, progress, dsack, news, stamped)
-	c.marked(now, s, progress)
+	c.marked(now, s, c.sndNxt.Sub(una), progress)
 	c.recover(now, s, progress, dup)
 	if c.rec.on && !c.rec.timeout {
 		c.rec.update(got, c.pipe(), c.mss, progress)
@@ -389,33 +390,34 @@ func (c *Conn) selective(s *Segment, news *int, arrived func(*record)) (dsack bo
 	return dsack
 }
 
-// tailAnswered looks what became of a tail loss probe (RFC 8985, 7.4).
-func (c *Conn) tailAnswered(now tick.Time, dsack bool) {
-	if !c.tlpOut {
+// tailAnswered looks what became of a tail loss probe (RFC 8985, 7.4.2). dup: the segment says nothing that the one before it did not.
+func (c *Conn) tailAnswered(now tick.Time, s *Segment, dup, dsack bool) {
+	if !c.tlpOut || c.sndUna.Less(c.tlpEnd) {
 		return
 	}
 	switch {
-	case c.tlpAgain && dsack:
-		c.tlpOut = false // it was for nothing: nothing was lost
-	case c.tlpEnd.LessEq(c.sndUna):
+	case !c.tlpAgain, dsack, dup && s.Options.Blocks == 0:
+		c.tlpOut = false // nothing was lost: the probe was new, or came twice
+	case c.tlpEnd.Less(c.sndUna):
 		c.tlpOut = false
-		if c.tlpAgain && !c.rec.on {
-			// The probe has mended a loss that nobody saw: the window has to know.
-			c.cc.Lost(now, c.board.outstanding(), false)
+		if !c.rec.on {
+			// The probe has mended a loss that nobody saw: the window has to know, all of which may have been on its way then.
+			c.cc.Lost(now, c.cc.Window(), false)
 			c.stats.Losses++
 		}
 	}
+	// Else the original may have been acknowledged, late: the answer to the probe tells.
 }
 
-// marked reacts to ECN's echo, once a window (RFC 3168, 6.1.2).
-func (c *Conn) marked(now tick.Time, s *Segment, progress bool) {
+// marked reacts to ECN's echo, once a window (RFC 3168, 6.1.2), of which so many bytes were on their way.
+func (c *Conn) marked(now tick.Time, s *Segment, flight int, progress bool) {
 	if !c.ecnOK || s.Flags&ECE == 0 || !progress || c.rec.on || c.sndUna.LessEq(c.ecnEnd) {
 		return
 	}
 	c.ecnEnd = c.sndNxt
 	c.ecnReduced = true
 	c.stats.Marks++
-	c.cc.Lost(now, c.board.outstanding(), true)
+	c.cc.Lost(now, flight, true)
 }
 
 // recover finds what is lost and keeps the account of the recovery.

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"container/heap"
 	"testing"
 	"time"
 )
@@ -100,6 +101,52 @@ func TestTailLoss(t *testing.T) {
 		}
 		if a.c.rtt.backoff != 0 || a.c.retries != 0 {
 			t.Error("the retransmission timer has fired")
+		}
+	}
+}
+
+// TestTailNotLost: the last acknowledgments of a burst come late, and a probe is sent in vain. The window stays what it was: that the probe came twice is told after the burst is
+// acknowledged (RFC 8985, 7.4.2), or never, by a peer that tells of no duplicates; and then the next burst is acknowledged as any other.
+func TestTailNotLost(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		w := established(t, nil)
+		a, b := w.ends[0], w.ends[1]
+		w.wire.rate, w.wire.queue = 10<<20, 1<<20 // nothing overtakes
+		for range 30 { // the round trip becomes known, and the window larger
+			a.toSend = 20 * 1448
+			w.run(200*time.Millisecond, func() bool { return a.toSend == 0 && a.c.sndUna == a.c.sndNxt })
+		}
+		window, sum := a.c.cc.Window(), a.written
+		late := 0
+		w.wire.drop = func(to int, s *Segment) bool {
+			if to == 0 && !told {
+				late += int(s.Options.Blocks)
+				s.Options.Blocks, s.Window = 0, 0x7fff // what was read since would make it another segment
+			}
+			return false
+		}
+		a.toSend = 20 * 1448
+		if !w.run(time.Second, func() bool { return b.read >= sum+18*1448 }) {
+			t.Fatal(w)
+		}
+		for i := range w.wire.events {
+			if p := &w.wire.events[i]; p.to == 0 {
+				p.at = p.at.Add(100 * time.Millisecond)
+			}
+		}
+		w.wire.busy[0] = max(w.wire.busy[0], w.now).Add(100 * time.Millisecond)
+		heap.Init(&w.wire.events)
+		if !w.run(10*time.Second, func() bool { return a.c.sndUna == a.c.sndNxt && a.toSend == 0 }) {
+			t.Fatal(w)
+		}
+		w.run(100*time.Millisecond, func() bool { return false })
+		a.toSend = 2000
+		w.run(time.Second, func() bool { return a.c.sndUna == a.c.sndNxt && a.toSend == 0 })
+		if st := a.c.stats; st.TailProbes != 1 || st.Losses != 0 || a.c.cc.Window() < window {
+			t.Errorf("told %v: %d probes, %d losses, the window is %d, was %d", told, st.TailProbes, st.Losses, a.c.cc.Window(), window)
+		}
+		if !told && late == 0 {
+			t.Error("the peer has told of no duplicate anyway")
 		}
 	}
 }
