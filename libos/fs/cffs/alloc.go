@@ -17,6 +17,7 @@ type group struct {
 	bits  [groupBlocks / 64]uint64
 	slot  int  // which of the two is current
 	dirty bool // it differs from that, or the other slot holds what must not become current
+	half  bool // neither slot is right: the commit behind the next one writes it again, to the other
 }
 
 // A span is blocks in a row.
@@ -62,7 +63,7 @@ func reserved(g int, backup uint64, f func(b uint64)) {
 func (a *alloc) grow(blocks, backup uint64) {
 	a.blocks = usable(blocks)
 	for g := len(a.groups); g < groupsOf(blocks); g++ {
-		a.groups = append(a.groups, group{dirty: true, slot: 1})
+		a.groups = append(a.groups, group{dirty: true, half: true, slot: 1})
 		reserved(g, backup, func(b uint64) {
 			a.set(b)
 			a.used++

@@ -14,6 +14,8 @@ import (
 type Problem struct {
 	What string
 	Loss bool // something is lost, or would be by a repair; false: only blocks that nobody uses count as used
+
+	after bool // it is that nobody can tell whether the last commit is whole
 }
 
 func (p Problem) String() string { return p.What }
@@ -37,7 +39,7 @@ func (r *Report) add(loss bool, format string, args ...any) {
 		r.More++
 		return
 	}
-	r.Problems = append(r.Problems, Problem{fmt.Sprintf(format, args...), loss})
+	r.Problems = append(r.Problems, Problem{What: fmt.Sprintf(format, args...), Loss: loss})
 }
 
 // Check looks at all of the volume on dev, which must not be mounted, and changes nothing: every block of the tree, and with data the sums of all data. An error says that there is nothing to
@@ -49,6 +51,9 @@ func Check(dev block.Device, data bool) (*Report, error) {
 	}
 	r := &Report{sb: &f.sb, used: make([]uint64, (f.sb.blocks+63)/64), groups: groupsOf(f.sb.blocks)}
 	c := checker{f: f, r: r, data: data, inodes: map[uint64]*seen{}}
+	if f.after != nil && f.after.err != nil {
+		r.Problems = append(r.Problems, Problem{What: f.after.String() + ": what follows is about the volume as the one before left it", Loss: true, after: true})
+	}
 	for g := range r.groups {
 		reserved(g, f.sb.backup, func(b uint64) { c.use(b, "a place of its own") })
 	}
@@ -316,10 +321,15 @@ func (c *checker) rooted(ino uint64, s *seen) {
 // bitmaps compares them with what is in use.
 func (c *checker) bitmaps() {
 	if err := c.f.readBitmaps(); err != nil {
-		c.r.add(true, "a bitmap cannot be read (%v)", err)
+		c.r.add(true, "a bitmap is damaged, and what is in use cannot be found without it (%v)", err)
 		return
 	}
 	a := &c.f.al
+	for g := range a.groups {
+		if a.groups[g].half {
+			c.r.add(false, "a bitmap of group %d is damaged", g)
+		}
+	}
 	leaks, first := uint64(0), uint64(0)
 	for b := uint64(0); b < a.blocks; b++ {
 		used := c.r.used[b/64]>>(b%64)&1 != 0
@@ -356,18 +366,30 @@ func (c *checker) supers() {
 // ErrLoss is what Repair gives where a repair would lose something.
 var ErrLoss = errors.New("cffs: there is damage that cannot be repaired without loss: copy what can be read, and format anew")
 
+// ErrAfter is what Repair gives where it was not told to go back, and must.
+var ErrAfter = errors.New("cffs: part of the last commit cannot be read: if that does not pass, a repair that is told to goes back to the commit before it, and what the last one held is lost")
+
 // Repair mends what can be mended without losing anything: bitmaps that count blocks as used that are not, and superblocks of which a copy is damaged. It says what it did. Where something is lost it
-// changes nothing: ErrLoss.
-func Repair(dev block.Device) (done []string, err error) {
+// changes nothing: ErrLoss. Where nobody can tell whether the last commit is whole it changes nothing, either, unless it is told to go back to the one before: ErrAfter.
+func Repair(dev block.Device, back bool) (done []string, err error) {
 	r, err := Check(dev, false)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range r.Problems {
-		if p.Loss {
+		switch {
+		case p.after && !back:
+			err = ErrAfter
+		case p.after:
+			done = append(done, "went back to the commit before the last: "+p.What)
+			continue
+		case p.Loss:
 			return nil, ErrLoss
 		}
 		done = append(done, "mended: "+p.What)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(done) == 0 {
 		return nil, nil
@@ -395,7 +417,7 @@ func Repair(dev block.Device) (done []string, err error) {
 			f.al.used++
 		}
 	}
-	for range 2 { // the superblock is at one place after the other
+	for range 2 { // the superblock is at one place after the other; that of a commit behind this one is overwritten first
 		f.change++
 		if err := f.commit(); err != nil {
 			return nil, err

@@ -409,7 +409,7 @@ func TestSuperblockCopies(t *testing.T) {
 	if r, err := Check(d, true); err != nil || len(r.Problems) == 0 || r.Problems[0].Loss {
 		t.Errorf("%v %+v", err, r)
 	}
-	if done, err := Repair(d); err != nil || len(done) == 0 {
+	if done, err := Repair(d, false); err != nil || len(done) == 0 {
 		t.Error(done, err)
 	}
 	f = mount(t, d, manual)
@@ -431,7 +431,7 @@ func TestRepairLeak(t *testing.T) {
 	if err != nil || len(r.Problems) != 1 || r.Problems[0].Loss || !strings.Contains(r.Problems[0].What, "7 blocks") {
 		t.Fatalf("%v %+v", err, r.Problems)
 	}
-	if done, err := Repair(d); err != nil || len(done) != 1 {
+	if done, err := Repair(d, false); err != nil || len(done) != 1 {
 		t.Error(done, err)
 	}
 	check(t, d)

@@ -70,7 +70,8 @@ type FS struct {
 	timer  *time.Timer     // armed while there is something to commit
 	armed  bool
 	closed bool
-	clean  bool // it was unmounted when it was found
+	clean  bool   // it was unmounted when it was found
+	after  *newer // what was found behind it; nil for nothing
 
 	blanks piece   // what is left of a slot for pages that are written to, pinned
 	flight *flight // the last that a spill has begun; nil where it has landed
@@ -108,11 +109,18 @@ func (e *MountError) Error() string {
 
 func (e *MountError) Unwrap() error { return e.Err }
 
-// Mount mounts the volume on dev. Nothing is written to a device that holds no volume, or a damaged one. Errors: *MountError.
+// Mount mounts the volume on dev. Nothing is written to a device that holds no volume, or a damaged one. Where the disk cannot read all of the last commit, so that nobody can tell whether it was made durable, the
+// volume is mounted as the one before left it, and for reading only: the log is told, and Doubt tells. Errors: *MountError.
 func Mount(dev block.Device, o Options) (*FS, error) {
 	f, err := open(dev, o)
 	if err != nil {
 		return nil, err
+	}
+	switch doubt := f.Doubt(); {
+	case doubt != nil:
+		f.o.Log(doubt.Error())
+	case f.after != nil:
+		f.o.Log("cffs: " + dev.Info().Name + ": " + f.after.String() + ": the volume is as the one before left it")
 	}
 	if f.ro {
 		return f, nil
@@ -153,12 +161,13 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if in.BlockSize > BlockSize {
 		return refuse("its blocks have "+strconv.Itoa(in.BlockSize)+" bytes, and a volume's "+strconv.Itoa(BlockSize), nil)
 	}
-	sb, raw, err := readSuper(dev)
-	if err != nil {
-		return refuse("it cannot be read", err)
-	}
+	sb, raw, after, err := readSuper(dev)
 	n := blocksOf(dev)
 	switch {
+	case sb == nil && after != nil:
+		return refuse(after.String()+", and the one before it is not found", after.err)
+	case sb == nil && err != nil:
+		return refuse("it cannot be read", err)
 	case sb == nil && in.Size < minBlocks*BlockSize:
 		return refuse("it has "+strconv.FormatInt(in.Size, 10)+" bytes: too small for a volume, and none is on it", nil)
 	case sb == nil:
@@ -170,7 +179,10 @@ func open(dev block.Device, o Options) (*FS, error) {
 	case !sb.sound():
 		return refuse("its superblock makes no sense", nil)
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Pages)}
+	if after != nil && after.err != nil {
+		o.ReadOnly = true
+	}
+	f := &FS{dev: dev, o: o, sb: *sb, after: after, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Pages)}
 	f.dataSum = sum
 	if sb.readNeeds&needWordSum != 0 {
 		f.dataSum = wordSum
@@ -276,41 +288,94 @@ func (f *FS) settle() error {
 	return f.readBitmaps()
 }
 
-// readBitmaps finds the current bitmap of each group.
+// readBitmaps finds the current bitmap of each group. Where one of a group's two is damaged it may have been the current one: what is in use there is found anew, and both are written.
 func (f *FS) readBitmaps() error {
-	groups := groupsOf(f.sb.blocks)
 	f.al.blocks = usable(f.sb.blocks)
-	f.al.groups = make([]group, groups)
+	f.al.groups = make([]group, groupsOf(f.sb.blocks))
+	lost := map[uint64]bool{}
 	buf := make([]byte, 2*BlockSize)
-	for g := range groups {
-		if err := f.dev.Read([][]byte{buf}, (int64(g)*groupBlocks+bitmapAt)*BlockSize); err != nil {
-			return err
+	for g := range f.al.groups {
+		if f.dev.Read([][]byte{buf}, (int64(g)*groupBlocks+bitmapAt)*BlockSize) != nil {
+			for slot := range 2 {
+				b := buf[slot*BlockSize:][:BlockSize]
+				if f.dev.Read([][]byte{b}, (int64(g)*groupBlocks+bitmapAt+int64(slot))*BlockSize) != nil {
+					b[0] = ^b[0] // whatever is there
+					copy(b[1:], "not read")
+				}
+			}
 		}
-		best, newest := -1, uint64(0)
+		p := &f.al.groups[g]
+		best, bad, newest := -1, -1, uint64(0)
 		for slot := range 2 {
-			gen, ok := decodeBitmap(buf[slot*BlockSize:][:BlockSize], g, &f.sb.uuid)
+			b := buf[slot*BlockSize:][:BlockSize]
+			gen, ok := decodeBitmap(b, g, &f.sb.uuid)
 			switch {
+			case !ok && bytes.Equal(b, zeroes[:]): // it was never written
 			case !ok:
+				bad = slot
 			case gen > f.sb.gen:
-				f.al.groups[g].dirty = true // it must not become current by itself
+				p.dirty = true // it must not become current by itself
 			case best < 0 || gen > newest:
 				best, newest = slot, gen
 			}
 		}
-		if best < 0 {
-			return errDamaged
+		if bad >= 0 || best < 0 {
+			lost[uint64(g)] = true
+			p.slot, p.dirty, p.half = max(bad, 0), true, true // the damaged one last: until both are right the damage is to be seen
+			continue
 		}
-		p := &f.al.groups[g]
 		p.slot = best
 		for i := range p.bits {
 			p.bits[i] = le.Uint64(buf[best*BlockSize+32+8*i:])
 		}
-		end := min(groupBlocks, f.al.blocks-uint64(g)*groupBlocks)
+	}
+	if len(lost) > 0 {
+		if err := f.inUse(f.t.root, -1, func(s span) {
+			for b := s.first; b < s.first+s.n; b++ {
+				if lost[b/groupBlocks] {
+					f.al.set(b)
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	f.al.used = 0
+	for g := range f.al.groups {
 		reserved(g, f.sb.backup, func(b uint64) { f.al.set(b) })
+		end := min(groupBlocks, f.al.blocks-uint64(g)*groupBlocks)
 		for b := uint64(0); b < end; b++ {
-			if p.bits[b/64]>>(b%64)&1 != 0 {
+			if f.al.groups[g].bits[b/64]>>(b%64)&1 != 0 {
 				f.al.used++
 			}
+		}
+	}
+	return nil
+}
+
+// inUse calls mark for all blocks of the tree below r, and of what lies in it. The nodes do not stay in memory.
+func (f *FS) inUse(r *ref, level int, mark func(span)) error {
+	b, err := f.readNode(r)
+	if err != nil {
+		return err
+	}
+	n := decodeNode(b, r.addr, &f.sb.uuid)
+	if n == nil || level >= 0 && int(n.level) != level {
+		return errDamaged
+	}
+	mark(span{r.addr, 1})
+	for _, k := range n.kids {
+		if err := f.inUse(k, int(n.level)-1, mark); err != nil {
+			return err
+		}
+	}
+	for i, v := range n.vals {
+		if k := n.keys[i]; k[8] == kindExtent {
+			x, ok := decodeExtent(k, v)
+			if end := usable(f.sb.blocks); !ok || x.block >= end || uint64(len(x.sums)) > end-x.block {
+				return errDamaged
+			}
+			mark(span{x.block, uint64(len(x.sums))})
 		}
 	}
 	return nil
@@ -591,7 +656,7 @@ func (f *FS) write() error {
 	f.sb, f.last, f.mine = sb, raw, true
 	for g := range f.al.groups {
 		if p := &f.al.groups[g]; p.dirty {
-			p.slot, p.dirty = 1-p.slot, false
+			p.slot, p.dirty, p.half = 1-p.slot, p.half, false
 		}
 	}
 	freedNow := f.al.committed()
@@ -847,3 +912,11 @@ func (f *FS) UUID() [16]byte {
 
 // Clean says whether the volume had been unmounted when this mount found it.
 func (f *FS) Clean() bool { return f.clean }
+
+// Doubt says why the volume can only be read as the commit before the last left it, though the last one may have been acknowledged: *MountError; nil where that is not so. Repair can go back to that commit for good.
+func (f *FS) Doubt() error {
+	if f.after == nil || f.after.err == nil {
+		return nil
+	}
+	return &MountError{f.dev.Info().Name, f.after.String() + ": the volume can be read as the one before left it, and is not written to until it was repaired", nil}
+}

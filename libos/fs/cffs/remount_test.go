@@ -94,7 +94,7 @@ func TestRepairFlushesFirst(t *testing.T) {
 	f.change++
 	f.Close()
 	v := &cachedDisk{Device: d}
-	if done, err := Repair(v); err != syscall.EIO || len(v.pending) != 0 {
+	if done, err := Repair(v, false); err != syscall.EIO || len(v.pending) != 0 {
 		t.Error(done, err, len(v.pending))
 	}
 }

@@ -3,6 +3,8 @@ package cffs
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
@@ -30,30 +32,67 @@ func supers(dev block.Device) (list []found, err error) {
 		}
 		slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.sb.gen, a.sb.gen) })
 	}
-	look(0, 1)
-	if len(list) == 0 {
+	var uuid [16]byte // what has another is of a volume that was there before
+	if look(0, 1); len(list) == 0 {
 		look(groupBlocks-2, groupBlocks-1, size-2, size-1)
-	} else if main := list[0].sb; main.sound() {
-		// What is there may be the commit before the last: the last one's block may be the one that is damaged. What has another UUID is of a volume that was there before.
-		look(main.backup, main.backup+1)
-		list = slices.DeleteFunc(list, func(f found) bool { return f.sb.uuid != main.uuid })
+		if len(list) == 0 {
+			return nil, err
+		}
+		// They may be of several volumes: the first bitmap is the last one's.
+		uuid = list[max(0, slices.IndexFunc(list, func(f found) bool { return f.sb.mapped(dev) }))].sb.uuid
+	} else {
+		main := list[0].sb
+		uuid = main.uuid
+		if main.sound() { // what is there may be the commit before the last: the last one's block may be the one that is damaged
+			look(main.backup, main.backup+1)
+		}
 	}
-	return list, err
+	return slices.DeleteFunc(list, func(f found) bool { return f.sb.uuid != uuid }), err
 }
 
-// readSuper finds the superblock that counts: the newest whose commit is there. sb is nil where there is none.
-func readSuper(dev block.Device) (sb *super, raw []byte, err error) {
+// mapped says whether the first group has a bitmap of the superblock's volume.
+func (s *super) mapped(dev block.Device) bool {
+	b := make([]byte, 2*BlockSize)
+	if dev.Read([][]byte{b}, bitmapAt*BlockSize) != nil {
+		return false
+	}
+	_, one := decodeBitmap(b[:BlockSize], 0, &s.uuid)
+	_, other := decodeBitmap(b[BlockSize:], 0, &s.uuid)
+	return one || other
+}
+
+// A newer is a commit behind the one that a volume is mounted as.
+type newer struct {
+	sb  *super
+	at  uint64 // a block of it that cannot be read
+	err error  // why; nil: all can be read, and is not all that the commit wrote: it did not come to its end
+}
+
+func (n *newer) String() string {
+	s := "commit " + strconv.FormatUint(n.sb.gen, 10) + " of " + time.Unix(0, n.sb.time).UTC().Format(time.RFC3339Nano)
+	if n.err == nil {
+		return s + " did not come to its end"
+	}
+	return s + " may have been made durable, or may not: its block " + strconv.FormatUint(n.at, 10) + " cannot be read (" + n.err.Error() + ")"
+}
+
+// readSuper finds the superblock that counts: the newest whose commit is there. Of one that is older than another nobody has to look: it was durable before the other was begun. after is the
+// commit behind it that is not there, or of which nobody can tell; nil for none. Where nothing is found sb is nil, and after or err may say why.
+func readSuper(dev block.Device) (sb *super, raw []byte, after *newer, err error) {
 	list, err := supers(dev)
 	for _, f := range list {
-		there, err := f.sb.there(dev)
-		if err != nil {
-			return nil, nil, err
+		if f.sb.gen < list[0].sb.gen {
+			return f.sb, f.raw, after, nil
 		}
+		there, at, bad := f.sb.there(dev)
 		if there {
-			return f.sb, f.raw, nil
+			return f.sb, f.raw, nil, nil
+		}
+		if after == nil || bad != nil {
+			after = &newer{f.sb, at, bad}
 		}
 	}
-	return nil, nil, err
+	return nil, nil, after, err
 }
 
 // manifest tells what is to be written, for the superblock; nil where that is too much.
@@ -76,25 +115,30 @@ func (w *writes) manifest() (list []span, sum uint64) {
 	return list, sum
 }
 
-// there says whether all is on the device that the superblock says its commit to have written. One that says nothing of it was written behind a flush.
-func (s *super) there(dev block.Device) (bool, error) {
+// there says whether all is on the device that the superblock says its commit to have written. One that says nothing of it was written behind a flush. err: it cannot be told, for block at
+// cannot be read.
+func (s *super) there(dev block.Device) (is bool, at uint64, err error) {
 	if !s.sound() || s.readNeeds&^knownNeeds != 0 {
-		return true, nil // and is refused for that
+		return true, 0, nil // and is refused for that
 	}
 	left := uint64(maxManifest)
 	for _, w := range s.wrote {
 		if w.n == 0 || w.n > left || w.first >= s.blocks || w.n > s.blocks-w.first {
-			return false, nil
+			return false, 0, nil
 		}
 		left -= w.n
 	}
 	sum := uint64(wordSeed)
 	for _, w := range s.wrote {
 		b := make([]byte, w.n*BlockSize)
-		if err := dev.Read([][]byte{b}, int64(w.first)*BlockSize); err != nil {
-			return false, err
+		if dev.Read([][]byte{b}, int64(w.first)*BlockSize) != nil {
+			for i := range w.n { // once more, and which of them?
+				if err := dev.Read([][]byte{b[i*BlockSize:][:BlockSize]}, int64(w.first+i)*BlockSize); err != nil {
+					return false, w.first + i, err
+				}
+			}
 		}
 		sum = words(sum, b)
 	}
-	return len(s.wrote) == 0 || sum == s.wroteSum, nil
+	return len(s.wrote) == 0 || sum == s.wroteSum, 0, nil
 }

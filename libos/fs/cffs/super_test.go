@@ -2,7 +2,9 @@ package cffs
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -65,12 +67,12 @@ func synced(t *testing.T, data []byte) (d *block.Memory, at uint64) {
 	return d, f.sb.gen & 1
 }
 
-// TestManifest: where part of the last commit is not there, the volume is as the one before left it; where it cannot be read, that is said. Behind the unmounting, damage is damage.
+// TestManifest: where part of the last commit is not there, the volume is as the one before left it. Behind the unmounting, damage is damage.
 func TestManifest(t *testing.T) {
 	data := bytes.Repeat([]byte("what the last commit wrote; "), 500)
 	d, _ := synced(t, data)
 	whole := slices.Clone(d.Bytes())
-	sb, _, err := readSuper(d)
+	sb, _, _, err := readSuper(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,14 +90,6 @@ func TestManifest(t *testing.T) {
 			}
 			check(t, d)
 
-			copy(d.Bytes(), whole)
-			bad := &unreadable{d, int64(b) * BlockSize}
-			if _, err := Mount(bad, manual); err == nil {
-				t.Errorf("block %d cannot be read, and the volume is mounted", b)
-			}
-			if !bytes.Equal(d.Bytes(), whole) {
-				t.Fatal("something was written")
-			}
 		}
 	}
 	copy(d.Bytes(), whole)
@@ -119,24 +113,174 @@ func TestManifest(t *testing.T) {
 	}
 }
 
-// unreadable is a device with one block that cannot be read.
+// unreadable is a device with one block that cannot be read until it was written to, or as often as it says.
 type unreadable struct {
 	block.Device
-	at int64
+	at    int64
+	times int
 }
 
 func (u *unreadable) Read(vec [][]byte, off int64) error {
-	if off <= u.at && u.at < off+block.Len(vec) {
+	if off <= u.at && u.at < off+block.Len(vec) && u.times > 0 {
+		u.times--
 		return syscall.EIO
 	}
 	return u.Device.Read(vec, off)
+}
+
+func (u *unreadable) Write(vec [][]byte, off int64) error {
+	if off <= u.at && u.at < off+block.Len(vec) {
+		u.times = 0
+	}
+	return u.Device.Write(vec, off)
+}
+
+// has says whether a volume has a file.
+func has(f *FS, name string) bool {
+	n, e := f.Root().Lookup(name)
+	if e == 0 {
+		n.Unref()
+	}
+	return e == 0
+}
+
+// TestUnreadableCommit: where part of the last commit cannot be read, it may have been acknowledged. The volume is as the one before left it, nothing is written to it, all who ask are told, and when the
+// disk can be read again all is there. A repair goes back for good only when it is told to.
+func TestUnreadableCommit(t *testing.T) {
+	d, _ := synced(t, bytes.Repeat([]byte("x"), 5000))
+	whole := slices.Clone(d.Bytes())
+	sb, _, _, err := readSuper(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range sb.wrote {
+		for b := w.first; b < w.first+w.n; b++ {
+			copy(d.Bytes(), whole)
+			bad := &unreadable{d, int64(b) * BlockSize, 1 << 30}
+			said := ""
+			o := manual
+			o.Log = func(s string) { said += s }
+			f := mount(t, bad, o)
+			where := fmt.Sprintf("its block %d cannot be read (input/output error)", b)
+			if err := f.Doubt(); err == nil || said != err.Error() || !strings.Contains(said, where) || !strings.Contains(said, "memory: commit "+fmt.Sprint(sb.gen)) {
+				t.Errorf("block %d: %v, and told is %q", b, err, said)
+			}
+			if _, e := f.Root().Create("new", syscall.S_IFREG, 0); has(f, "f") || e != syscall.EROFS {
+				t.Errorf("block %d: /f is there: %v; a file is made: %v", b, has(f, "f"), e)
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+			r, err := Check(bad, true)
+			if err != nil || len(r.Problems) == 0 || !r.Problems[0].Loss || !strings.Contains(r.Problems[0].What, where) || slices.ContainsFunc(r.Problems[1:], func(p Problem) bool { return p.Loss }) {
+				t.Errorf("block %d: %v, %v", b, err, r.Problems)
+			}
+			if done, err := Repair(bad, false); err != ErrAfter {
+				t.Errorf("block %d: repaired: %v, %v", b, done, err)
+			}
+			if !bytes.Equal(d.Bytes(), whole) {
+				t.Fatal("something was written")
+			}
+
+			bad.times = 1 // it passes
+			f = mount(t, bad, manual)
+			if f.Doubt() != nil || !has(f, "f") {
+				t.Errorf("block %d can be read again: %v, /f is there: %v", b, f.Doubt(), has(f, "f"))
+			}
+			f.Close()
+
+			copy(d.Bytes(), whole)
+			bad.times = 1 << 30
+			if done, err := Repair(bad, true); err != nil || len(done) != len(r.Problems) {
+				t.Errorf("block %d: repaired: %v, %v", b, done, err)
+			}
+			check(t, d)
+			f = mount(t, d, manual)
+			if f.Doubt() != nil || has(f, "f") {
+				t.Errorf("block %d: it was gone back: %v, /f is there: %v", b, f.Doubt(), has(f, "f"))
+			}
+			write(t, f, "/g", []byte("more"))
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+			check(t, d)
+		}
+	}
+}
+
+// TestOlderCommit: a commit that another came behind was durable, whatever became of that. What cannot be read of it is damage, which hinders nobody else.
+func TestOlderCommit(t *testing.T) {
+	d, _ := synced(t, bytes.Repeat([]byte("x"), 5000))
+	f := mount(t, d, manual)
+	write(t, f, "/g", bytes.Repeat([]byte("y"), 5000))
+	f.Sync()
+	g := slices.Clone(d.Bytes())
+	older := f.sb.wrote
+	write(t, f, "/h", []byte("z"))
+	f.Sync()
+	newest := f.sb.wrote[0].first * BlockSize
+	copy(d.Bytes()[newest:], make([]byte, BlockSize)) // it did not come to its end
+	data := int64(bytes.Index(g, bytes.Repeat([]byte("y"), 4096)))
+	if !slices.ContainsFunc(older, func(s span) bool { return s.first <= uint64(data)/BlockSize && uint64(data)/BlockSize < s.first+s.n }) {
+		t.Fatal("the data is not of that commit")
+	}
+	said := ""
+	o := manual
+	o.Log = func(s string) { said += s }
+	f = mount(t, &unreadable{d, data, 1 << 30}, o)
+	if f.Doubt() != nil || has(f, "h") || !strings.Contains(said, "did not come to its end") {
+		t.Errorf("%v, %q, /h is there: %v", f.Doubt(), said, has(f, "h"))
+	}
+	tree := core.NewTree("cffs", f)
+	p, e := tree.Resolve(tree.Root(), "/g", 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	if _, e := p.Node.(core.File).ReadAt(make([]byte, 10), 0); e != syscall.EIO {
+		t.Error("what cannot be read is read with", e)
+	}
+	write(t, f, "/i", []byte("more"))
+	if e := f.Sync(); e != 0 || len(contents(t, f, "/f")) != 5000 {
+		t.Error(e)
+	}
+}
+
+// TestForeignCopies: where both superblocks are gone, the copies of a volume that lay there before do not count, and neither does one of those where the last commit did not come to its end.
+func TestForeignCopies(t *testing.T) {
+	large := func(uuid byte, commits int, name string) []byte {
+		m := block.NewMemory(make([]byte, (groupBlocks+1000)*BlockSize))
+		if err := Format(m, FormatOptions{UUID: [16]byte{uuid}}); err != nil {
+			t.Fatal(err)
+		}
+		f := mount(t, m, manual)
+		for range commits {
+			write(t, f, name, []byte("x"))
+			f.Sync()
+		}
+		return m.Bytes()
+	}
+	disk := large(1, 2, "/mine")
+	other := large(2, 9, "/other")
+	at := len(disk) - 2*BlockSize
+	copy(disk[at:], other[(groupBlocks-2)*BlockSize:groupBlocks*BlockSize])
+	clear(disk[:2*BlockSize])
+	d := block.NewMemory(disk)
+	sb, _, _, err := readSuper(d)
+	if err != nil || sb == nil || sb.uuid != [16]byte{1} {
+		t.Fatal(sb, err)
+	}
+	disk[sb.wrote[0].first*BlockSize] ^= 1
+	again, _, after, err := readSuper(d)
+	if err != nil || again == nil || again.uuid != sb.uuid || again.gen != sb.gen-1 || after == nil {
+		t.Error(again, after, err)
+	}
 }
 
 // TestBadManifest has superblocks tell of things that cannot be: each is as one that is not there.
 func TestBadManifest(t *testing.T) {
 	d, at := synced(t, []byte("x"))
 	whole := slices.Clone(d.Bytes())
-	good, _, err := readSuper(d)
+	good, _, _, err := readSuper(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +300,7 @@ func TestBadManifest(t *testing.T) {
 		for _, b := range []uint64{at, s.backup + at} {
 			copy(d.Bytes()[b*BlockSize:], s.encode())
 		}
-		sb, _, err := readSuper(d)
+		sb, _, _, err := readSuper(d)
 		if err != nil || sb == nil || sb.gen != good.gen-1 {
 			t.Errorf("%v: %+v, %v", wrote, sb, err)
 		}

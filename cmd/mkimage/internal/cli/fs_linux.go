@@ -144,11 +144,12 @@ func (a *app) fsInfo() *cobra.Command {
 }
 
 func (a *app) fsCheck() *cobra.Command {
-	var repair, quick bool
+	var repair, back, quick bool
 	cmd := sub("check FILE", "Look at all of a volume and say what is wrong; exit status 1 if anything is", 1, func(args []string) error {
-		return volume.Check(a.stdout, args[0], !quick, repair)
+		return volume.Check(a.stdout, args[0], !quick, repair || back, back)
 	})
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what can be mended without losing anything")
+	cmd.Flags().BoolVar(&back, "back", false, "--repair, and lose the last commit if it cannot be read")
 	cmd.Flags().BoolVar(&quick, "quick", false, "without reading the data of files")
 	return cmd
 }

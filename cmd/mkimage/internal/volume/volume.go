@@ -94,8 +94,10 @@ func open(file string, readOnly, manual bool) (*Volume, error) {
 	if _, _, is := fat.Identify(part); is {
 		kind = "vfat"
 		f, err = fat.Mount(part, fat.Options{ReadOnly: readOnly, Manual: manual})
-	} else {
-		f, err = cffs.Mount(part, cffs.Options{ReadOnly: readOnly, Manual: manual})
+	} else if c, e := cffs.Mount(part, cffs.Options{ReadOnly: readOnly, Manual: manual, Log: func(s string) { fmt.Fprintln(os.Stderr, s) }}); e != nil {
+		err = e
+	} else if f = c; !readOnly && c.Doubt() != nil {
+		err = fmt.Errorf("%s: it is not written to until it was repaired", file)
 	}
 	if err != nil {
 		dev.Close()
@@ -391,8 +393,8 @@ func (v *Volume) Info(w io.Writer) error {
 // ErrDamaged says that Check found something.
 var ErrDamaged = errors.New("the volume is damaged")
 
-// Check looks at all of a volume and says what is wrong. With repair it mends what can be mended without loss.
-func Check(w io.Writer, file string, data, repair bool) error {
+// Check looks at all of a volume and says what is wrong. With repair it mends what can be mended without loss, and, with back, goes back to the commit before the last where that one cannot be read.
+func Check(w io.Writer, file string, data, repair, back bool) error {
 	file, number := partition(file)
 	dev, err := block.OpenFile(file, !repair)
 	if err != nil {
@@ -423,7 +425,7 @@ func Check(w io.Writer, file string, data, repair bool) error {
 	if !repair {
 		return ErrDamaged
 	}
-	done, err := cffs.Repair(part)
+	done, err := cffs.Repair(part, back)
 	for _, d := range done {
 		fmt.Fprintln(w, d)
 	}

@@ -99,7 +99,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	})
 	var b bytes.Buffer
-	if err := Check(&b, file, true, false); err != nil || !strings.Contains(b.String(), "0 files, 1 folders") {
+	if err := Check(&b, file, true, false, false); err != nil || !strings.Contains(b.String(), "0 files, 1 folders") {
 		t.Error(b.String(), err)
 	}
 }
@@ -140,7 +140,7 @@ func TestMakeAndResize(t *testing.T) {
 	if !strings.Contains(b.String(), "size: 209715200 bytes") {
 		t.Error(b.String())
 	}
-	if err := Check(&b, file, true, false); err != nil {
+	if err := Check(&b, file, true, false, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -164,13 +164,13 @@ func TestDamagedAndInUse(t *testing.T) {
 	f.WriteAt(make([]byte, 4096), 4096)
 	f.Close()
 	var b bytes.Buffer
-	if err := Check(&b, file, true, false); !errors.Is(err, ErrDamaged) {
+	if err := Check(&b, file, true, false, false); !errors.Is(err, ErrDamaged) {
 		t.Error(b.String(), err)
 	}
-	if err := Check(&b, file, true, true); err != nil {
+	if err := Check(&b, file, true, true, false); err != nil {
 		t.Error(b.String(), err)
 	}
-	if err := Check(&b, file, true, false); err != nil {
+	if err := Check(&b, file, true, false, false); err != nil {
 		t.Error(b.String(), err)
 	}
 }
