@@ -43,13 +43,20 @@ func Sum(sum uint64, p []byte) uint64 {
 		sum += carry
 		p = p[8:]
 	}
-	if len(p) > 0 {
-		var last [8]byte
-		copy(last[:], p)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(last[:]), 0)
-		sum += carry
+	// What is left of 7 bytes fills no word of 64 bits, however its words of 16 are added.
+	var last uint64
+	if len(p) >= 4 {
+		last = uint64(binary.LittleEndian.Uint32(p))
+		p = p[4:]
 	}
-	return sum
+	if len(p) >= 2 {
+		last += uint64(binary.LittleEndian.Uint16(p))
+		p = p[2:]
+	}
+	if len(p) > 0 {
+		last += uint64(p[0])
+	}
+	return add(sum, last)
 }
 
 // Fold makes 16 bits of a partial sum, as they are stored in a header: 0xffff or 0 for a sum that verifies.
@@ -84,16 +91,11 @@ func add(sum, x uint64) uint64 {
 
 // PseudoSum is the partial sum of the pseudo header of TCP and UDP over IPv4 (RFC 9293, 3.1) or IPv6 (RFC 8200, 8.1); n is the length of the transport header and payload.
 func PseudoSum(src, dst netip.Addr, protocol uint8, n int) uint64 {
-	var sum uint64
+	sum := uint64(bits.ReverseBytes32(uint32(n))) + uint64(protocol)<<8 // of which the first byte is the upper one
 	if src.Is4() {
 		s, d := src.As4(), dst.As4()
-		sum = Sum(Sum(0, s[:]), d[:])
-	} else {
-		s, d := src.As16(), dst.As16()
-		sum = Sum(Sum(0, s[:]), d[:])
+		return sum + uint64(binary.LittleEndian.Uint32(s[:])) + uint64(binary.LittleEndian.Uint32(d[:]))
 	}
-	var tail [8]byte
-	be.PutUint32(tail[0:], uint32(n))
-	tail[7] = protocol
-	return Sum(sum, tail[:])
+	s, d := src.As16(), dst.As16()
+	return Sum(Sum(sum, s[:]), d[:])
 }
