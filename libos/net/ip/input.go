@@ -149,16 +149,21 @@ func (h *Host) admit(i *Interface, src, dst netip.Addr) (why Reason, group bool)
 	if i.Loopback {
 		return -1, dst.IsMulticast() || i.broadcast(dst)
 	}
-	if src.IsLoopback() || dst.IsLoopback() || src.IsMulticast() || src == limitedBroadcast || dst.IsUnspecified() {
+	from, to := src.As4(), dst.As4()
+	const loopback, multicast, all = 127, 0xe0, 0xff // first bytes
+	if from[0] == loopback || to[0] == loopback || from[0]&0xf0 == multicast || from[0] == all && src == limitedBroadcast || to[0] == 0 && dst.IsUnspecified() {
 		return Martian, false
 	}
-	for _, a := range i.addresses {
-		if a.Addr() == src {
+	ours := false
+	for k := range i.addresses {
+		a := i.addresses[k].Addr()
+		if a == src {
 			return Martian, false // ours: a land attack, or our own packet sent back
 		}
+		ours = ours || a == dst
 	}
 	switch {
-	case dst.IsMulticast():
+	case to[0]&0xf0 == multicast:
 		if !i.takes(dst, src) && dst != allHosts {
 			return NotForUs, false
 		}
@@ -166,13 +171,11 @@ func (h *Host) admit(i *Interface, src, dst netip.Addr) (why Reason, group bool)
 	case i.broadcast(dst):
 		return -1, true
 	}
-	for _, a := range i.addresses {
-		if a.Addr() == dst {
-			if src.IsUnspecified() {
-				return Martian, false
-			}
-			return -1, false
+	if ours {
+		if from[0] == 0 && src.IsUnspecified() {
+			return Martian, false
 		}
+		return -1, false
 	}
 	if len(i.addresses) == 0 && !src.IsUnspecified() {
 		return -1, false // a DHCP server may answer to the address that it is about to give (RFC 2131, 4.1)
