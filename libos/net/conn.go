@@ -178,7 +178,7 @@ func (c *Conn) drive(now tick.Time) {
 func (c *Conn) driveBy(now tick.Time, o *output) {
 	c.due = false
 	for c.c.Next(now, &o.segment) {
-		c.s.sendSegment(&c.via, o)
+		c.s.sendSegment(now, &c.via, o)
 	}
 	c.tell(c.c.Events())
 	if !c.gone {

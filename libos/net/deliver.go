@@ -221,17 +221,17 @@ func (s *Stack) deliverTCP(now tick.Time, d *delivery) {
 	}
 	s.Counters.TCPNoEndpoint.Add(1)
 	if tcp.Refuse(in, &o.segment) {
-		s.answer(t, o)
+		s.answer(now, t, o)
 	}
 	in.Release()
 }
 
 // answer sends a segment that belongs to no connection.
-func (s *Stack) answer(t tcp.Tuple, o *output) {
+func (s *Stack) answer(now tick.Time, t tcp.Tuple, o *output) {
 	via, e := s.pathTo(t.Remote.Addr(), t.Local.Addr(), 0)
 	if e != 0 {
 		s.Counters.NoRoute.Add(1)
 		return
 	}
-	s.sendSegment(&via, o)
+	s.sendSegment(now, &via, o)
 }

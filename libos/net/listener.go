@@ -106,7 +106,7 @@ func (l *Listener) input(now tick.Time, t tcp.Tuple, in *tcp.Segment, o *output)
 	opts := l.opts
 	l.mu.Unlock()
 	if answer {
-		l.s.sendSegment(&via, o)
+		l.s.sendSegment(now, &via, o)
 		return
 	}
 	if core == nil {

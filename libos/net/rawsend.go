@@ -125,14 +125,14 @@ func (s *Stack) sendRaw(d *udpOut, o *rawOut, p []byte) syscall.Errno {
 		s.sum(&via, o, r)
 	}
 	k := packet{proto: o.protocol, src: via.source(), dst: dst, ttl: via.ttl, tos: via.tos}
-	e = s.emit(&via, k, &out.frame, d.loop, d.discover.out(ip.Out{Protocol: o.protocol, TOS: via.tos, TTL: via.ttl, Checksum: -1}))
+	e = s.emit(s.now(), &via, k, &out.frame, d.loop, d.discover.out(ip.Out{Protocol: o.protocol, TOS: via.tos, TTL: via.ttl, Checksum: -1}))
 	s.flush()
 	return e
 }
 
 // emit sends a packet, to ourselves or by a card, or both: k without its bytes, which are those of f.Body, and how the network layer is to send it. It takes the bytes over. The caller
 // flushes.
-func (s *Stack) emit(via *path, k packet, f *link.Frame, loop bool, o ip.Out) (e syscall.Errno) {
+func (s *Stack) emit(now tick.Time, via *path, k packet, f *link.Frame, loop bool, o ip.Out) (e syscall.Errno) {
 	group := k.dst.IsMulticast()
 	switch {
 	case via.local && group && !(loop && s.host.Joined(s.lo, k.dst)):
@@ -152,7 +152,7 @@ func (s *Stack) emit(via *path, k packet, f *link.Frame, loop bool, o ip.Out) (e
 		}
 		f.Head = f.Body[0]
 		f.Body = append(f.Body[:0], f.Body[1:]...)
-		e = s.output(via, f, o)
+		e = s.output(now, via, f, o)
 	}
 	return e
 }

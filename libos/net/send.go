@@ -9,11 +9,12 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/ip"
 	"github.com/hardtack-os/hardtack/libos/net/link"
 	"github.com/hardtack-os/hardtack/libos/net/tcp"
+	"github.com/hardtack-os/hardtack/libos/net/tick"
 	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
 // sendSegment sends o's segment and gives its payload up. There is no error: what cannot be sent is lost, as on any network.
-func (s *Stack) sendSegment(via *path, o *output) {
+func (s *Stack) sendSegment(now tick.Time, via *path, o *output) {
 	seg := &o.segment
 	defer seg.Release()
 	head, ok := s.heads.Get()
@@ -38,7 +39,7 @@ func (s *Stack) sendSegment(via *path, o *output) {
 			f.Kind = link.GSOTCP6
 		}
 	}
-	s.output(via, f, ip.Out{Protocol: protoTCP, TOS: via.tos | ecn(seg), TTL: via.ttl, Checksum: tcp.ChecksumOffset, Pseudo: true})
+	s.output(now, via, f, ip.Out{Protocol: protoTCP, TOS: via.tos | ecn(seg), TTL: via.ttl, Checksum: tcp.ChecksumOffset, Pseudo: true})
 }
 
 // sendSelf sends o's segment, whose header head is, to ourselves. It is apart from sendSegment for the goroutine's stack, which goes deeper from there.
@@ -52,8 +53,8 @@ func (s *Stack) sendSelf(via *path, o *output, head buf.Ref) {
 }
 
 // output gives a packet to the network layer, f's references with it.
-func (s *Stack) output(via *path, f *link.Frame, o ip.Out) syscall.Errno {
-	err := s.host.Output(s.now(), &via.ip, f, o)
+func (s *Stack) output(now tick.Time, via *path, f *link.Frame, o ip.Out) syscall.Errno {
+	err := s.host.Output(now, &via.ip, f, o)
 	if err != nil {
 		s.Counters.NoRoute.Add(1)
 		return errnoOfIP(err)
@@ -100,7 +101,8 @@ func (s *Stack) queueUDP(last *way, d *udpOut, p []byte) syscall.Errno {
 	} else {
 		last = new(way) // somebody else sends
 	}
-	if e := last.find(s, d); e != 0 {
+	now := s.now()
+	if e := last.find(now, s, d); e != 0 {
 		return e
 	}
 	via := &last.via
@@ -122,14 +124,14 @@ func (s *Stack) queueUDP(last *way, d *udpOut, p []byte) syscall.Errno {
 		if whole := !d.to.Addr().IsMulticast() && (via.local || via.ip.Interface.Info.Offloads&link.TxUSO != 0); !whole {
 			for len(p) > 0 && e == 0 {
 				n := min(len(p), d.segment)
-				e = s.sendDatagram(via, d, p[:n], 0)
+				e = s.sendDatagram(now, via, &last.frame, d, p[:n], 0)
 				p = p[n:]
 			}
 			return e
 		}
-		e = s.sendDatagram(via, d, p, d.segment)
+		e = s.sendDatagram(now, via, &last.frame, d, p, d.segment)
 	} else {
-		e = s.sendDatagram(via, d, p, 0)
+		e = s.sendDatagram(now, via, &last.frame, d, p, 0)
 	}
 	if e == syscall.EMSGSIZE {
 		d.mtu = int(via.mtu)
@@ -137,11 +139,8 @@ func (s *Stack) queueUDP(last *way, d *udpOut, p []byte) syscall.Errno {
 	return e
 }
 
-// sendDatagram sends one datagram, or with segment several that the device, or the receiving endpoint, takes apart.
-func (s *Stack) sendDatagram(via *path, d *udpOut, p []byte, segment int) syscall.Errno {
-	o := s.outputs.Get().(*output)
-	defer s.outputs.Put(o)
-	f := &o.frame
+// sendDatagram sends one datagram in f, or with segment several that the device, or the receiving endpoint, takes apart.
+func (s *Stack) sendDatagram(now tick.Time, via *path, f *link.Frame, d *udpOut, p []byte, segment int) syscall.Errno {
 	body, ok := s.datagram(f.Body[:0], d, p)
 	if f.Body = body; !ok {
 		s.Counters.NoMemory.Add(1)
@@ -151,7 +150,7 @@ func (s *Stack) sendDatagram(via *path, d *udpOut, p []byte, segment int) syscal
 		f.Kind, f.SegmentSize = link.GSOUDP, uint16(segment)
 	}
 	k := packet{proto: protoUDP, src: via.source(), dst: d.to.Addr(), ttl: via.ttl, tos: via.tos, verified: true, gso: segment}
-	e := s.emit(via, k, f, d.loop, d.discover.out(ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true}))
+	e := s.emit(now, via, k, f, d.loop, d.discover.out(ip.Out{Protocol: protoUDP, TOS: via.tos, TTL: via.ttl, Checksum: wire.UDPChecksumOffset, Pseudo: true}))
 	f.Kind, f.SegmentSize = link.NoGSO, 0
 	return e
 }

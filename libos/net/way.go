@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hardtack-os/hardtack/libos/net/link"
 	"github.com/hardtack-os/hardtack/libos/net/tick"
 )
 
@@ -20,13 +21,14 @@ type way struct {
 	gen   uint64     // the network layer's when it was found
 	ttl   uint8      // of via, where no other is asked for
 	via   path
+
+	frame link.Frame // what the datagram is sent in
 }
 
 const wayLife = time.Second
 
 // find has w lead where d goes.
-func (w *way) find(s *Stack, d *udpOut) syscall.Errno {
-	now := s.now()
+func (w *way) find(now tick.Time, s *Stack, d *udpOut) syscall.Errno {
 	if now < w.until && w.to == d.to.Addr() && w.src == d.src && w.index == d.index && w.gen == s.host.Generation() {
 		return 0
 	}
