@@ -49,9 +49,9 @@ func (e *DamageError) Error() string {
 type Reader struct {
 	sums string
 	open func() (block.Device, error)
-	once sync.Once
-	dev  block.Device
-	err  error // of open
+
+	opening sync.Mutex
+	dev     block.Device // under opening; nil: not opened yet
 
 	mu     sync.Mutex
 	blocks map[int64][]byte // under mu: the last ones that were read, which nobody writes to
@@ -59,7 +59,7 @@ type Reader struct {
 	next   int              // under mu: of order
 }
 
-// NewReader reads a device that has sums. It is opened when the first byte is asked for, and stays open.
+// NewReader reads a device that has sums. It is opened when the first byte is asked for, and stays open. Where it cannot be opened, who asks next tries again.
 func NewReader(sums string, open func() (block.Device, error)) *Reader {
 	return &Reader{sums: sums, open: open, blocks: map[int64][]byte{}}
 }
@@ -90,16 +90,31 @@ func (r *Reader) Piece(off, n int64) ([]byte, error) {
 	return b[off%BlockSize:], nil
 }
 
+// device gives the device, open.
+func (r *Reader) device() (block.Device, error) {
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	if r.dev != nil {
+		return r.dev, nil
+	}
+	dev, err := r.open()
+	if err == nil {
+		r.dev = dev
+	}
+	return dev, err
+}
+
 // read reads blocks and keeps them. Of those behind the first only the good ones count: who asks for another will hear of it.
 func (r *Reader) read(first, count int64) ([]byte, error) {
-	if r.once.Do(func() { r.dev, r.err = r.open() }); r.err != nil {
-		return nil, r.err
+	dev, err := r.device()
+	if err != nil {
+		return nil, err
 	}
 	all := make([][]byte, count)
 	for i := range all {
 		all[i] = make([]byte, BlockSize)
 	}
-	if err := r.dev.Read(all, first*BlockSize); err != nil {
+	if err := dev.Read(all, first*BlockSize); err != nil {
 		if count > 1 { // which of them?
 			return r.read(first, 1)
 		}

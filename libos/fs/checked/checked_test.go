@@ -118,3 +118,30 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+// TestOpensAgain: a device that cannot be opened at first is there once it can be.
+func TestOpensAgain(t *testing.T) {
+	data := blocksOf(1)
+	busy := errors.New("busy")
+	err := busy
+	tries := 0
+	r := NewReader(Sums(data), func() (block.Device, error) {
+		tries++
+		return block.NewMemory(data), err
+	})
+	p := make([]byte, 10)
+	for range 2 {
+		if n, e := r.ReadAt(p, 5); n != 0 || e != busy {
+			t.Errorf("%d bytes, %v", n, e)
+		}
+	}
+	err = nil
+	for range 2 {
+		if n, e := r.ReadAt(p, 5); n != 10 || e != nil || !bytes.Equal(p, data[5:15]) {
+			t.Errorf("%d bytes, %v", n, e)
+		}
+	}
+	if tries != 3 {
+		t.Errorf("opened %d times", tries)
+	}
+}
