@@ -48,7 +48,7 @@ func (f *File) Attr() core.Attr {
 	return a
 }
 
-// ReadAt implements fs.File.
+// ReadAt implements fs.File. While a piece of a seed is read from a disk, who writes to the file waits, and so does who then asks for anything of it.
 func (f *File) ReadAt(p []byte, off int64) (int, core.Errno) {
 	f.bytes.RLock()
 	defer f.bytes.RUnlock()
