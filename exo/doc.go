@@ -66,6 +66,8 @@
 //	Frames.Bytes, Base      -                         empty                         two loads                   no
 //	Frames.CopyIn, CopyOut  -                         false                         compare, copy               no
 //	CountFrames             -                         -                             two loads                   no
+//	OpenSpares              -                         Range, Exhausted              zeroing 12 bytes a slot     no
+//	Spares.Fill, Drop       -                         nil                           as a free frame             no
 //	TakePages               -                         Range, Exhausted              a record                    no
 //	Pages.Apply             Map, MapLarge: Frames     each its own: PageError       a walk each, a shootdown    no
 //	Pages.Dirty             -                         0                             a load a page, a shootdown  no

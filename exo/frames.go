@@ -77,7 +77,7 @@ func takeFrames(c Cap, root bool, holder string, n int, align uintptr) (*Frames,
 	return f, nil
 }
 
-// CountFrames says how many frames the machine has for programs, and how many of them nobody uses now. Those that a CPU keeps at hand (at most 32 each)
+// CountFrames says how many frames the machine has for programs, and how many of them nobody uses now, or only a cache that can do without (Spares). Those that a CPU keeps at hand (at most 32 each)
 // count as used. It needs no capability and costs two loads: both numbers may be old when they are read.
 func CountFrames() (free, total uint64) {
 	f, n := hwCountFrames()

@@ -59,6 +59,13 @@ func hwFreeFrames(phys, n uintptr)
 // hwCountFrames is the number of free frames and of those that were ever free.
 func hwCountFrames() (free, total uintptr)
 
+// hwSpareOpen makes slots of spare memory, and gives the address of their words, behind that of the pages that are kept; 0: it cannot. hwSpareFill gives one frames, and their physical address, 0:
+// there are none to spare. hwSpareDrop takes them from one that is busy. hwSpareTaken counts those that the bottom half took.
+func hwSpareOpen(n, least uintptr, short func(frames int) int) (words uintptr)
+func hwSpareFill(i uintptr) (phys uintptr)
+func hwSpareDrop(i uintptr)
+func hwSpareTaken() uint64
+
 // hwVectorAlloc gives out an IDT vector in 48..238, 0 if there is none.
 func hwVectorAlloc() int
 func hwVectorFree(v int)

@@ -110,6 +110,13 @@ func hwCountFrames() (free, total uintptr) {
 	return host.CountFrames()
 }
 
+// A host has no spare memory: caches there are of a fixed size (libos/fs/pages has a stand-in for tests).
+
+func hwSpareOpen(uintptr, uintptr, func(int) int) uintptr { return 0 }
+func hwSpareFill(uintptr) uintptr                         { return 0 }
+func hwSpareDrop(uintptr)                                 {}
+func hwSpareTaken() uint64                                { return 0 }
+
 // A goroutine on the host has no CPU; who asked for one is remembered by exo.
 
 func hwIsolate(int) (locked, had bool) { return true, true }

@@ -19,6 +19,11 @@ func bytesAt(va, size uintptr) []byte {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&va))), size)
 }
 
+// wordsAt is n words at such an address.
+func wordsAt(va, n uintptr) []atomic.Uint32 {
+	return unsafe.Slice((*atomic.Uint32)(*(*unsafe.Pointer)(unsafe.Pointer(&va))), n)
+}
+
 // A memory is where bytes begin.
 type memory struct{ p unsafe.Pointer }
 

@@ -1,6 +1,6 @@
 package runtime
 
-// volumesEdits are those of the group [Volumes]: the ways in which a program dies, which wait for its volumes (exo_death.go).
+// volumesEdits are those of the group [Volumes]: the ways in which a program dies, which wait for its volumes (exo_death.go), and frames that caches can spare (exo_spare.go).
 var volumesEdits = []Edit{
 	{
 		File: "runtime/panic.go", Decl: "preprintpanics", Op: Rename, Text: "exoGoPreprintpanics",
@@ -25,6 +25,30 @@ var volumesEdits = []Edit{
 	{
 		File: "runtime/exo_sysmon.go", Decl: "exoSysmonSleep", Op: Rename, Text: "exoPlainSysmonSleep",
 		Why: "a signal is obeyed although no goroutine gets a turn",
+	},
+	{
+		File: "runtime/exo_nospare.go", Decl: "exoSpareTake", Op: Drop,
+		Why: "filesystems on disks have a page cache, whose frames the allocator takes when it has none",
+	},
+	{
+		File: "runtime/exo_nospare.go", Decl: "exoSpareFree", Op: Drop,
+		Why: "what may be taken counts as free",
+	},
+	{
+		File: "runtime/exo_nospare.go", Decl: "exoHwSpareOpen", Op: Drop,
+		Why: "there is spare memory",
+	},
+	{
+		File: "runtime/exo_nospare.go", Decl: "exoHwSpareFill", Op: Drop,
+		Why: "it is filled",
+	},
+	{
+		File: "runtime/exo_nospare.go", Decl: "exoHwSpareDrop", Op: Drop,
+		Why: "it is given back",
+	},
+	{
+		File: "runtime/exo_nospare.go", Decl: "exoHwSpareTaken", Op: Drop,
+		Why: "what was taken is counted",
 	},
 	{
 		File: "runtime/exo_exithook.go", Decl: "exoAtDeath", Op: Drop,

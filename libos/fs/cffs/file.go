@@ -429,7 +429,14 @@ func (f *FS) blank() page {
 	b.of.Repin()
 	b.page++
 	b.n--
+	f.cache.store.Keep(1)
 	return p
+}
+
+// wrote lets go of a page that was written, or never will be.
+func (f *FS) wrote(p page) {
+	p.of.Unpin()
+	f.cache.store.Keep(-1)
 }
 
 // page makes block i one that may be written to. whole: all of it will be. mu is held. The errors leave everything as it was.
@@ -462,7 +469,7 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 			got.done()
 		}
 		if err != nil {
-			p.of.Unpin()
+			f.wrote(p)
 			return nil, err
 		}
 	default:
@@ -547,7 +554,7 @@ func (x *File) clear(edges []edge, a, b uint64) error {
 func (x *File) drop(a, b uint64) {
 	for i, p := range x.dirs {
 		if i >= a && i <= b {
-			p.of.Unpin()
+			x.fs.wrote(p)
 			delete(x.dirs, i)
 			x.fs.pages--
 		}

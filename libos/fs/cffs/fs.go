@@ -80,6 +80,7 @@ type FS struct {
 	dataSum func([]byte) uint32 // as the volume has it; set once
 
 	cache *cache
+	asked atomic.Bool            // a commit begins because memory is short
 	air   atomic.Pointer[flight] // what is written and may not be on the disk yet: for who reads
 
 	nmu   sync.Mutex
@@ -133,6 +134,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		return nil, &MountError{dev.Info().Name, "it cannot be made ready for writing", err}
 	}
 	f.follow()
+	f.o.Pages.Join(f)
 	return f, nil
 }
 
@@ -454,6 +456,21 @@ func (f *FS) tick() {
 	}
 }
 
+// WriteBack implements pages.Asked: memory is short, and pages that are not written cannot go.
+func (f *FS) WriteBack() {
+	if f.o.Manual || !f.asked.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer f.asked.Store(false)
+		f.lock()
+		defer f.unlock()
+		if !f.closed && (f.pages > 0 || f.flight != nil) {
+			f.commit() // who asks for durability is told if it failed
+		}
+	}()
+}
+
 // Sync implements fs.FileSystem.
 func (f *FS) Sync() core.Errno {
 	f.lock()
@@ -668,7 +685,7 @@ func (f *FS) write() error {
 	}
 	for _, l := range laid {
 		f.cache.put(l.block, l.of, l.at, l.sum)
-		l.of.Unpin()
+		f.wrote(l.page)
 	}
 	f.dirty = map[*inode]bool{}
 	f.pages, f.owed, f.done, f.t.dirty, f.spilt = 0, 0, f.change, 0, false
@@ -762,7 +779,7 @@ func (f *FS) land() error {
 		return err
 	}
 	for _, l := range f.flight.data {
-		l.of.Unpin()
+		f.wrote(l.page)
 	}
 	f.flight = nil
 	return nil
@@ -849,6 +866,7 @@ func (f *FS) Close() error {
 	}
 	f.timer.Stop()
 	defer f.letGo()
+	f.o.Pages.Leave(f)
 	if f.ro || f.failed != nil {
 		f.land()
 		f.closed = true

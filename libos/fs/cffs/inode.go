@@ -254,7 +254,7 @@ func (f *FS) reap(in *inode) {
 func (f *FS) erase(in *inode) error {
 	f.pages -= len(in.dirs)
 	for _, p := range in.dirs {
-		p.of.Unpin()
+		f.wrote(p)
 	}
 	in.dirs = nil
 	delete(f.dirty, in)

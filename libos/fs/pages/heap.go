@@ -9,6 +9,7 @@ import (
 type Heap struct {
 	words []atomic.Uint32
 	taken atomic.Uint64
+	kept  atomic.Uint32
 
 	mu   sync.Mutex
 	hand int // under mu
@@ -49,6 +50,9 @@ func (h *Heap) Drop(i int) {
 
 // Taken implements Memory.
 func (h *Heap) Taken() uint64 { return h.taken.Load() }
+
+// Kept implements Memory.
+func (h *Heap) Kept() *atomic.Uint32 { return &h.kept }
 
 // Seize takes n clean slots by force, or as many as there are, as who faults does: it asks nobody. They can be filled again after Allow.
 func (h *Heap) Seize(n int) (got int) {

@@ -52,6 +52,9 @@ type Memory interface {
 
 	// Taken is how many slots were emptied by others. It becomes more only.
 	Taken() uint64
+
+	// Kept is how many pages are pinned for long: they were not written yet. It is for who wants to know how much could be had.
+	Kept() *atomic.Uint32
 }
 
 // An Owner keeps pages in slots.
@@ -114,6 +117,7 @@ type Counts struct {
 	// and in slots:
 	Slots   int    // that have memory now
 	Pinned  int    // of these, those in use now
+	Kept    int    // pages that are not written yet
 	Filled  uint64 // times that one got it
 	Reused  uint64 // times that one was taken for other pages
 	Given   uint64 // that were given back because memory was short
@@ -140,8 +144,8 @@ type Store struct {
 
 // Asked is an Owner that has pages that must be written before they can go.
 type Asked interface {
-	// Clean begins to write them, and does not wait.
-	Clean()
+	// WriteBack begins to write them, and does not wait.
+	WriteBack()
 }
 
 // New makes a store.
@@ -283,7 +287,7 @@ func (s *Store) Shrink(n int) (given int) {
 	owners := append([]Asked(nil), s.owners...)
 	s.mu.Unlock()
 	for _, o := range owners {
-		o.Clean()
+		o.WriteBack()
 	}
 	return given
 }
@@ -310,9 +314,13 @@ func (s *Store) Counts() Counts {
 			}
 		}
 	}
+	c.Kept = int(s.mem.Kept().Load())
 	c.Hits, c.Misses, c.Read, c.Forced = s.hits.Load(), s.misses.Load(), s.read.Load(), s.mem.Taken()
 	return c
 }
+
+// Keep counts n pages more, or fewer, that are not written yet.
+func (s *Store) Keep(n int) { s.mem.Kept().Add(uint32(n)) }
 
 // Most is how many pages the store can have at most.
 func (s *Store) Most() int { return s.mem.Slots() * PerSlot }

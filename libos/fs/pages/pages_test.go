@@ -25,7 +25,7 @@ func (h *shelf) Forget(s *Slot) {
 	}
 }
 
-func (h *shelf) Clean() { h.asked.Add(1) }
+func (h *shelf) WriteBack() { h.asked.Add(1) }
 
 // put keeps a number.
 func (h *shelf) put(s *Store, n uint64) *Slot {

@@ -9,6 +9,8 @@
 //
 // cffs and FAT are mounted while packages are initialised, the program's own kinds when all but main were, by Late: mkimage has main call it before its init functions.
 //
+// Their page cache is one, of what memory nobody needs more; the word pagecache=MOST[,LEAST] bounds it (sizes as 64M), /proc/meminfo and /proc/vmstat show it.
+//
 // What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
 // memory for its volume.
 //
@@ -311,6 +313,7 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 	memory, _ := posix.Memory()
 	f, err := cffs.Mount(d.Device, cffs.Options{ // which may say that it has grown
 		ReadOnly: w.readOnly,
+		Pages:    store(memory),
 		Cache:    int(memory / 8),
 		Dirty:    int(min(memory/16, 64<<20)),
 		Log:      func(s string) { println("libos/fs/volumes:", s) },

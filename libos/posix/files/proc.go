@@ -35,7 +35,7 @@ func newProc() fs.FileSystem {
 		self,
 		proc.Symlink("self", func() string { return "1" }),
 		proc.Symlink("mounts", func() string { return "self/mounts" }),
-		proc.Make("cpuinfo", procCPUs), proc.Make("meminfo", procMemory), proc.Make("stat", procSystem),
+		proc.Make("cpuinfo", procCPUs), proc.Make("meminfo", procMemory), proc.Make("stat", procSystem), proc.Make("vmstat", procVM),
 		proc.Make("uptime", func() []byte { return []byte(seconds(posix.Uptime()) + " " + seconds(idle()) + "\n") }),
 		proc.Make("loadavg", func() []byte { return []byte("0.00 0.00 0.00 1/1 1\n") }),
 		proc.Make("version", func() []byte {
@@ -140,15 +140,42 @@ func procCPUs() []byte {
 
 func procMemory() []byte {
 	total, free := posix.Memory()
+	cached, dirty, _ := pageCache()
 	var b strings.Builder
 	for _, l := range []struct {
 		name  string
 		bytes uint64
-	}{{"MemTotal", total}, {"MemFree", free}, {"MemAvailable", free}, {"Buffers", 0}, {"Cached", 0}, {"SwapCached", 0}, {"Active", total - free}, {"Inactive", 0}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Shmem", 0}, {"Slab", 0}} {
+	}{{"MemTotal", total}, {"MemFree", free}, {"MemAvailable", free + cached - min(dirty, cached)}, {"Buffers", 0}, {"Cached", cached}, {"SwapCached", 0}, {"Active", total - min(free+cached, total)}, {"Inactive", cached}, {"Dirty", dirty}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Shmem", 0}, {"Slab", 0}} {
 		n := kilobytes(l.bytes)
 		b.WriteString(l.name + ":" + strings.Repeat(" ", max(1, 24-len(l.name)-1-len(n))) + n + " kB\n")
 	}
 	return []byte(b.String())
+}
+
+// pageCache is what fs.PageCache says, where there is one.
+func pageCache() (cached, dirty uint64, list []fs.Counter) {
+	if fs.PageCache == nil {
+		return 0, 0, nil
+	}
+	return fs.PageCache()
+}
+
+// procVM is vmstat: what of it there is, and what the page cache counts, in pages.
+func procVM() []byte {
+	_, free := posix.Memory()
+	_, _, list := pageCache()
+	var b strings.Builder
+	for _, c := range append([]fs.Counter{{Name: "nr_free_pages", Value: free / 4096}}, list...) {
+		b.WriteString(c.Name + " " + strconv.FormatUint(c.Value, 10) + "\n")
+	}
+	return []byte(b.String())
+}
+
+// residentMemory is what the program has: all that is neither free nor the page cache's.
+func residentMemory() uint64 {
+	total, free := posix.Memory()
+	cached, _, _ := pageCache()
+	return total - min(free+cached, total)
 }
 
 // ticks is a time in hundredths of a second.
@@ -169,8 +196,7 @@ func procSystem() []byte {
 }
 
 func procStat() []byte {
-	total, free := posix.Memory()
-	used := total - free
+	used := residentMemory()
 	f := []string{"1", "(" + comm() + ")", "R", "0", "1", "1", "0", "-1", "0", "0", "0", "0", "0", ticks(posix.CPUTime()), "0", "0", "0", "20", "0",
 		strconv.Itoa(runtime.NumCPU()), "0", "0", strconv.FormatUint(used, 10), strconv.FormatUint(used/4096, 10), strconv.FormatUint(1<<64-1, 10)}
 	for len(f) < 52 {
@@ -180,14 +206,12 @@ func procStat() []byte {
 }
 
 func procStatm() []byte {
-	total, free := posix.Memory()
-	n := strconv.FormatUint((total-free)/4096, 10)
+	n := strconv.FormatUint(residentMemory()/4096, 10)
 	return []byte(n + " " + n + " 0 0 0 " + n + " 0\n")
 }
 
 func procStatus() []byte {
-	total, free := posix.Memory()
-	used := kilobytes(total - free)
+	used := kilobytes(residentMemory())
 	return []byte("Name:\t" + comm() + "\nUmask:\t0" + strconv.FormatUint(uint64(posix.Mask()), 8) + "\nState:\tR (running)\nTgid:\t1\nNgid:\t0\nPid:\t1\nPPid:\t0\nTracerPid:\t0\n" +
 		"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nVmPeak:\t" + used + " kB\nVmSize:\t" + used + " kB\nVmHWM:\t" + used + " kB\nVmRSS:\t" + used + " kB\nThreads:\t" +
 		strconv.Itoa(runtime.NumCPU()) + "\nCpus_allowed:\t" + strconv.FormatUint(uint64(1)<<min(runtime.NumCPU(), 63)-1, 16) + "\nCpus_allowed_list:\t0-" + strconv.Itoa(runtime.NumCPU()-1) + "\n")

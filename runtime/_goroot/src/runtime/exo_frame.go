@@ -56,10 +56,19 @@ func (f *exoFrames) number(pa uintptr) uintptr {
 	return exoPoolNone
 }
 
-// take has the module give n frames, which must be memory; lock held. 0: none.
+// take gives n frames, if need be some that were spare (exo_spare.go); lock held. 0: none.
+func (f *exoFrames) take(n, align uintptr) uintptr {
+	for try := 0; ; try++ {
+		if pa := f.takeFree(n, align); pa != 0 || !exoSpareTake(n, align, try) {
+			return pa
+		}
+	}
+}
+
+// takeFree has the module give n frames, which must be memory; lock held. 0: none.
 //
 //go:noinline
-func (f *exoFrames) take(n, align uintptr) uintptr {
+func (f *exoFrames) takeFree(n, align uintptr) uintptr {
 	first := exoPoolNone
 	for {
 		if first = exoPoolTake(&f.pool, n, align>>exoPageShift); first != exoPoolNone {

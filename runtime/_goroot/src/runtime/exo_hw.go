@@ -63,7 +63,9 @@ func exoHwFrames(n, align uintptr) uintptr {
 func exoHwFreeFrames(phys, n uintptr) { exoKernel(abi.FuncPCABIInternal(exoOpFreeFrames), phys, n, 0) }
 
 //go:linkname exoHwCountFrames github.com/hardtack-os/hardtack/exo.hwCountFrames
-func exoHwCountFrames() (free, total uintptr) { return exo.frames.free, exo.frames.total }
+func exoHwCountFrames() (free, total uintptr) {
+	return exo.frames.free + exoSpareFree(), exo.frames.total
+}
 
 //go:linkname exoHwVectorAlloc github.com/hardtack-os/hardtack/exo.hwVectorAlloc
 func exoHwVectorAlloc() int { return int(exoKernel(abi.FuncPCABIInternal(exoOpVectorTake), 0, 0, 0)) }

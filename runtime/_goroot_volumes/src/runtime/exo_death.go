@@ -75,6 +75,7 @@ func exoSysmonSleep(usec uint32) {
 	if at := atomic.Loadint64(&exoDeath.at); at != 0 && nanotime()-at > 2*exoDeathLimit {
 		exoGoDieFromSignal(atomic.Load(&exoDeath.sig))
 	}
+	exoSpareAsk()
 	exoPlainSysmonSleep(usec)
 }
 
