@@ -301,7 +301,7 @@ func killed(t *testing.T, image, args string, kills int) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		guard := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+		guard := time.AfterFunc(bootLimit, func() { cmd.Process.Kill() })
 		later := func() *time.Timer {
 			return time.AfterFunc(time.Duration(rand.IntN(int(2*time.Second))), func() { cmd.Process.Kill() })
 		}

@@ -37,7 +37,7 @@ func TestGDB(t *testing.T) {
 		t.Error(err)
 	}
 	var conn net.Conn
-	for range 100 {
+	for range 1200 {
 		if conn, err = net.Dial("tcp", m[1]); err == nil {
 			break
 		}
@@ -48,7 +48,7 @@ func TestGDB(t *testing.T) {
 	}
 	defer conn.Close()
 	// GDB's remote protocol: why has the target stopped? "S05" or "T05..." is a trap.
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := conn.Write([]byte("$?#3f")); err != nil {
 		t.Fatal(err)
 	}

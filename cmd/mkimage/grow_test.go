@@ -19,7 +19,7 @@ func TestGrowingDisk(t *testing.T) {
 	fmt.Println("before:", os.WriteFile("/data/f", big, 0o644))
 	os.Remove("/data/f")
 	var s syscall.Statfs_t
-	for end := time.Now().Add(time.Minute); s.Blocks < 4096 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); s.Blocks < 4096 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err := syscall.Statfs("/data", &s); err != nil {
 			fmt.Println(err)
 			return
@@ -55,7 +55,7 @@ func TestGrowingDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { cmd.Process.Kill() })
-		guard := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+		guard := time.AfterFunc(bootLimit, func() { cmd.Process.Kill() })
 		var said []string
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			said = append(said, lines.Text())

@@ -81,7 +81,7 @@ func TestIPv6(t *testing.T) {
 	check(err)
 	for _, n := range []int{1, 1200, 1452} {
 		ok := false
-		for try := 0; try < 3 && !ok; try++ {
+		for try := 0; try < 10 && !ok; try++ {
 			u.SetDeadline(time.Now().Add(3 * time.Second))
 			u.Write(body[:n])
 			b := make([]byte, 20000)

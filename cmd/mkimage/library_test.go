@@ -74,11 +74,17 @@ func main() {
 }
 `
 
+// given are the ports that freePort has given.
+var given sync.Map
+
 // freePort is one that nobody of the host uses at the moment, and that Linux gives nobody who does not ask for it (ip_local_port_range begins at 32768).
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 1000 {
 		port := 10000 + rand.IntN(22000)
+		if _, again := given.LoadOrStore(port, true); again {
+			continue
+		}
 		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
 			l.Close()
 			return port
@@ -107,7 +113,7 @@ func TestHTTP2(t *testing.T) {
 	image := (&call{dir: dir}).command(t, "run", "-p", fmt.Sprintf("%d:443", port), ".", "--", ":443")
 	image.Stderr = os.Stderr
 	var failed [2][]string
-	var both sync.WaitGroup
+	var ports [2]string
 	for i, server := range []*exec.Cmd{exec.Command(filepath.Join(dir, "server"), "127.0.0.1:0"), image} {
 		out, err := server.StdoutPipe()
 		if err != nil {
@@ -122,14 +128,19 @@ func TestHTTP2(t *testing.T) {
 		if !lines.Scan() {
 			t.Fatal("the server did not start")
 		}
-		said := lines.Text()
+		ports[i] = lines.Text()
 		go io.Copy(io.Discard, out)
 		if i == 1 {
-			said = fmt.Sprint(port)
+			ports[i] = fmt.Sprint(port)
 		}
-		both.Go(func() { failed[i] = judgeHTTP2(t, filepath.Join(dir, "h2spec"), said) })
 	}
-	both.Wait()
+	for try := 0; try == 0 || try < 3 && !slices.Equal(failed[0], failed[1]); try++ { // the judge waits for seconds only, which a busy host may need
+		var both sync.WaitGroup
+		for i := range ports {
+			both.Go(func() { failed[i] = judgeHTTP2(t, filepath.Join(dir, "h2spec"), ports[i]) })
+		}
+		both.Wait()
+	}
 	if !slices.Equal(failed[0], failed[1]) {
 		t.Errorf("on the host fail\n%s\nin the image\n%s", strings.Join(failed[0], "\n"), strings.Join(failed[1], "\n"))
 	}

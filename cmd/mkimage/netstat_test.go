@@ -62,7 +62,7 @@ func reads(c net.Conn) {
 		t.Fatal(line, err)
 	}
 	get := func(path string) (int, string) {
-		client := http.Client{Timeout: 20 * time.Second}
+		client := http.Client{Timeout: time.Minute}
 		r, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", dump, path))
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +73,7 @@ func reads(c net.Conn) {
 	}
 	until := func(path, pattern string) {
 		var got string
-		for range 100 { // until it has gone to sleep
+		for range 600 { // until it has gone to sleep
 			if _, got = get(path); regexp.MustCompile(pattern).MatchString(got) {
 				return
 			}

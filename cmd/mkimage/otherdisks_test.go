@@ -19,7 +19,7 @@ func q35(image string, args ...string) *exec.Cmd {
 func machine(t *testing.T, image string, args ...string) string {
 	t.Helper()
 	cmd := q35(image, args...)
-	guard := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	guard := time.AfterFunc(bootLimit, func() { cmd.Process.Kill() })
 	defer guard.Stop()
 	out, err := cmd.CombinedOutput()
 	if _, ended := err.(*exec.ExitError); err != nil && !ended {

@@ -255,9 +255,12 @@ func TestSecondStopKills(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows cannot send a process Ctrl-C")
 	}
-	_, signal, wait := running(t, app(t, program("fmt os os/signal syscall", stopper)), ".", "--", "stay")
+	out, signal, wait := running(t, app(t, program("fmt os os/signal syscall", stopper)), ".", "--", "stay")
 	signal(os.Interrupt)
-	time.Sleep(300 * time.Millisecond)
+	if line, err := out.ReadString('\n'); line != "got terminated\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	time.Sleep(300 * time.Millisecond) // from when mkimage has seen the first one: not the same wish
 	signal(os.Interrupt)
 	if code := wait(); code != 130 {
 		t.Errorf("exit code %d, want 130", code)

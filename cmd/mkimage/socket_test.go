@@ -114,7 +114,7 @@ func deadline() {
 		fail("read:", err)
 	}
 	much := make([]byte, 4<<20)
-	a.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	a.SetWriteDeadline(time.Now().Add(time.Second))
 	n, err := a.Write(much)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 {
 		fail("write:", n, err)
