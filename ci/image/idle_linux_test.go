@@ -33,10 +33,14 @@ func TestIdle(t *testing.T) {
 		}
 		time.Sleep(300 * time.Millisecond)
 		const watch = 3 * time.Second
-		before := processTime(t, b.cmd.Process.Pid)
-		time.Sleep(watch)
-		if used := processTime(t, b.cmd.Process.Pid) - before; used > watch/20 {
-			t.Errorf("%d CPUs: %v of CPU time in %v", cpus, used, watch)
+		used := watch
+		for try := 0; try < 10 && used > watch/20; try++ { // on a busy host its beginning takes longer
+			before := processTime(t, b.cmd.Process.Pid)
+			time.Sleep(watch)
+			used = processTime(t, b.cmd.Process.Pid) - before
+		}
+		if used > watch/20 {
+			t.Errorf("%d CPUs: %v of CPU time in %v, and no less before", cpus, used, watch)
 		}
 		b.cmd.Process.Kill()
 		b.wait(t)

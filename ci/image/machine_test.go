@@ -88,7 +88,7 @@ type machine struct {
 }
 
 // bootLimit is how long a guest may run: a machine that does not stop is an error. It is generous for a busy host.
-const bootLimit = 2 * time.Minute
+const bootLimit = 5 * time.Minute
 
 // A boot is one run of a guest.
 type boot struct {
