@@ -112,7 +112,7 @@ func TestTailNotLost(t *testing.T) {
 		w := established(t, nil)
 		a, b := w.ends[0], w.ends[1]
 		w.wire.rate, w.wire.queue = 10<<20, 1<<20 // nothing overtakes
-		for range 30 { // the round trip becomes known, and the window larger
+		for range 30 {                            // the round trip becomes known, and the window larger
 			a.toSend = 20 * 1448
 			w.run(200*time.Millisecond, func() bool { return a.toSend == 0 && a.c.sndUna == a.c.sndNxt })
 		}
