@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hardtack-os/hardtack/internal/netns"
 )
@@ -108,7 +107,7 @@ func TestQueuePairs(t *testing.T) {
 				}
 			}
 			sock := filepath.Join(t.TempDir(), "qmp")
-			m := machine{kind: x.machine, cpus: 2, apart: ns, words: "ip=10.77.0.2/24", limit: time.Minute, more: []string{
+			m := machine{kind: x.machine, cpus: 2, apart: ns, words: "ip=10.77.0.2/24", more: []string{
 				"-global", "virtio-mmio.force-legacy=false", "-qmp", "unix:" + sock + ",server=on,wait=off",
 				"-netdev", "tap,id=net,ifname=tap0,script=no,downscript=no,queues=2", "-device", x.card + ",id=nic,netdev=net,mq=on"}}
 			w := &web{boot: start(t, "web", m), url: "http://10.77.0.2:8080"}
@@ -120,13 +119,23 @@ func TestQueuePairs(t *testing.T) {
 				return c, err
 			}}
 			w.ready(t)
-			for range 3 {
-				w.serves(t)
-			}
 			q := dialQMP(t, sock)
-			for queue, what := range []string{"received by pair 0", "sent by pair 0", "received by pair 1", "sent by pair 1"} {
-				if n := q.queueUse(t, x.path, queue); n < 20 {
-					t.Errorf("%s: %d frames", what, n)
+			queues := []string{"received by pair 0", "sent by pair 0", "received by pair 1", "sent by pair 1"}
+			for round := 1; ; round++ { // which pair a flow takes is Linux's choice, and which CPU serves it the scheduler's
+				w.client.CloseIdleConnections()
+				w.serves(t)
+				few := ""
+				for queue, what := range queues {
+					if n := q.queueUse(t, x.path, queue); n < 20 {
+						few += fmt.Sprintf(" %s: %d frames.", what, n)
+					}
+				}
+				if few == "" || t.Failed() {
+					break
+				}
+				if round == 50 {
+					t.Error(few)
+					break
 				}
 			}
 			w.end(t)
