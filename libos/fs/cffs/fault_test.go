@@ -25,7 +25,8 @@ func script() []op {
 	for i := range 60 {
 		list = append(list, op{kind: "write", a: fmt.Sprint("f", i), n: 100})
 	}
-	return append(list, op{kind: "sync"}, op{kind: "unlink", a: "f3"}, op{kind: "write", a: "f4", off: 300, n: 100}, op{kind: "sync"})
+	return append(list, op{kind: "sync"}, op{kind: "unlink", a: "f3"}, op{kind: "write", a: "f4", off: 300, n: 100}, op{kind: "sync"},
+		op{kind: "write", a: "f5", n: 20_000}, op{kind: "sync"}, op{kind: "punch", a: "f5", off: 1000, n: 12_000}, op{kind: "exchange", a: "f5", b: "f6"}, op{kind: "sync"})
 }
 
 // TestEveryRequestFails has each request of a script fail in turn, that one alone and all from it on. Nothing panics, what was acknowledged is there after mounting anew, and what was not is there
