@@ -244,9 +244,10 @@ func (f *FS) fetch(l *load, at, n uint64) (first hold, err error) {
 	return first, err
 }
 
-// ahead is told that n blocks of a file are looked at, from one on. Where that is in order, those behind are read before anybody asks: what is wrong with them is found by who does. Where
-// it is not, only those that are looked at are, and only where they are more than are read at once anyway. mu is held, for reading at least.
-func (f *FS) ahead(in *inode, i, n uint64) {
+// ahead is told that n blocks of a file are looked at, from one on, and whether one is missing. Where that is in order, and one was missing ever since, those behind are read before anybody
+// asks: what is wrong with them is found by who does. Where it is not in order, only those that are looked at are, if they are more than are read at once anyway. mu is held, for reading at
+// least.
+func (f *FS) ahead(in *inode, i, n uint64, missing bool) {
 	next := in.next.Swap(i + n)
 	if i+n == next {
 		return // the same once more
@@ -259,6 +260,9 @@ func (f *FS) ahead(in *inode, i, n uint64) {
 		}
 	}
 	done := in.read.Load()
+	if done == 0 && !missing {
+		return // all may be in memory
+	}
 	from, to := max(done, i), min(i+n+far, (in.rec.size+BlockSize-1)/BlockSize)
 	if done > i+n+far/2 || from >= to || !in.read.CompareAndSwap(done, to) {
 		return
@@ -350,10 +354,11 @@ func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err err
 		return 0, nil, nil
 	}
 	p = p[:min(int64(len(p)), int64(x.rec.size)-off)]
+	n, m, err = x.read(p, off, got)
 	if first := uint64(off) / BlockSize; got == nil && len(p) > 0 {
-		x.fs.ahead(&x.inode, first, (uint64(off)+uint64(len(p))-1)/BlockSize+1-first)
+		x.fs.ahead(&x.inode, first, (uint64(off)+uint64(len(p))-1)/BlockSize+1-first, m != nil)
 	}
-	return x.read(p, off, got)
+	return n, m, err
 }
 
 // Lend implements fs.Lender: clean blocks never change, so that lending is no more than telling where they are, and keeping them there.
@@ -397,7 +402,7 @@ func (x *File) lend(off int64, n int, got *miss) (hold, *miss, error) {
 	}
 	h, m, err := f.blocks(&x.inode, ext, i, min(uint64(in+n+BlockSize-1)/BlockSize, pages.PerSlot), got)
 	if got == nil {
-		f.ahead(&x.inode, i, max(1, uint64(len(h.data)/BlockSize)))
+		f.ahead(&x.inode, i, max(1, uint64(len(h.data)/BlockSize)), m != nil)
 	} else if h.data != nil {
 		x.next.Store(i + uint64(len(h.data)/BlockSize))
 	}

@@ -179,6 +179,14 @@ func TestAheadOf(t *testing.T) {
 	if n := x.inode.read.Load(); n < far {
 		t.Errorf("lent: asked for up to block %d", n)
 	}
+	for off := 0; off < far/2*BlockSize; off += 100_000 { // once more: all is in memory
+		if _, e := x.ReadAt(make([]byte, 100_000), int64(off)); e != 0 {
+			t.Fatal(off, e)
+		}
+	}
+	if n := x.inode.read.Load(); n != 0 {
+		t.Errorf("in memory: asked for up to block %d", n)
+	}
 	x = open()
 	for i := range int64(10) {
 		for range 2 { // missing, and there
