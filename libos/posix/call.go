@@ -83,9 +83,13 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 		syscall.SYS_GETSOCKOPT, syscall.SYS_SHUTDOWN, syscall.SYS_SENDMSG, syscall.SYS_RECVMSG, sysSendmmsg, sysRecvmmsg:
 		def = syscall.ENOTSOCK
 	case syscall.SYS_MMAP:
-		const anonymous = 0x20
+		const anonymous, populate = 0x20, 0x8000
 		if a[3]&anonymous != 0 {
-			return hwRawCall(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+			r, e := hwRawCall(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+			if e == 0 && a[3]&populate != 0 {
+				bringIn(r, a[1])
+			}
+			return r, e
 		}
 		f := Get(FD(a[4]))
 		if f == nil {

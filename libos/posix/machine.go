@@ -32,3 +32,20 @@ const (
 
 // Control writes a control record (ARCHITECTURE.md): a line, given without its end.
 func Control(line string) { hwControl(line + "\n") }
+
+// bringIn has the frames of anonymous memory put there now (MAP_POPULATE), as long as there are any. It goes in steps: the bottom half takes no interrupt in one.
+func bringIn(at, n uintptr) {
+	const (
+		step          = 1 << 20
+		dontNeed      = 4
+		populateWrite = 23
+	)
+	for n > 0 {
+		some := min(n, step)
+		if _, e := hwRawCall(syscall.SYS_MADVISE, at, some, populateWrite, 0, 0, 0); e != 0 {
+			hwRawCall(syscall.SYS_MADVISE, at, some, dontNeed, 0, 0, 0) // others need some
+			return
+		}
+		at, n = at+some, n-some
+	}
+}

@@ -27,15 +27,19 @@ const (
 	mapShared, mapPrivate, mapValidate = 1, 2, 3
 	mapTypes                           = 0xf
 	mapFixed, mapFixedNoReplace        = 0x10, 0x100000
-	mapKnown                           = mapTypes | mapFixed | 0x40 | 0x20 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | mapFixedNoReplace
+	mapPopulate                        = 0x8000
+	mapKnown                           = mapTypes | mapFixed | 0x40 | 0x20 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | mapPopulate | 0x10000 | 0x20000 | mapFixedNoReplace
 
 	remapMayMove = 1
 	remapKnown   = 7
 
 	msAsync, msInvalidate, msSync = 1, 2, 4
 
-	adviseDontNeed = 4
-	adviseRemove   = 9
+	adviseWillNeed      = 3
+	adviseDontNeed      = 4
+	adviseRemove        = 9
+	advisePopulateRead  = 22
+	advisePopulateWrite = 23
 )
 
 func protOf(prot uintptr) exo.Prot {
@@ -78,6 +82,9 @@ func mapFile(f fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
 	v, e := o.view(int(pages), off/exo.PageSize, kind != mapPrivate, mode == syscall.O_RDWR, []span{{0, int(pages), protOf(prot)}})
 	if e == 0 {
 		v.populate(0, v.n())
+		if flags&mapPopulate != 0 {
+			v.bringAll(0, v.n(), kind == mapPrivate && prot&protWrite != 0) // copies, too
+		}
 	}
 	o.mu.Unlock()
 	if e != 0 {
@@ -207,15 +214,24 @@ func (v *view) call(nr uintptr, a [6]uintptr) syscall.Errno {
 		if a[2] > 25 && a[2] != 100 && a[2] != 101 {
 			return syscall.EINVAL
 		}
-		if a[2] == adviseRemove {
+		switch a[2] {
+		case adviseRemove:
 			return syscall.EOPNOTSUPP
-		}
-		if a[2] == adviseDontNeed {
+		case adviseDontNeed:
 			for p := range v.own {
 				if p >= lo && p < hi {
 					v.forget(p)
 				}
 			}
+		case adviseWillNeed:
+			v.bringAll(lo, hi, false)
+		case advisePopulateRead, advisePopulateWrite:
+			o.use()
+			o.mu.Unlock()
+			e := v.touch(lo, hi, a[2] == advisePopulateWrite)
+			o.done()
+			o.mu.Lock()
+			return e
 		}
 		return 0
 	}

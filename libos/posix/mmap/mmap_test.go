@@ -413,3 +413,73 @@ func TestMapRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestBroughtIn maps a file with holes, its second page one, and asks for its pages: holes and copies are there before anybody touches them, where there is room.
+func TestBroughtIn(t *testing.T) {
+	const pages = 8
+	for name, c := range map[string]struct {
+		kind, prot uintptr
+		advice     uintptr // 0: MAP_POPULATE
+		copies     int
+		want       syscall.Errno
+	}{
+		"populate, shared":             {mapShared, protRead | protWrite, 0, 0, 0},
+		"populate, read":               {mapPrivate, protRead, 0, 0, 0},
+		"populate, private":            {mapPrivate, protRead | protWrite, 0, pages, 0},
+		"MADV_WILLNEED":                {mapPrivate, protRead | protWrite, adviseWillNeed, 0, 0},
+		"MADV_POPULATE_READ":           {mapShared, protRead, advisePopulateRead, 0, 0},
+		"MADV_POPULATE_WRITE":          {mapPrivate, protRead | protWrite, advisePopulateWrite, pages, 0},
+		"MADV_POPULATE_WRITE, to read": {mapShared, protRead, advisePopulateWrite, 0, syscall.EINVAL},
+		"MADV_POPULATE_READ, nothing":  {mapShared, 0, advisePopulateRead, 0, syscall.EINVAL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			machine(t, 256)
+			f := file(t)
+			fs.WriteAt(f, []byte{1}, 0)
+			fs.WriteAt(f, make([]byte, (pages-2)*exo.PageSize), 2*exo.PageSize)
+			kind := c.kind
+			if c.advice == 0 {
+				kind |= mapPopulate
+			}
+			v := mapped(t, f, 0, pages, kind, c.prot)
+			if c.advice != 0 {
+				if v.o.pages[1] != nil {
+					t.Fatal("the hole was brought in by mmap")
+				}
+				if _, e := serve(syscall.SYS_MADVISE, [6]uintptr{v.lo, pages * exo.PageSize, c.advice}); e != c.want {
+					t.Fatal(e)
+				}
+			}
+			there := 0
+			for p := range pages {
+				q := exo.Query(p)
+				if v.apply(&q) && q.Prot() != exo.ProtNone {
+					there++
+				}
+			}
+			if c.want == 0 && there != pages || len(v.own) != c.copies {
+				t.Errorf("%d pages are there, %d of them copies", there, len(v.own))
+			}
+			if c.want == 0 && c.advice > adviseWillNeed { // a page behind the end
+				fs.Truncate(f, 7*exo.PageSize)
+				if _, e := serve(syscall.SYS_MADVISE, [6]uintptr{v.lo, pages * exo.PageSize, c.advice}); e != syscall.EFAULT {
+					t.Error("behind the end:", e)
+				}
+			}
+			v.munmap()
+		})
+	}
+
+	// More than fits: nothing goes for it, and the mapping is there.
+	machine(t, 96)
+	other, f := file(t), file(t)
+	fs.WriteAt(other, make([]byte, 4*exo.PageSize), 0)
+	fs.Truncate(f, 200*exo.PageSize)
+	w := mapped(t, other, 0, 4, mapShared, protRead)
+	v := mapped(t, f, 0, 200, mapShared|mapPopulate, protRead|protWrite)
+	if !frames.full() || len(v.o.pages) == 0 || len(w.o.pages) != 4 {
+		t.Errorf("%d pages of a file are there, and %d of another", len(v.o.pages), len(w.o.pages))
+	}
+	v.munmap()
+	w.munmap()
+}

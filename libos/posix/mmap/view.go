@@ -273,6 +273,32 @@ func (v *view) populate(lo, hi int) {
 	}
 }
 
+// bringAll brings in the pages from lo to hi, holes, too, as long as no other has to go for one; write: as if they were stored to.
+func (v *view) bringAll(lo, hi int, write bool) {
+	for p := lo; p < hi && !frames.full(); p++ {
+		if v.bringIn(p, write) != 0 {
+			return // who touches it is told
+		}
+	}
+}
+
+// touch does what touching the pages from lo to hi would, and says what madvise(2) does where that cannot be. The lock is not held.
+func (v *view) touch(lo, hi int, write bool) syscall.Errno {
+	for p := lo; p < hi; p++ {
+		if prot, ok := v.at(p); !ok || prot == exo.ProtNone || write && prot != exo.ProtWrite {
+			return syscall.EINVAL
+		}
+		switch e := v.need(p, write, func() {}); e {
+		case 0:
+		case syscall.ENOMEM:
+			return e
+		default:
+			return syscall.EFAULT
+		}
+	}
+	return 0
+}
+
 // unmap takes the pages from lo to hi out, for good.
 func (v *view) unmap(lo, hi int) {
 	for p := lo; p < hi; p++ {

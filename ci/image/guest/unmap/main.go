@@ -1,4 +1,4 @@
-// Command unmap looks at what unmapping gives back: the tables of small pages, too; and pages out of the midst of a large one when no frame is left to split it with.
+// Command unmap looks at what mapping brings in where that is asked for (MAP_POPULATE), and at what unmapping gives back: the tables of small pages, too; and pages out of the midst of a large one when no frame is left to split it with.
 package main
 
 import (
@@ -34,6 +34,20 @@ func main() {
 	}
 	after, _ := exo.CountFrames()
 	fmt.Println("tables came back:", before < after+100, "of", 20*16) // a hundred for what else goes on
+
+	had, _ := exo.CountFrames()
+	p, err := syscall.Mmap(-1, 0, 3*large, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_POPULATE)
+	must(err)
+	has, _ := exo.CountFrames()
+	must(syscall.Madvise(p, syscall.MADV_WILLNEED))
+	must(syscall.Munmap(p))
+	_, err = syscall.Mmap(-1, 0, 1<<30, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_POPULATE) // more than there is, and nobody may store there
+	must(err)
+	p, err = syscall.Mmap(-1, 0, 1<<30, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_POPULATE)
+	must(err)
+	most, _ := exo.CountFrames()
+	must(syscall.Munmap(p))
+	fmt.Println("brought in:", had-has > 3*large/4096-100, most > 0)
 
 	b := mmap(2 * large)
 	off := -uintptr(unsafe.Pointer(&b[0])) & (large - 1)

@@ -121,7 +121,11 @@ func (t *trial) step() {
 		}
 		m := &mapping{off: off / page, kind: kind, prot: prot, pieces: map[int]bool{}}
 		size := 1 + r.IntN(8*page)
-		at, e := call(syscall.SYS_MMAP, 0, uintptr(size), uintptr(prot), uintptr(kind), f.Fd(), uintptr(m.off*page))
+		flags := kind
+		if r.IntN(3) == 0 {
+			flags |= syscall.MAP_POPULATE
+		}
+		at, e := call(syscall.SYS_MMAP, 0, uintptr(size), uintptr(prot), uintptr(flags), f.Fd(), uintptr(m.off*page))
 		t.say("map %d %d %d %d %v", m.off, size, kind, prot, e)
 		if e == 0 {
 			m.mem = memory(at, (size+page-1)/page*page)
@@ -182,6 +186,12 @@ func (t *trial) step() {
 		}
 		_, e := call(syscall.SYS_MSYNC, address(m.mem), uintptr(len(m.mem)), uintptr([]int{1, 4, 2, 5, 8}[r.IntN(5)]))
 		t.say("msync %v", e)
+	case r.IntN(2) == 0:
+		if len(m.pieces) > 0 {
+			break
+		}
+		advice := []int{syscall.MADV_WILLNEED, 22, 23}[r.IntN(3)] // the others are MADV_POPULATE_READ and MADV_POPULATE_WRITE
+		t.say("advise %d %v", advice, syscall.Madvise(m.mem, advice))
 	case r.IntN(2) == 0:
 		t.say("fsync %v", t.f.Sync())
 	default:

@@ -285,6 +285,7 @@ func exoMadvise(addr, n, advice uintptr) uintptr {
 		return exoErr(exoEINVAL)
 	}
 	switch advice {
+	case 0, 1, 2, exoMadvWillNeed: // in what order it is touched, and that it is soon: there is nothing to read
 	case _MADV_DONTNEED, _MADV_FREE:
 		exoDiscard(addr, n)
 	case _MADV_HUGEPAGE:
@@ -301,7 +302,10 @@ func exoMadvise(addr, n, advice uintptr) uintptr {
 	return 0
 }
 
-const exoMadvPopulate = 23 // MADV_POPULATE_WRITE
+const (
+	exoMadvWillNeed = 3
+	exoMadvPopulate = 23 // MADV_POPULATE_WRITE
+)
 
 // exoClone starts a context with t's registers on another stack (clone(2) with CLONE_VM and the like).
 func exoClone(t *exoContext) uintptr {
