@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // TestImage boots testdata/image: the same calls as TestQEMU, with real interrupts, messages and the power button's handler.
@@ -57,7 +59,7 @@ func bootAndPress(t *testing.T, image string, args []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := child.Start(cmd); err != nil {
 		t.Fatal("apt-get install qemu-system-x86: ", err)
 	}
 	timer := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })

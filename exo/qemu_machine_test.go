@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // qemu is a QEMU machine as an exo.Machine: its RAM is mapped here, its registers are reached by QEMU's qtest protocol (one line
@@ -91,7 +92,7 @@ func startQEMU(t testing.TB, args ...string) *qemu {
 		t.Fatal(err)
 	}
 	q.out = bufio.NewReader(out)
-	if err := cmd.Start(); err != nil {
+	if err := child.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

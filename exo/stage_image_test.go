@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // mostLate bounds how late the highest stage is, in instructions: the bottom half clears 2 MiB without letting go of its CPU.
@@ -51,7 +53,7 @@ func TestStages(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(strings.Fields(args), "-accel", "tcg", "-cpu", "max", "-m", "128M", "-nodefaults", "-no-user-config",
 				"-display", "none", "-no-reboot", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", image, "-append", words)...)
-			out, err := cmd.CombinedOutput()
+			out, err := child.CombinedOutput(cmd)
 			rest, ok := strings.CutPrefix(string(out), want)
 			if !ok || cmd.ProcessState.ExitCode()>>1 != 0 {
 				t.Fatalf("%v: it printed\n%s", err, out)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardtack-os/hardtack/internal/child"
 	"github.com/hardtack-os/hardtack/internal/netns"
 )
 
@@ -142,11 +143,13 @@ func start(t *testing.T, guest string, m machine, args ...string) *boot {
 	if b.stdin, err = b.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	run := b.cmd.Start
 	if m.apart != nil {
-		run = func() error { return m.apart.Do(b.cmd.Start) }
+		child.Tie(b.cmd) // to the namespace's thread
+		err = m.apart.Do(b.cmd.Start)
+	} else {
+		err = child.Start(b.cmd)
 	}
-	if err := run(); err != nil {
+	if err != nil {
 		t.Fatal("QEMU is needed (ci/install): ", err)
 	}
 	limit := m.limit

@@ -21,6 +21,8 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // Frames of any kind to a booted image, over QEMU's stream network: each frame comes behind its length, as 4 bytes (QEMU's net/stream.c). gopacket makes them, and reads what the image answers.
@@ -69,7 +71,7 @@ func newTarget(t *testing.T) *target {
 		t.Fatal(err)
 	}
 	g.qemu.Stderr = os.Stderr
-	if err := g.qemu.Start(); err != nil {
+	if err := child.Start(g.qemu); err != nil {
 		t.Fatal("QEMU is needed (ci/install): ", err)
 	}
 	t.Cleanup(func() { g.qemu.Process.Kill(); g.qemu.Wait() })

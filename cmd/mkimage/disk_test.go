@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 var speedRows = flag.Int("rows", 300, "how many rows the tables have that TestDatabases has SQLite work on")
@@ -298,7 +300,7 @@ func killed(t *testing.T, image, args string, kills int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Start(); err != nil {
+		if err := child.Start(cmd); err != nil {
 			t.Fatal(err)
 		}
 		guard := time.AfterFunc(bootLimit, func() { cmd.Process.Kill() })

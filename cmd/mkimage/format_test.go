@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // A pc is a machine that boots an image without mkimage's help: the image is all it gets.
@@ -55,7 +57,7 @@ func (m pc) boot(t *testing.T, args ...string) string {
 		"-smp", fmt.Sprint(max(m.cpus, 1)), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"}, args...)...)
 	console := &awaited{until: m.until, found: cancel}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = console, console, 5*time.Second
-	err := cmd.Run()
+	err := child.Run(cmd)
 	if err != nil && !console.seen || m.until != "" && !console.seen {
 		t.Errorf("%v: %v", cmd.Args, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // TestGrowingDisk makes a disk larger, by QEMU's monitor, while a program has its volume full: the program finds room.
@@ -51,7 +53,7 @@ func TestGrowingDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Start(); err != nil {
+		if err := child.Start(cmd); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { cmd.Process.Kill() })

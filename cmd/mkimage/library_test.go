@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // TestLibraries runs quic-go and grpc-go, which ask more of sockets than most.
@@ -119,7 +121,7 @@ func TestHTTP2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := server.Start(); err != nil {
+		if err := child.Start(server); err != nil {
 			t.Fatal(err)
 		}
 		defer server.Wait()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // The tests of this folder run the real tool: it is built once, programs are
@@ -65,7 +67,7 @@ func (c *call) mkimage(t *testing.T, args ...string) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err := child.Run(cmd)
 	c.stdout, c.stderr, c.code = stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // TestFSMount mounts a volume, writes to it and ends the mount: by Ctrl-C, and by killing who serves it. What was synced is there.
@@ -33,7 +35,7 @@ func TestFSMount(t *testing.T) {
 			t.Fatal(err)
 		}
 		server.Stderr = os.Stderr
-		if err := server.Start(); err != nil {
+		if err := child.Start(server); err != nil {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)

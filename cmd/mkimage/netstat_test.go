@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // TestNetstat: a running image shows its network to who asks, and which goroutine waits for which connection; the program can read the same.
@@ -43,7 +45,7 @@ func reads(c net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := image.Start(); err != nil {
+	if err := child.Start(image); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(out)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // q35 is QEMU's machine of that name with an image and further arguments; its console is standard output.
@@ -21,7 +23,7 @@ func machine(t *testing.T, image string, args ...string) string {
 	cmd := q35(image, args...)
 	guard := time.AfterFunc(bootLimit, func() { cmd.Process.Kill() })
 	defer guard.Stop()
-	out, err := cmd.CombinedOutput()
+	out, err := child.CombinedOutput(cmd)
 	if _, ended := err.(*exec.ExitError); err != nil && !ended {
 		t.Fatal(err)
 	}

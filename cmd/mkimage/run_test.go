@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 func TestRunHello(t *testing.T) {
@@ -169,7 +171,7 @@ func watched(t *testing.T, cmd *exec.Cmd) (stdout *bufio.Reader, signal func(os.
 		t.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
+	if err := child.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	timer := time.AfterFunc(runTimeout, func() { cmd.Process.Kill() })

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // A picture is QEMU's screen.
@@ -173,7 +175,7 @@ func screen(t *testing.T, m pc, w, h int, last string, args ...string) (lines []
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(base, args...)...)
 	var out said
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 5*time.Second
-	if err := cmd.Start(); err != nil {
+	if err := child.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardtack-os/hardtack/internal/child"
 	"github.com/hardtack-os/hardtack/libos/sched"
 )
 
@@ -73,7 +74,7 @@ func boot(t *testing.T, image string, cpus int, icount bool, args ...string) (st
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", q...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err := child.Run(cmd)
 	if cmd.ProcessState == nil {
 		t.Fatal("apt-get install qemu-system-x86: ", err)
 	}

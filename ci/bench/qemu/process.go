@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // A Line is one line of console output and when its end arrived, counted from the start of QEMU.
@@ -69,7 +71,7 @@ func (p *Process) start(ctx context.Context, m Machine, limit time.Duration) err
 		return err
 	}
 	began := time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := child.Start(p.cmd); err != nil {
 		p.stop()
 		return fmt.Errorf("cannot start %s: %w; install QEMU (Debian: qemu-system-x86)", Binary, err)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hardtack-os/hardtack/internal/child"
 )
 
 // Exit codes that the program in the image did not choose.
@@ -95,8 +97,7 @@ func (r *run) wait(ctx context.Context, cmd *exec.Cmd, control string) (int, err
 	if err != nil {
 		return 0, err
 	}
-	waited, err := start(cmd)
-	if err != nil {
+	if err := child.Start(cmd); err != nil { // and it ends with us, should we die without a chance to end it
 		return 0, fmt.Errorf("cannot start QEMU: %w", err)
 	}
 	running, ended := context.WithCancel(context.WithoutCancel(ctx))
@@ -109,7 +110,7 @@ func (r *run) wait(ctx context.Context, cmd *exec.Cmd, control string) (int, err
 	helpers.Go(func() { r.obeyStop(running, cmd) })
 	go r.feed(running, stdin) // not waited for: it may be blocked reading our standard input
 
-	waitErr := <-waited
+	waitErr := cmd.Wait()
 	ended()
 	helpers.Wait()
 	return r.result(ctx, waitErr)

@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/hardtack-os/hardtack/internal/child"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
@@ -190,7 +191,7 @@ func TestInUseByQEMU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := child.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	defer cmd.Wait()
