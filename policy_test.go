@@ -355,6 +355,31 @@ func packages(t *testing.T) map[string][]source {
 	return dirs
 }
 
+// TestSoakFuzzes: ci/soak runs every fuzzer that there is. It finds them by how they are declared.
+func TestSoakFuzzes(t *testing.T) {
+	var want []string
+	for dir, files := range packages(t) {
+		for _, f := range files {
+			for _, d := range f.ast.Decls {
+				if d, ok := d.(*ast.FuncDecl); ok && strings.HasSuffix(f.path, "_test.go") && d.Recv == nil && strings.HasPrefix(d.Name.Name, "Fuzz") {
+					want = append(want, "soak: fuzzing ./"+dir+" "+d.Name.Name)
+				}
+			}
+		}
+	}
+	cmd := exec.Command("sh", "ci/soak")
+	cmd.Env = append(os.Environ(), "DRY=1", "TOOLCHAINS=", "ONLY=fuzzing ./")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	got := strings.Split(strings.TrimSpace(string(out)), "\n")
+	got = got[:max(len(got)-1, 0)] // the last line sums up
+	slices.Sort(got)
+	slices.Sort(want)
+	if err != nil || len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("%v: it would run\n%s\nand there are\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // git runs git here and returns what it printed and its exit code, which is 0 or 1. Without git, or outside a clone,
 // the test fails: it must not seem to have passed.
 func git(t *testing.T, args ...string) (string, int) {
