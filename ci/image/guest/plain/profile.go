@@ -93,7 +93,7 @@ func traceScheduler([]string) {
 	wg.Add(2)
 	go holder(&mu, &wg)
 	go holder(&mu, &wg)
-	busyLoop(60 * time.Millisecond) // is in the trace when it is preempted, after 10 to 20
+	busyLoop(time.Second) // is in the trace when it is preempted, which a busy host has happen later than after 10 to 20 ms
 	runtime.GC()
 	wg.Wait()
 	trace.Stop()
