@@ -3,6 +3,7 @@ package pages
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,18 +65,6 @@ func (h *shelf) has(n uint64) (list []uint64) {
 	return list
 }
 
-func same(a []uint64, b ...uint64) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // TestWhichGoes: the one that was not used for longest, never one that is pinned, whoever takes it.
 func TestWhichGoes(t *testing.T) {
 	mem := NewHeap(4 * slotBytes)
@@ -85,18 +74,18 @@ func TestWhichGoes(t *testing.T) {
 		h.put(s, i).Unpin()
 	}
 	h.put(s, 4).Unpin() // 1 goes: all were used, and it comes first behind the hand
-	if got := h.has(5); !same(got, 0, 2, 3, 4) {
+	if got := h.has(5); !slices.Equal(got, []uint64{0, 2, 3, 4}) {
 		t.Fatalf("there are %v", got)
 	}
 	h.get(2).Unpin()
 	h.put(s, 5).Unpin()
-	if got := h.has(6); !same(got, 0, 2, 4, 5) {
+	if got := h.has(6); !slices.Equal(got, []uint64{0, 2, 4, 5}) {
 		t.Fatalf("there are %v: 2 was used since, and 3 was not", got)
 	}
 	if n := mem.Seize(10); n != 3 {
 		t.Fatalf("%d were taken by force", n)
 	}
-	if got := h.has(6); !same(got, 0) || h.get(2) != nil {
+	if got := h.has(6); !slices.Equal(got, []uint64{0}) || h.get(2) != nil {
 		t.Fatalf("there are %v", got)
 	}
 	// There is no memory: what is taken now is in no store.
@@ -106,7 +95,7 @@ func TestWhichGoes(t *testing.T) {
 	mem.Allow(2)
 	h.put(s, 7).Unpin()
 	h.put(s, 8).Unpin()
-	if got := h.has(9); !same(got, 0, 7, 8) {
+	if got := h.has(9); !slices.Equal(got, []uint64{0, 7, 8}) {
 		t.Fatalf("there are %v", got)
 	}
 	pinned.Unpin()

@@ -11,6 +11,7 @@ package dhcp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/link"
@@ -291,20 +292,8 @@ func (c *Client) bind(now tick.Time, r reply) {
 
 // same tells whether two leases say the same of the network.
 func same(a, b Lease) bool {
-	return a.Address == b.Address && a.Server == b.Server && equal(a.Routers, b.Routers) && equal(a.Routes, b.Routes) && equal(a.DNS, b.DNS) &&
-		equal(a.NTP, b.NTP) && a.HostName == b.HostName && a.Domain == b.Domain && equal(a.Search, b.Search) && a.MTU == b.MTU
-}
-
-func equal[T comparable](a, b []T) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
+	return a.Address == b.Address && a.Server == b.Server && slices.Equal(a.Routers, b.Routers) && slices.Equal(a.Routes, b.Routes) && slices.Equal(a.DNS, b.DNS) &&
+		slices.Equal(a.NTP, b.NTP) && a.HostName == b.HostName && a.Domain == b.Domain && slices.Equal(a.Search, b.Search) && a.MTU == b.MTU
 }
 
 // Decline tells the server that somebody else uses the address (RFC 2131, 3.1, 5; the stack has it from ARP), and begins anew after a while.

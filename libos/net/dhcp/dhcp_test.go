@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -301,7 +302,7 @@ func TestOptionsOfAllKinds(t *testing.T) {
 		t.Fatal("not understood")
 	}
 	want := []Route{{netip.MustParsePrefix("192.168.7.0/24"), netip.MustParseAddr("10.0.2.9")}, {netip.MustParsePrefix("0.0.0.0/0"), srv}}
-	if l := r.lease; !equal(l.Search, []string{"eng.example.org", "lab.example.org"}) || !equal(l.Routes, want) || !equal(l.NTP, []netip.Addr{netip.MustParseAddr("10.0.2.7")}) {
+	if l := r.lease; !slices.Equal(l.Search, []string{"eng.example.org", "lab.example.org"}) || !slices.Equal(l.Routes, want) || !slices.Equal(l.NTP, []netip.Addr{netip.MustParseAddr("10.0.2.7")}) {
 		t.Errorf("%+v", l)
 	}
 }
