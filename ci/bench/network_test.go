@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/hardtack-os/hardtack/internal/netns"
 )
 
 // TestLeftNamespaces: what is removed is what a bench made that runs no more, and nothing else.
@@ -20,6 +22,7 @@ func TestLeftNamespaces(t *testing.T) {
 
 // TestWireAsksNobody: the host's end knows the guest's link-layer address, also before there is a guest.
 func TestWireAsksNobody(t *testing.T) {
+	netns.For(t) // without the rights for another one, there is nothing to be seen
 	w, err := newWire(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
