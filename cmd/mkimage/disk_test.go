@@ -292,6 +292,7 @@ func killed(t *testing.T, image, args string, kills int) {
 	c.want(t, 0, "")
 	line := "arg=" + strings.Join(append(strings.Fields(args), "/data"), " arg=")
 	said := regexp.MustCompile(`^(found|durable) (-?\d+)(?: (-?\d+))?$`)
+	unended := regexp.MustCompile(`^libos/fs/volumes: cffs: device at \S+: commit \d+ of \S+ did not come to its end: the volume is as the one before left it$`)
 	least, total := -1, 0
 	for round := range kills + 1 {
 		cmd := exec.Command("qemu-system-x86_64", "-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on", "-global", "virtio-mmio.force-legacy=false", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -313,7 +314,11 @@ func killed(t *testing.T, image, args string, kills int) {
 		for lines.Scan() {
 			m := said.FindStringSubmatch(strings.TrimSpace(lines.Text()))
 			if m == nil {
-				if s := lines.Text(); strings.Contains(s, "panic") || strings.Contains(s, "libos/fs") {
+				s := strings.TrimSpace(lines.Text())
+				if round > 0 && unended.MatchString(s) {
+					continue // the kill before came amid a commit, which nobody was told to be durable
+				}
+				if strings.Contains(s, "panic") || strings.Contains(s, "libos/fs") {
 					t.Error(s)
 				}
 				continue
