@@ -46,6 +46,7 @@ func TestBuses(t *testing.T) {
 		{"q35", "scsi", "label=mine"},
 		{"q35", "nvme", "uuid=" + uuid[1]},
 		{"pc", "nvme", "label=mine"},
+		{"pc", "scsi", "label=mine"},
 		{"pc", "virtio", "uuid=" + uuid[1]},
 	} {
 		// The other disk is behind the same bus, before it.
@@ -53,7 +54,7 @@ func TestBuses(t *testing.T) {
 		c.want(t, 0, fmt.Sprintf("/data boots before: %d <nil>", i), fmt.Sprintf("/other boots before: %d <nil>", i))
 	}
 	c.mkimage(t, "run", "--ephemeral", "--disk", v+":/data,bus=nvme", "--disk", w+":/other,ro,bus=scsi", dir, "--", "/data", "/other")
-	c.want(t, 0, "/data boots before: 7 <nil>", "open /other/boots: read-only file system")
+	c.want(t, 0, "/data boots before: 8 <nil>", "open /other/boots: read-only file system")
 	for _, f := range []string{v, w} {
 		c.mkimage(t, "fs", "check", f)
 		c.want(t, 0, "0 problems")
