@@ -82,7 +82,7 @@ func (b *Builder) Link(ctx context.Context, c *Context, name, command string, fl
 		return "", err
 	}
 	defer unlock()
-	prunePrograms(parent, time.Now())
+	prunePrograms(parent, time.Now(), keptBytes)
 
 	out := filepath.Join(dir, name)
 	args = append(args, "-o", out)

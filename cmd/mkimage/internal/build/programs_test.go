@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestPrune: programs that nobody has asked for in a while leave the cache; those in use, and those that somebody works on, stay.
+// TestPrune: programs that nobody has asked for in a while leave the cache, and so do the oldest of too many; those in use, and those that somebody works on, stay.
 func TestPrune(t *testing.T) {
 	parent := t.TempDir()
 	now := time.Now()
@@ -45,19 +45,30 @@ func TestPrune(t *testing.T) {
 			t.Errorf("%s: %v, want it there: %v", filepath.Base(dir), err, want)
 		}
 	}
-	prunePrograms(parent, now)
+	prunePrograms(parent, now, keptBytes)
 	there(old, false)
 	there(fresh, true)
 	there(busy, true)
 
 	again := program("again", now.Add(-2*unusedFor))
-	prunePrograms(parent, now.Add(time.Hour)) // not twice a day
+	prunePrograms(parent, now.Add(pruneEvery-time.Minute), keptBytes) // not so soon again
 	there(again, true)
 	unlock, err := programDir(again) // a use saves it
 	if err != nil {
 		t.Fatal(err)
 	}
 	unlock()
-	prunePrograms(parent, now.Add(pruneEvery+time.Minute))
+	now = now.Add(pruneEvery + time.Minute)
+	prunePrograms(parent, now, keptBytes)
 	there(again, true)
+
+	// Two of them are too large together: the one used last stays.
+	now = now.Add(pruneEvery + time.Minute)
+	older := program("older", now.Add(-2*time.Minute))
+	newer := program("newer", now.Add(-time.Minute))
+	prunePrograms(parent, now, int64(len("a program"))+1)
+	there(newer, true)
+	there(older, false)
+	there(again, false)
+	there(busy, true)
 }
