@@ -29,11 +29,13 @@ func (m *Machine) SetDisks(s config.Settings) (err error) {
 	return nil
 }
 
-// diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so.
+// diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so. What the host
+// cannot do, as when its own disk is full, the image is told: by itself QEMU would stop the machine until somebody
+// gives it a command.
 func (m *Machine) diskArgs(bus string) (a []string) {
 	scsi := false
 	for i, d := range m.Disks {
-		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,file=%s", i, escape(d.File))
+		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,werror=report,rerror=report,file=%s", i, escape(d.File))
 		if d.ReadOnly {
 			drive += ",readonly=on"
 		}

@@ -129,8 +129,8 @@ func TestParseRecord(t *testing.T) {
 
 func TestDisks(t *testing.T) {
 	m := Machine{Disks: []config.Disk{{File: "a,b", Path: "/x"}, {File: "c", ReadOnly: true}}}
-	want := "-drive if=none,id=disk0,format=raw,discard=unmap,file=a,,b -device virtio-blk-pci,drive=disk0,serial=disk0 " +
-		"-drive if=none,id=disk1,format=raw,discard=unmap,file=c,readonly=on -device virtio-blk-pci,drive=disk1,serial=disk1"
+	want := "-drive if=none,id=disk0,format=raw,discard=unmap,werror=report,rerror=report,file=a,,b -device virtio-blk-pci,drive=disk0,serial=disk0 " +
+		"-drive if=none,id=disk1,format=raw,discard=unmap,werror=report,rerror=report,file=c,readonly=on -device virtio-blk-pci,drive=disk1,serial=disk1"
 	if got := strings.Join(m.diskArgs("pci"), " "); got != want {
 		t.Errorf("%s", got)
 	}
@@ -139,9 +139,9 @@ func TestDisks(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	m = Machine{Type: "microvm", Disks: []config.Disk{{File: "a", Bus: config.BusSCSI}, {File: "b", Bus: config.BusVirtio}, {File: "c", Bus: config.BusSCSI}}}
-	want = "-device virtio-scsi-device,id=scsi -drive if=none,id=disk0,format=raw,discard=unmap,file=a -device scsi-hd,bus=scsi.0,scsi-id=0,drive=disk0,serial=disk0 " +
-		"-drive if=none,id=disk1,format=raw,discard=unmap,file=b -device virtio-blk-device,drive=disk1,serial=disk1 " +
-		"-drive if=none,id=disk2,format=raw,discard=unmap,file=c -device scsi-hd,bus=scsi.0,scsi-id=2,drive=disk2,serial=disk2"
+	want = "-device virtio-scsi-device,id=scsi -drive if=none,id=disk0,format=raw,discard=unmap,werror=report,rerror=report,file=a -device scsi-hd,bus=scsi.0,scsi-id=0,drive=disk0,serial=disk0 " +
+		"-drive if=none,id=disk1,format=raw,discard=unmap,werror=report,rerror=report,file=b -device virtio-blk-device,drive=disk1,serial=disk1 " +
+		"-drive if=none,id=disk2,format=raw,discard=unmap,werror=report,rerror=report,file=c -device scsi-hd,bus=scsi.0,scsi-id=2,drive=disk2,serial=disk2"
 	if got := strings.Join(m.diskArgs("device"), " "); got != want {
 		t.Errorf("%s", got)
 	}
