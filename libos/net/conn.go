@@ -552,6 +552,7 @@ func (c *Conn) SetOptions(o TCPOptions) {
 	c.via.set(&o)
 	c.c.SetOptions(now, o.Socket)
 	c.c.SetFinTimeout(o.finTimeout())
+	c.c.SetMaxRate(o.MaxRate)
 	if cc := congestion(o.Congestion); o.Congestion != "" && cc != nil && o.Congestion != c.c.Congestion() {
 		c.c.SetCongestion(cc) // the window begins anew
 	}

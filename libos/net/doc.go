@@ -23,6 +23,4 @@
 // In this order: an endpoint's mutex (of two, never both); a listener's, after that of one of its connections; the network layer's and the devices'; those of tables,
 // ports, timers and the loopback queue, under which no other is taken. Hooks run under an endpoint's. What is sent to ourselves is delivered by Stack.flush,
 // which is called without any.
-//
-// Not here yet: pacing.
 package inet

@@ -15,6 +15,7 @@ type TCPOptions struct {
 	RecvBuffer int
 	Congestion string // "cubic" or "reno"; "": the first
 
+	MaxRate    uint64        // bytes of payload a second that are sent at most; 0: any
 	SynRetries int           // SYNs that are sent again before connecting fails; 0: the default
 	FinTimeout time.Duration // how long a closed connection waits for the peer's FIN: 0: FinTimeout, below 0: not at all
 }

@@ -170,7 +170,7 @@ func (s *Stack) Flush() { s.flush() }
 func (s *Stack) config(via *path, o *TCPOptions) tcp.Config {
 	c := tcp.Defaults()
 	c.Options = o.Socket
-	c.FinTimeout, c.TimeWait = o.finTimeout(), time.Minute
+	c.FinTimeout, c.TimeWait, c.MaxRate = o.finTimeout(), time.Minute, o.MaxRate
 	if o.SynRetries > 0 {
 		c.SynRetries = o.SynRetries
 	}

@@ -351,6 +351,9 @@ func (t *tcpSocket) SetOption(level, name int, v []byte) syscall.Errno {
 }
 
 func (t *tcpSocket) setSocketOption(name int, v []byte) syscall.Errno {
+	if name == soMaxPacing {
+		return t.setMaxRate(v)
+	}
 	if e := t.opts.set(name, v); e != 0 {
 		return e
 	}
@@ -369,6 +372,36 @@ func (t *tcpSocket) setSocketOption(name int, v []byte) syscall.Errno {
 		return t.apply(func(o *inet.TCPOptions) { o.RecvBuffer = t.opts.recv.Load() })
 	}
 	return 0
+}
+
+// soMaxPacing is SO_MAX_PACING_RATE: bytes a second, as a number of 32 bits or of 64. The highest of either is that of a socket which nothing bounds, and so is 0.
+const (
+	soMaxPacing = 47
+	anyRate     = 1<<64 - 1
+)
+
+func (t *tcpSocket) setMaxRate(v []byte) syscall.Errno {
+	if len(v) < 4 {
+		return syscall.EINVAL
+	}
+	rate := uint64(binary.NativeEndian.Uint32(v))
+	if len(v) >= 8 {
+		rate = binary.NativeEndian.Uint64(v)
+	} else if rate == anyRate>>32 {
+		rate = anyRate
+	}
+	if rate == anyRate {
+		rate = 0
+	}
+	return t.apply(func(o *inet.TCPOptions) { o.MaxRate = rate })
+}
+
+// maxRate is a rate as programs are told it.
+func maxRate(n uint64) uint64 {
+	if n == 0 {
+		return anyRate
+	}
+	return n
 }
 
 func (t *tcpSocket) setTCPOption(name int, v []byte) syscall.Errno {
@@ -501,6 +534,8 @@ func (t *tcpSocket) Option(v []byte, level, name int) ([]byte, syscall.Errno) {
 		return sock.AppendInt(v, 0), 0
 	case level == syscall.SOL_SOCKET && name == syscall.SO_ACCEPTCONN:
 		return sock.AppendBool(v, l != nil), 0
+	case level == syscall.SOL_SOCKET && name == soMaxPacing:
+		return binary.NativeEndian.AppendUint64(v, maxRate(o.MaxRate)), 0
 	case level == syscall.SOL_SOCKET:
 		return t.opts.get(v, name)
 	case level == syscall.IPPROTO_IPV6 && t.family == syscall.AF_INET:
@@ -616,7 +651,7 @@ func appendInfo(v []byte, i *tcp.Info, listening bool) []byte {
 		off int
 		n   uint64
 	}{
-		{120, st.BytesOut - min(uint64(i.Unacked), st.BytesOut)}, {128, st.BytesIn}, {200, st.BytesOut + st.Resent}, {208, st.Resent},
+		{104, maxRate(i.MaxRate)}, {112, maxRate(i.MaxRate)}, {120, st.BytesOut - min(uint64(i.Unacked), st.BytesOut)}, {128, st.BytesIn}, {200, st.BytesOut + st.Resent}, {208, st.Resent},
 	} {
 		binary.NativeEndian.PutUint64(b[x.off:], x.n)
 	}

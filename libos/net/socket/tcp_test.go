@@ -72,6 +72,23 @@ func TestTCPAgainstLinux(t *testing.T) {
 				}
 			}
 		},
+		"a rate": func(r *recorder) {
+			l, c, a := pair(r, "127.0.0.1:4001")
+			for _, s := range []int{l, c, a} {
+				for _, n := range []int{4, 8, 40, 3} {
+					r.get(s, sol, soMaxPacing, n)
+				}
+				for _, v := range [][]byte{word(50000), word(-1), word(1)[:3], append(word(7), word(1)...), append(word(-1), word(-1)...), append(word(-1), word(0)...)} {
+					r.set(s, sol, soMaxPacing, v)
+					r.get(s, sol, soMaxPacing, 8)
+				}
+			}
+			r.set(l, sol, soMaxPacing, word(300000))
+			d := r.socket(four, stream, 0)
+			r.connect(d, "127.0.0.1:4001")
+			time.Sleep(pause)
+			r.get(r.accept(l), sol, soMaxPacing, 4)
+		},
 		"options of IP": func(r *recorder) {
 			for _, f := range []int{four, six} {
 				s := r.socket(f, stream, 0)

@@ -56,6 +56,7 @@ type Config struct {
 	TimeWait    time.Duration // 2 MSL
 	SynRetries  int           // SYNs that are sent again before the connection is given up: for 3 minutes at least (RFC 9293, 3.8.3, MUST-23), as the default does
 	Retries     int           // timeouts in a row before that, once it is established: R2 of RFC 9293, 3.8.3
+	MaxRate     uint64        // see SetMaxRate
 	Options     SocketOptions
 }
 
@@ -133,6 +134,7 @@ type Conn struct {
 	rack     rack
 	rec      recovery
 	undo     *inquiry
+	pace     *pacing
 	corkEnd  tick.Time
 	synAt    tick.Time // when the SYN was sent
 	lastSent tick.Time // data
@@ -215,6 +217,7 @@ func newConn(now tick.Time, config Config, src, dst uint16, iss Seq, stamp uint3
 	c.quick = quickAcks
 	c.heard, c.progress = now, now
 	c.tsOK, c.sackOK = !config.NoTimestamp, true
+	c.SetMaxRate(config.MaxRate)
 	return c
 }
 
@@ -529,7 +532,7 @@ func (c *Conn) end(why error) {
 	c.out.Clear()
 	c.board.clear()
 	c.ooo.clear()
-	c.timers = timers{}
+	c.timers, c.pace = timers{}, nil
 	if c.orphan {
 		c.in.Clear()
 	}

@@ -95,17 +95,22 @@ type Info struct {
 	ECN            bool
 	Recovering     bool
 	Backoff        int
+	MaxRate        uint64 // as SetMaxRate had it; 0: nothing bounds it
 	Stats          Stats
 }
 
 // Info describes the connection as it stands.
 func (c *Conn) Info() Info {
+	rate := uint64(0)
+	if c.pace != nil {
+		rate = c.pace.rate
+	}
 	return Info{
 		State: c.state, Congestion: c.cc.Name(),
 		RTO: c.rtt.timeout(), RTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, MinRTT: c.rtt.least.get(),
 		MSS: c.mss, RcvMSS: int(c.rcvMSS), Window: c.cc.Window(), Threshold: c.cc.Threshold(),
 		RecvRTT: c.tune.rtt, Sacked: c.board.sacked, Lost: c.board.lost, InFlight: c.pipe(), Unacked: c.board.outstanding(), SendQueue: c.out.Len(), RecvQueue: c.in.Len(),
 		PeerWindow: c.sndWnd, RecvBuffer: int(c.tune.size), SndScale: c.sndScale, RcvScale: c.rcvScale,
-		SACK: c.sackOK, Timestamps: c.tsOK, ECN: c.ecnOK, Recovering: c.rec.on, Backoff: int(c.rtt.backoff), Stats: c.stats.stats(),
+		SACK: c.sackOK, Timestamps: c.tsOK, ECN: c.ecnOK, Recovering: c.rec.on, Backoff: int(c.rtt.backoff), MaxRate: rate, Stats: c.stats.stats(),
 	}
 }

@@ -21,12 +21,21 @@ func (c *Conn) Next(now tick.Time, out *Segment) bool {
 	case c.state == SynSent || c.state == SynReceived:
 		return c.sendSyn(now, out)
 	}
-	sent := c.resend(now, out) || c.sendTail(now, out) || c.sendNew(now, out) || c.undo.release() && c.resend(now, out) || c.sendEmpty(now, out)
+	var sent bool
+	if c.pace != nil && c.pace.wait(now, c.board.lost > 0 || c.tlpProbe || c.unsent() > 0) {
+		c.limited = false // the window is not what holds sending back
+		sent = c.sendEmpty(now, out)
+	} else {
+		sent = c.resend(now, out) || c.sendTail(now, out) || c.sendNew(now, out) || c.undo.release() && c.resend(now, out) || c.sendEmpty(now, out)
+	}
 	if !sent {
 		if c.timers.rtx == 0 && c.stuck() {
 			c.armRtx(now) // the window is closed: it will be probed
 		}
 		return false
+	}
+	if c.pace != nil && out.Size > 0 {
+		c.pace.sent(now, out.Size)
 	}
 	c.stats.SegmentsOut++
 	return true
@@ -188,7 +197,7 @@ func (c *Conn) resend(now tick.Time, out *Segment) bool {
 		n = min(n, mss) // the pointer counts from the segment: a device must not cut it
 	}
 	if n > mss {
-		n = min(n, room, int(c.config.MaxSend))
+		n = min(n, room, c.largest())
 		n -= n % mss
 	}
 	n = c.load(out, r.first, n)
@@ -278,7 +287,7 @@ func (c *Conn) sendNew(now tick.Time, out *Segment) bool {
 		return c.sendData(now, out, int(c.hole.was), larger)
 	}
 	c.limited = c.limited && n >= room
-	can := min(n, window, max(room, mss), int(c.config.MaxSend))
+	can := min(n, window, max(room, mss), c.largest())
 	if can <= 0 {
 		return false
 	}

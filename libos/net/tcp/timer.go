@@ -22,6 +22,9 @@ func (c *Conn) Deadline() tick.Time {
 	t := &c.timers
 	d := tick.Sooner(tick.Sooner(t.rtx, t.ack), tick.Sooner(t.reorder, t.tlp))
 	d = tick.Sooner(d, tick.Sooner(t.keep, t.fin))
+	if c.pace.holds() {
+		d = tick.Sooner(d, c.pace.next)
+	}
 	return tick.Sooner(d, c.corkEnd)
 }
 
@@ -66,7 +69,7 @@ func (c *Conn) armRtx(now tick.Time) {
 
 // stuck tells whether there is something to send, nothing on its way whose acknowledgment could open the window, and no window.
 func (c *Conn) stuck() bool {
-	return len(c.board.records) == 0 && c.established() && c.unsent() > 0
+	return len(c.board.records) == 0 && c.established() && c.unsent() > 0 && !c.pace.holds()
 }
 
 // timedOut is the retransmission timer's end (RFC 6298, 5.4 to 5.7).
