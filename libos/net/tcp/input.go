@@ -291,8 +291,11 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	news, stamped := 0, echo
 	echo = 0 // a segment that acknowledges selectively echoes what came before the hole (RFC 7323, 4.3): it says nothing of what came behind it
 	dsack := c.selective(s, &news, arrived)
-	if sample < 0 && progress && stamped > 0 {
-		sample = stamped
+	switch {
+	case dsack:
+		sample = -1 // it answers what came twice: what it is the first to tell of may have come long before, and its acknowledgment been lost
+	case progress && stamped > 0 && s.Size == 0 && (sample < 0 || unsure && stamped < sample):
+		sample = stamped // data may have been sent by the peer's own timer: they are no answer
 	}
 	if sample >= 0 {
 		c.rtt.sample(time.Duration(now), sample)

@@ -347,6 +347,31 @@ func TestNoSampleOfWaiting(t *testing.T) {
 	}
 }
 
+// TestNoSampleOfLostAcknowledgments: acknowledgments are lost for seconds. The one that comes through at last answers what came twice, or rides on data that the peer sent by its own
+// timer: what its timestamp echoes is as old as the first arrival, and no round trip.
+func TestNoSampleOfLostAcknowledgments(t *testing.T) {
+	for _, both := range []bool{true, false} {
+		w := established(t, nil)
+		a, b := w.ends[0], w.ends[1]
+		until := w.now.Add(5 * time.Second)
+		w.wire.drop = func(to int, s *Segment) bool { return to == 0 && w.now < until }
+		a.toSend = 2000
+		if both {
+			b.toSend = 2000
+		}
+		if !w.run(time.Minute, func() bool {
+			return b.read == 2000 && a.c.sndUna == a.c.sndNxt && b.toSend == 0 && b.c.sndUna == b.c.sndNxt
+		}) {
+			t.Fatal(w)
+		}
+		for i, e := range w.ends {
+			if n := e.c.Info(); n.RTT > 100*time.Millisecond {
+				t.Errorf("both ways %v, end %d: on a path of 20 ms the round trip is %v", both, i, n.RTT)
+			}
+		}
+	}
+}
+
 // TestLostSYN: with timestamps the round trip is known although the first SYN was lost; without, the first timeout is 3 seconds (RFC 6298, 5.7).
 func TestLostSYN(t *testing.T) {
 	for _, stamps := range []bool{true, false} {
