@@ -309,7 +309,7 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	c.tailAnswered(now, s, same, dsack)
 	c.judge(s, ack, progress, dsack, news, stamped)
 	c.marked(now, s, c.sndNxt.Sub(una), progress)
-	c.recover(now, s, progress, dup)
+	c.recover(now, una, got, progress, dup)
 	if c.rec.on && !c.rec.timeout {
 		c.rec.update(got, c.pipe(), c.mss, progress)
 	} else if got > 0 && progress && c.limited {
@@ -423,15 +423,15 @@ func (c *Conn) marked(now tick.Time, s *Segment, flight int, progress bool) {
 	c.cc.Lost(now, flight, true)
 }
 
-// recover finds what is lost and keeps the account of the recovery.
-func (c *Conn) recover(now tick.Time, s *Segment, progress, dup bool) {
+// recover finds what is lost and keeps the account of the recovery. una is what SND.UNA was before this acknowledgment, which says that got bytes have arrived.
+func (c *Conn) recover(now tick.Time, una Seq, got int, progress, dup bool) {
 	if c.rec.on && c.rec.end.LessEq(c.sndUna) {
 		c.rec = recovery{}
 		c.rack.recovered()
 	}
 	if c.sackOK {
 		if c.board.sacked > 0 || c.rec.on {
-			c.detectLoss(now)
+			c.detectLoss(now, una, got)
 		} else {
 			c.timers.reorder = 0
 		}
@@ -446,7 +446,7 @@ func (c *Conn) recover(now tick.Time, s *Segment, progress, dup bool) {
 		c.loseFirst()
 	case dup && c.rec.dups == 3 && !c.rec.on:
 		c.loseFirst()
-		c.beginRecovery(now)
+		c.beginRecovery(now, una, 0) // each duplicate has been counted for itself
 	}
 }
 
@@ -461,22 +461,22 @@ func (c *Conn) loseFirst() {
 	c.board.lose(0)
 }
 
-// detectLoss asks RACK.
-func (c *Conn) detectLoss(now tick.Time) {
+// detectLoss asks RACK, after an acknowledgment as recover has it.
+func (c *Conn) detectLoss(now tick.Time, una Seq, got int) {
 	wait := c.rack.window(&c.rtt, c.rec.on, c.board.sacked/c.mss)
 	news, next := c.rack.detect(now, &c.board, wait)
 	c.timers.reorder = next
 	if news > 0 && !c.rec.on {
-		c.beginRecovery(now)
+		c.beginRecovery(now, una, got)
 	}
 }
 
-// beginRecovery slows down, once for what is on its way now.
-func (c *Conn) beginRecovery(now tick.Time) {
-	flight := c.board.outstanding()
+// beginRecovery slows down, once for what was on its way when the acknowledgment came that tells of the loss: it may have acknowledged most of that. The recovery's rate is of what it will
+// hear of: what was not said before to have arrived (RFC 9937, 6: RecoverFS).
+func (c *Conn) beginRecovery(now tick.Time, una Seq, got int) {
 	c.stats.Losses++
-	c.cc.Lost(now, flight, false)
-	c.rec.begin(c.sndNxt, c.cc.Threshold(), flight, c.mss)
+	c.cc.Lost(now, c.sndNxt.Sub(una), false)
+	c.rec.begin(c.sndNxt, c.cc.Threshold(), c.board.outstanding()-c.board.sacked+got, c.mss)
 	c.ecnReduced = c.ecnOK
 	c.ecnEnd = c.sndNxt
 	c.timers.tlp = 0

@@ -2,7 +2,7 @@ package tcp
 
 import "github.com/hardtack-os/hardtack/libos/net/tick"
 
-// newReno is the standard's congestion control (RFC 5681; recovery itself is RFC 6937's, here as with every other one).
+// newReno is the standard's congestion control (RFC 5681; recovery itself is RFC 9937's, here as with every other one).
 type newReno struct {
 	window, threshold int
 	mss               int

@@ -1,14 +1,14 @@
 package tcp
 
 // recovery is the time from the detection of a loss until all that was on its way then is acknowledged. What may be sent in it follows what arrives: proportional
-// rate reduction (RFC 6937).
+// rate reduction (RFC 9937, before RFC 6937).
 type recovery struct {
 	on      bool
 	timeout bool // begun by the retransmission timer: the window counts, not the rate
 	end     Seq  // RecoveryPoint: SND.NXT when it began
 
 	threshold int32 // ssthresh
-	flight    int32 // RecoverFS: what was on its way when it began
+	flight    int32 // RecoverFS: what was on its way when it began and not known to have arrived
 	delivered int32 // prr_delivered
 	out       int32 // prr_out
 	quota     int32 // sndcnt: what may be sent now
@@ -22,7 +22,7 @@ func (p *recovery) begin(end Seq, threshold, flight, mss int) {
 	*p = recovery{on: true, end: end, threshold: int32(threshold), flight: int32(max(flight, mss)), dups: p.dups, quota: int32(mss)}
 }
 
-// update takes in how much an acknowledgment says has arrived (RFC 6937, 3).
+// update takes in how much an acknowledgment says has arrived (RFC 9937, 7).
 func (p *recovery) update(delivered, pipe, mss int, progress bool) {
 	p.delivered += int32(delivered)
 	if threshold := int(p.threshold); pipe > threshold {

@@ -37,7 +37,7 @@ func (c *Conn) Tick(now tick.Time) {
 	}
 	if t.reorder.Due(now) {
 		t.reorder = 0
-		c.detectLoss(now)
+		c.detectLoss(now, c.sndUna, 0)
 	}
 	if t.fin.Due(now) {
 		t.fin = 0
