@@ -76,12 +76,15 @@ func (n *newer) String() string {
 	return s + " may have been made durable, or may not: its block " + strconv.FormatUint(n.at, 10) + " cannot be read (" + n.err.Error() + ")"
 }
 
-// readSuper finds the superblock that counts: the newest whose commit is there. Of one that is older than another nobody has to look: it was durable before the other was begun. after is the
+// readSuper finds the superblock that counts: the newest whose commit is there. Of the one before another nobody has to look: it was durable before the other was begun. after is the
 // commit behind it that is not there, or of which nobody can tell; nil for none. Where nothing is found sb is nil, and after or err may say why.
 func readSuper(dev block.Device) (sb *super, raw []byte, after *newer, err error) {
 	list, err := supers(dev)
 	for _, f := range list {
-		if f.sb.gen < list[0].sb.gen {
+		switch {
+		case f.sb.gen+1 < list[0].sb.gen:
+			return nil, nil, after, err // of the one between none is left, and its commit and the one behind have written where this one's was
+		case f.sb.gen < list[0].sb.gen:
 			return f.sb, f.raw, after, nil
 		}
 		there, at, bad := f.sb.there(dev)
