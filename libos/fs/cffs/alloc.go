@@ -15,9 +15,10 @@ type alloc struct {
 // A group is one bitmap.
 type group struct {
 	bits  [groupBlocks / 64]uint64
-	slot  int  // which of the two is current
-	dirty bool // it differs from that, or the other slot holds what must not become current
-	half  bool // neither slot is right: the commit behind the next one writes it again, to the other
+	slot  int    // which of the two is current
+	dirty bool   // it differs from that, or the other slot holds what must not become current
+	half  bool   // neither slot is right: the commit behind the next one writes it again, to the other
+	sum   uint32 // of the block of the current one
 }
 
 // A span is blocks in a row.
@@ -57,6 +58,30 @@ func reserved(g int, backup uint64, f func(b uint64)) {
 		f(backup)
 		f(backup + 1)
 	}
+}
+
+// count finds how many blocks are in use, of which those that are never given out.
+func (a *alloc) count(backup uint64) {
+	a.used = 0
+	for g := range a.groups {
+		reserved(g, backup, a.set)
+		end := min(groupBlocks, a.blocks-uint64(g)*groupBlocks)
+		for i, w := range a.groups[g].bits {
+			if left := end - min(end, uint64(i)*64); left < 64 {
+				w &= 1<<left - 1
+			}
+			a.used += uint64(bits.OnesCount64(w))
+		}
+	}
+}
+
+// sum is one of all current bitmaps.
+func (a *alloc) sum() uint64 {
+	h := uint64(wordSeed)
+	for g := range a.groups {
+		h = mix(h, uint64(a.groups[g].sum))
+	}
+	return h
 }
 
 // grow makes room for a volume of so many blocks. New groups are empty, but for what is never given out, and dirty.

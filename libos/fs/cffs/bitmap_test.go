@@ -2,6 +2,7 @@ package cffs
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -73,5 +74,63 @@ func TestDamagedBitmap(t *testing.T) {
 	}
 	if tried < 12 {
 		t.Errorf("%d bitmaps were damaged", tried)
+	}
+}
+
+// TestLostBitmap: the disk did not write the last commit's bitmap, and has the one before it, or none, in its place. Whatever is written then, what was in use stays so; a check tells of it, and a repair mends it.
+func TestLostBitmap(t *testing.T) {
+	data := bytes.Repeat([]byte("what was there before; "), 1000)
+	for _, how := range []string{"mounted", "repaired", "as many in use", "of an earlier version"} {
+		for last := range 2 { // the slot that the last commit writes was written before, or was not
+			d := formatted(t, minBlocks)
+			if how == "of an earlier version" {
+				d = formattedOld(t, minBlocks)
+			}
+			f := mount(t, d, manual)
+			for i := range 2 + last {
+				write(t, f, "/f"+fmt.Sprint(i), data)
+				f.Sync()
+			}
+			was := slices.Clone(d.Bytes())
+			slot := int64(bitmapAt+1-f.al.groups[0].slot) * BlockSize
+			name := "/last"
+			if how == "as many in use" {
+				name = "/f1"
+			}
+			used := f.sb.used
+			write(t, f, name, data)
+			if err := f.Close(); err != nil { // has no manifest
+				t.Fatal(err)
+			}
+			if name == "/f1" && f.sb.used != used {
+				t.Fatal("not as many")
+			}
+			copy(d.Bytes()[slot:][:BlockSize], was[slot:])
+			r, err := Check(d, true)
+			if err != nil || len(r.Problems) != 1 || r.Problems[0].Loss || !strings.Contains(r.Problems[0].What, "the bitmaps are not those") {
+				t.Errorf("%s, %d: %v, %v", how, last, err, r.Problems)
+			}
+			if how == "repaired" {
+				if done, err := Repair(d, false); err != nil || len(done) != 1 {
+					t.Error(done, err)
+				}
+				check(t, d)
+			}
+			f = mount(t, d, manual)
+			for i := range 10 {
+				write(t, f, "/new", bytes.Repeat([]byte{byte(i)}, 9000))
+				if e := f.Sync(); e != 0 {
+					t.Fatal(e)
+				}
+				check(t, d) // as a crash leaves it
+			}
+			if !bytes.Equal(contents(t, f, name), data) || !bytes.Equal(contents(t, f, "/f0"), data) {
+				t.Errorf("%s, %d: other bytes", how, last)
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+			check(t, d)
+		}
 	}
 }

@@ -320,13 +320,17 @@ func (c *checker) rooted(ino uint64, s *seen) {
 
 // bitmaps compares them with what is in use.
 func (c *checker) bitmaps() {
-	if err := c.f.readBitmaps(); err != nil {
+	stale, err := c.f.readBitmaps()
+	if err != nil {
 		c.r.add(true, "a bitmap is damaged, and what is in use cannot be found without it (%v)", err)
 		return
 	}
 	a := &c.f.al
+	if stale {
+		c.r.add(false, "the bitmaps are not those that the last commit wrote")
+	}
 	for g := range a.groups {
-		if a.groups[g].half {
+		if a.groups[g].half && !stale {
 			c.r.add(false, "a bitmap of group %d is damaged", g)
 		}
 	}

@@ -89,13 +89,15 @@ func Format(dev block.Device, o FormatOptions) error {
 	w = writes{}
 	w.add(sb.root, b)
 	for g := range al.groups {
-		w.add(uint64(g)*groupBlocks+bitmapAt, al.bitmap(g, nil, 1, &sb.uuid))
+		b := al.bitmap(g, nil, 1, &sb.uuid)
+		al.groups[g].sum = le.Uint32(b)
+		w.add(uint64(g)*groupBlocks+bitmapAt, b)
 		w.add(uint64(g)*groupBlocks+bitmapAt+1, empty)
 	}
 	if err := w.durably(dev); err != nil {
 		return err
 	}
-	w = writes{}
+	w, sb.wroteSum = writes{}, al.sum()
 	w.add(1, sb.encode())
 	w.add(sb.backup+1, sb.encode())
 	return w.durably(dev)

@@ -287,11 +287,13 @@ func (f *FS) settle() error {
 	if err := f.dev.Flush(); err != nil {
 		return err
 	}
-	return f.readBitmaps()
+	_, err := f.readBitmaps()
+	return err
 }
 
-// readBitmaps finds the current bitmap of each group. Where one of a group's two is damaged it may have been the current one: what is in use there is found anew, and both are written.
-func (f *FS) readBitmaps() error {
+// readBitmaps finds the current bitmap of each group. Where one of a group's two is damaged it may have been the current one: what is in use there is found anew, and both are written. So it is for all groups
+// where what was found is not what the last commit wrote, as the superblock tells: stale.
+func (f *FS) readBitmaps() (stale bool, err error) {
 	f.al.blocks = usable(f.sb.blocks)
 	f.al.groups = make([]group, groupsOf(f.sb.blocks))
 	lost := map[uint64]bool{}
@@ -326,53 +328,58 @@ func (f *FS) readBitmaps() error {
 			p.slot, p.dirty, p.half = max(bad, 0), true, true // the damaged one last: until both are right the damage is to be seen
 			continue
 		}
-		p.slot = best
+		b := buf[best*BlockSize:]
+		p.slot, p.sum = best, le.Uint32(b)
 		for i := range p.bits {
-			p.bits[i] = le.Uint64(buf[best*BlockSize+32+8*i:])
+			p.bits[i] = le.Uint64(b[32+8*i:])
 		}
 	}
-	if len(lost) > 0 {
-		if err := f.inUse(f.t.root, -1, func(s span) {
-			for b := s.first; b < s.first+s.n; b++ {
-				if lost[b/groupBlocks] {
-					f.al.set(b)
-				}
-			}
-		}); err != nil {
-			return err
-		}
+	if len(lost) == 0 {
+		f.al.count(f.sb.backup)
+		stale = f.al.used != f.sb.used || f.sb.tellsBitmaps() && f.al.sum() != f.sb.wroteSum
 	}
-	f.al.used = 0
 	for g := range f.al.groups {
-		reserved(g, f.sb.backup, func(b uint64) { f.al.set(b) })
-		end := min(groupBlocks, f.al.blocks-uint64(g)*groupBlocks)
-		for b := uint64(0); b < end; b++ {
-			if f.al.groups[g].bits[b/64]>>(b%64)&1 != 0 {
-				f.al.used++
-			}
+		if p := &f.al.groups[g]; stale {
+			lost[uint64(g)] = true
+			p.dirty, p.half, p.bits = true, true, [groupBlocks / 64]uint64{}
 		}
 	}
-	return nil
+	if len(lost) == 0 {
+		return false, nil
+	}
+	err = f.inUse(f.t.root, -1, new([]byte), func(s span) {
+		for b := s.first; b < s.first+s.n; b++ {
+			if lost[b/groupBlocks] {
+				f.al.set(b)
+			}
+		}
+	})
+	f.al.count(f.sb.backup)
+	return stale, err
 }
 
-// inUse calls mark for all blocks of the tree below r, and of what lies in it. The nodes do not stay in memory.
-func (f *FS) inUse(r *ref, level int, mark func(span)) error {
+// inUse calls mark for all blocks of the tree below r, and of what lies in it. The nodes do not stay in memory. Keys are all behind the last one before: so no node is found twice.
+func (f *FS) inUse(r *ref, level int, last *[]byte, mark func(span)) error {
 	b, err := f.readNode(r)
 	if err != nil {
 		return err
 	}
 	n := decodeNode(b, r.addr, &f.sb.uuid)
-	if n == nil || level >= 0 && int(n.level) != level {
+	if n == nil || level >= 0 && (int(n.level) != level || len(n.keys) == 0) {
 		return errDamaged
 	}
 	mark(span{r.addr, 1})
 	for _, k := range n.kids {
-		if err := f.inUse(k, int(n.level)-1, mark); err != nil {
+		if err := f.inUse(k, int(n.level)-1, last, mark); err != nil {
 			return err
 		}
 	}
 	for i, v := range n.vals {
-		if k := n.keys[i]; k[8] == kindExtent {
+		k := n.keys[i]
+		if bytes.Compare(k, *last) <= 0 {
+			return errDamaged
+		}
+		if *last = k; k[8] == kindExtent {
 			x, ok := decodeExtent(k, v)
 			if end := usable(f.sb.blocks); !ok || x.block >= end || uint64(len(x.sums)) > end-x.block {
 				return errDamaged
@@ -655,15 +662,19 @@ func (f *FS) write() error {
 	for g := range f.al.groups {
 		p := &f.al.groups[g]
 		if p.dirty {
-			w.add(uint64(g)*groupBlocks+bitmapAt+uint64(1-p.slot), f.al.bitmap(g, freed, gen, &f.sb.uuid))
+			b := f.al.bitmap(g, freed, gen, &f.sb.uuid)
+			p.sum = le.Uint32(b)
+			w.add(uint64(g)*groupBlocks+bitmapAt+uint64(1-p.slot), b)
 		}
 	}
 	sb := f.sb
 	sb.gen, sb.used, sb.time = gen, f.al.used-f.al.nfreed, f.o.Now().UnixNano()
 	sb.root, sb.rootSum, sb.rootLevel = f.t.root.addr, f.t.root.sum, uint32(f.t.root.n.Load().level)
-	sb.wrote, sb.wroteSum = nil, 0
+	sb.wrote, sb.wroteSum = nil, f.al.sum()
 	if sb.readNeeds&needManifest != 0 && !f.spilt && sb.owner != [16]byte{} { // a volume that nobody has mounted is behind a flush: damage cannot be taken for a crash
-		sb.wrote, sb.wroteSum = w.manifest()
+		if list, sum := w.manifest(); len(list) > 0 {
+			sb.wrote, sb.wroteSum = list, sum
+		}
 	}
 	raw := sb.encode()
 	// Until this is done who reads finds the dirty pages where they were, and the nodes of the tree in memory.

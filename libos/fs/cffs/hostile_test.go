@@ -315,3 +315,51 @@ func TestMountThatFails(t *testing.T) {
 		}
 	}
 }
+
+// TestTwiceReached: a tree of few blocks that are reached by many ways, whose bitmap is damaged, is refused at once.
+func TestTwiceReached(t *testing.T) {
+	d := formatted(t, minBlocks)
+	f := mount(t, d, manual)
+	f.Close()
+	sb := f.sb
+	at := sb.blocks - 20
+	put := func(n *node) *ref {
+		b := n.encode(sb.gen, at, &sb.uuid)
+		r := &ref{addr: at, sum: seal(b)}
+		copy(d.Bytes()[at*BlockSize:], b)
+		at++
+		return r
+	}
+	root, err := f.t.load(f.t.root, -1)
+	if err != nil || root.level != 0 {
+		t.Fatal(err)
+	}
+	r := put(root)
+	for level := range byte(12) {
+		n := &node{level: level + 1}
+		for i := range uint64(100) {
+			n.keys, n.kids = append(n.keys, keyNumber(1<<40, kindExtent, i)), append(n.kids, r)
+		}
+		r = put(n)
+	}
+	sb.gen++
+	sb.root, sb.rootSum, sb.rootLevel, sb.wrote = r.addr, r.sum, 12, nil
+	for _, b := range []uint64{sb.gen & 1, sb.backup + sb.gen&1} {
+		copy(d.Bytes()[b*BlockSize:], sb.encode())
+	}
+	d.Bytes()[bitmapAt*BlockSize+1000] ^= 1
+	d.Bytes()[(bitmapAt+1)*BlockSize+1000] ^= 1
+	done := make(chan error)
+	go func() {
+		_, err := Mount(d, manual)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("mounted")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on for ever")
+	}
+}

@@ -119,7 +119,12 @@ type super struct {
 	writeNeeds uint64
 	mounts     uint64
 	wrote      []span // what the commit wrote beside the superblock, if it is for who reads it to see whether that is there
-	wroteSum   uint64
+	wroteSum   uint64 // of these; where there are none, of all bitmaps
+}
+
+// tellsBitmaps says whether wroteSum is of the bitmaps. Superblocks of earlier versions without a manifest have 0, or the sum of nothing.
+func (s *super) tellsBitmaps() bool {
+	return s.readNeeds&needManifest != 0 && len(s.wrote) == 0 && s.wroteSum != 0 && s.wroteSum != wordSeed
 }
 
 // What a superblock may tell of its commit: so many spans, and so many blocks, that looking at them costs a mount little.
@@ -145,6 +150,10 @@ func (s *super) encode() []byte {
 	copy(b[120:], s.owner[:])
 	for i, v := range []uint64{uint64(s.time), s.readNeeds, s.writeNeeds, s.mounts} {
 		le.PutUint64(b[136+8*i:], v)
+	}
+	if s.readNeeds&needManifest == 0 {
+		seal(b)
+		return b
 	}
 	le.PutUint64(b[manifestAt:], uint64(len(s.wrote)))
 	le.PutUint64(b[manifestAt+8:], s.wroteSum)
