@@ -15,6 +15,8 @@ type cache struct {
 	due   []*load           // under mu: what is being read, which has no block in common
 	open  *pages.Slot       // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
 	next  int               // under mu: the first page in open that is not used
+
+	closed bool // under mu: what is read ahead still is for nobody
 }
 
 // cached is where one block is. The slot's tag of that page is the block, and its sum the block's; the tags of pages that hold none are 0, where a superblock is.
@@ -103,17 +105,32 @@ type piece struct {
 
 func (p piece) bytes() []byte { return p.of.Bytes()[p.page*BlockSize:][:p.n*BlockSize] }
 
-// room gives memory for n blocks, in as few pieces as there can be.
-func (c *cache) room(n int) (list []piece) {
+// room gives memory for n blocks, in as few pieces as there can be. kept: as much as there is in the store, if that is less.
+func (c *cache) room(n int, kept bool) (list []piece) {
+	take := c.store.Take
+	if kept {
+		take = c.store.TakeKept
+	}
 	for ; n >= pages.PerSlot; n -= pages.PerSlot {
-		list = append(list, piece{c.store.Take(c), 0, pages.PerSlot})
+		s := take(c)
+		if s == nil {
+			return list
+		}
+		list = append(list, piece{s, 0, pages.PerSlot})
 	}
 	for n > 0 {
 		c.mu.Lock()
-		if c.open == nil || c.next == pages.PerSlot {
+		if c.open == nil || c.next == pages.PerSlot || kept && !c.open.Kept() {
 			c.mu.Unlock()
-			s := c.store.Take(c)
+			s := take(c)
+			if s == nil {
+				return list
+			}
 			c.mu.Lock()
+			if c.closed { // nobody would let go of the rest
+				c.mu.Unlock()
+				return append(list, piece{s, 0, n})
+			}
 			if c.open != nil {
 				c.open.Unpin()
 			}
@@ -136,6 +153,9 @@ func (c *cache) put(block uint64, of *pages.Slot, page int, sums ...uint32) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
 	for i, sum := range sums {
 		at := block + uint64(i)
 		c.remove(at)
@@ -154,10 +174,11 @@ func (c *cache) drop(s span) {
 	}
 }
 
-// end gives all back.
+// close gives all back.
 func (c *cache) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closed = true
 	if c.open != nil {
 		c.open.Unpin()
 		c.open = nil

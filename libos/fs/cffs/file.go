@@ -207,24 +207,24 @@ func (f *FS) bring(m *miss) {
 		return
 	}
 	l, n := f.cache.begin(m.at, m.n)
-	m.hold, m.err = f.fetch(l, m.at, n)
+	m.hold, m.err = f.fetch(l, m.at, f.cache.room(int(n), false))
 	if m.err != nil && n > 1 { // it may be what nobody asked for that cannot be read
-		m.hold, m.err = f.fetch(nil, m.at, 1)
+		m.hold, m.err = f.fetch(nil, m.at, f.cache.room(1, false))
 	}
 }
 
-// fetch reads n blocks from one on into the cache, and gives the first one, pinned. l ends; nil for none.
-func (f *FS) fetch(l *load, at, n uint64) (first hold, err error) {
+// fetch reads blocks from one on into room, and the cache, and gives the first one, pinned. l ends; nil for none.
+func (f *FS) fetch(l *load, at uint64, room []piece) (first hold, err error) {
 	if l != nil {
 		defer f.cache.end(l)
 	}
-	room := f.cache.room(int(n))
-	vec := make([][]byte, len(room))
+	vec, n := make([][]byte, len(room)), 0
 	for i, p := range room {
 		vec[i] = p.bytes()
+		n += p.n
 	}
 	if err = f.dev.Read(vec, int64(at)*BlockSize); err == nil {
-		f.cache.store.Read(int(n))
+		f.cache.store.Read(n)
 		for _, p := range room {
 			var sums [pages.PerSlot]uint32
 			for i := range p.n {
@@ -286,9 +286,14 @@ func (f *FS) ahead(in *inode, i, n uint64, missing bool) {
 	}
 }
 
-// fetchAhead is fetch for nobody yet.
+// fetchAhead is fetch for nobody yet, of as many blocks as there is memory for that the cache keeps.
 func (f *FS) fetchAhead(l *load, at, n uint64) {
-	h, _ := f.fetch(l, at, n)
+	room := f.cache.room(int(n), true)
+	if len(room) == 0 {
+		f.cache.end(l)
+		return
+	}
+	h, _ := f.fetch(l, at, room)
 	h.release()
 }
 

@@ -130,3 +130,67 @@ func TestShared(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// nobody is an owner who looks for nothing again.
+type nobody struct{}
+
+func (nobody) Forget(*pages.Slot) {}
+
+// TestAheadWithoutMemory: where the cache has no memory left, nothing is read ahead, for nobody would find it.
+func TestAheadWithoutMemory(t *testing.T) {
+	const slots, blocks = 8, 100
+	d := formatted(t, 4096)
+	f := mount(t, d, manual)
+	write(t, f, "/f", make([]byte, 3*blocks*BlockSize))
+	f.Close()
+	store := pages.New(pages.NewHeap(slots * pages.PerSlot * pages.Size))
+	f = mount(t, d, Options{Pages: store, ReadOnly: true})
+	defer f.Close()
+	n, e := f.Root().Lookup("f")
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer n.Unref()
+	var all []*pages.Slot
+	for range slots {
+		all = append(all, store.TakeKept(nobody{}))
+	}
+	if store.TakeKept(nobody{}) != nil {
+		t.Fatal("there are more slots")
+	}
+	p := make([]byte, BlockSize)
+	for i := range int64(blocks) {
+		if n, e := n.(*File).ReadAt(p, i*BlockSize); n != len(p) || e != 0 {
+			t.Fatal(n, e)
+		}
+	}
+	for due := 1; due > 0; runtime.Gosched() {
+		f.cache.mu.Lock()
+		due = len(f.cache.due)
+		f.cache.mu.Unlock()
+	}
+	if c := store.Counts(); c.Read != blocks {
+		t.Errorf("%d pages were read from the disk for %d", c.Read, blocks)
+	}
+	for _, s := range all {
+		s.Unpin()
+	}
+}
+
+// TestAheadOfClose: what is read ahead when the volume is closed already is not kept.
+func TestAheadOfClose(t *testing.T) {
+	store := pages.New(pages.NewHeap(8 * pages.PerSlot * pages.Size))
+	f := mount(t, formatted(t, 4096), Options{Pages: store, Manual: true})
+	write(t, f, "/f", make([]byte, 20*BlockSize))
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, blocks := range []uint64{5, pages.PerSlot + 5} {
+		l, first, n := f.cache.beginMissing(100, blocks)
+		f.fetchAhead(l, first, n)
+		if len(f.cache.m) > 0 || len(f.cache.due) > 0 {
+			t.Errorf("%d blocks are kept, %d on their way", len(f.cache.m), len(f.cache.due))
+		}
+	}
+	unpinned(t, store)
+}

@@ -123,7 +123,7 @@ type Counts struct {
 	Given   uint64 // that were given back because memory was short
 	Forced  uint64 // that were taken without asking
 	Dropped uint64 // that were given back because nothing of worth was in them
-	None    uint64 // times that all were pinned, so that a page was kept nowhere
+	None    uint64 // times that all were pinned, so that a page was kept nowhere, or not read ahead
 }
 
 // A Store is the slots of all filesystems that share it.
@@ -173,11 +173,19 @@ func (s *Store) Leave(o Asked) {
 // Take gives an owner a slot, pinned once, with anything in it: one with memory that nobody needs, else the clean one that was not used for longest, else memory of the heap that belongs to no
 // slot and is gone with its last user. The owner holds no lock that its or another's Forget takes.
 func (s *Store) Take(o Owner) *Slot {
+	if x := s.TakeKept(o); x != nil {
+		return x
+	}
+	x := &Slot{word: new(atomic.Uint32), bytes: make([]byte, PerSlot*Size)}
+	x.word.Store(Have | 1)
+	return x
+}
+
+// TakeKept is Take for what nobody may ever look at: nil where all slots are pinned.
+func (s *Store) TakeKept(o Owner) *Slot {
 	x, old := s.take()
 	if x == nil {
-		x = &Slot{word: new(atomic.Uint32), bytes: make([]byte, PerSlot*Size)}
-		x.word.Store(Have | 1)
-		return x
+		return nil
 	}
 	if old != nil {
 		old.Forget(x)
