@@ -48,7 +48,8 @@ func (s *Spares) Word(i int) *atomic.Uint32 { return &s.words[i+1] }
 // Kept is how many pages the holder has that must not be taken: what is counted as free by CountFrames is less by so many.
 func (s *Spares) Kept() *atomic.Uint32 { return &s.words[0] }
 
-// Fill gives an empty slot frames with anything in them, and makes its word SpareHave|SpareBusy. nil: so many frames are not free that the rest could do without them. It does not block.
+// Fill gives an empty slot frames with anything in them, and makes its word SpareHave|SpareBusy. nil: so many frames are not free that the rest could do without them; for the least slots twice as many as
+// those have are enough. It does not block.
 func (s *Spares) Fill(i int) []byte {
 	pa := hwSpareFill(uintptr(s.check(i)))
 	if pa == 0 {

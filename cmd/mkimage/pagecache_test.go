@@ -6,11 +6,12 @@ import (
 )
 
 // TestPageCache has an image read a file of more than the page cache of a small machine used to have: the second time no page comes from the disk. Then the heap takes what the cache has, while pages
-// wait to be written: the program lives, and all bytes are right. In the last boot nobody can be asked, for the goroutine that needs memory lets no other run: then the allocator takes frames by itself.
+// wait to be written: the program lives, and all bytes are right. In the last boot nobody can be asked, for the goroutine that needs memory lets no other run: then the allocator takes frames by itself. And a heap that was there first leaves the
+// cache its least.
 func TestPageCache(t *testing.T) {
 	t.Parallel()
 	dir := app(t, program("encoding/binary fmt os runtime strconv strings", `
-	const page, size, more = 4096, 40 << 20, 3 << 20
+	const page, size, more, small = 4096, 40 << 20, 3 << 20, 1 << 20
 	count := func(names ...string) (n int) {
 		b, err := os.ReadFile("/proc/vmstat")
 		if err != nil {
@@ -63,6 +64,22 @@ func TestPageCache(t *testing.T) {
 	}
 	if len(os.Args) > 1 {
 		made("/data/big", size, 0)
+		made("/data/small", small, 3)
+		return
+	}
+	if os.Getenv("HEAP") == "first" {
+		var heap [][]byte
+		for count("nr_free_pages")*page > 9<<20 {
+			b := make([]byte, 1<<20)
+			for k := 0; k < len(b); k += page {
+				b[k] = 1
+			}
+			heap = append(heap, b)
+		}
+		right("/data/small", small, 3)
+		first := count("pagecache_read")
+		right("/data/small", small, 3)
+		fmt.Println("behind a heap:", len(heap) > 40, "second pass:", count("pagecache_read")-first, "cached:", count("nr_file_pages")*page >= small)
 		return
 	}
 	right("/data/big", size, 0)
@@ -114,6 +131,8 @@ func TestPageCache(t *testing.T) {
 	c.want(t, 0, "first pass whole: true second pass: 0 cached: true", "dirty: true less cached: true given or forced: true", "right")
 	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--env", "GODEBUG=asyncpreemptoff=1", "--env", "PIECES=one", image)
 	c.want(t, 0, "second pass: 0", "forced: true", "right")
+	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--env", "HEAP=first", image)
+	c.want(t, 0, "behind a heap: true second pass: 0 cached: true")
 	c.mkimage(t, "fs", "check", v)
 	c.want(t, 0, "0 problems")
 }

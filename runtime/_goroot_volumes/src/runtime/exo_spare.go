@@ -34,7 +34,7 @@ type exoSpares struct {
 	least uintptr // of them, those that stay
 	taken uint64  // slots that were taken
 
-	keep  uintptr // free frames that the holder leaves
+	keep  uintptr // free frames that the holder leaves, but for its least: then as many as those
 	low   uintptr // with fewer it is asked
 	asked uint32  // atomic: it is
 	short func(frames int) int
@@ -95,7 +95,7 @@ func exoSpareFree() uintptr {
 func exoOpSpareFill(i, _, _ uintptr) (pa uintptr) {
 	s, f := &exoSpareMem, &exo.frames
 	f.lock.lock()
-	if f.free > s.keep+exoSpareChunk {
+	if f.free > s.keep+exoSpareChunk || s.held < s.least && f.free > s.least*exoSpareChunk {
 		if pa = f.takeFree(exoSpareChunk, exoSpareBytes); pa != 0 {
 			exoStore(s.at+8*i, pa)
 			s.held++
@@ -168,8 +168,8 @@ func exoSpareWatch() {
 	for {
 		exoVectorWait(exoSpareVector, 0)
 		s := &exoSpareMem
-		free := atomic.Loaduintptr(&exo.frames.free)
-		if free < s.keep && s.short(int(s.keep-free)) == 0 {
+		free, held := atomic.Loaduintptr(&exo.frames.free), atomic.Loaduintptr(&s.held)
+		if free < s.keep && held > s.least && s.short(int(min(s.keep-free, (held-s.least)*exoSpareChunk))) == 0 {
 			timeSleep(20e6) // what it writes takes a while
 		}
 		atomic.Store(&s.asked, 0)
