@@ -9,16 +9,21 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
+// extent reads one, and says whether it makes sense and is inside the volume. mu is held, for reading at least.
+func (f *FS) extent(k, v []byte) (x extent, ok bool) {
+	x, ok = decodeExtent(k, v)
+	end := usable(f.sb.blocks)
+	return x, ok && x.block < end && uint64(len(x.sums)) <= end-x.block
+}
+
 // extentAt finds the first extent of a file that ends at or behind block i; nil where there is none. mu is held, for reading at least.
 func (f *FS) extentAt(ino, i uint64) (x *extent, err error) {
 	from := keyNumber(ino, kindExtent, i)
 	bad := false
 	err = f.t.scan(from, func(k, v []byte) bool {
 		if len(k) == 17 && string(k[:9]) == string(from[:9]) {
-			e, ok := decodeExtent(k, v)
-			end := usable(f.sb.blocks)
-			bad = !ok || e.block >= end || uint64(len(e.sums)) > end-e.block
-			x = &e
+			e, ok := f.extent(k, v)
+			bad, x = !ok, &e
 		}
 		return false
 	})
@@ -651,19 +656,31 @@ func (x *File) Allocate(mode uint32, off, n int64) core.Errno {
 		return e
 	}
 	defer f.unlock()
+	first, last := uint64(off)/BlockSize, uint64(off+n-1)/BlockSize
+	size := x.rec.size
+	if mode&core.FallocKeepSize == 0 {
+		size = max(size, uint64(off+n))
+	}
+	if !punch {
+		if err := x.fillable(first, last, zero); err != nil {
+			return errno(err)
+		}
+	}
 	if punch || zero {
 		if err := x.punch(uint64(off), uint64(off+n)); err != nil {
 			return errno(err)
 		}
 	}
+	if zero { // in the same step: filling the hole may take commits, and changes nothing that is read
+		x.rec.size = size
+		f.touch(&x.inode, true)
+	}
 	if !punch {
-		if err := x.fill(uint64(off)/BlockSize, uint64(off+n-1)/BlockSize); err != nil {
+		if err := x.fill(first, last); err != nil {
 			return errno(err)
 		}
-		if mode&core.FallocKeepSize == 0 {
-			x.rec.size = max(x.rec.size, uint64(off+n))
-		}
 	}
+	x.rec.size = size
 	f.touch(&x.inode, true)
 	return 0
 }
@@ -687,31 +704,45 @@ func (x *File) punch(lo, hi uint64) error {
 	return x.clear(edges, first, end-1)
 }
 
-// fill gives the holes from block a to b blocks of zeroes. mu is held.
-func (x *File) fill(a, b uint64) error {
+// holes calls do for each block from a to b that has no place and is not in memory, until it gives an error. mu is held.
+func (x *File) holes(a, b uint64, do func(i uint64) error) error {
+	for i := a; i <= b; i++ {
+		if _, dirty := x.dirs[i]; dirty {
+			continue
+		}
+		ext, err := x.fs.extentAt(x.rec.ino, i)
+		if err != nil {
+			return err
+		}
+		if ext != nil && ext.first() <= i {
+			i = ext.last
+			continue
+		}
+		if err := do(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillable sees to it, if need be by a commit, that fill of the blocks from a to b does not end half-way. zero: all of them will be holes, and a commit gives back what they have. mu is held.
+func (x *File) fillable(a, b uint64, zero bool) error {
 	f := x.fs
 	if b-a >= f.al.blocks {
 		return errFull
 	}
 	for again := false; ; again = true {
 		missing := uint64(0)
-		for i := a; i <= b; i++ {
-			if _, dirty := x.dirs[i]; dirty {
-				continue
-			}
-			ext, err := f.extentAt(x.rec.ino, i)
-			if err != nil {
-				return err
-			}
-			if ext != nil && ext.first() <= i {
-				i = ext.last
-				continue
-			}
-			missing++
+		if err := x.holes(a, b, func(uint64) error { missing++; return nil }); err != nil {
+			return err
 		}
 		// As many extents and nodes as that may take, too.
-		if uint64(f.t.dirty+f.owed+spare+2*perRun*f.t.height())+missing+missing/32 <= f.al.free() {
-			break
+		need := uint64(f.t.dirty+f.owed+spare+2*perRun*f.t.height()) + missing + missing/32
+		if zero {
+			need += (b+1-a)/32 + uint64(2*perName*f.t.height())
+		}
+		if need <= f.al.free() {
+			return nil
 		}
 		if again || f.change == f.done {
 			return errFull
@@ -720,23 +751,14 @@ func (x *File) fill(a, b uint64) error {
 			return err
 		}
 	}
-	for i := a; i <= b; i++ {
-		if _, dirty := x.dirs[i]; dirty {
-			continue
-		}
-		ext, err := f.extentAt(x.rec.ino, i)
-		if err != nil {
-			return err
-		}
-		if ext != nil && ext.first() <= i {
-			i = ext.last
-			continue
-		}
-		if _, err := x.page(i, true, false); err != nil {
-			return err
-		}
-	}
-	return nil
+}
+
+// fill gives the holes from block a to b blocks of zeroes. mu is held.
+func (x *File) fill(a, b uint64) error {
+	return x.holes(a, b, func(i uint64) error {
+		_, err := x.page(i, true, false)
+		return err
+	})
 }
 
 // SeekData implements fs.Sparse.

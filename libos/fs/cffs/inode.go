@@ -204,7 +204,7 @@ func (in *inode) Ref() {
 	in.fs.nmu.Unlock()
 }
 
-// Unref implements fs.Node. Who drops the last reference to what has no name gives its blocks back.
+// Unref implements fs.Node. Who drops the last reference to what has no name gives its blocks back; those of one that cannot be read, when the volume is next mounted.
 func (in *inode) Unref() {
 	f := in.fs
 	f.nmu.Lock()
@@ -243,7 +243,11 @@ func (f *FS) reap(in *inode) {
 	f.nmu.Unlock()
 	if f.writable() == 0 {
 		f.room(perName*f.t.height(), true) // where there is none, a commit has been made, which leaves enough
-		f.must(f.erase(in))
+		if err := f.whole(in.rec.ino); err != nil {
+			f.keeps(in.rec.ino, err)
+		} else {
+			f.must(f.erase(in))
+		}
 	}
 	if up != nil {
 		f.reap(up)
@@ -300,7 +304,7 @@ func (f *FS) dropOrphans() error {
 			}
 			in, err := f.leftover(ino)
 			if err != nil {
-				f.o.Log("cffs: " + f.dev.Info().Name + ": what is left of inode " + strconv.FormatUint(ino, 10) + " keeps its space: " + err.Error())
+				f.keeps(ino, err)
 				continue
 			}
 			if err := f.room(perName*f.t.height(), true); err != nil {
@@ -313,7 +317,31 @@ func (f *FS) dropOrphans() error {
 	}
 }
 
-// leftover is an inode without a name, all of which can be read: so that erasing it does not end half-way. mu is held.
+// keeps tells that what is left of an inode without a name stays where it is, until a later mount can read it.
+func (f *FS) keeps(ino uint64, err error) {
+	f.o.Log("cffs: " + f.dev.Info().Name + ": what is left of inode " + strconv.FormatUint(ino, 10) + " keeps its space: " + err.Error())
+}
+
+// whole reads all that the tree holds of an inode without a name, so that erasing it does not end half-way. mu is held.
+func (f *FS) whole(ino uint64) error {
+	bad := false
+	err := f.t.prefix(be.AppendUint64(nil, ino), func(k, v []byte) bool {
+		if k[8] == kindExtent {
+			_, ok := f.extent(k, v)
+			bad = !ok
+		}
+		return !bad
+	})
+	if err == nil && bad {
+		err = errDamaged
+	}
+	if err == nil {
+		_, err = f.t.get(keyNumber(0, kindOrphan, ino))
+	}
+	return err
+}
+
+// leftover is an inode without a name, all of which can be read. mu is held.
 func (f *FS) leftover(ino uint64) (*inode, error) {
 	v, err := f.t.get(key(ino, kindRecord))
 	if err != nil {
@@ -323,20 +351,8 @@ func (f *FS) leftover(ino uint64) (*inode, error) {
 	if !ok || rec.ino != ino || rec.nlink != 0 {
 		return nil, errDamaged
 	}
-	for i := uint64(0); i <= 1<<51; {
-		x, err := f.extentAt(ino, i)
-		if err != nil {
-			return nil, err
-		}
-		if x == nil || x.last >= 1<<51 {
-			break
-		}
-		i = x.last + 1
-	}
-	for _, kind := range []byte{kindXattr, kindTarget, kindRecord} {
-		if err := f.t.prefix(key(ino, kind), func(_, _ []byte) bool { return true }); err != nil {
-			return nil, err
-		}
+	if err := f.whole(ino); err != nil {
+		return nil, err
 	}
 	return f.newInode(rec, nil), nil
 }
