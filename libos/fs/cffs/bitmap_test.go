@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 // TestDamagedBitmap damages, or makes unreadable, either of the bitmaps of a volume that was unmounted, or was not: what was in use stays so whatever is written then, a check tells of it, and it is mended by mounting, and
@@ -33,7 +35,7 @@ func TestDamagedBitmap(t *testing.T) {
 				default:
 					d.Bytes()[bad.at+1000] ^= 1
 				}
-				if _, _, after, _ := readSuper(bad); after != nil { // it is of the last commit, which therefore does not count
+				if _, _, after, _, _ := readSuper(bad); after != nil { // it is of the last commit, which therefore does not count
 					if unmounted {
 						t.Fatal(after)
 					}
@@ -132,5 +134,88 @@ func TestLostBitmap(t *testing.T) {
 			}
 			check(t, d)
 		}
+	}
+}
+
+// TestBlankBitmap: a bitmap that has become zeroes is damaged, but for the one that was never written: of a new volume, of one that nothing was changed on, of a group that just came by growing. Where it counts the tree
+// says what is in use, whichever of its two bitmaps a group has lost, and after however many commits.
+func TestBlankBitmap(t *testing.T) {
+	at := func(g, slot int) int { return (g*groupBlocks + bitmapAt + slot) * BlockSize }
+	told := func(d block.Device) (damaged int) {
+		t.Helper()
+		r, err := Check(d, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Problems {
+			if p.Loss || !strings.Contains(p.What, "bitmap") {
+				t.Error(p)
+			}
+			damaged++
+		}
+		return damaged
+	}
+	const blocks = groupBlocks + 500
+	new := formatted(t, blocks)
+	if n := told(new); n != 0 {
+		t.Error("a new volume has damaged bitmaps:", n)
+	}
+	mount(t, new, manual).Close()
+	if n := told(new); n != 0 {
+		t.Error("one that was mounted has damaged bitmaps:", n)
+	}
+	data := bytes.Repeat([]byte("what was there before; "), 1000)
+	tried := 0
+	for commits := range 5 {
+		d := formatted(t, blocks)
+		f := mount(t, d, manual)
+		for range commits {
+			const full = 20_000 // so many blocks more seem to be in use: what is written goes to the second group
+			f.al.used += full
+			f.al.cursor = groupBlocks + 1
+			write(t, f, "/f", data)
+			if e := f.Sync(); e != 0 {
+				t.Fatal(e)
+			}
+			f.al.used -= full
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for g := range 2 {
+			for slot := range 2 {
+				gen := func(slot int) uint64 {
+					n, _ := decodeBitmap(d.Bytes()[at(g, slot):][:BlockSize], g, &f.sb.uuid)
+					return n
+				}
+				if gen(slot) == 0 {
+					continue // nobody wrote it
+				}
+				hurt := &overlay{base: d.Bytes(), over: map[int64][]byte{}}
+				hurt.Write([][]byte{zeroes[:]}, int64(at(g, slot)))
+				if n := told(hurt); n > 1 || n == 0 && gen(slot) > gen(1-slot) {
+					t.Errorf("%d commits, group %d, slot %d: %d damaged bitmaps", commits, g, slot, n)
+				}
+				tried++
+				f := mount(t, hurt, manual)
+				f.al.cursor = groupBlocks
+				for i := range 10 {
+					write(t, f, "/new", bytes.Repeat([]byte{byte(i)}, 9000))
+					if e := f.Sync(); e != 0 {
+						t.Fatal(e)
+					}
+				}
+				if commits > 0 && !bytes.Equal(contents(t, f, "/f"), data) {
+					t.Errorf("%d commits, group %d, slot %d: other bytes", commits, g, slot)
+				}
+				if err := f.Close(); err != nil {
+					t.Error(err)
+				}
+				check(t, hurt)
+			}
+		}
+	}
+	if tried < 12 {
+		t.Errorf("%d bitmaps were lost", tried)
 	}
 }

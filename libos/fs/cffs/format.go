@@ -48,7 +48,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	if len(o.Label) > 32 {
 		return errors.New("cffs: a label has at most 32 bytes")
 	}
-	if list, err := supers(dev); len(list) == 0 && err != nil {
+	if list, _, err := supers(dev); len(list) == 0 && err != nil {
 		return err
 	} else if len(list) > 0 && !o.Force {
 		return &NotEmptyError{in.Name, "a cffs volume, label " + strconv.Quote(list[0].sb.labelText()), true}
@@ -105,7 +105,7 @@ func Format(dev block.Device, o FormatOptions) error {
 
 // Identify tells the label and the UUID of the volume on dev; ok is false if there is none.
 func Identify(dev block.Device) (label string, uuid [16]byte, ok bool) {
-	list, _ := supers(dev)
+	list, _, _ := supers(dev)
 	if len(list) == 0 {
 		return "", uuid, false
 	}

@@ -2,7 +2,7 @@
 //
 // # What is promised
 //
-//   - Each operation is atomic, but for a write that is larger than what may wait for a commit, or the last that fits: such a one may be seen in part. A crash leaves the volume as it was after some operation: all before it are there, none after. Nothing is replayed.
+//   - Each operation is atomic, but for a write that is larger than what may wait for a commit, or the last that fits: such a one may be seen in part; and space that is set aside, which nobody reads. A crash leaves the volume as it was after some operation: all before it are there, none after. Nothing is replayed.
 //   - What Sync, File.Sync or SyncDir returned for is durable: fsync and fdatasync make everything durable that was done before. Those who wait for it at the same time wait for one commit.
 //   - Without them a change is durable at the latest Interval after it was made.
 //   - Data and metadata have checksums: what the disk lost or mixed up gives EIO, never other bytes.
@@ -72,6 +72,7 @@ type FS struct {
 	closed bool
 	clean  bool   // it was unmounted when it was found
 	after  *newer // what was found behind it; nil for nothing
+	copied bool   // it was found by the superblocks' copies
 
 	blanks piece   // what is left of a slot for pages that are written to, pinned
 	flight *flight // the last that a spill has begun; nil where it has landed
@@ -116,6 +117,9 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	f, err := open(dev, o)
 	if err != nil {
 		return nil, err
+	}
+	if f.copied {
+		f.o.Log("cffs: " + dev.Info().Name + ": neither of its superblocks can be read: the volume is mounted by their copies")
 	}
 	switch doubt := f.Doubt(); {
 	case doubt != nil:
@@ -163,7 +167,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if in.BlockSize > BlockSize {
 		return refuse("its blocks have "+strconv.Itoa(in.BlockSize)+" bytes, and a volume's "+strconv.Itoa(BlockSize), nil)
 	}
-	sb, raw, after, err := readSuper(dev)
+	sb, raw, after, copied, err := readSuper(dev)
 	n := blocksOf(dev)
 	switch {
 	case sb == nil && after != nil:
@@ -184,7 +188,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if after != nil && after.err != nil {
 		o.ReadOnly = true
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, after: after, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Pages)}
+	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Pages)}
 	f.dataSum = sum
 	if sb.readNeeds&needWordSum != 0 {
 		f.dataSum = wordSum
@@ -217,7 +221,7 @@ const Empty = "zeroes: it is not formatted"
 
 // Foreign says what is on a device, for messages.
 func Foreign(dev block.Device) string {
-	if list, _ := supers(dev); len(list) > 0 {
+	if list, _, _ := supers(dev); len(list) > 0 {
 		return "a cffs volume"
 	}
 	return foreign(dev)
@@ -314,7 +318,8 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 			b := buf[slot*BlockSize:][:BlockSize]
 			gen, ok := decodeBitmap(b, g, &f.sb.uuid)
 			switch {
-			case !ok && bytes.Equal(b, zeroes[:]): // it was never written
+			case !ok && slot == 1 && best == 0 && (newest == 1 || newest == f.sb.gen) && bytes.Equal(b, zeroes[:]): // it was never written: the other is as Format made it, or growing did
+				p.dirty = newest != 1
 			case !ok:
 				bad = slot
 			case gen > f.sb.gen:
@@ -336,7 +341,7 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 	}
 	if len(lost) == 0 {
 		f.al.count(f.sb.backup)
-		stale = f.al.used != f.sb.used || f.sb.tellsBitmaps() && f.al.sum() != f.sb.wroteSum
+		stale = f.al.used != f.sb.used || !f.al.is(f.sb.root) || f.sb.tellsBitmaps() && f.al.sum() != f.sb.wroteSum
 	}
 	for g := range f.al.groups {
 		if p := &f.al.groups[g]; stale {
@@ -380,8 +385,8 @@ func (f *FS) inUse(r *ref, level int, last *[]byte, mark func(span)) error {
 			return errDamaged
 		}
 		if *last = k; k[8] == kindExtent {
-			x, ok := decodeExtent(k, v)
-			if end := usable(f.sb.blocks); !ok || x.block >= end || uint64(len(x.sums)) > end-x.block {
+			x, ok := f.extent(k, v)
+			if !ok {
 				return errDamaged
 			}
 			mark(span{x.block, uint64(len(x.sums))})
@@ -810,11 +815,16 @@ func (f *FS) flown(block uint64) hold {
 // maxNodes is about how many clean nodes of the tree stay in memory, and how many changed ones wait for a commit: some 16 MiB each.
 const maxNodes = 4096
 
-// fence looks whether the volume is still ours.
+// fence looks whether the volume is still ours. Where a superblock cannot be read its copy counts.
 func (f *FS) fence() error {
 	b := make([]byte, 2*BlockSize)
-	if err := f.dev.Read([][]byte{b}, 0); err != nil {
-		return err
+	if f.dev.Read([][]byte{b}, 0) != nil {
+		for i := range uint64(2) {
+			one := [][]byte{b[i*BlockSize:][:BlockSize]}
+			if err := f.dev.Read(one, int64(i)*BlockSize); err != nil && f.dev.Read(one, int64(f.sb.backup+i)*BlockSize) != nil {
+				return err
+			}
+		}
 	}
 	ours := f.sb.gen & 1
 	if s := decodeSuper(b[(1-ours)*BlockSize:][:BlockSize]); s != nil && s.gen > f.sb.gen {

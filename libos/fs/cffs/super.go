@@ -15,8 +15,8 @@ type found struct {
 	raw []byte
 }
 
-// supers are the superblocks of the volume on dev, the newest first: those that are blocks 0 and 1 and their copies. Where there is none, err may say why.
-func supers(dev block.Device) (list []found, err error) {
+// supers are the superblocks of the volume on dev, the newest first: those that are blocks 0 and 1 and their copies. copied: only copies were found. Where there is none, err may say why.
+func supers(dev block.Device) (list []found, copied bool, err error) {
 	size := blocksOf(dev)
 	look := func(places ...uint64) {
 		for _, at := range places {
@@ -36,8 +36,9 @@ func supers(dev block.Device) (list []found, err error) {
 	if look(0, 1); len(list) == 0 {
 		look(groupBlocks-2, groupBlocks-1, size-2, size-1)
 		if len(list) == 0 {
-			return nil, err
+			return nil, false, err
 		}
+		copied = true
 		// They may be of several volumes: the first bitmap is the last one's.
 		uuid = list[max(0, slices.IndexFunc(list, func(f found) bool { return f.sb.mapped(dev) }))].sb.uuid
 	} else {
@@ -47,7 +48,7 @@ func supers(dev block.Device) (list []found, err error) {
 			look(main.backup, main.backup+1)
 		}
 	}
-	return slices.DeleteFunc(list, func(f found) bool { return f.sb.uuid != uuid }), err
+	return slices.DeleteFunc(list, func(f found) bool { return f.sb.uuid != uuid }), copied, err
 }
 
 // mapped says whether the first group has a bitmap of the superblock's volume.
@@ -77,25 +78,25 @@ func (n *newer) String() string {
 }
 
 // readSuper finds the superblock that counts: the newest whose commit is there. Of the one before another nobody has to look: it was durable before the other was begun. after is the
-// commit behind it that is not there, or of which nobody can tell; nil for none. Where nothing is found sb is nil, and after or err may say why.
-func readSuper(dev block.Device) (sb *super, raw []byte, after *newer, err error) {
-	list, err := supers(dev)
+// commit behind it that is not there, or of which nobody can tell; nil for none. copied: it is a copy, for blocks 0 and 1 hold none. Where nothing is found sb is nil, and after or err may say why.
+func readSuper(dev block.Device) (sb *super, raw []byte, after *newer, copied bool, err error) {
+	list, copied, err := supers(dev)
 	for _, f := range list {
 		switch {
 		case f.sb.gen+1 < list[0].sb.gen:
-			return nil, nil, after, err // of the one between none is left, and its commit and the one behind have written where this one's was
+			return nil, nil, after, false, err // of the one between none is left, and its commit and the one behind have written where this one's was
 		case f.sb.gen < list[0].sb.gen:
-			return f.sb, f.raw, after, nil
+			return f.sb, f.raw, after, copied, nil
 		}
 		there, at, bad := f.sb.there(dev)
 		if there {
-			return f.sb, f.raw, nil, nil
+			return f.sb, f.raw, nil, copied, nil
 		}
 		if after == nil || bad != nil {
 			after = &newer{f.sb, at, bad}
 		}
 	}
-	return nil, nil, after, err
+	return nil, nil, after, false, err
 }
 
 // manifest tells what is to be written, for the superblock; nil where that is too much.

@@ -72,7 +72,7 @@ func TestManifest(t *testing.T) {
 	data := bytes.Repeat([]byte("what the last commit wrote; "), 500)
 	d, _ := synced(t, data)
 	whole := slices.Clone(d.Bytes())
-	sb, _, _, err := readSuper(d)
+	sb, _, _, _, err := readSuper(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func has(f *FS, name string) bool {
 func TestUnreadableCommit(t *testing.T) {
 	d, _ := synced(t, bytes.Repeat([]byte("x"), 5000))
 	whole := slices.Clone(d.Bytes())
-	sb, _, _, err := readSuper(d)
+	sb, _, _, _, err := readSuper(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,12 +265,12 @@ func TestForeignCopies(t *testing.T) {
 	copy(disk[at:], other[(groupBlocks-2)*BlockSize:groupBlocks*BlockSize])
 	clear(disk[:2*BlockSize])
 	d := block.NewMemory(disk)
-	sb, _, _, err := readSuper(d)
+	sb, _, _, _, err := readSuper(d)
 	if err != nil || sb == nil || sb.uuid != [16]byte{1} {
 		t.Fatal(sb, err)
 	}
 	disk[sb.wrote[0].first*BlockSize] ^= 1
-	again, _, after, err := readSuper(d)
+	again, _, after, _, err := readSuper(d)
 	if err != nil || again == nil || again.uuid != sb.uuid || again.gen != sb.gen-1 || after == nil {
 		t.Error(again, after, err)
 	}
@@ -280,7 +280,7 @@ func TestForeignCopies(t *testing.T) {
 func TestBadManifest(t *testing.T) {
 	d, at := synced(t, []byte("x"))
 	whole := slices.Clone(d.Bytes())
-	good, _, _, err := readSuper(d)
+	good, _, _, _, err := readSuper(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestBadManifest(t *testing.T) {
 		for _, b := range []uint64{at, s.backup + at} {
 			copy(d.Bytes()[b*BlockSize:], s.encode())
 		}
-		sb, _, _, err := readSuper(d)
+		sb, _, _, _, err := readSuper(d)
 		if err != nil || sb == nil || sb.gen != good.gen-1 {
 			t.Errorf("%v: %+v, %v", wrote, sb, err)
 		}
@@ -338,5 +338,98 @@ func TestLostSuperblock(t *testing.T) {
 	}
 	if !bytes.Equal(d.Bytes(), whole) {
 		t.Error("something was written")
+	}
+}
+
+// worn is a device of which some blocks cannot be read until they were written to.
+type worn struct {
+	block.Device
+	bad map[int64]bool
+}
+
+func (w *worn) each(vec [][]byte, off int64, do func(b int64) error) error {
+	for b := off / BlockSize; b < (off+block.Len(vec)+BlockSize-1)/BlockSize; b++ {
+		if err := do(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worn) Read(vec [][]byte, off int64) error {
+	if err := w.each(vec, off, func(b int64) error {
+		if w.bad[b] {
+			return syscall.EIO
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return w.Device.Read(vec, off)
+}
+
+func (w *worn) Write(vec [][]byte, off int64) error {
+	w.each(vec, off, func(b int64) error { delete(w.bad, b); return nil })
+	return w.Device.Write(vec, off)
+}
+
+// TestUnreadableSuperblocks: a volume of which neither superblock can be read is mounted by their copies, with a line that says so, and a check tells of each; commits write them anew. So it is with one of them, and with
+// the copies, without a line. Of a volume that has none of the four there is an error.
+func TestUnreadableSuperblocks(t *testing.T) {
+	for _, unmounted := range []bool{true, false} {
+		d, _ := synced(t, []byte("what was synced"))
+		f := mount(t, d, manual)
+		write(t, f, "/g", []byte("and more"))
+		if f.Sync(); unmounted {
+			f.Close()
+		}
+		backup := int64(f.sb.backup)
+		whole := slices.Clone(d.Bytes())
+		for _, bad := range [][]int64{{0, 1}, {0}, {1}, {backup, backup + 1}, {0, backup + 1}, {1, backup}} {
+			copy(d.Bytes(), whole)
+			w := &worn{Device: d, bad: map[int64]bool{}}
+			for _, b := range bad {
+				w.bad[b] = true
+			}
+			r, err := Check(w, true)
+			if err != nil || len(r.Problems) != len(bad) {
+				t.Fatal(bad, err, r)
+			}
+			for i, p := range r.Problems {
+				if want := fmt.Sprintf("the superblock at %d cannot be read: ", bad[i]); p.Loss || !strings.HasPrefix(p.What, want) {
+					t.Errorf("%q, want %q", p, want)
+				}
+			}
+			said := ""
+			o := manual
+			o.Log = func(s string) { said += s }
+			f := mount(t, w, o)
+			if lost := slices.Equal(bad, []int64{0, 1}); lost != (said == "cffs: memory: neither of its superblocks can be read: the volume is mounted by their copies") || !lost && said != "" {
+				t.Errorf("%v: told is %q", bad, said)
+			}
+			for i := range 3 {
+				if got := string(contents(t, f, "/f")) + string(contents(t, f, "/g")); got != "what was syncedand more" {
+					t.Errorf("%v: %q", bad, got)
+				}
+				write(t, f, fmt.Sprint("/h", i), []byte("new"))
+				if e := f.Sync(); e != 0 {
+					t.Error(bad, e, f.failed)
+				}
+			}
+			if err := f.Close(); err != nil {
+				t.Error(bad, err)
+			}
+			if len(w.bad) > 0 {
+				t.Errorf("%v: some were not written anew: %v", bad, w.bad)
+			}
+			check(t, w)
+		}
+		copy(d.Bytes(), whole)
+		if f, err := Mount(&worn{Device: d, bad: map[int64]bool{0: true, 1: true, backup: true, backup + 1: true}}, manual); err == nil || !strings.Contains(err.Error(), "it cannot be read") {
+			t.Error(f, err)
+		}
+		if !bytes.Equal(d.Bytes(), whole) {
+			t.Error("it was written to")
+		}
 	}
 }
