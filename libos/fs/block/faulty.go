@@ -16,6 +16,13 @@ type Faulty struct {
 	n    atomic.Int64
 }
 
+// Notify implements Grower, as far as the Device does.
+func (f *Faulty) Notify(told func()) {
+	if g, is := f.Device.(Grower); is {
+		g.Notify(told)
+	}
+}
+
 // Requests is how many there were.
 func (f *Faulty) Requests() int64 { return f.n.Load() }
 

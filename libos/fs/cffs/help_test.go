@@ -80,7 +80,7 @@ func (o op) do(t *core.Tree) core.Errno {
 		return f(p)
 	}
 	switch o.kind {
-	case "write", "append", "truncate", "punch", "allocate", "zero", "setxattr", "rmxattr":
+	case "write", "append", "truncate", "punch", "allocate", "reserve", "zero", "setxattr", "rmxattr":
 		flags := syscall.O_RDWR
 		if o.kind == "write" || o.kind == "append" {
 			flags |= syscall.O_CREAT
@@ -154,6 +154,8 @@ func (o op) file(x core.File) core.Errno {
 		return x.(core.Allocator).Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
 	case "allocate":
 		return x.(core.Allocator).Allocate(0, o.off, int64(o.n))
+	case "reserve":
+		return x.(core.Allocator).Allocate(core.FallocKeepSize, o.off, int64(o.n))
 	case "zero":
 		a := x.(core.Allocator)
 		e := a.Allocate(core.FallocZero, o.off, int64(o.n))
@@ -215,7 +217,10 @@ func dump(t *core.Tree) string {
 			line += fmt.Sprintf(" to %s %v", s, e)
 		}
 		if x, ok := n.(core.Attributes); ok {
-			names, _ := x.Xattrs()
+			names, e := x.Xattrs()
+			if e != 0 {
+				line += " attributes: " + e.Error()
+			}
 			sort.Strings(names)
 			for _, name := range names {
 				v, e := x.Xattr(name)
@@ -243,6 +248,9 @@ func hashed(x core.File, off, n int64) (int, core.Errno, uint64) {
 	b = b[:n]
 	defer buffers.Put(b)
 	k, e := x.ReadAt(b, off)
+	for more := k; e == 0 && more > 0 && int64(k) < n; k += max(more, 0) { // up to what cannot be read
+		more, e = x.ReadAt(b[k:], off+int64(k))
+	}
 	return k, e, maphash.Bytes(hashSeed, b[:max(k, 0)])
 }
 

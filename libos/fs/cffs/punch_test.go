@@ -3,6 +3,8 @@ package cffs
 import (
 	"bytes"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
@@ -76,6 +78,96 @@ func TestPunchIsAtomic(t *testing.T) {
 		}
 		if news == 0 {
 			t.Errorf("%s: it never came to the disk", x.name)
+		}
+	}
+}
+
+// TestZeroIsAtomic makes a range of a file zero, and the file longer, on volumes with every number of free blocks: from so few that there is no room to so many that no commit is needed on the way. Whatever prefix
+// of the writes a crash leaves, the file is as it was, or as it was to be; where there is no room it is as it was.
+func TestZeroIsAtomic(t *testing.T) {
+	const size = 200 * BlockSize
+	old := bytes.Repeat([]byte("old."), size/4)
+	for _, x := range []struct {
+		name    string
+		mode    uint32
+		off, to int
+	}{
+		{"whole blocks", core.FallocZero, 10 * BlockSize, 190 * BlockSize},
+		{"parts of blocks", core.FallocZero | core.FallocKeepSize, 100, size - 100},
+		{"and longer", core.FallocZero, 5*BlockSize + 7, size + 10*BlockSize + 7},
+		{"but no longer", core.FallocZero | core.FallocKeepSize, 5 * BlockSize, size + 10*BlockSize},
+	} {
+		now := slices.Clone(old)
+		clear(now[min(x.off, size):min(x.to, size)])
+		if x.mode&core.FallocKeepSize == 0 && x.to > size {
+			now = append(now, make([]byte, x.to-size)...)
+		}
+		refused, early := 0, 0
+		for free := uint64(100); free < 500; free += 19 {
+			d := formatted(t, 1000)
+			f := mount(t, d, manual)
+			write(t, f, "/f", old)
+			f.Sync()
+			starve(f, free, false)
+			f.change++
+			f.Sync()
+			base := slices.Clone(d.Bytes())
+			rec := block.NewRecorder(d)
+			f.dev = rec
+			n, e := f.Root().Lookup("f")
+			if e != 0 {
+				t.Fatal(e)
+			}
+			e = n.(*File).Allocate(x.mode, int64(x.off), int64(x.to-x.off))
+			n.Unref()
+			want := now
+			if e == syscall.ENOSPC {
+				want = old
+				refused++
+			} else if e != 0 {
+				t.Fatal(e)
+			}
+			if len(rec.Log()) > 0 {
+				early++ // something was committed on the way
+			}
+			if e := f.Sync(); e != 0 {
+				t.Fatal(x.name, free, e)
+			}
+			if !bytes.Equal(contents(t, f, "/f"), want) {
+				t.Fatalf("%s, %d free: the file is another", x.name, free)
+			}
+			news := 0
+			events := rec.Log()
+			for i := range len(events) + 1 {
+				if i > 0 {
+					events[i-1].Apply(base)
+				}
+				if i > 0 && !events[i-1].Flush && i < len(events) {
+					continue // the states between flushes are those of the last one, or of the next
+				}
+				at := block.NewMemory(slices.Clone(base))
+				g, err := Mount(at, Options{ReadOnly: true})
+				if err != nil {
+					t.Fatal(x.name, err)
+				}
+				switch got := contents(t, g, "/f"); {
+				case bytes.Equal(got, want):
+					news++
+				case news > 0 || !bytes.Equal(got, old):
+					t.Fatalf("%s, %d free: after %d of %d events the file is neither as it was nor as it was to be", x.name, free, i, len(events))
+				}
+				r, err := Check(at, false)
+				if err != nil || len(r.Problems) > 1 || len(r.Problems) == 1 && !strings.Contains(r.Problems[0].What, "count as used and are not") { // those that were taken away
+					t.Fatal(x.name, free, err, r)
+				}
+			}
+			if news == 0 {
+				t.Errorf("%s, %d free: it never came to the disk", x.name, free)
+			}
+			f.Close()
+		}
+		if refused == 0 || early == 0 || refused > 16 {
+			t.Errorf("%s: %d had no room, %d took a commit on the way", x.name, refused, early)
 		}
 	}
 }
