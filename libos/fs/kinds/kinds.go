@@ -18,7 +18,7 @@ type Kind struct {
 	// Is says whether the device holds one. It only reads, and may be shown anything.
 	Is func(block.Device) bool
 
-	// Mount mounts it. It may block on the device; it writes nothing to what it refuses, and with readOnly nothing at all.
+	// Mount mounts it. It may block on the device; it writes nothing to what it refuses, and with readOnly nothing at all. A disk that may become larger while it is used is a block.Grower.
 	Mount func(dev block.Device, readOnly bool) (Volume, error)
 
 	// Format puts an empty one on a device that holds zeroes, as far as anybody looked, and refuses others. nil: it cannot be asked for.

@@ -338,7 +338,7 @@ func mountKind(w want, d *disk) (string, kinds.Volume, error) {
 	if k == nil {
 		return "", nil, errors.New(d.Info().Name + ": it holds no volume that is known here; found " + cffs.Foreign(d))
 	}
-	f, err := k.Mount(d, w.readOnly)
+	f, err := k.Mount(d.Device, w.readOnly)
 	return k.Name, f, err
 }
 

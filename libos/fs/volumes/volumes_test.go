@@ -1,6 +1,36 @@
 package volumes
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/kinds"
+)
+
+// heard is how large the disk of a volume of the kind "growing" is, as that heard.
+var heard int64
+
+func init() {
+	kinds.Register(kinds.Kind{Name: "growing", Is: func(dev block.Device) bool {
+		b := make([]byte, 512)
+		return dev.Read([][]byte{b}, 0) == nil && string(b[:7]) == "growing"
+	}, Mount: func(dev block.Device, _ bool) (kinds.Volume, error) {
+		dev.(block.Grower).Notify(func() { heard = dev.Info().Size })
+		return nil, nil
+	}})
+}
+
+// TestKindGrows: a filesystem of the program's own hears of it when its disk grows.
+func TestKindGrows(t *testing.T) {
+	m := block.NewMemory(make([]byte, 1<<20))
+	copy(m.Bytes(), "growing")
+	if kind, _, err := mountKind(want{}, look(m, "0", nil)); kind != "growing" || err != nil {
+		t.Fatal(kind, err)
+	}
+	if m.Grow(2 << 20); heard != 2<<20 {
+		t.Errorf("it heard of %d bytes", heard)
+	}
+}
 
 func TestParse(t *testing.T) {
 	list, err := parse("serial=disk0:/data;label=my data:/a/b/,format;2:/c,ro,format;uuid=01-02:/d")
