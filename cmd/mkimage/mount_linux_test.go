@@ -15,34 +15,61 @@ import (
 	"github.com/hardtack-os/hardtack/internal/child"
 )
 
-// TestFSMount mounts a volume, writes to it and ends the mount: by Ctrl-C, and by killing who serves it. What was synced is there.
-func TestFSMount(t *testing.T) {
-	t.Parallel()
+// fuses skips a test where the host has no FUSE.
+func fuses(t *testing.T) {
+	t.Helper()
 	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
 		t.Skipf("the host lets nobody mount by FUSE: %v", err)
 	}
 	fuse.Close()
+}
+
+// serve mounts a volume on a folder.
+func serve(t *testing.T, v, dir string) *exec.Cmd {
+	t.Helper()
+	server := (&call{}).command(t, "fs", "mount", v, dir)
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Stderr = os.Stderr
+	if err := child.Start(server); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || !strings.Contains(lines.Text(), "is mounted on "+dir) {
+		server.Process.Kill()
+		t.Fatalf("%q, %v", lines.Text(), server.Wait())
+	}
+	return server
+}
+
+// end ends who serves a mount by a signal, which is sent until it does: what is open keeps the mount.
+func end(server *exec.Cmd, by syscall.Signal) error {
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }()
+	for { // as onHost of internal/volume
+		server.Process.Signal(by)
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// TestFSMount mounts a volume, writes to it and ends the mount: by Ctrl-C, and by killing who serves it. What was synced is there.
+func TestFSMount(t *testing.T) {
+	t.Parallel()
+	fuses(t)
 	v, dir := filepath.Join(t.TempDir(), "v.img"), t.TempDir()
 	var c call
 	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)
 	c.want(t, 0, "")
 	text := bytes.Repeat([]byte("text"), 10_000)
-	for name, end := range map[string]syscall.Signal{"interrupted": syscall.SIGINT, "killed": syscall.SIGKILL} {
-		server := (&call{}).command(t, "fs", "mount", v, dir)
-		out, err := server.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		server.Stderr = os.Stderr
-		if err := child.Start(server); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		if !lines.Scan() || !strings.Contains(lines.Text(), "is mounted on "+dir) {
-			server.Process.Kill()
-			t.Fatalf("%q, %v", lines.Text(), server.Wait())
-		}
+	for name, by := range map[string]syscall.Signal{"interrupted": syscall.SIGINT, "killed": syscall.SIGKILL} {
+		server := serve(t, v, dir)
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -54,17 +81,8 @@ func TestFSMount(t *testing.T) {
 			t.Error(err)
 		}
 		f.Close()
-		ended := make(chan error, 1)
-		go func() { ended <- server.Wait() }()
-		for again := true; again; { // as onHost of internal/volume
-			server.Process.Signal(end)
-			select {
-			case err = <-ended:
-				again = false
-			case <-time.After(time.Second):
-			}
-		}
-		if end == syscall.SIGKILL {
+		err = end(server, by)
+		if by == syscall.SIGKILL {
 			umount := exec.Command("umount", "-l", dir)
 			if os.Geteuid() != 0 {
 				umount = exec.Command("fusermount3", "-u", "-z", dir)

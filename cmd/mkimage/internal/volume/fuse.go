@@ -396,8 +396,18 @@ func (s *served) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.Read
 	if in.Offset > math.MaxInt64-uint64(len(buf)) {
 		return nil, fuse.EINVAL
 	}
-	n, e := f.ReadAt(buf, int64(in.Offset))
-	return fuse.ReadResultData(buf[:max(n, 0)]), fuse.Status(e)
+	n := 0
+	for n < len(buf) {
+		k, e := f.ReadAt(buf[n:], int64(in.Offset)+int64(n))
+		if e != 0 {
+			return nil, fuse.Status(e) // fewer bytes would be the file's end to the kernel, which asks again for what it wants of them
+		}
+		if k == 0 {
+			break
+		}
+		n += k
+	}
+	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
 
 // Write writes all, or fails.
