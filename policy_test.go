@@ -3,6 +3,7 @@ package hardtack
 import (
 	"bytes"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -165,6 +166,34 @@ func TestImports(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestFormat: every file is as gofmt writes it.
+func TestFormat(t *testing.T) {
+	n := 0
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		if !d.Type().IsRegular() || path.Ext(name) != ".go" {
+			return nil
+		}
+		n++
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if tidy, err := format.Source(text); err != nil || !bytes.Equal(tidy, text) {
+			t.Errorf("%s: gofmt -w is needed (%v)", name, err)
+		}
+		return nil
+	})
+	if err != nil || n < 500 {
+		t.Errorf("%d files: %v", n, err)
 	}
 }
 
