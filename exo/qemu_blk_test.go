@@ -123,7 +123,7 @@ func TestQEMUBlk(t *testing.T) {
 // openDisk opens the machine's one disk, whichever driver it takes, and binds all of it.
 func openDisk(t *testing.T) (disk.Disk, *flow.Extent) {
 	t.Helper()
-	list := openDisks(t, 0)
+	list := openDisks(t)
 	if len(list) != 1 {
 		t.Fatalf("%d disks", len(list))
 	}
@@ -141,7 +141,10 @@ func bindAll(t *testing.T, d disk.Disk) *flow.Extent {
 }
 
 // openDisks opens all of the machine's disks.
-func openDisks(t *testing.T, patience time.Duration) (list []disk.Disk) {
+func openDisks(t *testing.T) []disk.Disk { return openDisksWith(t, 0, nil) }
+
+// openDisksWith gives them a patience, by a clock.
+func openDisksWith(t *testing.T, patience time.Duration, now func() int64) (list []disk.Disk) {
 	t.Helper()
 	add := func(d disk.Disk, err error) {
 		if err != nil {
@@ -150,13 +153,13 @@ func openDisks(t *testing.T, patience time.Duration) (list []disk.Disk) {
 		list = append(list, d)
 	}
 	for _, p := range blk.Places() {
-		add(blk.Open(p, blk.Options{Patience: patience}))
+		add(blk.Open(p, blk.Options{Patience: patience, Now: now}))
 	}
 	for _, p := range nvme.Places() {
-		add(nvme.Open(p, nvme.Options{Patience: patience}))
+		add(nvme.Open(p, nvme.Options{Patience: patience, Now: now}))
 	}
 	for _, p := range scsi.Places() {
-		units, err := scsi.Open(p, scsi.Options{Patience: patience})
+		units, err := scsi.Open(p, scsi.Options{Patience: patience, Now: now})
 		for _, d := range units {
 			add(d, err)
 		}
@@ -258,7 +261,14 @@ func TestQEMUBlkSlow(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			q := startQEMU(t, append([]string{"-M", "q35", "-drive", "id=d,if=none,format=raw,throttling.bps-write=4096,file=" + file}, deviceArgs(kind, "")...)...)
 			defer exo.Simulate(q)()
-			d := openDisks(t, time.Second)[0]
+			var opened atomic.Bool // until then nothing is late, however slow the host
+			d := openDisksWith(t, time.Second, func() int64 {
+				if opened.Load() {
+					return exo.Now()
+				}
+				return 0
+			})[0]
+			opened.Store(true)
 			e, page := bindAll(t, d), page(t)
 			var wg sync.WaitGroup
 			var late atomic.Int32
@@ -329,7 +339,7 @@ func TestQEMUBlkVanishes(t *testing.T) {
 			args := append([]string{"-M", "q35", "-device", "pcie-root-port,id=plug,chassis=1", "-drive", "id=d,if=none,format=raw,file=" + file}, deviceArgs(kind, ",bus=plug")...)
 			q := startQEMU(t, args...)
 			defer exo.Simulate(q)()
-			d := openDisks(t, 0)[0]
+			d := openDisks(t)[0]
 			e, page := bindAll(t, d), page(t)
 			if err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: page}); err != nil {
 				t.Fatal(err)
@@ -350,7 +360,7 @@ func TestQEMUBlkVanishes(t *testing.T) {
 		q := startQEMU(t, "-M", "q35", "-device", "virtio-scsi-pci", "-drive", "id=d,if=none,format=raw,file.locking=off,file="+file, "-drive", "id=d2,if=none,format=raw,file.locking=off,file="+file,
 			"-device", "scsi-hd,drive=d,lun=0,share-rw=on", "-device", "scsi-hd,id=second,drive=d2,lun=1,share-rw=on")
 		defer exo.Simulate(q)()
-		list := openDisks(t, 0)
+		list := openDisks(t)
 		if len(list) != 2 {
 			t.Fatalf("%d units", len(list))
 		}

@@ -51,7 +51,7 @@ func (d *Disk) next(q *queue) (id uint16, status, result uint32, ok bool) {
 func (d *Disk) do(c command) (result uint32, err error) {
 	q := d.admin
 	d.submit(q, uint16(c.op), c)
-	for end := exo.Now() + d.patience; ; {
+	for end := d.now() + d.patience; ; {
 		id, status, result, ok := d.next(q)
 		switch {
 		case ok && id != uint16(c.op):
@@ -60,7 +60,7 @@ func (d *Disk) do(c command) (result uint32, err error) {
 			return 0, &DeviceError{d.info.Name, "it refuses admin command " + decimal(uint64(c.op)) + " with status " + decimal(uint64(status&0x7ff)), true}
 		case ok:
 			return result, nil
-		case exo.Now() > end || d.regs.Load32(regCSTS)&cstsFatal != 0: // also all ones
+		case d.now() > end || d.regs.Load32(regCSTS)&cstsFatal != 0: // also all ones
 			return 0, d.fault("it does not answer admin command " + decimal(uint64(c.op)))
 		}
 		d.v.Wait(exo.Now() + 1e6)
@@ -99,7 +99,7 @@ func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
 	}
 	id := q.free[len(q.free)-1]
 	q.free = q.free[:len(q.free)-1]
-	q.slots[id] = slot{r, exo.Now()}
+	q.slots[id] = slot{r, d.now()}
 	r.Err = nil
 	d.submit(q, id, d.describe(q, id, r))
 	d.arm(d.patience)

@@ -13,7 +13,7 @@ func (d *Disk) await() {
 }
 
 func (d *Disk) send(c command) {
-	d.asked, d.askedAt = uint16(c.op), exo.Now()
+	d.asked, d.askedAt = uint16(c.op), d.now()
 	d.submit(d.admin, d.asked, c)
 	if c.op != adminAsyncEvent { // that may wait for ever
 		d.arm(d.patience)

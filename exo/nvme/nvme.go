@@ -88,6 +88,7 @@ var le = binary.LittleEndian
 // Options change how a disk is opened. The zero value is what most want.
 type Options struct {
 	Patience time.Duration // how long one command may take before the device is given up; 0: 30 s
+	Now      func() int64  // the clock by which it is measured, in ns; nil: exo.Now
 }
 
 // A Disk is an open disk. It is a disk.Disk.
@@ -106,6 +107,7 @@ type Disk struct {
 	queues   []*queue
 	turn     atomic.Uint32
 	patience int64
+	now      func() int64
 	scratch  *exo.Frames // what Identify answers
 	watching bool        // the controller says when a namespace changes
 	asked    uint16      // the admin command under way, by its code, since the disk was started; 0: none. The disk's goroutine's, as is what follows
@@ -164,7 +166,10 @@ func Open(id exo.FunctionID, o Options) (d *Disk, err error) {
 	if o.Patience <= 0 {
 		o.Patience = defaultPatience
 	}
-	d = &Disk{patience: int64(o.Patience), ended: make(chan struct{})}
+	if o.Now == nil {
+		o.Now = exo.Now
+	}
+	d = &Disk{patience: int64(o.Patience), now: o.Now, ended: make(chan struct{})}
 	d.info.Name = "PCI function " + id.String()
 	if d.v, err = exo.TakeVector(holder); err != nil {
 		return nil, err

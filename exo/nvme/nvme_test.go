@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,13 +256,26 @@ func (c *controller) end(q int, r *ring, e []byte, status uint16, result uint32)
 	}
 }
 
-func open(t testing.TB, patience time.Duration) (*nvme.Disk, *flow.Extent) {
+// impatient is the patience of tests with controllers that fall silent: it is short, but the clock stands until it is let go.
+func impatient() (o nvme.Options, clock *atomic.Bool) {
+	clock = new(atomic.Bool)
+	return nvme.Options{Patience: 10 * time.Millisecond, Now: func() int64 {
+		if clock.Load() {
+			return exo.Now()
+		}
+		return 0
+	}}, clock
+}
+
+func open(t testing.TB) (*nvme.Disk, *flow.Extent) { return openWith(t, nvme.Options{}) }
+
+func openWith(t testing.TB, o nvme.Options) (*nvme.Disk, *flow.Extent) {
 	t.Helper()
 	places := nvme.Places()
 	if len(places) != 1 {
 		t.Fatalf("%d controllers", len(places))
 	}
-	d, err := nvme.Open(places[0], nvme.Options{Patience: patience})
+	d, err := nvme.Open(places[0], o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +291,7 @@ func open(t testing.TB, patience time.Duration) (*nvme.Disk, *flow.Extent) {
 func TestAgainstOracle(t *testing.T) {
 	c, done := newController(t)
 	defer done()
-	d, e := open(t, 0)
+	d, e := open(t)
 	in := d.Info()
 	if in.Serial != "serial no" || in.Sectors != blocks || in.MaxBytes != 32<<10 || !in.Cached || !in.Discard || !in.WriteZeroes || !in.Pages {
 		t.Errorf("%+v", in)
@@ -379,15 +393,15 @@ func TestGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, done := newController(t)
 			defer done()
-			patience := time.Duration(0) // 30 s
-			if name == "silent" {
-				patience = 100 * time.Millisecond
-			}
-			d, e := open(t, patience)
+			o, clock := impatient()
+			d, e := openWith(t, o)
 			mem, _ := exo.TakeFrames("test", 1, 0)
 			c.mu.Lock()
 			lie(c)
 			c.mu.Unlock()
+			if name == "silent" {
+				clock.Store(true)
+			}
 			var wg sync.WaitGroup
 			for range 70 { // more than a queue holds
 				wg.Go(func() {
@@ -417,7 +431,7 @@ func TestGone(t *testing.T) {
 func TestFailures(t *testing.T) {
 	c, done := newController(t)
 	defer done()
-	d, e := open(t, 0)
+	d, e := open(t)
 	defer d.Close()
 	mem, _ := exo.TakeFrames("test", 1, 0)
 	var io *disk.IOError
@@ -440,7 +454,7 @@ func TestFormats(t *testing.T) {
 	for _, form := range []byte{0, 15, 1<<5 | 1, 3<<5 | 15} {
 		c, done := newController(t)
 		c.form = form
-		d, _ := open(t, 0)
+		d, _ := open(t)
 		d.Close()
 		done()
 	}
@@ -483,7 +497,7 @@ func TestGrows(t *testing.T) {
 	c, done := newController(t)
 	defer done()
 	c.tells = true
-	d, e := open(t, 0)
+	d, e := open(t)
 	mem, err := exo.TakeFrames("test", 1, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -109,7 +109,7 @@ func (d *Disk) failing(busy bool) (why error) {
 
 // overdue says whether a transfer has taken too long. While there are any, it has itself asked again when the oldest has.
 func (d *Disk) overdue() bool {
-	now := exo.Now()
+	now := d.now()
 	oldest := now
 	any := false
 	if d.asked != 0 && d.asked != adminAsyncEvent {

@@ -71,6 +71,7 @@ type (
 // Options change how a disk is opened. The zero value is what most want.
 type Options struct {
 	Patience time.Duration // how long one transfer may take before the device is given up; 0: 30 s
+	Now      func() int64  // the clock by which it is measured, in ns; nil: exo.Now
 }
 
 // A Disk is an open block device. Its methods may be called by any goroutine.
@@ -82,6 +83,7 @@ type Disk struct {
 	queues   []*queue
 	turn     atomic.Uint32 // the queue that is used next
 	patience int64
+	now      func() int64
 
 	space *flow.Disk
 	all   exo.Cap
@@ -106,7 +108,10 @@ func Open(p virtio.Place, o Options) (*Disk, error) {
 	if o.Patience <= 0 {
 		o.Patience = defaultPatience
 	}
-	d := &Disk{dev: dev, patience: int64(o.Patience), ended: make(chan struct{})}
+	if o.Now == nil {
+		o.Now = exo.Now
+	}
+	d := &Disk{dev: dev, patience: int64(o.Patience), now: o.Now, ended: make(chan struct{})}
 	d.timer = time.AfterFunc(1<<62, func() {
 		d.armed.Store(false)
 		dev.Wake()
@@ -289,7 +294,7 @@ type queue struct {
 // A slot is one transfer under way. Its part of mem holds what is told to the device beside the data.
 type slot struct {
 	r      *Request // nil: free
-	since  int64    // as exo.Now
+	since  int64    // by the disk's clock
 	header []byte
 	at     exo.Phys // of header
 }

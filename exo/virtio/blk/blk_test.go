@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -385,13 +386,13 @@ func TestGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, 256, everything&^virtio.EventIndex, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {
-				patience := time.Duration(0) // 30 s
-				if name == "silent" {
-					patience = 50 * time.Millisecond
-				}
-				d := open(t, blk.Options{Patience: patience})
+				o, clock := impatient()
+				d := open(t, o)
 				e, f := whole(t, d), frames(t, 1)
 				v.Change(func() { c.lie(v) })
+				if name == "silent" {
+					clock.Store(true)
+				}
 				if v.LieNeedsReset {
 					v.Configure(v.Configuration()) // it interrupts
 				}
@@ -425,6 +426,17 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// impatient is the patience of tests with disks that fall silent: it is short, but the clock stands until it is let go.
+func impatient() (o blk.Options, clock *atomic.Bool) {
+	clock = new(atomic.Bool)
+	return blk.Options{Patience: 10 * time.Millisecond, Now: func() int64 {
+		if clock.Load() {
+			return exo.Now()
+		}
+		return 0
+	}}, clock
+}
+
 // is says whether an error is, or wraps, one of type E.
 func is[E error](err error) bool {
 	var e E
@@ -434,9 +446,11 @@ func is[E error](err error) bool {
 // A device that does not stop keeps the memory, and says so.
 func TestNeverStops(t *testing.T) {
 	each(t, 256, everything, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {
-		d := open(t, blk.Options{Patience: 20 * time.Millisecond})
+		o, clock := impatient()
+		d := open(t, o)
 		e, f := whole(t, d), frames(t, 1)
 		v.Change(func() { v.LieNoReset, v.LieNoAnswer = true, true })
+		clock.Store(true)
 		var gone *disks.GoneError
 		if err := d.Do(&blk.Request{Op: blk.Read, Extent: e, Memory: run(f, 0, 1024)}); !errors.As(err, &gone) || !gone.Held {
 			t.Error(err)

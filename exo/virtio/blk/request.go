@@ -76,7 +76,7 @@ func (d *Disk) begin(q *queue, r *Request) (err error) {
 		return &disk.RequestError{Op: r.Op, Why: "it is in more pieces than the queue holds"}
 	}
 	q.free = q.free[:len(q.free)-1]
-	s.r, s.since, r.Err = r, exo.Now(), nil
+	s.r, s.since, r.Err = r, d.now(), nil
 	q.q.Kick()
 	d.arm()
 	return nil

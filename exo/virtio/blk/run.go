@@ -120,7 +120,7 @@ func (d *Disk) failing(busy bool) (why error) {
 
 // overdue says whether a transfer has taken too long. While there are any, it has itself asked again.
 func (d *Disk) overdue() bool {
-	now, any := exo.Now(), false
+	now, any := d.now(), false
 	for _, q := range d.queues {
 		q.mu.Lock()
 		for i := range q.slots {

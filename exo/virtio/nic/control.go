@@ -75,13 +75,15 @@ func (n *NIC) Answer() (ended, ok bool) {
 	return true, b[len(b)-1] == 0 // VIRTIO_NET_OK
 }
 
-// usePairs has the card use so many pairs. It waits for the answer, a second at most; nobody else waits yet.
+// Patience is how long Start waits for the card's answer, in ns.
+var Patience int64 = 1e9
+
+// usePairs has the card use so many pairs. It waits for the answer; nobody else waits yet.
 func (n *NIC) usePairs(pairs int) (answered, ok bool) {
 	if !n.Send(useQueuePairs, le.AppendUint16(nil, uint16(pairs))) {
 		return true, false // it takes no commands
 	}
-	const patience = 1e9
-	for end := exo.Now() + patience; ; {
+	for end := exo.Now() + Patience; ; {
 		if ended, ok := n.Answer(); ended {
 			return true, ok
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -439,4 +440,9 @@ func FuzzCard(f *testing.F) {
 		}
 		end(t, c)
 	})
+}
+
+func TestMain(m *testing.M) {
+	nic.Patience = 60e9 // a card answers at once, however busy the host is
+	os.Exit(m.Run())
 }
