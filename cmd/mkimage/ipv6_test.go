@@ -10,7 +10,19 @@ import (
 // sixServers answers on the host's ::1 over TCP and UDP: what comes, in capitals.
 func sixServers(t *testing.T) (port int) {
 	t.Helper()
-	l, err := net.Listen("tcp6", "[::1]:0")
+	var l net.Listener
+	var u *net.UDPConn
+	var err error
+	for range 100 { // the port that TCP has may be somebody's over UDP
+		if l, err = net.Listen("tcp6", "[::1]:0"); err != nil {
+			t.Fatal(err)
+		}
+		port = l.Addr().(*net.TCPAddr).Port
+		if u, err = net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback, Port: port}); err == nil {
+			break
+		}
+		l.Close()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,11 +39,6 @@ func sixServers(t *testing.T) (port int) {
 			}()
 		}
 	}()
-	port = l.Addr().(*net.TCPAddr).Port
-	u, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback, Port: port})
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { u.Close() })
 	go func() {
 		b := make([]byte, 65536)
