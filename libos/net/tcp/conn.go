@@ -227,9 +227,19 @@ type config struct {
 	SendMax, RecvMax        int32
 	SynRetries, Retries     int16
 	IPv6, ECN               bool
-	FinTimeout, TimeWait    time.Duration
+	FinTimeout, TimeWait    millis
 	Options                 SocketOptions
 }
+
+// millis is a duration in milliseconds, of 49 days at most.
+type millis uint32
+
+// inMillis rounds up: what is not nothing is a millisecond at least.
+func inMillis(d time.Duration) millis {
+	return millis(min((max(d, 0)+time.Millisecond-1)/time.Millisecond, math.MaxUint32))
+}
+
+func (m millis) duration() time.Duration { return time.Duration(m) * time.Millisecond }
 
 // maxBuffer is the most that a buffer can be made: what a window can tell of (RFC 7323, 2.3).
 const maxBuffer = 1 << 30
@@ -239,7 +249,7 @@ func (c *Config) compact() config {
 		MSS: int32(min(c.MSS, maxBuffer)), MaxSend: int32(min(c.MaxSend, maxBuffer)), MaxPieces: int32(min(c.MaxPieces, maxBuffer)),
 		SendMax: int32(min(c.SendMax, maxBuffer)), RecvMax: int32(min(c.RecvMax, maxBuffer)),
 		SynRetries: int16(min(c.SynRetries, math.MaxInt16)), Retries: int16(min(c.Retries, math.MaxInt16)),
-		IPv6: c.IPv6, ECN: c.ECN, FinTimeout: c.FinTimeout, TimeWait: c.TimeWait, Options: c.Options,
+		IPv6: c.IPv6, ECN: c.ECN, FinTimeout: inMillis(c.FinTimeout), TimeWait: inMillis(c.TimeWait), Options: c.Options,
 	}
 }
 
@@ -251,8 +261,10 @@ const (
 	leastMSS    = 88
 )
 
-func (c *config) defaultMSS() int32 {
-	if c.IPv6 {
+func (c *config) defaultMSS() int32 { return int32(defaultFor(c.IPv6)) }
+
+func defaultFor(ipv6 bool) int {
+	if ipv6 {
 		return defaultMSS6
 	}
 	return defaultMSS
@@ -328,7 +340,7 @@ func (c *Conn) SetOptions(now tick.Time, o SocketOptions) {
 func (c *Conn) Options() SocketOptions { return c.config.Options }
 
 // SetFinTimeout changes how long a connection that is closed from now on waits for the peer's FIN.
-func (c *Conn) SetFinTimeout(d time.Duration) { c.config.FinTimeout = d }
+func (c *Conn) SetFinTimeout(d time.Duration) { c.config.FinTimeout = inMillis(d) }
 
 // Congestion is the congestion control's name.
 func (c *Conn) Congestion() string { return c.cc.Name() }
@@ -495,7 +507,7 @@ func (c *Conn) Close(now tick.Time) {
 	}
 	c.CloseWrite(now)
 	if c.state == FinWait2 {
-		c.timers.fin = now.Add(c.config.FinTimeout)
+		c.timers.fin = now.Add(c.config.FinTimeout.duration())
 	}
 }
 

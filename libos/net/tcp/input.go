@@ -209,7 +209,7 @@ func (c *Conn) rejected(now tick.Time, s *Segment) {
 		return
 	}
 	if c.state == TimeWait && s.Flags&FIN != 0 {
-		c.timers.fin = now.Add(c.config.TimeWait)
+		c.timers.fin = now.Add(c.config.TimeWait.duration())
 	}
 	if s.Len() == 0 || s.Size == 0 && s.Flags&FIN == 0 {
 		c.challengeAck(now)
@@ -355,7 +355,7 @@ func (c *Conn) acked(now tick.Time, ack Seq, arrived func(*record)) {
 	case FinWait1:
 		c.state = FinWait2
 		if c.orphan {
-			c.timers.fin = now.Add(c.config.FinTimeout)
+			c.timers.fin = now.Add(c.config.FinTimeout.duration())
 		}
 	case Closing:
 		c.timeWait(now)
@@ -366,7 +366,7 @@ func (c *Conn) acked(now tick.Time, ack Seq, arrived func(*record)) {
 
 func (c *Conn) timeWait(now tick.Time) {
 	c.state = TimeWait
-	c.timers = timers{fin: now.Add(c.config.TimeWait)}
+	c.timers = timers{fin: now.Add(c.config.TimeWait.duration())}
 }
 
 // selective takes in SACK's blocks (RFC 2018, RFC 6675, 5) and tells whether the first says that something came twice (RFC 2883, 4).

@@ -385,13 +385,13 @@ func TestTimeWait(t *testing.T) {
 		return false
 	}
 	w.run(time.Second, func() bool { return a.c.state == TimeWait })
-	if at := a.c.Deadline(); at.Sub(w.now) != a.c.config.TimeWait {
+	if at := a.c.Deadline(); at.Sub(w.now) != a.c.config.TimeWait.duration() {
 		t.Errorf("it lasts %v", at.Sub(w.now))
 	}
 	w.now = w.now.Add(30 * time.Second)
 	last.Payload = nil
 	a.c.Input(w.now, &last)
-	if at := a.c.Deadline(); at.Sub(w.now) != a.c.config.TimeWait {
+	if at := a.c.Deadline(); at.Sub(w.now) != a.c.config.TimeWait.duration() {
 		t.Errorf("after the peer's FIN again it lasts %v", at.Sub(w.now))
 	}
 	if !a.c.Next(w.now, &last) || last.Ack != a.c.rcvNxt {
