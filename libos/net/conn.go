@@ -160,6 +160,9 @@ func (c *Conn) tick(now tick.Time) {
 	if !c.gone {
 		if c.c.Deadline().Due(now) {
 			c.c.Tick(now)
+			if l := c.listener; l != nil && !c.queued && l.flooded(now) {
+				c.c.Spare()
+			}
 		}
 		c.drive(now)
 	}

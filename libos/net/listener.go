@@ -143,6 +143,13 @@ func (l *Listener) established(c *Conn) {
 	}
 }
 
+// flooded tells whether half-open connections are to spare the network, and us.
+func (l *Listener) flooded(now tick.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.core.Flooded(now)
+}
+
 // failed tells that a connection never was one.
 func (l *Listener) failed() {
 	l.mu.Lock()

@@ -24,6 +24,22 @@ func (l *Listener) Ready() int { return l.ready }
 
 func (l *Listener) halfLimit() int { return max(l.Backlog, 64) }
 
+// Flooded tells whether more has come lately than the queue of half-open connections holds.
+func (l *Listener) Flooded(now tick.Time) bool {
+	return l.flooded != 0 && now.Sub(l.flooded) < cookieTick
+}
+
+// spareRetries is how often a half-open connection sends its SYN again though its listener is flooded, as on Linux at the least.
+const spareRetries = 2
+
+// Spare is for after Tick, where the listener that a connection is of is flooded: most such connections are of hosts that are not there, and each would have its SYN sent to them eight
+// times. It keeps its place, for a cookie costs less than whoever would take it; and a peer that is there sends its own SYN again, which is answered.
+func (c *Conn) Spare() {
+	if c.state == SynReceived && c.retries > spareRetries {
+		c.needSyn = false
+	}
+}
+
 // Established tells that a connection that Input made is established and waits for the program.
 func (l *Listener) Established() {
 	l.half--

@@ -1028,3 +1028,46 @@ func FuzzInput(f *testing.F) {
 		}
 	})
 }
+
+// TestFloodedConnectionsAreQuiet: a half-open connection of a listener that is flooded sends its SYN three times, not eight, answers one that comes again, and is given up as late as any.
+func TestFloodedConnectionsAreQuiet(t *testing.T) {
+	for _, flooded := range []bool{false, true} {
+		l := &Listener{Config: testConfig(), Backlog: 1, Secret: &secret}
+		now := tick.Time(time.Hour)
+		syn := Segment{Flags: SYN, Seq: 7, Options: Options{MSS: 1460}}
+		var reply, out Segment
+		c, _ := l.Input(now, testTuple(), &syn, &reply)
+		sent, began := 0, now
+		for c.state != Closed {
+			for c.Next(now, &out) {
+				if sent++; out.Flags != SYN|ACK {
+					t.Fatalf("it sends %v", out.Flags)
+				}
+			}
+			if flooded { // others go on coming
+				for i := range 100 {
+					syn = Segment{Flags: SYN, Seq: Seq(i)}
+					l.Input(now, Tuple{testTuple().Local, netip.AddrPortFrom(testTuple().Remote.Addr(), uint16(i))}, &syn, &reply)
+				}
+			}
+			if l.Flooded(now) != flooded {
+				t.Fatal("whether the listener is flooded")
+			}
+			now = c.Deadline()
+			if c.Tick(now); flooded {
+				c.Spare()
+			}
+			if sent == 3 && flooded && now.Sub(began) > 10*time.Second { // the peer is there
+				syn = Segment{Flags: SYN, Seq: 7, Options: Options{MSS: 1460}}
+				c.Input(now, &syn)
+				if !c.Next(now, &out) || out.Flags != SYN|ACK {
+					t.Fatal("a SYN that comes again is not answered")
+				}
+				sent++
+			}
+		}
+		if want := map[bool]int{false: 8, true: 4}[flooded]; sent != want || now.Sub(began) < 3*time.Minute {
+			t.Errorf("flooded %v: %d SYNs, want %d, given up after %v", flooded, sent, want, now.Sub(began))
+		}
+	}
+}
