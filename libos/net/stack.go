@@ -271,17 +271,7 @@ func (s *Stack) isBroadcast(a netip.Addr) bool {
 	if !a.Is4() {
 		return false
 	}
-	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return true
-	}
-	for _, i := range s.host.Interfaces() {
-		for _, p := range i.Addresses() {
-			if ip.Directed(p, a) {
-				return true
-			}
-		}
-	}
-	return false
+	return s.host.Broadcast(a)
 }
 
 // pathTo finds a way to dst, from src if that is valid, by the interface of a number if that is not 0.
@@ -318,7 +308,7 @@ func (s *Stack) pathTo(dst, src netip.Addr, index int) (path, syscall.Errno) {
 	if p.Interface.Loopback || s.card(p.Interface.Index) == nil {
 		return path{}, syscall.ENETUNREACH
 	}
-	v := path{mtu: p.MTU, ip: p, broadcast: s.isBroadcast(dst)}
+	v := path{mtu: p.MTU, ip: p, broadcast: p.Broadcast}
 	v.ttl = v.hopLimit()
 	info := &p.Interface.Info
 	v.maxPieces = uint8(max(1, min(info.MaxBody, 64)))

@@ -166,8 +166,31 @@ func (h *Host) local(a netip.Addr) *Interface {
 	return nil
 }
 
+// Broadcast tells whether an address is all hosts of a network of ours, or of a link.
+func (h *Host) Broadcast(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.broadcast(a)
+}
+
+// broadcast is Broadcast; mu held.
+func (h *Host) broadcast(a netip.Addr) bool {
+	for _, i := range h.interfaces {
+		if i.broadcast(a) {
+			return true
+		}
+	}
+	return false
+}
+
 // broadcast tells whether an address is all hosts of one of the interface's networks; mu held.
 func (i *Interface) broadcast(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
 	if a == limitedBroadcast {
 		return true
 	}

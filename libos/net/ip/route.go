@@ -68,6 +68,8 @@ type Path struct {
 	known bool // mac is the hop's
 	group bool // to many: no neighbour
 	bound bool // Src was asked for
+
+	Broadcast bool // Dst is all hosts of a network of ours, or of the link
 }
 
 // Path finds the way to dst, from src (the zero Addr: the best of ours) and by an interface (nil: any). The hash spreads flows over the interface's transmit queues.
@@ -87,6 +89,7 @@ func (h *Host) Path(now tick.Time, dst, src netip.Addr, by *Interface, hash uint
 func (h *Host) resolve(now tick.Time, p *Path) error {
 	gen := h.gen.Load()
 	p.known, p.group, p.fresh = false, false, 0
+	p.Broadcast = h.broadcast(p.Dst)
 	by, hop, err := h.route(p.Dst, p.Src, p.bound, p.want)
 	if err != nil {
 		return err
@@ -105,7 +108,9 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 	if p.Dst.Is6() && by.six.mtu > 0 {
 		p.MTU = min(p.MTU, int32(by.six.mtu)) // what a router says (RFC 4861, 6.3.4)
 	}
-	if m, ok := h.pmtu[p.Dst]; ok && !by.Loopback {
+	if len(h.pmtu) == 0 {
+		// as nearly always
+	} else if m, ok := h.pmtu[p.Dst]; ok && !by.Loopback {
 		if m.until > now {
 			p.MTU = min(p.MTU, int32(m.mtu))
 		} else {
@@ -119,7 +124,7 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 	case p.Dst.IsMulticast():
 		p.known, p.group = true, true
 		p.mac = wire.GroupMAC(p.Dst)
-	case by.broadcast(p.Dst):
+	case p.Broadcast && by.broadcast(p.Dst):
 		p.known, p.group = true, true
 		p.mac = link.Broadcast
 	}
@@ -130,8 +135,11 @@ func (h *Host) resolve(now tick.Time, p *Path) error {
 // route finds the interface and the neighbour; mu held.
 func (h *Host) route(dst, src netip.Addr, bound bool, want *Interface) (*Interface, netip.Addr, error) {
 	var none netip.Addr
-	if bound && h.local(src) == nil {
-		return nil, none, ErrNoSource
+	var own *Interface // who has the source knows best how to reach what is reached by several (RFC 6724, 5, rule 5; RFC 8028 has why)
+	if bound {
+		if own = h.local(src); own == nil {
+			return nil, none, ErrNoSource
+		}
 	}
 	if i := h.local(dst); i != nil {
 		// What is for ourselves goes round by the loopback interface, whichever address it has.
@@ -150,10 +158,6 @@ func (h *Host) route(dst, src netip.Addr, bound bool, want *Interface) (*Interfa
 			return i, dst, nil
 		}
 		return nil, none, ErrNoRoute
-	}
-	var own *Interface // who has the source knows best how to reach what is reached by several (RFC 6724, 5, rule 5; RFC 8028 has why)
-	if bound {
-		own = h.local(src)
 	}
 	if dst.Is6() {
 		return h.route6(dst, own, want)

@@ -31,10 +31,9 @@ func (l *Listener) value(count uint64, mss int, irs Seq, t Tuple) Seq {
 
 // cookie answers a SYN.
 func (l *Listener) cookie(now tick.Time, t Tuple, s, reply *Segment) {
-	kept := l.Config.compact()
-	mss := int(kept.defaultMSS())
-	if s.Options.MSS != 0 {
-		mss = int(s.Options.MSS)
+	mss := int(s.Options.MSS)
+	if mss == 0 {
+		mss = defaultFor(l.Config.IPv6)
 	}
 	i := len(cookieMSS) - 1
 	for i > 0 && cookieMSS[i] > mss {

@@ -17,14 +17,20 @@ type Secret [16]byte
 
 // hash is SipHash-2-4 (Aumasson and Bernstein, 2012) of a use and a tuple.
 func (k *Secret) hash(use byte, t Tuple, more uint64) uint64 {
-	var m [56]byte
+	var m [48]byte
+	binary.LittleEndian.PutUint16(m[0:], t.Local.Port())
+	binary.LittleEndian.PutUint16(m[2:], t.Remote.Port())
+	m[4] = use
+	binary.LittleEndian.PutUint64(m[8:], more)
+	if t.Local.Addr().Is4() && t.Remote.Addr().Is4() { // their message is shorter, so it is no other's
+		l, r := t.Local.Addr().As4(), t.Remote.Addr().As4()
+		copy(m[16:], l[:])
+		copy(m[20:], r[:])
+		return sipHash(k, m[:24])
+	}
 	l, r := t.Local.Addr().As16(), t.Remote.Addr().As16()
-	copy(m[0:], l[:])
-	copy(m[16:], r[:])
-	binary.LittleEndian.PutUint16(m[32:], t.Local.Port())
-	binary.LittleEndian.PutUint16(m[34:], t.Remote.Port())
-	m[36] = use
-	binary.LittleEndian.PutUint64(m[40:], more)
+	copy(m[16:], l[:])
+	copy(m[32:], r[:])
 	return sipHash(k, m[:])
 }
 
