@@ -64,6 +64,7 @@ func (l *loans) end() {
 	for _, loan := range l.list[:l.n] {
 		loan.Return()
 	}
+	*l = loans{}
 }
 
 // sendfile is sendfile(2) from a posix.Lender to a Borrower, which copies nothing. EINVAL for others, as the manual page has it: who calls must be ready to read and write
@@ -126,7 +127,10 @@ func (o *object) sendLent(f *posix.File, src posix.Lender, in *posix.File, dst B
 			if w == nil {
 				w = o.wait(posix.Out|posix.Hup|posix.Err, &o.sendTimeout)
 				defer w.end()
-			} else if !w.park() {
+				continue
+			}
+			l.end() // a peer that reads nothing is no reason to keep what others want, for as long as he likes
+			if !w.park() {
 				return sent, e
 			}
 		default:
