@@ -195,7 +195,7 @@ func (i *Interface) broadcast(a netip.Addr) bool {
 		return true
 	}
 	for _, p := range i.addresses {
-		if Directed(p, a) {
+		if directed(p, a) {
 			return true
 		}
 	}
@@ -204,8 +204,8 @@ func (i *Interface) broadcast(a netip.Addr) bool {
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// Directed tells whether a is the address of all hosts in p's network (RFC 919, section 7); networks of two hosts have none (RFC 3021).
-func Directed(p netip.Prefix, a netip.Addr) bool {
+// directed tells whether a is the address of all hosts in p's network (RFC 919, section 7); networks of two hosts have none (RFC 3021).
+func directed(p netip.Prefix, a netip.Addr) bool {
 	if !p.Addr().Is4() || !a.Is4() || p.Bits() > 30 {
 		return false
 	}

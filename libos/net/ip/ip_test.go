@@ -582,7 +582,7 @@ func TestDirected(t *testing.T) {
 		{"10.1.2.3/30", "10.1.2.3", true}, {"10.1.2.2/31", "10.1.2.3", false}, {"10.1.2.3/32", "10.1.2.3", false}, {"0.0.0.0/0", "255.255.255.255", true},
 		{"fe80::1/64", "fe80::ffff:ffff:ffff:ffff", false}, {"10.1.2.3/24", "fe80::1", false},
 	} {
-		if got := Directed(netip.MustParsePrefix(c.p), netip.MustParseAddr(c.a)); got != c.want {
+		if got := directed(netip.MustParsePrefix(c.p), netip.MustParseAddr(c.a)); got != c.want {
 			t.Errorf("%s is all hosts of %s: %v", c.a, c.p, got)
 		}
 	}
