@@ -3,11 +3,26 @@ package testrun
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 )
+
+// rootFiles are what tests of the standard library read of a Go root beside their own package and testdata: all of them, and those of some packages.
+var rootFiles = map[string][]string{
+	"":                            {"VERSION", "lib/time/zoneinfo.zip"},
+	"crypto/internal/fips140test": {"src/crypto/internal/entropy"},
+	"go/build":                    {"src/cmd/internal/objfile"},
+	"go/internal/srcimporter":     {"src"},
+	"go/parser":                   {"src/go/printer/nodes.go"},
+	"go/types":                    {"src"},
+	"internal/godebugs":           {"doc/godebug.md"},
+	"io/ioutil":                   {"src/io/io_test.go"},
+	"math/big/internal/asmgen":    {"src/math/big"},
+	"path/filepath":               {"src/unicode"},
+}
 
 // testFiles are the files that a test finds in its image, at the paths that they have on the host: what lies in the package's folder (other folders there are empty), the testdata there and
 // in the folders above it, up to the module, and for the standard library what else of a Go root tests read. Nothing else of the host is there.
@@ -28,8 +43,8 @@ func (r *Runner) testFiles(p *testPackage, settings config.Settings) ([]build.Fi
 	top := p.folder()
 	switch {
 	case p.Standard:
-		top = filepath.Dir(strings.TrimSuffix(top, filepath.FromSlash(p.ImportPath))) // the Go root
-		for _, name := range []string{"VERSION", "lib/time/zoneinfo.zip"} {
+		top = strings.TrimSuffix(top, filepath.FromSlash("/src/"+p.ImportPath)) // the Go root
+		for _, name := range slices.Concat(rootFiles[""], rootFiles[p.ImportPath]) {
 			if files, err = addExisting(files, filepath.Join(top, filepath.FromSlash(name))); err != nil {
 				return nil, err
 			}

@@ -2,6 +2,8 @@ package testrun
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -110,5 +112,20 @@ func TestEnvironment(t *testing.T) {
 	p := &testPackage{Package: gotool.Package{Dir: "/d", ImportPath: "runtime"}}
 	if got := strings.Join(p.environ(nil), " "); got != "PWD=/d" {
 		t.Errorf("a package that has the name only: %s", got)
+	}
+}
+
+// TestRootFiles: what tests read of a Go root is there.
+func TestRootFiles(t *testing.T) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg, names := range rootFiles {
+		for _, name := range names {
+			if _, err := os.Stat(filepath.Join(strings.TrimSpace(string(root)), filepath.FromSlash(name))); err != nil {
+				t.Errorf("%q: %v", pkg, err)
+			}
+		}
 	}
 }
