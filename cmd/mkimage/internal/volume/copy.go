@@ -38,8 +38,12 @@ func copyOut(w io.Writer, name string, f core.File) error {
 
 // Out copies from the volume to the host; folders with all that is in them, if whole.
 func (v *Volume) Out(name, host string, whole bool) error {
-	if info, err := os.Stat(host); err == nil && info.IsDir() && path.Clean(name) != "/" {
-		host = filepath.Join(host, path.Base(name))
+	if info, err := os.Stat(host); err == nil && info.IsDir() {
+		if path.Clean(name) != "/" {
+			host = filepath.Join(host, path.Base(name))
+		} else if to, err := filepath.EvalSymlinks(host); err == nil { // the folder that was named may be a link, those in it may not
+			host = to
+		}
 	}
 	return v.at(name, false, func(p core.Place) error { return v.out(name, p.Node, host, whole) })
 }
@@ -53,7 +57,7 @@ func (v *Volume) out(name string, n core.Node, host string, whole bool) error {
 			return fmt.Errorf("%s in the volume is a folder: copy it by -r", name)
 		}
 		made := os.Mkdir(host, perm|0o700)
-		if made != nil && !errors.Is(made, os.ErrExist) {
+		if info, err := os.Lstat(host); made != nil && (err != nil || !info.IsDir()) { // a link may be from a volume, and lead anywhere
 			return made
 		}
 		list, err := v.entries(name, x)
@@ -181,12 +185,19 @@ func (v *Volume) From(r io.Reader, name string) error {
 	return v.put(r, name, core.Change{Set: core.SetMode, Mode: 0o644})
 }
 
+// maxLinks is how many links in a row are followed, as by Linux (path_resolution(7)).
+const maxLinks = 40
+
 // put makes a file of what r has, and of attributes. What has the name keeps it until then, and its owner if it is a file.
 func (v *Volume) put(r io.Reader, name string, c core.Change) error {
-	for range core.MaxName { // links lead to what is replaced
+	for links := 0; ; links++ { // which lead to what is replaced
 		p, e := v.tree.Resolve(v.root, name, core.NoFollow)
 		if e == syscall.ENOENT {
 			break
+		}
+		if e == 0 && links > maxLinks {
+			p.Drop()
+			e = syscall.ELOOP
 		}
 		if e != 0 {
 			return fail(name, e)

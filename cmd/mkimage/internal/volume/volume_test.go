@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/internal/child"
+	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
@@ -324,4 +325,54 @@ type zeroes struct{}
 func (zeroes) Read(b []byte) (int, error) {
 	clear(b)
 	return len(b), nil
+}
+
+// TestCopyLinks: out of a volume nothing is copied through links that are there instead of folders, and links in a volume that lead round in circles are no place for a file.
+func TestCopyLinks(t *testing.T) {
+	dir := t.TempDir()
+	file, out, other := volumeOf(t, false), filepath.Join(dir, "out"), filepath.Join(dir, "other")
+	if err := errors.Join(os.MkdirAll(filepath.Join(out, "d"), 0o755), os.Mkdir(other, 0o755), os.Symlink(other, filepath.Join(out, "d/sub")), os.Symlink(out, filepath.Join(dir, "named"))); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, file, false, func(v *Volume) {
+		for _, name := range []string{"/d", "/d/sub"} {
+			if e := v.tree.Mkdir(v.root, name, 0o755); e != 0 {
+				t.Fatal(e)
+			}
+		}
+		for name, to := range map[string]string{"/a": "b", "/b": "/a"} {
+			if e := v.tree.Symlink(to, v.root, name); e != 0 {
+				t.Fatal(e)
+			}
+		}
+		if err := v.From(strings.NewReader("text"), "/d/sub/f"); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Out("/d", out, true); !errors.Is(err, os.ErrExist) {
+			t.Error("a link stands for a folder:", err)
+		}
+		if list, err := os.ReadDir(other); err != nil || len(list) > 0 {
+			t.Error("copied to another folder:", list, err)
+		}
+		if err := os.Remove(filepath.Join(out, "d/sub")); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Out("/", filepath.Join(dir, "named"), true); err != nil {
+			t.Error(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(out, "d/sub/f")); string(b) != "text" {
+			t.Error(string(b), err)
+		}
+		if err := v.From(strings.NewReader("text"), "/a"); !errors.Is(err, syscall.ELOOP) {
+			t.Error(err)
+		}
+		if err := v.at("/a", false, func(p core.Place) error {
+			if _, is := p.Node.(core.Link); !is {
+				t.Error("the link is gone")
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
 }
