@@ -261,22 +261,14 @@ func (d *Disk) serial() string {
 	}
 	r := Request{Op: disk.Identify, Memory: []exo.Run{{Base: mem.Base(), Len: idSize}}}
 	err = d.Do(&r)
-	var id []byte
+	id := ""
 	if err == nil {
-		for _, c := range mem.Bytes()[:idSize] {
-			if c == 0 {
-				break
-			}
-			if c < ' ' || c > '~' {
-				c = '?'
-			}
-			id = append(id, c)
-		}
+		id = disk.Text(mem.Bytes()[:idSize])
 	}
 	if gone, ok := err.(*disk.GoneError); !ok || !gone.Held {
 		mem.Release()
 	}
-	return string(id)
+	return id
 }
 
 // queue is one virtqueue with what is under way on it.
