@@ -34,8 +34,16 @@ var syscallEdits = []Edit{
 	},
 	{
 		File: "syscall/exec_linux.go", Decl: "forkAndExecInChild", Op: Body,
-		Text: "return 0, ENOSYS",
+		Text: "_, _, e := RawSyscall(SYS_EXECVE, 0, 0, 0); return 0, e",
 		Why:  "there is one process; and its own SYSCALL instructions would reach the runtime's clone",
+	},
+	{
+		File: "syscall/syscall_linux.go", Decl: "AllThreadsSyscall", Op: Body, Text: "return RawSyscall(trap, a1, a2, a3)",
+		Why: "Setuid and its like: what Linux keeps for each thread is kept once; a call of the stopped runtime's would end at the trap door, which does not know it",
+	},
+	{
+		File: "syscall/syscall_linux.go", Decl: "AllThreadsSyscall6", Op: Body, Text: "return RawSyscall6(trap, a1, a2, a3, a4, a5, a6)",
+		Why: "likewise",
 	},
 	{
 		File: "internal/poll/fd_writev_unix.go", Decl: "writev", Op: Body,

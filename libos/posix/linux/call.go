@@ -180,6 +180,22 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		return posix.PID, 0
 	case syscall.SYS_SETPGID, syscall.SYS_SETSID:
 		return 0, syscall.EPERM // the leader of its session
+	case syscall.SYS_SETUID, syscall.SYS_SETGID:
+		return 0, become(a[0])
+	case syscall.SYS_SETREUID, syscall.SYS_SETREGID:
+		return 0, becomeSome(a[0], a[1])
+	case syscall.SYS_SETRESUID, syscall.SYS_SETRESGID:
+		return 0, becomeSome(a[0], a[1], a[2])
+	case syscall.SYS_GETRESUID, syscall.SYS_GETRESGID:
+		return 0, identities(a[0], a[1], a[2])
+	case syscall.SYS_SETFSUID, syscall.SYS_SETFSGID:
+		return root, 0 // what it was; it has no way to fail
+	case syscall.SYS_SETGROUPS:
+		return 0, setgroups(a[0], a[1])
+	case syscall.SYS_CAPGET:
+		return 0, capget(a[0], a[1])
+	case syscall.SYS_CAPSET:
+		return 0, capset(a[0], a[1])
 	case syscall.SYS_SYSINFO:
 		s := user.At[syscall.Sysinfo_t](a[0])
 		if s == nil {
@@ -203,7 +219,7 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	case syscall.SYS_SETPRIORITY, syscall.SYS_MLOCK, syscall.SYS_MUNLOCK, syscall.SYS_MLOCKALL, syscall.SYS_MUNLOCKALL:
 		return 0, 0
 	case syscall.SYS_PRCTL:
-		return 0, prctl(a[0], a[1])
+		return prctl(a)
 	case syscall.SYS_SCHED_YIELD:
 		runtime.Gosched()
 		return 0, 0

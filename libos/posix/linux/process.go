@@ -42,21 +42,24 @@ var thread struct {
 	name [16]byte
 }
 
-func prctl(option, arg uintptr) syscall.Errno {
+func prctl(a [6]uintptr) (uintptr, syscall.Errno) {
+	if r, e, known := credential(a[0], a[1], a[2], a[3], a[4]); known {
+		return r, e
+	}
 	thread.mu.Lock()
 	defer thread.mu.Unlock()
-	switch option {
+	switch a[0] {
 	case syscall.PR_SET_NAME:
-		p, e := user.String(arg)
+		p, e := user.String(a[1])
 		if e == 0 {
 			thread.name = [16]byte{}
 			copy(thread.name[:15], p)
 		}
-		return e
+		return 0, e
 	case syscall.PR_GET_NAME:
-		return user.Put(arg, &thread.name)
+		return 0, user.Put(a[1], &thread.name)
 	}
-	return syscall.EINVAL
+	return 0, syscall.EINVAL
 }
 
 // closeRange is close_range(2). There being one process, CLOSE_RANGE_UNSHARE says nothing.
