@@ -1,7 +1,8 @@
 //go:build linux && amd64
 
 // Doors reads from pipes into buffers on tiny goroutine stacks by each of the three ways into the libOS, by the second also through an iovec in the
-// heap, while the collector runs, stacks grow and stacks shrink: a buffer that moved under a call would stay empty.
+// heap, while the collector runs, stacks grow and stacks shrink: a buffer that moved under a call would stay empty. So would the address that accept and recvfrom
+// leave on the stack of who waits in them, which lies there because the typed door says that it does not escape.
 package main
 
 import (
@@ -26,6 +27,9 @@ const (
 	numbered
 	trap
 	nested
+	accepts
+	receives
+	doors
 )
 
 // A vector is an iovec that leads to memory by an integer, as programs have it that count on stacks that stay during a call.
@@ -101,17 +105,91 @@ func one(door, i int) error {
 	return err
 }
 
+// sender has a socket of this kind, which has a name, send to another one.
+func sender(kind int, from, to string, send func(fd int, to syscall.Sockaddr) error) error {
+	fd, err := syscall.Socket(syscall.AF_UNIX, kind, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: from}); err != nil {
+		return err
+	}
+	return send(fd, &syscall.SockaddrUnix{Name: to})
+}
+
+// address waits for the other's address, in accept or in recvfrom, and asks for its own.
+func address(door, fd int) (from, own syscall.Sockaddr, err error) {
+	if door == receives {
+		var b [16]byte
+		_, from, err = syscall.Recvfrom(fd, b[:1], 0)
+	} else {
+		var c int
+		if c, from, err = syscall.Accept(fd); err == nil {
+			fd = c
+			defer syscall.Close(c)
+		}
+	}
+	if err == nil {
+		own, err = syscall.Getsockname(fd)
+	}
+	return from, own, err
+}
+
+// named is one for addresses.
+func named(door, i int) error {
+	kind, send := syscall.SOCK_STREAM, syscall.Connect
+	if door == receives {
+		kind, send = syscall.SOCK_DGRAM, func(fd int, to syscall.Sockaddr) error { return syscall.Sendto(fd, []byte{1}, 0, to) }
+	}
+	here, there := fmt.Sprintf("@doors %d %d here", door, i), fmt.Sprintf("@doors %d %d there", door, i)
+	fd, err := syscall.Socket(syscall.AF_UNIX, kind, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: here}); err != nil {
+		return err
+	}
+	if door == accepts {
+		if err := syscall.Listen(fd, 1); err != nil {
+			return err
+		}
+	}
+	go func() {
+		time.Sleep(time.Duration(i%7) * time.Millisecond)
+		if err := sender(kind, there, here, send); err != nil {
+			fmt.Println("door", door, err)
+			os.Exit(1)
+		}
+	}()
+	from, own, err := address(door, fd)
+	if err != nil {
+		return err
+	}
+	for sa, want := range map[syscall.Sockaddr]string{from: there, own: here} {
+		if u, ok := sa.(*syscall.SockaddrUnix); !ok || u.Name != want {
+			return fmt.Errorf("got %+v, want %s", sa, want)
+		}
+	}
+	return nil
+}
+
 func main() {
 	debug.SetGCPercent(10)
 	stop := make(chan bool)
 	go disturb(stop)
-	for door := range 4 {
+	for door := range doors {
+		pass := one
+		if door >= accepts {
+			pass = named
+		}
 		bad := 0
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for i := range 200 {
 			wg.Go(func() {
-				if err := one(door, i); err != nil {
+				if err := pass(door, i); err != nil {
 					mu.Lock()
 					bad++
 					mu.Unlock()
