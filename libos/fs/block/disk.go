@@ -2,6 +2,7 @@ package block
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -28,7 +29,11 @@ const maxSectors = (1<<63 - 1) / disk.SectorSize
 // OpenDisk takes all of a disk, which is the device's from then on.
 func OpenDisk(d disk.Disk) (*Disk, error) {
 	in := d.Info()
-	v := &Disk{d: d, info: Info{Name: in.Name, ID: in.Serial, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
+	name := in.Name
+	if in.Serial != "" {
+		name += ", serial " + strconv.Quote(in.Serial) // which who gave the machine its disks knows better than an address
+	}
+	v := &Disk{d: d, info: Info{Name: name, ID: in.Serial, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly, Discard: in.Discard}}
 	rights := exo.Read
 	if !in.ReadOnly {
 		rights |= exo.Write

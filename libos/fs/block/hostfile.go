@@ -16,15 +16,28 @@ type HostFile struct {
 	info Info
 }
 
+// What opening gives that cannot be a disk.
+var (
+	ErrFolder = errors.New("it is a folder, not a disk or a file that holds one")
+	ErrNoDisk = errors.New("it is neither a disk nor a file that could hold one")
+)
+
 // OpenFile opens a file as a device, until Close for nobody else: one that a virtual machine uses is refused, and on Linux, to be written to, a disk that the host has mounted, or uses
-// otherwise. A size that is not a multiple of 512 is rounded down.
+// otherwise. A size that is not a multiple of 512 is rounded down. Folders, pipes and the host's other devices are refused.
 func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	mode := os.O_RDWR
 	if readOnly {
 		mode = os.O_RDONLY
 	}
-	if info, err := os.Stat(name); err == nil && info.Mode().Type() == os.ModeDevice && !readOnly {
-		mode |= os.O_EXCL // open(2): EBUSY for a block device in use
+	if info, err := os.Stat(name); err == nil {
+		switch kind := info.Mode().Type(); {
+		case kind == os.ModeDir:
+			return nil, &os.PathError{Op: "open", Path: name, Err: ErrFolder}
+		case kind == os.ModeDevice && !readOnly:
+			mode |= os.O_EXCL // open(2): EBUSY for a block device in use
+		case kind != 0 && kind != os.ModeDevice:
+			return nil, &os.PathError{Op: "open", Path: name, Err: ErrNoDisk}
+		}
 	}
 	f, err := os.OpenFile(name, mode, 0)
 	if errors.Is(err, syscall.EBUSY) {

@@ -151,7 +151,9 @@ func readShape(dev block.Device) (s shape, why string, err error) {
 	}
 	if ext[2] == 0x28 || ext[2] == 0x29 {
 		s.id = le.Uint32(ext[3:])
-		s.label = strings.TrimRight(string(ext[7:18]), " ")
+		if s.label = strings.TrimRight(string(ext[7:18]), " "); s.label == noName {
+			s.label = ""
+		}
 	}
 	return s, "", nil
 }

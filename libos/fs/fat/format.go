@@ -17,6 +17,9 @@ type FormatOptions struct {
 // minClusters is how many FAT32 has at least: FAT, 3.5.
 const minClusters = 65525
 
+// noName is what stands where a volume has no label (FAT, 3.1, BS_VolLab).
+const noName = "NO NAME"
+
 // Format makes an empty FAT32 volume of a whole device, whatever was there. Its sectors have 512 bytes, or what the device's blocks have.
 func Format(dev block.Device, o FormatOptions) error {
 	in := dev.Info()
@@ -75,7 +78,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	le.PutUint32(boot[67:], o.ID)
 	name := label
 	if name == "" {
-		name = "NO NAME"
+		name = noName
 	}
 	copy(boot[71:], name+"           "[:11-len(name)])
 	copy(boot[82:], "FAT32   ")

@@ -280,7 +280,7 @@ func (list disks) find(w want) (*disk, error) {
 		if is {
 			d = x
 		}
-		names += "; disk " + x.number + ": " + x.Info().Name + ", serial " + strconv.Quote(x.Info().ID) + ", label " + strconv.Quote(x.label)
+		names += "; disk " + x.number + ": " + x.Info().Name + ", label " + strconv.Quote(x.label)
 	}
 	switch {
 	case d == nil && len(list) == 0:
@@ -336,7 +336,11 @@ func mountKind(w want, d *disk) (string, kinds.Volume, error) {
 	}
 	k := kinds.Of(d)
 	if k == nil {
-		return "", nil, errors.New(d.Info().Name + ": it holds no volume that is known here; found " + cffs.Foreign(d))
+		found := cffs.Foreign(d)
+		if found == cffs.Empty {
+			found += " (,format behind the path has it be formatted)"
+		}
+		return "", nil, errors.New(d.Info().Name + ": it holds no volume that is known here; found " + found)
 	}
 	f, err := k.Mount(d.Device, w.readOnly)
 	return k.Name, f, err
