@@ -286,7 +286,17 @@ func (n *node) grow() core.Errno {
 	return 0
 }
 
-// enter puts a name into a directory, with what is in entry but for the name, and tells where its short entry is.
+// ungrow makes a directory as long as it was with so many clusters.
+func (n *node) ungrow(had int) {
+	if f := n.fs; len(n.chain) > had {
+		f.release(n.chain[had:])
+		n.chain = n.chain[:had]
+		end, _ := f.end()
+		f.set(n.chain[had-1], end)
+	}
+}
+
+// enter puts a name into a directory, with what is in entry but for the name, and tells where its short entry is. An error leaves the directory as it was.
 func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	u, e := checkName(name)
 	if e != 0 {
@@ -309,26 +319,32 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 			}
 		}
 	}
-	// So many free slots in a row.
-	begin, run := 0, 0
-	for i, ended := 0, false; run <= longs; i++ {
+	// So many free slots in a row, and what is behind them: all are read before any is written to.
+	begin, run, had := 0, 0, len(n.chain)
+	for i, ended := 0, false; run <= longs+1; i++ {
 		at, ok := n.place(i)
+		if !ok && run > longs {
+			break
+		}
 		if !ok {
 			if e := n.grow(); e != 0 {
+				n.ungrow(had)
 				return 0, e
 			}
 			i--
 			continue
 		}
-		if !ended {
-			b, err := n.fs.at32(at, false)
-			if err != nil {
-				return 0, errno(err)
-			}
-			if ended = b[0] == 0; !ended && b[0] != deleted {
-				run = 0
-				continue
-			}
+		b, err := n.fs.at32(at, false)
+		if err != nil {
+			n.ungrow(had)
+			return 0, errno(err)
+		}
+		if run > longs {
+			break
+		}
+		if ended = ended || b[0] == 0; !ended && b[0] != deleted {
+			run = 0
+			continue
 		}
 		if run == 0 {
 			begin = i
@@ -378,16 +394,20 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 
 // leave takes a name out of a directory.
 func (n *node) leave(e *found) core.Errno {
-	for i := e.slot - e.slots + 1; i <= e.slot; i++ {
-		at, ok := n.place(i)
-		if !ok {
-			return syscall.EIO
+	for _, soil := range []bool{false, true} { // all slots are read before any is written to
+		for i := e.slot - e.slots + 1; i <= e.slot; i++ {
+			at, ok := n.place(i)
+			if !ok {
+				return syscall.EIO
+			}
+			b, err := n.fs.at32(at, soil)
+			if err != nil {
+				return errno(err)
+			}
+			if soil {
+				b[0] = deleted
+			}
 		}
-		b, err := n.fs.at32(at, true)
-		if err != nil {
-			return errno(err)
-		}
-		b[0] = deleted
 	}
 	n.mtime = n.fs.o.Now()
 	n.fs.changed()
@@ -637,6 +657,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 	if to.gone {
 		return syscall.ENOENT
 	}
+	var at int64
 	if old != nil && !same {
 		if flags == core.RenameNoReplace {
 			return syscall.EEXIST
@@ -657,30 +678,47 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		if no := o.removable(n.dir); no != 0 {
 			return no
 		}
-		if no := to.unname(o, old); no != 0 {
-			return no
+		// The old name's entry is the new one's: it needs no room, and keeps its letters.
+		if _, err := f.at32(old.at, false); err != nil {
+			return errno(err)
 		}
-	}
-	var entry [32]byte
-	n.fill(entry[:])
-	if same { // another case of the same name
 		if no := d.leave(e); no != 0 {
 			return no
 		}
-	}
-	at, no := to.enter(newName, entry)
-	if no != 0 {
-		if same {
-			back, _ := d.enter(e.name, entry)
-			delete(f.nodes, n.at)
-			n.at = back
-			f.nodes[back] = n
+		b, err := f.at32(old.at, true)
+		if err != nil {
+			return errno(err)
 		}
-		return no
-	}
-	if !same {
-		if no := d.leave(e); no != 0 {
+		n.fill(b)
+		o.gone = true
+		delete(f.nodes, o.at)
+		at = old.at
+		to.mtime = f.o.Now()
+		if err := to.store(); err != nil {
+			return errno(err)
+		}
+	} else {
+		var entry [32]byte
+		n.fill(entry[:])
+		if same { // another case of the same name
+			if no := d.leave(e); no != 0 {
+				return no
+			}
+		}
+		var no core.Errno
+		if at, no = to.enter(newName, entry); no != 0 {
+			if same {
+				back, _ := d.enter(e.name, entry)
+				delete(f.nodes, n.at)
+				n.at = back
+				f.nodes[back] = n
+			}
 			return no
+		}
+		if !same {
+			if no := d.leave(e); no != 0 {
+				return no
+			}
 		}
 	}
 	delete(f.nodes, n.at)

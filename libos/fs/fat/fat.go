@@ -4,7 +4,7 @@
 // What is written to a file goes to the disk at once; the table and directories wait in memory, for Sync, for Interval, or until they are many. Nothing protects them from a crash in between: that
 // is FAT. A volume is marked as in use while it is mounted for writing.
 //
-// As FAT has it: names are found whatever their case, and keep it; there are no links, owners or extended attributes; a mode is the read-only bit; a file has at most 4 GiB less one byte, and no
+// As FAT has it: names are found whatever their case, and keep it, as does one that another takes the place of; there are no links, owners or extended attributes; a mode is the read-only bit; a file has at most 4 GiB less one byte, and no
 // holes; times are even seconds, taken as UTC. Names that are no UTF-8, have one of "*:<>?\| or a control character in them, or end in a dot or space, are EINVAL.
 package fat
 

@@ -280,11 +280,6 @@ func (x *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
 		return -1, off, syscall.EFBIG
 	}
 	p = p[:min(int64(len(p)), maxSize-off)]
-	if off > x.size {
-		if e := x.extend(off); e != 0 {
-			return -1, off, e
-		}
-	}
 	if e := x.stretch(off + int64(len(p))); e == syscall.ENOSPC {
 		// As much as there is room for.
 		c, _ := x.clusters()
@@ -299,7 +294,13 @@ func (x *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
 	} else if e != 0 {
 		return -1, off, e
 	}
-	done, err := x.put(p, off, int64(len(p)))
+	done, err := int64(0), error(nil)
+	if off > x.size { // there are no holes
+		_, err = x.put(nil, x.size, off-x.size)
+	}
+	if err == nil {
+		done, err = x.put(p, off, int64(len(p)))
+	}
 	if done == 0 && err != nil {
 		x.shrink(x.size)
 		return -1, off, errno(err)
