@@ -16,7 +16,7 @@ func TestBuildAndInspect(t *testing.T) {
 	c.mkimage(t, "build", "-o", image, "-trimpath", "-ldflags", "-X main.unused=1 -s -w", "-tags=a,b", "--env", "A=1", ".", "--", "one")
 	c.want(t, 0)
 	c.mkimage(t, "inspect", image)
-	c.want(t, 0, "boot protocols: PVH", "go: go1.", "libos/posix", "r-x", "r--", "rw-", "name=app arg=one env=A=1", "example.com/app")
+	c.want(t, 0, "boot protocols: PVH", "go: go1.", "libos/posix", "r-x", "r--", "rw-", "name=app arg=one env=HOME=/root env=A=1", "example.com/app")
 	if strings.Contains(c.stdout, "rwx") || strings.Contains(c.stdout, "-wx") {
 		t.Error("a segment can be written and executed")
 	}

@@ -105,8 +105,11 @@ func TestVolume(t *testing.T) {
 	if b, err := os.ReadFile(w); err != nil || string(b) != string(foreign) {
 		t.Error("a foreign disk was written to", err)
 	}
-	c.mkimage(t, "run", "--disk", filepath.Join(dir, "none.img"), dir)
-	c.want(t, 1, "mkimage fs mkfs")
+	if err := os.WriteFile(w, make([]byte, 4<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.mkimage(t, "run", "--disk", v+":/v", "--disk", w+":/w", dir, "--", "/w/g")
+	c.want(t, 0, `/w is not mounted: `, `, serial "disk1": it holds no volume that is known here; found zeroes: it is not formatted (,format behind the path has it be formatted)`)
 	c.mkimage(t, "run", "--disk", v, "--disk", w, dir)
 	c.want(t, 1, "two disks are to be at /data")
 	c.mkimage(t, "run", "--disk", v+":/", dir)

@@ -65,11 +65,26 @@ func TestBadInput(t *testing.T) {
 		{"build -buildmode=pie ./ok", "always built with -buildmode=exe"},
 		{"build -mod=bogus ./ok", "-mod"},
 		{"build --memory 64Q ./ok", "not a size"},
-		{"build --memory 64 ./ok", `"--memory" flag: 64 is a number of bytes, too few for an image: did you mean 64M?`},
+		{"build --memory 64 ./ok", `"--memory" flag: 64 is a number of bytes, too few: did you mean 64M?`},
 		{"build --cpus 65 ./ok", "1 to 64"},
 		{"build --cpus 0 ./ok", `"--cpus" flag: 0 CPUs: an image runs on 1 to 64`},
+		{"run --disk /dev/null ./broken", "--disk: open /dev/null: it is neither a disk nor a file that could hold one"},
 		{"run --cpus two ./ok", "want a number from 1 to 64"},
-		{"build --machine amiga ./ok", "unknown machine"},
+		{"run --machine amiga ./ok", "unknown machine"},
+		{"build --machine q35 ./ok", "unknown flag: --machine: mkimage run has it, for it is about the machine that an image runs on"},
+		{"build -p 80:80 ./ok", "unknown shorthand flag: 'p' in -p: mkimage run has it"},
+		{"build --ephemeral ./ok", "mkimage run has it"},
+		{"build --net none ./ok", "mkimage run has it"},
+		{"build --accel kvm ./ok", "mkimage run has it"},
+		{"inspect --frob x", "unknown flag: --frob; mkimage inspect --help lists those that are there"},
+		{"run --ntp= ./broken", "--ntp: it names no time server"},
+		{"run --pcap none/x.pcap ./broken", "--pcap none/x.pcap: there is no folder none"}, // and nothing is compiled before
+		{"run --pcap ok ./broken", "--pcap ok: it is a folder; name a file"},
+		{"run --disk none.img ./broken", "--disk: there is no none.img; mkimage fs mkfs --size 1G none.img makes one"},
+		{"run --disk plain.txt:data ./broken", "--disk: there is no plain.txt:data; a path in the image begins with a slash: plain.txt:/data"},
+		{"run --disk plain.txt ./broken", "--disk: plain.txt is empty; mkimage fs mkfs --size 1G plain.txt makes a volume of it"},
+		{"run --disk ok ./broken", "--disk: open ok: it is a folder, not a disk or a file that holds one"},
+		{"run --disk large/text --disk large/../large/text:/b ./broken", "--disk: large/text and large/../large/text are one disk"},
 		{"build --module libos/nope ./ok", `unknown libOS module "libos/nope": mkimage modules lists those that are there`},
 		{"build --module libos/boot ./ok", "unknown libOS module"}, // a folder without a package
 		{"build --module libos/vm/bump ./ok", "--module libos/vm/bump is a frame allocator, of which an image has one: choose it by --vm"},
@@ -93,7 +108,7 @@ func TestBadInput(t *testing.T) {
 		{"inspect plain.txt", "in no format that mkimage writes"},
 		{"inspect nowhere", "nowhere"},
 		{"inspect", "inspect: name one image"},
-		{"help frobnicate", "unknown command"},
+		{"help frobnicate", `unknown command "frobnicate"; mkimage --help names those that are there`},
 		{"test ./nowhere", "no package ./nowhere"},
 		{"test ./ok -run X", "-run is a flag for the tests, and those go after --: mkimage test ./ok -- -run X"},
 		{"test ./ok -- -run X -json", "-json is a flag of mkimage test, not of the tests: it goes before --"},
@@ -102,7 +117,8 @@ func TestBadInput(t *testing.T) {
 		{"test --jobs 0 ./ok", "--jobs 0: want 1 or more"},
 		{"test -o x.elf ./ok ./lib", "-o: it names one image, and there are 2 packages"},
 		{"test lib/lib.go", "lib/lib.go is a file, and tests are run by package: name its folder, as in mkimage test ./lib"},
-		{"frobnicate", "unknown command"},
+		{"frobnicate", `unknown command "frobnicate"; mkimage --help names those that are there`},
+		{"biuld ./ok", `unknown command "biuld", did you mean build?; mkimage --help`},
 	} {
 		c := call{dir: dir}
 		c.mkimage(t, strings.Fields(x.args)...)
@@ -116,6 +132,16 @@ func TestBadInput(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.elf")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestVersion: it tells what it was built of.
+func TestVersion(t *testing.T) {
+	var c, flag call
+	c.mkimage(t, "version")
+	c.want(t, 0, "mkimage ", ", built by go1.")
+	if flag.mkimage(t, "--version"); flag.code != 0 || flag.stdout != c.stdout {
+		t.Errorf("--version: %d, %q", flag.code, flag.stdout)
 	}
 }
 

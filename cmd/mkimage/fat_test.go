@@ -33,6 +33,13 @@ func TestFAT(t *testing.T) {
 	c.want(t, 0, "filesystem: FAT", "label: BOOT")
 	c.mkimage(t, "fs", "mkfs", v)
 	c.want(t, 1, "FAT filesystem")
+	c.mkimage(t, "fs", "mkfs", "--fat", "--size", "40M", disk)
+	c.want(t, 0, "")
+	c.mkimage(t, "fs", "info", disk)
+	c.want(t, 0, "filesystem: FAT\nlabel: \n")
+	if err := os.Remove(disk); err != nil {
+		t.Fatal(err)
+	}
 	c.mkimage(t, "run", "--disk", v, dir, "--", "/data/some file.text")
 	c.want(t, 0, `/data/some file.text: "" open`)
 	fsck := func(file string) {

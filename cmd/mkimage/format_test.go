@@ -553,6 +553,7 @@ func TestFormatErrors(t *testing.T) {
 	}{
 		{[]string{"-o", "x.floppy"}, "x.floppy: no format has the suffix .floppy: name one by --format (elf, "},
 		{[]string{"--format", "floppy"}, `unknown format "floppy": have elf, `},
+		{[]string{"-o", "x.iso", "--format", "raw"}, "--format raw: x.iso has the suffix of format iso; leave out one of the two"},
 	} {
 		call := call{dir: dir}
 		call.mkimage(t, append([]string{"build"}, c.args...)...)

@@ -45,6 +45,39 @@ func TestRunArgumentsAndEnvironment(t *testing.T) {
 	}
 }
 
+// TestHome: root's folder is what /etc/passwd says, until somebody wants another one.
+func TestHome(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"go.mod":    "module example.com/app\n\ngo 1.26\n",
+		"main.go":   program("fmt os os/user", `home, err := os.UserHomeDir(); _, there := os.Stat(home); u, who := user.Current(); fmt.Println(home, err, there, u.HomeDir, who)`),
+		"x_test.go": "package main\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { t.Log(os.UserHomeDir()) }\n",
+	})
+	c := call{dir: dir}
+	c.mkimage(t, "run", ".")
+	c.want(t, 0, "/root <nil> <nil> /root <nil>\n")
+	c.mkimage(t, "run", "--env", "HOME=/tmp", ".")
+	c.want(t, 0, "/tmp <nil> <nil> /root <nil>\n")
+	c.mkimage(t, "test", "-v", ".", "--", "-v")
+	c.want(t, 0, "/root <nil>")
+	c.mkimage(t, "build", "-o", "a.elf", "--env", "HOME=/etc", ".")
+	c.want(t, 0)
+	c.mkimage(t, "run", "a.elf")
+	c.want(t, 0, "/etc <nil> <nil> /root <nil>\n")
+	c.mkimage(t, "run", "--env", "HOME=/tmp", "a.elf")
+	c.want(t, 0, "/tmp <nil> <nil> /root <nil>\n")
+}
+
+// TestOneUser: what programs do that were started as root, and what they ask, is answered as Linux would answer root.
+func TestOneUser(t *testing.T) {
+	c := call{dir: app(t, program("fmt syscall", `
+	fmt.Println(syscall.Setuid(0), syscall.Setgid(0), syscall.Setgroups(nil), syscall.Setreuid(-1, 0), syscall.Setuid(1000))
+	_, _, e := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, syscall.PR_SET_KEEPCAPS, 1, 0)
+	keep, _, e2 := syscall.Syscall(syscall.SYS_PRCTL, syscall.PR_GET_KEEPCAPS, 0, 0)
+	fmt.Println(e == 0, keep, e2 == 0)`))}
+	c.mkimage(t, "run", "--cpus", "2")
+	c.want(t, 0, "<nil> <nil> <nil> <nil> invalid argument\ntrue 1 true\n")
+}
+
 func TestRunLongArguments(t *testing.T) {
 	c := call{dir: app(t, program("fmt os", "fmt.Println(len(os.Args), len(os.Args[1]))"))}
 	c.mkimage(t, "run", ".", "--", strings.Repeat("x", 20000), "y")
@@ -270,11 +303,11 @@ func TestSecondStopKills(t *testing.T) {
 }
 
 func TestTraceCalls(t *testing.T) {
-	c := call{dir: app(t, program("os syscall", `os.Stdout.WriteString("x\n"); syscall.Mount("a", "b", "c", 0, "")`))}
+	c := call{dir: app(t, program("os syscall", `os.Stdout.WriteString("x\n"); syscall.Mount("a", "b", "c", 0, ""); os.StartProcess("/x", nil, new(os.ProcAttr))`))}
 	c.mkimage(t, "run", "--trace-calls")
 	c.want(t, 0, "call write", "x\n")
 	c.mkimage(t, "run", "--missing-calls")
-	c.want(t, 0, "missing mount")
+	c.want(t, 0, "missing mount", "missing execve") // each by its name
 	if strings.Contains(c.stderr, "call write") {
 		t.Error("--missing-calls shows other calls")
 	}

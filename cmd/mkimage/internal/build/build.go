@@ -19,19 +19,20 @@ import (
 
 // A Request says what to build.
 type Request struct {
-	Package []string        // as the user names it; none is the current folder
-	Flags   config.Settings // from the command line
-	Outbox  bool            // the caller brings files out of the image
-	High    bool            // link the program where UEFI firmware leaves room
-	Screen  bool            // have the console on a screen, too
-	Slot    string          // "A" or "B": the slot of a disk that the image is for; "": no slot
-	Data    int64           // bytes of the disk's data partition; 0: none
-	DataAt  string          // the path that it is mounted at
-	Force   bool            // the output may be a block device
-	output  string          // as OutputPath takes it: what is on a disk that is there already counts
-	suffix  string          // of it
-	OnDisk  bool            // what files are put into the image lies in a partition of its disk
-	Works   string          // when an image in a slot has proven that it works, as package libos/boot/ok takes it; "": as that says
+	Package []string                    // as the user names it; none is the current folder
+	Flags   config.Settings             // from the command line
+	Outbox  bool                        // the caller brings files out of the image
+	High    bool                        // link the program where UEFI firmware leaves room
+	Screen  bool                        // have the console on a screen, too
+	Slot    string                      // "A" or "B": the slot of a disk that the image is for; "": no slot
+	Data    int64                       // bytes of the disk's data partition; 0: none
+	DataAt  string                      // the path that it is mounted at
+	Force   bool                        // the output may be a block device
+	Check   func(config.Settings) error // refuses what cannot be had, before anything is compiled; may be nil
+	output  string                      // as OutputPath takes it: what is on a disk that is there already counts
+	suffix  string                      // of it
+	OnDisk  bool                        // what files are put into the image lies in a partition of its disk
+	Works   string                      // when an image in a slot has proven that it works, as package libos/boot/ok takes it; "": as that says
 }
 
 // A Program is a linked program, ready to be made an image.
@@ -65,9 +66,15 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if file.Go, err = AbsFlags(t.PkgDir, file.Go); err != nil {
 		return nil, err
 	}
+	file.Env = append([]string{config.Home}, file.Env...)
 	p := &Program{Works: req.Works, Name: t.Name(), ImportPath: t.ImportPath, File: file, Settings: req.Flags.Or(file).Or(config.Defaults)}
 	if err := cmdline.Check(p.Settings.Args, p.Settings.Env); err != nil {
 		return nil, err
+	}
+	if req.Check != nil {
+		if err := req.Check(p.Settings); err != nil {
+			return nil, err
+		}
 	}
 	p.output = OutputPath(req.output, p.Name, req.suffix)
 	there := idsOf(p.output, req)

@@ -77,7 +77,7 @@ func TestGoFlags(t *testing.T) {
 		for _, form := range forms {
 			var s shared
 			cmd := &cobra.Command{Use: "build"}
-			s.add(cmd)
+			s.add(cmd, false)
 			args, err := normalise(cmd, append(strings.Fields(form), "./p"))
 			if err == nil {
 				err = cmd.ParseFlags(args)

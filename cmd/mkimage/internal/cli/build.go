@@ -55,7 +55,7 @@ monitor or boot loader passes a command line, that can replace them.`,
 			return err
 		},
 	}
-	s.add(cmd)
+	s.add(cmd, false)
 	cmd.Flags().StringVar(&as, "format", "", "what to write (default by the suffix of -o, else elf)")
 	cmd.Flags().StringVar(&slot, "slot", "", "put the image into this slot, A or B, of a disk that has two: a raw one that is there already keeps the other slot, other formats are refused then; it comes back where the new image does not work")
 	cmd.Flags().StringVar(&works, "works-after", "", "how long an image in a slot has to run to have proven that it works, as 30s, or never: then its main returns, or it says so (default 30s)")

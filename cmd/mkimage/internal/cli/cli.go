@@ -81,18 +81,49 @@ or path@version. A libos.toml beside the package holds the same settings as the
 flags; a flag wins.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	names(root)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var unknown *pflag.NotExistError
-		if name := cmd.Name(); errors.As(err, &unknown) && (name == "run" || name == "build") {
-			return fmt.Errorf("%w; flags for the program itself go after --", err)
+		if !errors.As(err, &unknown) {
+			return err
 		}
-		return err
+		run, _, _ := root.Find([]string{"run"})
+		switch name := cmd.Name(); {
+		case name == "build" && has(run, unknown.GetSpecifiedName()):
+			return fmt.Errorf("%w: mkimage run has it, for it is about the machine that an image runs on", err)
+		case name == "build" || name == "run":
+			err = fmt.Errorf("%w; flags for the program itself go after --", err)
+		}
+		return fmt.Errorf("%w; %s --help lists those that are there", err, cmd.CommandPath())
 	})
-	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.modulesCommand(), a.doctorCommand(), a.fsCommand())
+	root.AddCommand(a.buildCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.modulesCommand(), a.doctorCommand(), a.fsCommand(), a.versionCommand())
 	return root
+}
+
+// has reports whether a command has a flag of this name or letter.
+func has(cmd *cobra.Command, name string) bool {
+	return cmd.Flags().Lookup(name) != nil || len(name) == 1 && cmd.Flags().ShorthandLookup(name) != nil
+}
+
+// names makes a command one that only has others: alone it shows its help, and it knows what to say of those that are not there.
+func names(cmd *cobra.Command) {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		meant := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			meant = fmt.Sprintf(", did you mean %s?", strings.Join(near, " or "))
+		}
+		return fmt.Errorf("unknown command %q%s; %s --help names those that are there", args[0], meant, cmd.CommandPath())
+	}
 }
 
 // helpCommand is cobra's, but that a command it does not know is an error.
@@ -103,7 +134,7 @@ func helpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err == nil && len(rest) > 0 {
-				err = fmt.Errorf("unknown command %q", strings.Join(args, " "))
+				err = fmt.Errorf("unknown command %q; mkimage --help names those that are there", strings.Join(args, " "))
 			}
 			if err != nil {
 				return err

@@ -22,11 +22,10 @@ type shared struct {
 	chdir    string
 }
 
-// add declares the shared flags.
-func (s *shared) add(cmd *cobra.Command) {
+// add declares the flags of what is built, and, for a command that boots it, those of the machine.
+func (s *shared) add(cmd *cobra.Command, boots bool) {
 	f := cmd.Flags()
-	d := s.defaults.Or(config.Defaults)
-	byDefault := func(usage string, value any) string { return fmt.Sprintf("%s (default %v)", usage, value) }
+	d := s.allDefaults()
 	f.StringVarP(&s.output, "output", "o", "", "write the image to this file or folder")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "print the commands that are run")
 	f.StringVarP(&s.chdir, "chdir", "C", "", "change to this folder first")
@@ -42,17 +41,13 @@ func (s *shared) add(cmd *cobra.Command) {
 	f.StringArrayVar(&s.Files, "files", nil, "put a folder or file into the image: FOLDER[:/PATH] (may be repeated)")
 	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format[=KIND]][,ro][,bus=virtio|scsi|nvme], at "+config.DataPath+" if no path is said, behind virtio if no bus is (may be repeated)")
 	f.StringArrayVar(&s.Mounts, "mount", nil, "mount a volume by what it is called: WHICH:/PATH[,format[=KIND]][,ro]; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number (may be repeated)")
-	f.BoolVar(&s.Ephemeral, "ephemeral", false, "forget what is written to disks when the machine ends; tests always do")
-	f.StringArrayVar(&s.Net, "net", nil, "a network card of the machine: user, none or tap=NAME (default user, for programs that use sockets; may be repeated)")
 	f.StringVar(&s.HostName, "hostname", "", "what the image calls itself (default what a DHCP server says, or hardtack)")
-	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
 	f.StringArrayVar(&s.IP, "ip", nil, "set up a network card of the image: [CARD=]dhcp, off, or ADDRESS/BITS, of IPv4 or IPv6; behind it ,addr=ADDRESS/BITS ,gw=ADDRESS ,dns=ADDRESS ,search=DOMAIN ,slaac=on|off ,probe=fast|full|off; CARD is eth0, eth1 ... or a station address, without it the first card (default dhcp; may be repeated)")
 	f.StringVar(&s.Netstat, "netstat", "", "show the image's network at this port of it: http://IMAGE:PORT/, and at /goroutines who waits for it")
 	f.StringSliceVar(&s.NTP, "ntp", nil, "set the image's clock by time servers, SERVER[:PORT],..., or dhcp: those that the network names (may be repeated)")
-	f.StringVar(&s.Machine, "machine", "", byDefault("QEMU's machine: microvm, q35 or pc", d.Machine))
-	f.StringVar(&s.Accel, "accel", "", byDefault("how QEMU executes: auto, tcg or kvm", d.Accel))
-	f.BoolVar(&s.TraceCalls, "trace-calls", false, "print each call that the program makes to the system")
-	f.BoolVar(&s.MissingCalls, "missing-calls", false, "print each call that is not there")
+	if boots {
+		s.addMachine(f)
+	}
 	for _, g := range config.GoFlags {
 		letter := ""
 		if len(g.Name) == 1 {
@@ -64,6 +59,22 @@ func (s *shared) add(cmd *cobra.Command) {
 		}
 	}
 	f.SortFlags = true
+}
+
+func (s *shared) allDefaults() config.Settings { return s.defaults.Or(config.Defaults) }
+
+func byDefault(usage string, value any) string { return fmt.Sprintf("%s (default %v)", usage, value) }
+
+// addMachine declares the flags that an image itself knows nothing of.
+func (s *shared) addMachine(f *pflag.FlagSet) {
+	d := s.allDefaults()
+	f.BoolVar(&s.Ephemeral, "ephemeral", false, "forget what is written to disks when the machine ends; tests always do")
+	f.StringArrayVar(&s.Net, "net", nil, "a network card of the machine: user, none or tap=NAME (default user, for programs that use sockets; may be repeated)")
+	f.StringArrayVarP(&s.Publish, "publish", "p", nil, "lead a port of the host to one of the image: [ADDRESS:]HOST:IMAGE[/udp] (may be repeated)")
+	f.StringVar(&s.Machine, "machine", "", byDefault("QEMU's machine: microvm, q35 or pc", d.Machine))
+	f.StringVar(&s.Accel, "accel", "", byDefault("how QEMU executes: auto, tcg or kvm", d.Accel))
+	f.BoolVar(&s.TraceCalls, "trace-calls", false, "print each call that the program makes to the system")
+	f.BoolVar(&s.MissingCalls, "missing-calls", false, "print each call that is not there")
 }
 
 // A cpuCount is Settings.CPUs as a flag. Zero stands there for what nobody has
@@ -104,6 +115,9 @@ func (s *shared) start(a *app) (*build.Builder, error) {
 		if err := os.Chdir(s.chdir); err != nil {
 			return nil, err
 		}
+	}
+	if s.NTP != nil && len(s.NTP) == 0 {
+		return nil, fmt.Errorf("--ntp: it names no time server")
 	}
 	if err := s.Check(); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 // would make.
 func TestDefaultsInHelp(t *testing.T) {
 	for command, want := range map[string][]string{
-		"build": {"processors (default 1)", "1G (default 256M)", "pc (default microvm)", "kvm (default auto)"},
+		"build": {"processors (default 1)", "1G (default 256M)"},
 		"run":   {"processors (default 1)", "1G (default 256M)", "pc (default microvm)", "kvm (default auto)"},
 		"test":  {"processors (default 2)", "1G (default 1G)", "pc (default microvm)", "kvm (default auto)"},
 	} {
@@ -38,7 +38,7 @@ func TestDefaultsInHelp(t *testing.T) {
 func TestModuleInHelp(t *testing.T) {
 	var s shared
 	cmd := &cobra.Command{}
-	s.add(cmd)
+	s.add(cmd, false)
 	name := regexp.MustCompile(`libos/\w+`).FindString(cmd.Flags().Lookup("module").Usage)
 	if _, err := build.Modules(config.Settings{Modules: []string{name}}); err != nil {
 		t.Error(err)

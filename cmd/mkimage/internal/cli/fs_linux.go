@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,14 +22,8 @@ disk; one of cffs, or of FAT. A place in one is written FILE:/PATH, and
 FILE#2:/PATH where it is in the second partition. Nobody needs to be root; a volume
 that a running image uses is refused. mount alone asks the kernel for something: FUSE,
 by fusermount3 where the user is not root.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("fs: no command %q; mkimage fs --help names them", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	names(fs)
 	fs.AddCommand(a.fsMake(), a.fsList(), a.fsTree(), a.fsCat(), a.fsCopy(), a.fsRemove(), a.fsInfo(), a.fsCheck(), a.fsResize(), a.fsMount())
 	return fs
 }
@@ -48,7 +43,10 @@ func sub(use, short string, n int, run func(args []string) error) *cobra.Command
 
 // with opens the volume of FILE:/PATH, does f and closes it.
 func with(arg string, readOnly bool, f func(v *volume.Volume, path string) error) error {
-	file, path, _ := volume.Split(arg)
+	file, path, inside := volume.Split(arg)
+	if meant := config.WithSlash(arg); !inside && meant != "" {
+		return noSlash(arg, meant)
+	}
 	v, err := volume.Open(file, readOnly)
 	if err != nil {
 		return err
@@ -60,9 +58,17 @@ func with(arg string, readOnly bool, f func(v *volume.Volume, path string) error
 	return err
 }
 
+func noSlash(arg, meant string) error {
+	return fmt.Errorf("there is no %s; a path in a volume begins with a slash: %s", arg, meant)
+}
+
 // wantPath refuses a volume without a path in it.
 func wantPath(name, arg string) error {
-	if _, _, inside := volume.Split(arg); !inside {
+	_, _, inside := volume.Split(arg)
+	if meant := config.WithSlash(arg); !inside && meant != "" {
+		return noSlash(arg, meant)
+	}
+	if !inside {
 		return fmt.Errorf("fs %s: want FILE:/PATH, as %s:/f", name, arg)
 	}
 	return nil
@@ -106,23 +112,68 @@ func (a *app) fsCat() *cobra.Command {
 
 func (a *app) fsCopy() *cobra.Command {
 	var whole bool
-	cmd := sub("cp FROM TO", "Copy into a volume or out of one: one of the two is FILE:/PATH, the other a path of this machine, or - for standard input or output", 2, func(args []string) error {
-		_, _, from := volume.Split(args[0])
-		_, _, to := volume.Split(args[1])
-		switch {
-		case from == to:
-			return fmt.Errorf("fs cp: one of the two, and one only, is FILE:/PATH")
-		case from && args[1] == "-":
-			return with(args[0], true, func(v *volume.Volume, path string) error { return v.Cat(a.stdout, path) })
-		case from:
-			return with(args[0], true, func(v *volume.Volume, path string) error { return v.Out(path, args[1], whole) })
-		case args[0] == "-":
-			return with(args[1], false, func(v *volume.Volume, path string) error { return v.From(a.stdin, path) })
+	cmd := &cobra.Command{
+		Use: "cp FROM... TO",
+		Short: "Copy into a volume or out of one: either FROM or TO is FILE:/PATH, the other a path of this machine, or - for standard input or output; " +
+			"TO is a folder where there are several FROM",
+	}
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) < 2 {
+			return fmt.Errorf("fs cp: want mkimage fs cp FROM... TO")
 		}
-		return with(args[1], false, func(v *volume.Volume, path string) error { return v.In(args[0], path, whole) })
-	})
+		return nil
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.copy(args[:len(args)-1], args[len(args)-1], whole)
+	}
 	cmd.Flags().BoolVarP(&whole, "recursive", "r", false, "folders with all that is in them")
 	return cmd
+}
+
+// copy copies each of from to a place. What goes wrong with one keeps the others from nothing.
+func (a *app) copy(from []string, to string, whole bool) error {
+	_, _, in := volume.Split(to)
+	for _, f := range from {
+		_, _, out := volume.Split(f)
+		for _, arg := range []string{f, to} {
+			if meant := config.WithSlash(arg); in == out && !in && meant != "" {
+				return noSlash(arg, meant)
+			}
+		}
+		switch {
+		case in == out:
+			return fmt.Errorf("fs cp: either %s or %s is FILE:/PATH, and one only", f, to)
+		case len(from) > 1 && (f == "-" || to == "-"):
+			return fmt.Errorf("fs cp: - is for one file")
+		}
+	}
+	if !in {
+		if info, err := os.Stat(to); len(from) > 1 && (err != nil || !info.IsDir()) {
+			return fmt.Errorf("fs cp: %s is no folder that several could be copied to", to)
+		}
+		var all error
+		for _, f := range from {
+			all = errors.Join(all, with(f, true, func(v *volume.Volume, path string) error {
+				if to == "-" {
+					return v.Cat(a.stdout, path)
+				}
+				return v.Out(path, to, whole)
+			}))
+		}
+		return all
+	}
+	return with(to, false, func(v *volume.Volume, path string) (all error) {
+		if from[0] == "-" {
+			return v.From(a.stdin, path)
+		}
+		if len(from) > 1 && !v.IsDir(path) {
+			return fmt.Errorf("fs cp: %s is no folder that several could be copied to", to)
+		}
+		for _, f := range from {
+			all = errors.Join(all, v.In(f, path, whole))
+		}
+		return all
+	})
 }
 
 func (a *app) fsRemove() *cobra.Command {

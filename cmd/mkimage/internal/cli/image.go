@@ -145,7 +145,10 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 		return fmt.Errorf("arguments and environment of %d bytes are too long for the command line of a built image (%d bytes); build them in with mkimage build", n, qemu.MaxAppend)
 	}
 	m.Image, m.Append = name, line.String()
-	return setMachine(m, settings, modules)
+	if err := setMachine(m, settings); err != nil {
+		return err
+	}
+	return setDevices(m, settings, modules)
 }
 
 // buildOnly names the flags given that only a build can follow.

@@ -34,7 +34,7 @@ QEMU. The program has one console: its standard error comes out with its output.
 			return a.run(cmd, args, &s, gdb, capture)
 		},
 	}
-	s.add(cmd)
+	s.add(cmd, true)
 	cmd.Flags().BoolVar(&gdb, "gdb", false, "wait for a debugger and print the command that attaches it")
 	cmd.Flags().StringVar(&capture, "pcap", "", "write what goes over the network card to this `file`, for Wireshark or tcpdump; what goes over a second one to file.eth1, and so on")
 	return cmd
@@ -51,7 +51,7 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, captur
 	}
 	var what []string
 	what, s.Args = splitDash(cmd, args)
-	m := &qemu.Machine{QEMU: path}
+	m := &qemu.Machine{QEMU: path, Pcap: capture}
 	var outbox *qemu.Outbox
 	symbols := "" // the program for a debugger
 	if err := missingImage(what); err != nil {
@@ -65,17 +65,6 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, captur
 	}
 	if err != nil {
 		return err
-	}
-	if capture != "" {
-		if !m.HasCard() {
-			return fmt.Errorf("--pcap: the machine has no network card; give it one by --net user")
-		}
-		m.Pcap = capture
-	}
-	if m.Accel == "kvm" {
-		if err := qemu.KVM(); err != nil {
-			return fmt.Errorf("--accel kvm: KVM cannot be used here: %w; leave the flag out to run without it", err)
-		}
 	}
 	if gdb {
 		if m.GDB, err = freePort(); err != nil {
@@ -96,11 +85,11 @@ func (a *app) run(cmd *cobra.Command, args []string, s *shared, gdb bool, captur
 // fromPackage builds a package's image and sets the machine up for it. It returns
 // the program with symbols, and where files that leave the image go.
 func fromPackage(ctx context.Context, m *qemu.Machine, b *build.Builder, pkg []string, s *shared) (string, *qemu.Outbox, error) {
-	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings, Outbox: true})
+	prog, err := b.Program(ctx, build.Request{Package: pkg, Flags: s.Settings, Outbox: true, Check: func(all config.Settings) error { return setMachine(m, all) }})
 	if err != nil {
 		return "", nil, err
 	}
-	if err := setMachine(m, prog.Settings, prog.Modules); err != nil {
+	if err := setDevices(m, prog.Settings, prog.Modules); err != nil {
 		return "", nil, err
 	}
 	outbox, err := coverage(prog, s)
@@ -110,17 +99,47 @@ func fromPackage(ctx context.Context, m *qemu.Machine, b *build.Builder, pkg []s
 	return prog.ELF, outbox, bake(m, prog, s)
 }
 
-// setMachine makes a machine as settings ask, for an image with these modules.
-func setMachine(m *qemu.Machine, s config.Settings, modules []string) error {
+// setMachine makes a machine as settings ask, whatever the image, and refuses what cannot be had here.
+func setMachine(m *qemu.Machine, s config.Settings) error {
 	m.Type = s.Machine
 	m.Memory = int64(s.Memory)
 	m.CPUs = s.CPUs
 	m.Accel = s.Accel
-	if err := m.SetDisks(s); err != nil {
+	if m.Accel == "kvm" {
+		if err := qemu.KVM(); err != nil {
+			return fmt.Errorf("--accel kvm: KVM cannot be used here: %w; leave the flag out to run without it", err)
+		}
+	}
+	if err := checkCapture(m.Pcap); err != nil {
 		return err
 	}
+	return m.SetDisks(s)
+}
+
+// checkCapture refuses a file that QEMU could not write frames to.
+func checkCapture(name string) error {
+	if name == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
+		return fmt.Errorf("--pcap %s: there is no folder %s", name, filepath.Dir(name))
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("--pcap %s: it is a folder; name a file", name)
+	}
+	return nil
+}
+
+// setDevices gives a machine what an image of these modules uses.
+func setDevices(m *qemu.Machine, s config.Settings, modules []string) error {
 	m.Balloon = slices.Contains(modules, build.BalloonModule)
-	return setNetwork(m, s, build.UsesSockets(modules, s))
+	if err := setNetwork(m, s, build.UsesSockets(modules, s)); err != nil {
+		return err
+	}
+	if m.Pcap != "" && !m.HasCard() {
+		return fmt.Errorf("--pcap: the machine has no network card; give it one by --net user")
+	}
+	return nil
 }
 
 // setNetwork gives the machine a network card if somebody wants one, or the image has sockets and nobody wants none.

@@ -47,7 +47,7 @@ as go test takes them: mkimage test ./... -- -run X -v`,
 			return err
 		},
 	}
-	s.add(cmd)
+	s.add(cmd, true)
 	cmd.Flags().BoolVar(&r.JSON, "json", false, "write test2json events instead of text")
 	cmd.Flags().BoolVar(&r.NoSkips, "no-skips", false, "run also the tests that cannot pass in an image")
 	cmd.Flags().IntVar(&r.Jobs, "jobs", runtime.NumCPU(), "number of packages to test at once")

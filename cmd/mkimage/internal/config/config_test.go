@@ -60,7 +60,7 @@ func TestLoadErrors(t *testing.T) {
 		"args = []\ncpus = 4x\n":         `2: `,
 		"cpus = 1\ncpus = 2\n":           `2: key cpus is already defined`,
 
-		"\nmemory = 64\n":              `2: memory: 64 is a number of bytes, too few for an image: did you mean 64M?`,
+		"\nmemory = 64\n":              `2: memory: 64 is a number of bytes, too few: did you mean 64M?`,
 		"memory = \"64Q\"\n":           `1: memory: "64Q" is not a size`,
 		"cpus = 1\nmemory = 1.5\n":     `2: memory: want a size, as "64M"`,
 		"\n[memory]\nx = 1\n":          `2: memory: want a size, as "64M"`,

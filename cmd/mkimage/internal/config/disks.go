@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"regexp"
 	"strconv"
@@ -77,6 +78,20 @@ func (s Settings) DiskList() (list []Disk, err error) {
 		return nil, fmt.Errorf("%d disks: a machine has at most %d", len(list), MaxDisks)
 	}
 	return list, nil
+}
+
+// WithSlash is what somebody will have meant who wrote FILE:PATH and forgot the slash that a path in a volume begins with; "" where nothing says so.
+func WithSlash(arg string) string {
+	i := strings.LastIndexByte(arg, ':')
+	if i < 1 || isThere(arg) || !isThere(arg[:i]) {
+		return ""
+	}
+	return arg[:i] + ":/" + arg[i+1:]
+}
+
+func isThere(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // checkMounts refuses what the image would refuse (libos/fs/volumes reads it there).

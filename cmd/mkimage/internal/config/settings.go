@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -55,6 +56,9 @@ var Defaults = Settings{
 	Roots:   Auto,
 	FS:      Auto,
 }
+
+// Home is what the environment of every image begins with: root's folder, as the image's /etc/passwd has it. Who sets another one wins.
+const Home = "HOME=/root"
 
 // Values of Settings.Sockets, Settings.FS and Settings.Roots.
 const (
@@ -222,6 +226,9 @@ type Size int64
 // alone for megabytes, so that is what a small one will have meant.
 const leastBytes = 1 << 20
 
+// maxSize is more than any machine, disk or file has.
+const maxSize = 1 << 62
+
 // The sizes of the suffixes.
 var suffixes = map[byte]Size{'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
 
@@ -234,11 +241,14 @@ func ParseSize(text string) (Size, error) {
 		unit, s = suffixes[s[n-1]], s[:n-1]
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n <= 0 || Size(n) > (1<<62)/unit {
-		return 0, fmt.Errorf("%q is not a size: want a number with K, M or G, as in 64M", text)
+	if errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && Size(n) > maxSize/unit {
+		return 0, fmt.Errorf("%q is too large: %s is the most", text, Size(maxSize))
+	}
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("%q is not a size: want a number with K, M, G or T, as in 64M", text)
 	}
 	if unit == 1 && n < leastBytes {
-		return 0, fmt.Errorf("%s is a number of bytes, too few for an image: did you mean %sM?", text, s)
+		return 0, fmt.Errorf("%s is a number of bytes, too few: did you mean %sM?", text, s)
 	}
 	return Size(n) * unit, nil
 }

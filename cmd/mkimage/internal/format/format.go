@@ -70,27 +70,41 @@ var Formats = []Format{
 	{Name: "ova", Suffixes: []string{".ova"}, About: "a machine with the same disk, for VMware and VirtualBox", Disk: true, Screen: true, High: true, make: ova},
 }
 
-// Find returns the format that is named, or else the one that a file's suffix names; a name without a suffix is an ELF's.
+// Find returns the format that is named, or else the one that a file's suffix names; a name without a suffix is an ELF's. One that is named must not be
+// another than the suffix names: whoever opens the file goes by that.
 func Find(name, file string) (Format, error) {
+	says := bySuffix(file)
 	if name != "" {
 		for _, f := range Formats {
-			if f.Name == name {
+			switch {
+			case f.Name != name:
+			case says != nil && says.Name != name:
+				return Format{}, fmt.Errorf("--format %s: %s has the suffix of format %s; leave out one of the two", name, file, says.Name)
+			default:
 				return f, nil
 			}
 		}
 		return Format{}, fmt.Errorf("unknown format %q: have %s", name, names(func(Format) bool { return true }))
 	}
-	for _, f := range Formats {
-		for _, s := range f.Suffixes {
-			if strings.HasSuffix(file, s) && len(file) > len(s) {
-				return f, nil
-			}
-		}
+	if says != nil {
+		return *says, nil
 	}
 	if ext := filepath.Ext(file); ext != "" && file[:len(file)-len(ext)] != "" {
 		return Format{}, fmt.Errorf("%s: no format has the suffix %s: name one by --format (%s)", file, ext, names(func(Format) bool { return true }))
 	}
 	return Formats[0], nil
+}
+
+// bySuffix returns the format that a file's suffix names, nil if none does.
+func bySuffix(file string) *Format {
+	for i, f := range Formats {
+		for _, s := range f.Suffixes {
+			if strings.HasSuffix(file, s) && len(file) > len(s) {
+				return &Formats[i]
+			}
+		}
+	}
+	return nil
 }
 
 // onDisk makes a file of a disk of whole MiB.

@@ -15,7 +15,11 @@ func TestFind(t *testing.T) {
 		{"", ".hidden", "elf"},
 		{"", "hello.elf", "elf"},
 		{"", "a.b/hello.bzImage", "bzimage"},
-		{"bzimage", "hello.elf", "bzimage"},
+		{"bzimage", "hello.bzimage", "bzimage"},
+		{"bzimage", "hello", "bzimage"},
+		{"bzimage", "hello.boot", "bzimage"},
+		{"bzimage", "hello.elf", ""},
+		{"raw", "x.iso", ""},
 		{"", "hello.exe", ""},
 		{"exe", "hello", ""},
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
@@ -16,17 +17,45 @@ func (m *Machine) SetDisks(s config.Settings) (err error) {
 		return err
 	}
 	m.Ephemeral = s.Ephemeral
-	for _, d := range m.Disks {
-		f, err := block.OpenFile(d.File, d.ReadOnly || s.Ephemeral)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("--disk: there is no %s; mkimage fs mkfs --size 1G %s makes one", d.File, d.File)
-		case err != nil:
+	for i, d := range m.Disks {
+		if err := m.checkDisk(d); err != nil {
 			return fmt.Errorf("--disk: %w", err)
 		}
-		f.Close()
+		for _, other := range m.Disks[:i] {
+			if m.clash(d, other) {
+				return fmt.Errorf("--disk: %s and %s are one disk, which can be there twice only where nothing is written to it (,ro or --ephemeral)", other.File, d.File)
+			}
+		}
 	}
 	return nil
+}
+
+// checkDisk refuses what a machine cannot have as a disk now.
+func (m *Machine) checkDisk(d config.Disk) error {
+	f, err := block.OpenFile(d.File, d.ReadOnly || m.Ephemeral)
+	switch meant := config.WithSlash(d.File); {
+	case errors.Is(err, fs.ErrNotExist) && meant != "":
+		return fmt.Errorf("there is no %s; a path in the image begins with a slash: %s", d.File, meant)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no %s; mkimage fs mkfs --size 1G %s makes one", d.File, d.File)
+	case err != nil:
+		return err
+	}
+	defer f.Close()
+	if f.Info().Size == 0 {
+		return fmt.Errorf("%s is empty; mkimage fs mkfs --size 1G %s makes a volume of it", d.File, d.File)
+	}
+	return nil
+}
+
+// clash says whether two disks are one, and QEMU would not have it twice.
+func (m *Machine) clash(a, b config.Disk) bool {
+	if m.Ephemeral || a.ReadOnly && b.ReadOnly {
+		return false
+	}
+	x, err := os.Stat(a.File)
+	y, err2 := os.Stat(b.File)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // diskArgs gives the machine its disks. The host's cache is used, and flushed when the image says so. What the host

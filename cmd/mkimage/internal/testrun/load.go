@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/build"
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
 )
 
@@ -24,7 +25,7 @@ func (p *testPackage) folder() string { return p.Dir }
 // environ is the environment of the package's tests: where they run, what is
 // particular to them, and what the user sets, which wins.
 func (p *testPackage) environ(user []string) []string {
-	env := []string{"PWD=" + filepath.ToSlash(p.folder())}
+	env := []string{config.Home, "PWD=" + filepath.ToSlash(p.folder())}
 	if p.Standard && p.ImportPath == "runtime" {
 		// Its tests count on the collector being off when they have turned it off: the signal handler of those of
 		// debug calls has write barriers and may have no P (a TODO there names Go's issue 49370). An image's

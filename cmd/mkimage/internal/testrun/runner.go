@@ -226,6 +226,18 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 		settings = settings.Or(file)
 	}
 	settings = settings.Or(Defaults).Or(config.Defaults)
+	m := &qemu.Machine{
+		QEMU: r.QEMU, Type: settings.Machine, Memory: int64(settings.Memory), CPUs: settings.CPUs, Accel: settings.Accel,
+		Net: settings.Net, // nobody but who says so: tests talk to themselves
+	}
+	settings.Ephemeral = true // several tests run at a time, and each finds what was there before all of them
+	if err := m.SetDisks(settings); err != nil {
+		return nil, err
+	}
+	var err error
+	if m.Ports, err = config.Ports(settings.Publish); err != nil {
+		return nil, err
+	}
 	modules, err := build.Modules(settings)
 	if err != nil {
 		return nil, err
@@ -272,18 +284,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	for _, w := range words {
 		line.Add(w.Key, w.Value)
 	}
-	m := &qemu.Machine{
-		QEMU: r.QEMU, Image: filepath.Join(filepath.Dir(elf), "image"), Append: line.String(),
-		Type: settings.Machine, Memory: int64(settings.Memory), CPUs: settings.CPUs, Accel: settings.Accel,
-		Net: settings.Net, // nobody but who says so: tests talk to themselves
-	}
-	if m.Ports, err = config.Ports(settings.Publish); err != nil {
-		return nil, err
-	}
-	settings.Ephemeral = true // several tests run at a time, and each finds what was there before all of them
-	if err := m.SetDisks(settings); err != nil {
-		return nil, err
-	}
+	m.Image, m.Append = filepath.Join(filepath.Dir(elf), "image"), line.String()
 	if r.Output != "" {
 		m.Image = build.OutputPath(r.Output, path.Base(p.ImportPath)+".test", ".elf")
 	}

@@ -103,14 +103,14 @@ func TestRemarks(t *testing.T) {
 // TestEnvironment shows that Go's runtime tests, and no others, have no limit of
 // memory, unless the user wants one.
 func TestEnvironment(t *testing.T) {
-	for path, want := range map[string]string{"runtime": "PWD=/d GOMEMLIMIT=off A=1", "runtime/debug": "PWD=/d A=1"} {
+	for path, want := range map[string]string{"runtime": "HOME=/root PWD=/d GOMEMLIMIT=off A=1", "runtime/debug": "HOME=/root PWD=/d A=1"} {
 		p := &testPackage{Package: gotool.Package{Dir: "/d", ImportPath: path, Standard: true}}
 		if got := strings.Join(p.environ([]string{"A=1"}), " "); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
 	p := &testPackage{Package: gotool.Package{Dir: "/d", ImportPath: "runtime"}}
-	if got := strings.Join(p.environ(nil), " "); got != "PWD=/d" {
+	if got := strings.Join(p.environ(nil), " "); got != "HOME=/root PWD=/d" {
 		t.Errorf("a package that has the name only: %s", got)
 	}
 }

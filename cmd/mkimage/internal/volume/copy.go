@@ -108,8 +108,8 @@ func (v *Volume) out(name string, n core.Node, host string, whole bool) error {
 	return fmt.Errorf("%s in the volume is neither file, folder nor link: it is left out", name)
 }
 
-// isDir tells whether a folder is at a path.
-func (v *Volume) isDir(name string) bool {
+// IsDir tells whether a folder is at a path.
+func (v *Volume) IsDir(name string) bool {
 	p, e := v.tree.Resolve(v.root, name, 0)
 	if e != 0 {
 		return false
@@ -121,7 +121,7 @@ func (v *Volume) isDir(name string) bool {
 
 // In copies from the host to the volume.
 func (v *Volume) In(host, name string, whole bool) error {
-	if v.isDir(name) {
+	if v.IsDir(name) {
 		name = path.Join(name, filepath.Base(filepath.Clean(host)))
 	}
 	return v.in(host, name, whole)
@@ -179,7 +179,7 @@ func (v *Volume) in(host, name string, whole bool) error {
 
 // From copies what r has to a file of the volume.
 func (v *Volume) From(r io.Reader, name string) error {
-	if v.isDir(name) {
+	if v.IsDir(name) {
 		return fmt.Errorf("%s in the volume is a folder: say what the file is to be called in it", name)
 	}
 	return v.put(r, name, core.Change{Set: core.SetMode, Mode: 0o644})

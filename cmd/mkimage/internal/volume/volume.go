@@ -45,20 +45,23 @@ type mounted interface {
 	Close() error
 }
 
-// partition is what is behind FILE in FILE#2: a partition's number.
-func partition(file string) (name string, number int) {
+// partition is what is behind FILE in FILE#2: a partition's number; 0 where there is none.
+func partition(file string) (name string, number int, err error) {
 	i := strings.LastIndexByte(file, '#')
 	if i < 0 {
-		return file, 0
-	}
-	n, err := strconv.Atoi(file[i+1:])
-	if err != nil || n < 1 {
-		return file, 0
+		return file, 0, nil
 	}
 	if _, err := os.Stat(file); err == nil {
-		return file, 0 // a file of that name
+		return file, 0, nil // a file of that name
 	}
-	return file[:i], n
+	n, err := strconv.Atoi(file[i+1:])
+	if err == nil && n > 0 {
+		return file[:i], n, nil
+	}
+	if _, err := os.Stat(file[:i]); err == nil {
+		return "", 0, fmt.Errorf("%s: want a partition's number behind #, from 1 on", file)
+	}
+	return file, 0, nil
 }
 
 // inside gives the partition of a device; 0: all of it.
@@ -79,7 +82,10 @@ func Open(file string, readOnly bool) (*Volume, error) { return open(file, readO
 
 // open is Open; unless manual, what is written is made durable after a few seconds.
 func open(file string, readOnly, manual bool) (*Volume, error) {
-	file, number := partition(file)
+	file, number, err := partition(file)
+	if err != nil {
+		return nil, err
+	}
 	dev, err := block.OpenFile(file, readOnly)
 	if err != nil {
 		return nil, err
@@ -285,7 +291,10 @@ func (v *Volume) Remove(name string, whole bool) error {
 
 // Make makes a volume in a file, of cffs, or FAT32 with isFAT. size is that of a file that is made, or made larger; 0: it is there, and has its size.
 func Make(file string, size int64, label string, force, isFAT bool) (err error) {
-	file, number := partition(file)
+	file, number, err := partition(file)
+	if err != nil {
+		return err
+	}
 	before, missing := os.Stat(file)
 	if size > 0 {
 		if err := grow(file, size, true); err != nil {
@@ -351,7 +360,9 @@ func grow(file string, size int64, create bool) error {
 
 // Resize makes a volume larger, and the file that it is in.
 func Resize(file string, size int64) error {
-	if _, number := partition(file); number > 0 {
+	if _, number, err := partition(file); err != nil {
+		return err
+	} else if number > 0 {
 		return fmt.Errorf("%s: a partition cannot be made larger here", file)
 	}
 	v, err := Open(file, true) // it must be one
@@ -395,7 +406,10 @@ var ErrDamaged = errors.New("the volume is damaged")
 
 // Check looks at all of a volume and says what is wrong. With repair it mends what can be mended without loss, and, with back, goes back to the commit before the last where that one cannot be read.
 func Check(w io.Writer, file string, data, repair, back bool) error {
-	file, number := partition(file)
+	file, number, err := partition(file)
+	if err != nil {
+		return err
+	}
 	dev, err := block.OpenFile(file, !repair)
 	if err != nil {
 		return err
