@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -11,9 +12,10 @@ type Tree struct {
 	mu      sync.Mutex // of changes
 	root    *Mount
 	top     atomic.Pointer[Place] // what is seen at "/"
-	lastDev uint64                // mu
-	moves   atomic.Uint64         // counts renames between folders: for walks that may not leave one
-	moving  atomic.Int64          // those under way
+	below   atomic.Pointer[[]entrance]
+	lastDev uint64        // mu
+	moves   atomic.Uint64 // counts renames between folders: for walks that may not leave one
+	moving  atomic.Int64  // those under way
 }
 
 // A Mount is a filesystem at its place in a Tree.
@@ -29,6 +31,12 @@ type Mount struct {
 	at     Node // the folder of parent that it covers
 	below  atomic.Pointer[[]*Mount]
 	rename sync.Mutex // held for Rename between two folders
+}
+
+// An entrance is a folder of the root that a filesystem is mounted over. Such a folder keeps its name as long: to change it is EBUSY.
+type entrance struct {
+	name string
+	at   Place // what is seen there; the mount has the reference
 }
 
 // A Place is a node and the mount that it was reached by. Places that are handed out hold a reference to the node.
@@ -78,10 +86,41 @@ func (t *Tree) mount(kind, path string, f FileSystem) *Mount {
 // Root is where absolute paths begin.
 func (t *Tree) Root() Place { return t.top.Load().Again() }
 
-// look finds what is seen at "/" now.
+// look finds what is seen at "/" now, and at the folders in it that are mounted over.
 func (t *Tree) look() {
 	p := Place{t.root, t.root.root}.top()
 	t.top.Store(&p)
+	var list []entrance
+	d, _ := p.Node.(Dir)
+	for _, m := range t.Mounts() {
+		name := strings.TrimPrefix(m.Path, "/")
+		if m.parent != p.Mount || !ordinary(name) || strings.Contains(name, "/") {
+			continue
+		}
+		if n, e := d.Lookup(name); e == 0 {
+			if n == m.at { // and not a link to it
+				list = append(list, entrance{name, Place{m, m.root}.top()})
+			}
+			n.Unref()
+		}
+	}
+	t.below.Store(&list)
+}
+
+// enter gives what is mounted over the folder of the root that an absolute path leads through first, with a reference, and the rest of the path, which is not empty; none where it does not
+// begin so: then it is to be walked from the root.
+func (t *Tree) enter(path string) (at Place, rest string) {
+	path = path[1:]
+	list := *t.below.Load()
+	for i := range list {
+		e := &list[i]
+		if n := len(e.name); len(path) > n && path[n] == '/' && path[:n] == e.name {
+			if rest = afterSlashes(path[n:]); rest != "" {
+				return e.at.Again(), rest
+			}
+		}
+	}
+	return Place{}, ""
 }
 
 // Mount mounts f over the folder at path: from then on the path leads to f's root. A filesystem can be in one place only. kind is its name for /proc/mounts. The

@@ -45,6 +45,7 @@ type walker struct {
 	scope Place // where it began; the caller holds it; none where it does not matter
 	how   How
 	at    Place  // where it is; a reference
+	dir   Dir    // at's node, for the step after one that found it to be a folder
 	rest  string // what is left of the path, without slashes in front
 	slash bool   // the path ends with one
 	links int
@@ -60,10 +61,21 @@ func (w *walker) begin(path string) Errno {
 		return syscall.ENAMETOOLONG
 	}
 	w.moves = w.t.moves.Load()
-	if path[0] != '/' {
+	switch {
+	case path[0] != '/':
 		w.at = w.scope.Again()
-	} else if e := w.toRoot(); e != 0 {
-		return e
+	case w.how&(Beneath|InRoot|NoMounts) == 0:
+		at, rest := w.t.enter(path)
+		if rest == "" {
+			at = w.t.Root()
+		} else {
+			path = rest
+		}
+		w.at = at
+	default:
+		if e := w.toRoot(); e != 0 {
+			return e
+		}
 	}
 	w.follow(path)
 	return 0
@@ -158,9 +170,12 @@ func (w *walker) toLast() (name string, e Errno) {
 
 // step goes to a name, and on if it is a link that is to be followed.
 func (w *walker) step(name string, last bool) Errno {
-	d, ok := w.at.Node.(Dir)
+	d := w.dir
+	if w.dir = nil; d == nil {
+		d, _ = w.at.Node.(Dir)
+	}
 	switch {
-	case !ok:
+	case d == nil:
 		return syscall.ENOTDIR
 	case len(name) > MaxName:
 		return tooLong(d)
@@ -173,9 +188,15 @@ func (w *walker) step(name string, last bool) Errno {
 	if e != 0 {
 		return e
 	}
-	if l, ok := n.(Link); ok {
+	switch n := n.(type) {
+	case Dir:
+		if w.how&NoMounts != 0 || w.at.Mount.below.Load() != nil {
+			return w.enter(n)
+		}
+		w.dir = n
+	case Link:
 		if !last || w.slash || w.how&NoFollow == 0 {
-			e := w.through(l)
+			e := w.through(n)
 			n.Unref()
 			return e
 		}
@@ -184,7 +205,10 @@ func (w *walker) step(name string, last bool) Errno {
 			return syscall.ELOOP
 		}
 	}
-	return w.enter(n)
+	old := w.at.Node
+	w.at.Node = n
+	old.Unref()
+	return 0
 }
 
 // tooLong is what a name that is too long gives in d.
@@ -201,18 +225,18 @@ func removed(d Dir) bool {
 	return a.Nlink == 0
 }
 
-// enter goes to a node of the folder that the walker is in, and to what is mounted there.
-func (w *walker) enter(n Node) Errno {
+// enter goes to a folder of the one that the walker is in, and to what is mounted there.
+func (w *walker) enter(d Dir) Errno {
 	old := w.at.Node
-	if w.at.Mount.covers(n) != nil {
+	if m := w.at.Mount.covers(d); m != nil {
 		if w.how&NoMounts != 0 {
-			n.Unref()
+			d.Unref()
 			return syscall.EXDEV
 		}
-		w.at = Place{w.at.Mount, n}.top().Again()
-		n.Unref()
+		w.at = Place{m, m.root}.top().Again()
+		d.Unref()
 	} else {
-		w.at.Node = n
+		w.at.Node, w.dir = d, d
 	}
 	old.Unref()
 	return 0

@@ -154,6 +154,64 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// TestMountsInRoot walks into folders of the root that are mounted over, which absolute paths do without a look at the root, by all that such a path may look like.
+func TestMountsInRoot(t *testing.T) {
+	tree, root := plant(t, "m/", "m/hidden", "m2/", "m2/x", "f")
+	if e := tree.Symlink("m", root, "l"); e != 0 {
+		t.Fatal(e)
+	}
+	var mounts []*fs.Mount
+	for _, path := range []string{"/m", "/m", "/l"} { // over one another
+		m, e := tree.Mount(path, "tmpfs", mem.New(mem.Options{}))
+		if e != 0 {
+			t.Fatal(e)
+		}
+		mounts = append(mounts, m)
+	}
+	if e := tree.Mkdir(fs.Place{}, "/m/in", 0o755); e != 0 {
+		t.Fatal(e)
+	}
+	for _, c := range []struct {
+		path string
+		how  fs.How
+		want fs.Errno
+	}{
+		{"/m/in", 0, 0}, {"//m/in", 0, 0}, {"/m//in/", 0, 0}, {"/l/in", 0, 0}, {"/m/./in", 0, 0}, {"/m/../m/in", 0, 0}, {"/m/in/../in", 0, 0}, {"/m2/../m/in", 0, 0},
+		{"/m/../m2/x", 0, 0}, {"/m2/x", 0, 0}, {"/m/../f", 0, 0},
+		{"/m/hidden", 0, syscall.ENOENT}, {"/m2/in", 0, syscall.ENOENT}, {"/m/in/x", 0, syscall.ENOENT}, {"/f/in", 0, syscall.ENOTDIR},
+		{"/m/in", fs.NoMounts, syscall.EXDEV}, {"/m/in", fs.Beneath, syscall.EXDEV}, {"/m/in", fs.InRoot, 0}, {"/m/in", fs.NoSymlinks, 0},
+	} {
+		p, e := tree.Resolve(root, c.path, c.how)
+		if e != c.want {
+			t.Errorf("%s, %b: %v", c.path, c.how, e)
+		}
+		if e == 0 && strings.HasSuffix(strings.TrimRight(c.path, "/"), "/in") && p.Mount != mounts[2] {
+			t.Errorf("%s leads to %s", c.path, p.Mount.Path)
+		}
+		p.Drop()
+	}
+	for path, want := range map[string]*fs.Mount{"/m": mounts[2], "/m/": mounts[2], "/m//": mounts[2], "/m/.": mounts[2], "/m/..": root.Mount} {
+		if p, e := tree.Resolve(root, path, 0); e != 0 || p.Mount != want {
+			t.Errorf("%s: %v", path, e)
+		}
+	}
+	for i, e := range []fs.Errno{tree.Rename(root, "/m", root, "/n", 0), tree.Rename(root, "/m2", root, "/m", 0), tree.Rename(root, "/m2", root, "/m", fs.RenameExchange), tree.Rmdir(root, "/m"), tree.Rmdir(root, "/m//")} {
+		if e != syscall.EBUSY {
+			t.Error(i, e)
+		}
+	}
+	if p, e := tree.Open(root, "/m/new", syscall.O_CREAT|syscall.O_EXCL, 0o644, 0); e != 0 || p.Mount != mounts[2] {
+		t.Error(e)
+	}
+	// What covers the root hides all of it.
+	if _, e := tree.Mount("/", "tmpfs", mem.New(mem.Options{})); e != 0 {
+		t.Fatal(e)
+	}
+	if _, e := tree.Resolve(root, "/m/in", 0); e != syscall.ENOENT {
+		t.Error(e)
+	}
+}
+
 // TestReadOnly refuses every change to a mount that cannot be written to.
 func TestReadOnly(t *testing.T) {
 	tree, root := plant(t, "m/")
