@@ -52,15 +52,15 @@ func (w *Watchers) Waiting(f func(goroutine uint64, write bool)) {
 	}
 }
 
-// Pollable tells whether pollOpen would do so: whether what fd refers to may ever make one wait.
+// Pollable tells whether pollOpen would do so: whether what fd refers to may ever make one wait. It takes no reference, for it only asks which list there would be: that can be
+// asked of what is closed meanwhile, too.
 func Pollable(fd int) bool {
-	f := Get(fd)
-	if f == nil {
+	g := table.group(fd, false)
+	if g == nil {
 		return false
 	}
-	list := f.obj.Watchers()
-	f.Put()
-	return list != nil
+	f := g.file[fd&63].load()
+	return f != nil && f.obj.Watchers() != nil
 }
 
 // pollOpen begins to report fd's readiness to pd. It returns an errno: EPERM for what is always ready.

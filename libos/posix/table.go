@@ -30,6 +30,9 @@ func (t *fdTable) group(fd int, grow bool) *group {
 	if uint(fd) >= 64*(1<<15-1) {
 		return nil
 	}
+	if uint(fd) < 64 {
+		return t.chunks[0].load() // which is there from the start
+	}
 	g := uint(fd)/64 + 1
 	k := bits.Len(g) - 1
 	c := t.chunks[k].load()

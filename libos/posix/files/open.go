@@ -18,6 +18,12 @@ type objectNode interface {
 	open(flags int) (posix.Object, syscall.Errno)
 }
 
+// An opener is a file that is another one each time it is opened.
+type opener interface {
+	fs.File
+	fs.Opener
+}
+
 // open is openat(2) for a path in a caller's memory.
 func open(fd, p uintptr, flags int, mode uint32, how fs.How) (uintptr, syscall.Errno) {
 	if _, e := fs.OpenFlags(flags); e != 0 {
@@ -116,17 +122,15 @@ func object(p fs.Place, flags int) (posix.Object, *posix.File, syscall.Errno) {
 		return nil, f, 0
 	case fs.Dir:
 		return &dir{at: at{p: p}, d: n}, nil, 0
-	case fs.File:
-		o := &file{at: at{p: p}, data: n}
-		if m, ok := n.(fs.Opener); ok {
-			var e syscall.Errno
-			if o.data, e = m.Open(flags); e != 0 {
-				p.Drop()
-				return nil, nil, e
-			}
-			o.made = true
+	case opener:
+		data, e := n.Open(flags)
+		if e != 0 {
+			p.Drop()
+			return nil, nil, e
 		}
-		return o, nil, 0
+		return &file{at: at{p: p}, data: data, made: true}, nil, 0
+	case fs.File:
+		return &file{at: at{p: p}, data: n}, nil, 0
 	}
 	a := p.Attr()
 	var o posix.Object
