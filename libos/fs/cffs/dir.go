@@ -85,7 +85,7 @@ func (d *Dir) Parent() core.Dir {
 func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 	d.fs.look()
 	defer d.fs.looked()
-	if d.gone {
+	if d.gone.Load() {
 		return syscall.ENOENT
 	}
 	bad := false
@@ -117,7 +117,7 @@ func (f *FS) absent(d *inode, name string) (p place, e core.Errno) {
 		return p, errno(err)
 	case p.have:
 		return p, syscall.EEXIST
-	case d.gone:
+	case d.gone.Load():
 		return p, syscall.ENOENT
 	}
 	return p, 0
@@ -227,7 +227,8 @@ func (d *Dir) Temp(mode uint32) (core.File, core.Errno) {
 
 // orphan notes that an inode has no name, so that it goes away with its last reference, or when the volume is next mounted. mu is held.
 func (f *FS) orphan(in *inode) {
-	in.gone, in.home = true, nil
+	in.gone.Store(true)
+	in.home = nil
 	f.put(key(in.rec.ino, kindRecord), in.rec.encode(nil))
 	f.put(keyNumber(0, kindOrphan, in.rec.ino), []byte{})
 }
@@ -261,7 +262,7 @@ func (d *Dir) Link(name string, n core.Node) core.Errno {
 		return syscall.EPERM
 	case e != 0:
 		return e
-	case in.gone && !in.temp:
+	case in.gone.Load() && !in.temp:
 		return syscall.ENOENT
 	case in.rec.nlink >= maxLinks:
 		return syscall.EMLINK
@@ -270,8 +271,9 @@ func (d *Dir) Link(name string, n core.Node) core.Errno {
 		return e
 	}
 	in.rec.nlink++
-	if in.gone {
-		in.gone, in.temp = false, false
+	if in.gone.Load() {
+		in.gone.Store(false)
+		in.temp = false
 		f.remove(keyNumber(0, kindOrphan, in.rec.ino))
 	}
 	f.apart(in)
@@ -357,7 +359,7 @@ func (f *FS) existing(d *inode, name string) (place, *inode, core.Errno) {
 func (f *FS) later(in *inode) {
 	f.nmu.Lock()
 	in.refs--
-	last := in.refs == 0 && in.gone
+	last := in.refs == 0 && in.gone.Load()
 	f.nmu.Unlock()
 	if last {
 		f.reap(in)
@@ -455,7 +457,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		return syscall.ENOTEMPTY
 	case old == in:
 		return 0
-	case to.gone:
+	case to.gone.Load():
 		return syscall.ENOENT
 	case flags == core.RenameExchange:
 		f.unnamed(in)

@@ -490,7 +490,9 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	default:
 		clear(p.data)
 	}
-	p.fresh = !have
+	if p.fresh = !have; p.fresh {
+		x.fresh++
+	}
 	f.owed++
 	_, before := x.dirs[i-1]
 	_, after := x.dirs[i+1]
@@ -572,6 +574,9 @@ func (x *File) drop(a, b uint64) {
 			x.fs.wrote(p)
 			delete(x.dirs, i)
 			x.fs.pages--
+			if p.fresh {
+				x.fresh--
+			}
 		}
 	}
 	x.fs.owed += perRun * x.fs.t.height() // a row of pages may be two now

@@ -697,7 +697,7 @@ func (f *FS) write() error {
 		f.cache.drop(s)
 	}
 	for _, in := range files {
-		in.dirs = nil
+		in.dirs, in.fresh = nil, 0
 	}
 	for _, l := range laid {
 		f.cache.put(l.block, l.of, l.at, l.sum)
@@ -774,7 +774,7 @@ func (f *FS) spill() error {
 		f.cache.put(l.block, l.of, l.at, l.sum)
 	}
 	for _, in := range files {
-		in.dirs = nil
+		in.dirs, in.fresh = nil, 0
 	}
 	f.pages, f.owed = 0, len(f.dirty)*perInode*f.t.height()
 	go func() {

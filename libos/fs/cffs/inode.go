@@ -24,9 +24,10 @@ type inode struct {
 	rec    record
 	home   []byte          // key of the entry that holds the record; nil: it is on its own
 	parent *inode          // of a directory: where it is, with a reference
-	gone   bool            // it has no name
+	gone   atomic.Bool     // it has no name; read without mu, too
 	temp   bool            // and never had one: it may get one
 	dirs   map[uint64]page // dirty pages of a file, by number
+	fresh  uint64          // how many of them are
 
 	// Under fs.nmu, names that were looked up, so that they are found again without the tree, or waiting for who changes it:
 	names map[string]*inode // of a directory: inodes by name, each by one of its names
@@ -176,7 +177,7 @@ func (f *FS) add(in *inode, d *inode) {
 			if n++; n > 64 {
 				break
 			}
-			if old.refs == 0 && !f.dirty[old] && !old.gone {
+			if old.refs == 0 && !f.dirty[old] && !old.gone.Load() {
 				delete(f.nodes, ino)
 				old.forget()
 				for _, kid := range old.names {
@@ -211,13 +212,7 @@ func (in *inode) Unref() {
 	in.refs--
 	last := in.refs == 0
 	f.nmu.Unlock()
-	if !last {
-		return
-	}
-	f.mu.RLock()
-	gone := in.gone
-	f.mu.RUnlock()
-	if gone {
+	if last && in.gone.Load() {
 		f.lock()
 		f.reap(in)
 		f.unlock()
@@ -227,7 +222,7 @@ func (in *inode) Unref() {
 // reap ends an inode without names and references. mu is held.
 func (f *FS) reap(in *inode) {
 	f.nmu.Lock()
-	if in.refs != 0 || !in.gone || f.nodes[in.rec.ino] != in {
+	if in.refs != 0 || !in.gone.Load() || f.nodes[in.rec.ino] != in {
 		f.nmu.Unlock()
 		return
 	}
@@ -236,7 +231,7 @@ func (f *FS) reap(in *inode) {
 	up := in.parent
 	if up != nil {
 		up.refs--
-		if up.refs > 0 || !up.gone {
+		if up.refs > 0 || !up.gone.Load() {
 			up = nil
 		}
 	}
@@ -260,7 +255,7 @@ func (f *FS) erase(in *inode) error {
 	for _, p := range in.dirs {
 		f.wrote(p)
 	}
-	in.dirs = nil
+	in.dirs, in.fresh = nil, 0
 	delete(f.dirty, in)
 	if err := f.cut(in, 0, 1<<51); err != nil {
 		return err
@@ -399,15 +394,7 @@ func (in *inode) Attr() core.Attr {
 	r := &in.rec
 	a := core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
 		Atime: r.atime, Mtime: r.mtime, Ctime: r.ctime, Btime: r.btime}
-	blocks := r.blocks
-	if len(in.dirs) > 0 { // a range over none costs more than all the rest
-		for _, p := range in.dirs {
-			if p.fresh {
-				blocks++
-			}
-		}
-	}
-	a.Blocks = int64(blocks * (BlockSize / 512))
+	a.Blocks = int64((r.blocks + in.fresh) * (BlockSize / 512))
 	if in.isDir() {
 		a.Size *= 20 // as memory has it: so much a name
 	}
