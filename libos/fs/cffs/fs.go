@@ -86,6 +86,7 @@ type FS struct {
 
 	nmu   sync.Mutex
 	nodes map[uint64]*inode // under nmu, which is taken after mu
+	busy  int               // under nmu: how many inodes come before those that nobody uses are looked for
 }
 
 var (

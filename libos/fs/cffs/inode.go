@@ -171,13 +171,14 @@ func (f *FS) unnamed(in *inode) {
 
 // add makes an inode known; of a directory d is where it is. nmu is held.
 func (f *FS) add(in *inode, d *inode) {
-	if len(f.nodes) > maxIdle {
-		n := 0
+	if f.busy--; len(f.nodes) > maxIdle && f.busy < 0 {
+		n, went := 0, false
 		for ino, old := range f.nodes {
 			if n++; n > 64 {
 				break
 			}
 			if old.refs == 0 && !f.dirty[old] && !old.gone.Load() {
+				went = true
 				delete(f.nodes, ino)
 				old.forget()
 				for _, kid := range old.names {
@@ -187,6 +188,9 @@ func (f *FS) add(in *inode, d *inode) {
 					old.parent.refs-- // it may be idle now
 				}
 			}
+		}
+		if f.busy = 0; !went {
+			f.busy = 256 // as many may come before it is worth another look
 		}
 	}
 	f.nodes[in.rec.ino] = in
