@@ -454,7 +454,7 @@ func (f *FS) wrote(p page) {
 	f.cache.store.Keep(-1)
 }
 
-// page makes block i one that may be written to. whole: all of it will be. mu is held. The errors leave everything as it was.
+// page makes block i one that may be written to. whole: all of it is, before anybody may look; until then it holds anything. mu is held. The errors leave everything as it was.
 func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	if d, ok := x.dirs[i]; ok {
 		return d.data, nil
@@ -475,7 +475,8 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 	}
 	p := f.blank()
 	switch {
-	case have && !whole:
+	case whole:
+	case have:
 		_, m, err := x.read(p.data, int64(i)*BlockSize, nil)
 		for err == nil && m != nil {
 			got := m
@@ -761,7 +762,7 @@ func (x *File) fillable(a, b uint64, zero bool) error {
 // fill gives the holes from block a to b blocks of zeroes. mu is held.
 func (x *File) fill(a, b uint64) error {
 	return x.holes(a, b, func(i uint64) error {
-		_, err := x.page(i, true, false)
+		_, err := x.page(i, false, false) // a hole, so that it is zeroes
 		return err
 	})
 }
