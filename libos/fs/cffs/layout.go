@@ -68,8 +68,8 @@ const wordSeed = 0xcbf29ce484222325
 
 // words goes on with the sum of words h.
 func words(h uint64, b []byte) uint64 {
-	for ; len(b) >= 64; b = b[64:] { // eight at a time take half the instructions
-		p := (*[64]byte)(b)
+	for ; len(b) >= 256; b = b[256:] { // where the loop is once in 32 words it hardly counts
+		p := (*[256]byte)(b)
 		h = mix(h, le.Uint64(p[0:]))
 		h = mix(h, le.Uint64(p[8:]))
 		h = mix(h, le.Uint64(p[16:]))
@@ -78,6 +78,30 @@ func words(h uint64, b []byte) uint64 {
 		h = mix(h, le.Uint64(p[40:]))
 		h = mix(h, le.Uint64(p[48:]))
 		h = mix(h, le.Uint64(p[56:]))
+		h = mix(h, le.Uint64(p[64:]))
+		h = mix(h, le.Uint64(p[72:]))
+		h = mix(h, le.Uint64(p[80:]))
+		h = mix(h, le.Uint64(p[88:]))
+		h = mix(h, le.Uint64(p[96:]))
+		h = mix(h, le.Uint64(p[104:]))
+		h = mix(h, le.Uint64(p[112:]))
+		h = mix(h, le.Uint64(p[120:]))
+		h = mix(h, le.Uint64(p[128:]))
+		h = mix(h, le.Uint64(p[136:]))
+		h = mix(h, le.Uint64(p[144:]))
+		h = mix(h, le.Uint64(p[152:]))
+		h = mix(h, le.Uint64(p[160:]))
+		h = mix(h, le.Uint64(p[168:]))
+		h = mix(h, le.Uint64(p[176:]))
+		h = mix(h, le.Uint64(p[184:]))
+		h = mix(h, le.Uint64(p[192:]))
+		h = mix(h, le.Uint64(p[200:]))
+		h = mix(h, le.Uint64(p[208:]))
+		h = mix(h, le.Uint64(p[216:]))
+		h = mix(h, le.Uint64(p[224:]))
+		h = mix(h, le.Uint64(p[232:]))
+		h = mix(h, le.Uint64(p[240:]))
+		h = mix(h, le.Uint64(p[248:]))
 	}
 	for ; len(b) >= 8; b = b[8:] {
 		h = mix(h, le.Uint64(b))
