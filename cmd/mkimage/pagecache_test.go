@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -135,4 +136,36 @@ func TestPageCache(t *testing.T) {
 	c.want(t, 0, "behind a heap: true second pass: 0 cached: true")
 	c.mkimage(t, "fs", "check", v)
 	c.want(t, 0, "0 problems")
+}
+
+// TestPageCacheFlag says how large the page cache may be: in libos.toml, when an image is built, and when it is run.
+func TestPageCacheFlag(t *testing.T) {
+	t.Parallel()
+	dir := app(t, program("fmt os strings", `
+	b := make([]byte, 4<<20)
+	if err := os.WriteFile("/data/f", b, 0o644); err != nil {
+		panic(err)
+	}
+	if _, err := os.ReadFile("/data/f"); err != nil {
+		panic(err)
+	}
+	b, _ = os.ReadFile("/proc/vmstat")
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "nr_file_pages ") {
+			fmt.Print(line)
+		}
+	}`))
+	v, image := filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
+	if err := os.WriteFile(filepath.Join(dir, "libos.toml"), []byte("page-cache = \"1M\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var c call
+	c.mkimage(t, "fs", "mkfs", "--size", "16M", v)
+	c.want(t, 0, "")
+	c.mkimage(t, "build", "-o", image, "--disk", v, dir)
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--disk", v, image)
+	c.want(t, 0, "nr_file_pages 256\n")
+	c.mkimage(t, "run", "--disk", v, "--page-cache", "2M,1M", image)
+	c.want(t, 0, "nr_file_pages 512\n")
 }

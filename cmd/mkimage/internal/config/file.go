@@ -36,6 +36,7 @@ type file struct {
 	Files        []string          `toml:"files"`
 	Disks        []string          `toml:"disks"`
 	Mounts       []string          `toml:"mounts"`
+	PageCache    string            `toml:"page-cache"`
 	IP           any               `toml:"ip"`
 	Net          any               `toml:"net"`
 	HostName     string            `toml:"hostname"`
@@ -64,6 +65,7 @@ var wants = map[string]string{
 	"files":         `a list of strings, as ["static:/srv/www"]`,
 	"disks":         `a list of strings, as ["data.img:/data"]`,
 	"mounts":        `a list of strings, as ["label=data:/data"]`,
+	"page-cache":    `a string, as "64M" or "64M,8M"`,
 	"ip":            `a string, as "10.0.2.15/24,gw=10.0.2.2", or a list of them`,
 	"net":           `a string: "user", "none" or "tap=NAME", or a list of them`,
 	"hostname":      `a string, as "web-1"`,
@@ -121,7 +123,7 @@ func parse(data []byte) (Settings, error) {
 	}
 	s := Settings{
 		Args: f.Args, Machine: f.Machine, Accel: f.Accel,
-		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, HostName: f.HostName, Netstat: f.Netstat, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
+		Modules: f.Modules, VM: f.VM, Sched: f.Sched, Sockets: f.Sockets, Roots: f.Roots, FS: f.FS, Files: f.Files, Disks: f.Disks, Mounts: f.Mounts, PageCache: f.PageCache, HostName: f.HostName, Netstat: f.Netstat, Publish: f.Publish, NTP: f.NTP, TraceCalls: f.TraceCalls, MissingCalls: f.MissingCalls,
 	}
 	for _, value := range []struct {
 		key string
@@ -135,6 +137,7 @@ func parse(data []byte) (Settings, error) {
 		{"files", Settings{Files: f.Files}.Check()},
 		{"disks", Settings{Disks: f.Disks, Mounts: f.Mounts}.Check()},
 		{"mounts", Settings{Mounts: f.Mounts}.Check()},
+		{"page-cache", CheckPageCache(f.PageCache)},
 		{"ip", several(f.IP, "ip", &s.IP, CheckIP)},
 		{"net", several(f.Net, "net", &s.Net, CheckNet)},
 		{"hostname", CheckHostName(f.HostName)},

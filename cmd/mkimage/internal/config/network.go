@@ -92,6 +92,7 @@ func (s Settings) Words() (words []Word, err error) {
 	add("ntp", strings.Join(s.NTP, ","))
 	disks, err := s.DisksWord()
 	add("disks", disks)
+	add("pagecache", pageCacheWord(s.PageCache))
 	return words, err
 }
 

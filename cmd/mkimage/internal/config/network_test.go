@@ -73,9 +73,9 @@ func TestCheckIP(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	s := Settings{IP: []string{"dhcp", "eth1=off"}, HostName: "web", Netstat: "70", NTP: []string{"a", "b"}, Mounts: []string{"label=x:/x"}}
+	s := Settings{IP: []string{"dhcp", "eth1=off"}, HostName: "web", Netstat: "70", NTP: []string{"a", "b"}, Mounts: []string{"label=x:/x"}, PageCache: "1g,8MiB"}
 	got, err := s.Words()
-	if want := []Word{{"ip", "dhcp;eth1=off"}, {"hostname", "web"}, {"netstat", "70"}, {"ntp", "a,b"}, {"disks", "label=x:/x"}}; err != nil || !slices.Equal(got, want) {
+	if want := []Word{{"ip", "dhcp;eth1=off"}, {"hostname", "web"}, {"netstat", "70"}, {"ntp", "a,b"}, {"disks", "label=x:/x"}, {"pagecache", "1048576K,8192K"}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if got, err := (Settings{}).Words(); len(got) != 0 || err != nil {

@@ -40,6 +40,8 @@ type Settings struct {
 
 	Ephemeral bool // what is written to disks is forgotten
 
+	PageCache string // what the page cache of volumes may have, and what is never taken from it: MOST[,LEAST]
+
 	TraceCalls   bool // print each call that the program makes
 	MissingCalls bool // print each call that was refused
 
@@ -122,6 +124,9 @@ func (s Settings) Or(t Settings) Settings {
 		s.Mounts = t.Mounts
 	}
 	s.Ephemeral = s.Ephemeral || t.Ephemeral
+	if s.PageCache == "" {
+		s.PageCache = t.PageCache
+	}
 	if s.IP == nil {
 		s.IP = t.IP
 	}
@@ -165,6 +170,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := CheckHostName(s.HostName); err != nil {
+		return err
+	}
+	if err := CheckPageCache(s.PageCache); err != nil {
 		return err
 	}
 	if err := CheckNetstat(s.Netstat); err != nil {
