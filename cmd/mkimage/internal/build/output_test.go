@@ -65,30 +65,29 @@ func TestDisksAreKept(t *testing.T) {
 	const stays = " is a disk with a data partition, which only format raw keeps"
 	data, none := format.Source{Data: 1 << 20}, format.Source{}
 	for _, c := range []struct {
-		file, as string
-		made     format.Source
-		again    format.Source
-		want     string
+		file, first, as string
+		made, again     format.Source
+		want            string
 	}{
-		{"a.qcow2", "", data, data, stays},
-		{"a.qcow2", "raw", data, none, stays},
-		{"a.vdi", "", data, none, stays},
-		{"a.vhd", "raw", data, data, stays},
-		{"a.img", "qcow2", data, none, stays},
-		{"a.img", "elf", data, none, stays},
-		{"a.qcow2", "", format.Source{Slot: "A"}, format.Source{Slot: "B"}, " is there already: only a raw disk keeps its other slot"},
+		{"a.qcow2", "", "", data, data, stays},
+		{"a", "qcow2", "raw", data, none, stays},
+		{"a.vdi", "", "", data, none, stays},
+		{"a", "vhd", "raw", data, data, stays},
+		{"a", "raw", "qcow2", data, none, stays},
+		{"a", "raw", "", data, none, stays},
+		{"a.qcow2", "", "", format.Source{Slot: "A"}, format.Source{Slot: "B"}, " is there already: only a raw disk keeps its other slot"},
 	} {
 		file := filepath.Join(t.TempDir(), c.file)
-		if err := build(t, file, "", Recipe{}, c.made); err != nil {
+		if err := build(t, file, c.first, Recipe{}, c.made); err != nil {
 			t.Fatal(err)
 		}
 		refused(t, file, c.file+c.want, func() error { return build(t, file, c.as, Recipe{}, c.again) })
 	}
-	for _, name := range []string{"b.qcow2", "b.img"} {
-		file := filepath.Join(t.TempDir(), name)
-		for _, as := range []string{"", "", "elf", ""} { // nothing is in it that would be lost
+	for _, first := range []string{"qcow2", "raw"} {
+		file := filepath.Join(t.TempDir(), "b")
+		for _, as := range []string{first, first, "elf", first} { // nothing is in it that would be lost
 			if err := build(t, file, as, Recipe{}, none); err != nil {
-				t.Errorf("%s, then %s: %v", name, as, err)
+				t.Errorf("%s, then %s: %v", first, as, err)
 			}
 		}
 	}
