@@ -294,8 +294,9 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 	switch {
 	case dsack:
 		sample = -1 // it answers what came twice: what it is the first to tell of may have come long before, and its acknowledgment been lost
-	case progress && stamped > 0 && s.Size == 0 && (sample < 0 || unsure && stamped < sample):
-		sample = stamped // data may have been sent by the peer's own timer: they are no answer
+	case progress && stamped > 0 && (sample < 0 || unsure && stamped < sample):
+		// Data may have been sent by the peer's own timer, and are no answer then. But where a program answers each request they are all that tells of a path that has become longer.
+		sample = stamped
 	}
 	if sample >= 0 {
 		c.rtt.sample(time.Duration(now), sample)

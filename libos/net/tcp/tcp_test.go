@@ -347,28 +347,52 @@ func TestNoSampleOfWaiting(t *testing.T) {
 	}
 }
 
-// TestNoSampleOfLostAcknowledgments: acknowledgments are lost for seconds. The one that comes through at last answers what came twice, or rides on data that the peer sent by its own
-// timer: what its timestamp echoes is as old as the first arrival, and no round trip.
+// TestNoSampleOfLostAcknowledgments: acknowledgments are lost for seconds. The one that comes through at last answers what came twice: what its timestamp echoes is as old as the first
+// arrival, and no round trip.
 func TestNoSampleOfLostAcknowledgments(t *testing.T) {
-	for _, both := range []bool{true, false} {
-		w := established(t, nil)
-		a, b := w.ends[0], w.ends[1]
-		until := w.now.Add(5 * time.Second)
-		w.wire.drop = func(to int, s *Segment) bool { return to == 0 && w.now < until }
-		a.toSend = 2000
-		if both {
-			b.toSend = 2000
-		}
-		if !w.run(time.Minute, func() bool {
-			return b.read == 2000 && a.c.sndUna == a.c.sndNxt && b.toSend == 0 && b.c.sndUna == b.c.sndNxt
-		}) {
+	w := established(t, nil)
+	a, b := w.ends[0], w.ends[1]
+	until := w.now.Add(5 * time.Second)
+	w.wire.drop = func(to int, s *Segment) bool { return to == 0 && w.now < until }
+	a.toSend = 2000
+	if !w.run(time.Minute, func() bool { return b.read == 2000 && a.c.sndUna == a.c.sndNxt }) {
+		t.Fatal(w)
+	}
+	if n := a.c.Info(); n.RTT > 100*time.Millisecond {
+		t.Errorf("on a path of 20 ms the round trip is %v", n.RTT)
+	}
+}
+
+// TestLongerPath: a path becomes much longer than the retransmission timer while requests are answered one by one, each answer acknowledging its request. Nothing is lost, and soon nothing
+// is sent again.
+func TestLongerPath(t *testing.T) {
+	w := established(t, nil)
+	a, b := w.ends[0], w.ends[1]
+	trip := func() {
+		a.toSend += 100
+		want := b.read + 100
+		if !w.run(time.Minute, func() bool { return b.read == want }) {
 			t.Fatal(w)
 		}
-		for i, e := range w.ends {
-			if n := e.c.Info(); n.RTT > 100*time.Millisecond {
-				t.Errorf("both ways %v, end %d: on a path of 20 ms the round trip is %v", both, i, n.RTT)
-			}
+		b.toSend += 100
+		want = a.read + 100
+		if !w.run(time.Minute, func() bool { return a.read == want && b.c.sndUna == b.c.sndNxt }) {
+			t.Fatal(w)
 		}
+	}
+	for range 30 {
+		trip()
+	}
+	w.wire.delay = 500 * time.Millisecond
+	for range 10 {
+		trip()
+	}
+	resent := a.c.stats.Resent
+	for range 10 {
+		trip()
+	}
+	if n := a.c.stats.Resent - resent; n != 0 || resent == 0 {
+		t.Errorf("of a path that takes a second %v are known; %d bytes were sent again at first, and later %d", a.c.Info().RTT, resent, n)
 	}
 }
 
