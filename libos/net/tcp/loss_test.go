@@ -105,6 +105,21 @@ func TestTailLoss(t *testing.T) {
 	}
 }
 
+// TestFirstIsSentAgain: of twenty segments on their way one arrives, and tells that the first is lost: seven tenths of a segment may be sent by the rate, and the first is sent again all the
+// same (RFC 5681, 3.2).
+func TestFirstIsSentAgain(t *testing.T) {
+	const mss = 1448
+	var p recovery
+	p.begin(0, 14*mss, 20*mss, mss)
+	if p.update(mss, 16*mss, mss, false); p.quota != mss {
+		t.Errorf("%d bytes may be sent at first", p.quota)
+	}
+	p.sent(mss)
+	if p.update(mss, 16*mss, mss, false); p.quota != 2*14*mss/20+1-mss {
+		t.Errorf("%d bytes may be sent then", p.quota)
+	}
+}
+
 // TestTailNotLost: the last acknowledgments of a burst come late, and a probe is sent in vain. The window stays what it was: that the probe came twice is told after the burst is
 // acknowledged (RFC 8985, 7.4.2), or never, by a peer that tells of no duplicates; and then the next burst is acknowledged as any other.
 func TestTailNotLost(t *testing.T) {

@@ -28,13 +28,16 @@ func (p *recovery) update(delivered, pipe, mss int, progress bool) {
 	if threshold := int(p.threshold); pipe > threshold {
 		flight := int(p.flight)
 		p.quota = int32((int(p.delivered)*threshold+flight-1)/flight) - p.out
-		return
+	} else {
+		limit := int(p.delivered - p.out)
+		if progress { // slow start reduction bound
+			limit = max(limit, delivered) + mss
+		}
+		p.quota = int32(min(threshold-pipe, limit))
 	}
-	limit := int(p.delivered - p.out)
-	if progress { // slow start reduction bound
-		limit = max(limit, delivered) + mss
+	if p.out == 0 { // what was lost first is sent again at once (RFC 5681, 3.2)
+		p.quota = max(p.quota, int32(mss))
 	}
-	p.quota = int32(min(int(p.threshold)-pipe, limit))
 }
 
 // sent takes in what went out.
