@@ -11,11 +11,17 @@ import (
 	"github.com/hardtack-os/hardtack/internal/child"
 )
 
-// TestFullDisk builds images of several formats onto a disk that has no room for them, a tmpfs in a mount namespace of its own: one line, exit status 1, and nothing is left there.
-func TestFullDisk(t *testing.T) {
+// namespaces skips the test where the host lets no program make a mount namespace, in which a full disk is made without being root.
+func namespaces(t *testing.T) {
+	t.Helper()
 	if out, err := exec.Command("unshare", "--user", "--map-root-user", "--mount", "true").CombinedOutput(); err != nil {
 		t.Skipf("the host lets no program make a mount namespace: %v, %s", err, out)
 	}
+}
+
+// TestFullDisk builds images of several formats onto a disk that has no room for them, a tmpfs in a mount namespace of its own: one line, exit status 1, and nothing is left there.
+func TestFullDisk(t *testing.T) {
+	namespaces(t)
 	dir := app(t, program("", ""))
 	c := call{dir: dir}
 	c.mkimage(t, "build", "-o", filepath.Join(dir, "before.iso")) // what is compiled is kept elsewhere
@@ -46,9 +52,7 @@ func TestFullDisk(t *testing.T) {
 // what was durable before is there. By itself QEMU would stop the machine, for ever.
 func TestDiskOfFullHost(t *testing.T) {
 	t.Parallel()
-	if out, err := exec.Command("unshare", "--user", "--map-root-user", "--mount", "true").CombinedOutput(); err != nil {
-		t.Skipf("the host lets no program make a mount namespace: %v, %s", err, out)
-	}
+	namespaces(t)
 	dir := app(t, program("fmt os", `
 	old, err := os.ReadFile("/data/old")
 	fmt.Printf("%q %v\n", old, err)

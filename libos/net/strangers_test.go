@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/hardtack-os/hardtack/libos/net/buf"
 	"github.com/hardtack-os/hardtack/libos/net/ip"
@@ -14,12 +15,16 @@ import (
 	"github.com/hardtack-os/hardtack/libos/net/wire"
 )
 
+const listenBacklog = 128
+
 // A flood is a card that SYNs of ever new hosts come to, and that swallows what is sent, but for the answer to who asks for the router's address.
 type flood struct {
 	left int    // SYNs to come
 	next uint32 // host
 	sent int
+	to   [1 + listenBacklog]int // of these, to each of the first hosts
 	pool *buf.Pool
+	now  tick.Time
 }
 
 func (f *flood) Info() link.Info {
@@ -28,6 +33,11 @@ func (f *flood) Info() link.Info {
 
 func (f *flood) Send(_ int, x *link.Frame) bool {
 	f.sent++
+	if b := x.Head.Bytes()[wire.EthernetSize:]; len(b) >= wire.IPv4Size {
+		if host := binary.BigEndian.Uint32(b[16:]) - 20<<24; int(host) < len(f.to) {
+			f.to[host]++
+		}
+	}
 	x.Release()
 	return true
 }
@@ -62,10 +72,10 @@ func (f *flood) Receive(_ int, x *link.Frame) bool {
 
 // flooded is a stack that such a flood comes to, with a listener whose queue is full.
 func flooded(t testing.TB) (*Stack, *flood, *Listener) {
-	now := tick.Time(1e9)
-	s := New(Config{Driven: true, Clock: func() tick.Time { return now }, Random: func(p []byte) { rand.Read(p) }})
+	f := &flood{pool: buf.NewPool("flood", 2048, 1024, buf.Heap), now: tick.Time(1e9)}
+	now := f.now
+	s := New(Config{Driven: true, Clock: func() tick.Time { return f.now }, Random: func(p []byte) { rand.Read(p) }})
 	t.Cleanup(s.Close)
-	f := &flood{pool: buf.NewPool("flood", 2048, 1024, buf.Heap)}
 	i := s.Attach(f)
 	s.host.AddAddress(now, i, netip.MustParsePrefix("10.0.0.2/24"))
 	s.host.AddRoute(ip.Route{Prefix: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("10.0.0.1"), Interface: i})
@@ -73,7 +83,7 @@ func flooded(t testing.TB) (*Stack, *flood, *Listener) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := b.Listen(128, DefaultTCPOptions(), nil)
+	l, err := b.Listen(listenBacklog, DefaultTCPOptions(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +98,24 @@ func flooded(t testing.TB) (*Stack, *flood, *Listener) {
 	f.left = 1000
 	s.Step()
 	return s, f, l
+}
+
+// TestFloodedListenerIsQuiet: while cookies are in use each half-open connection sends its SYN three times, not eight (tcp.Conn.Spare).
+func TestFloodedListenerIsQuiet(t *testing.T) {
+	s, f, l := flooded(t)
+	for range 70 { // of seconds: an eighth SYN would come at 127
+		f.now = f.now.Add(time.Second)
+		f.left = 1
+		s.Step()
+	}
+	if n := l.core.Half(); n != listenBacklog {
+		t.Errorf("%d half-open connections", n)
+	}
+	for host, n := range f.to[1:] {
+		if n != 3 {
+			t.Errorf("to host %d %d SYNs were sent", host+1, n)
+		}
+	}
 }
 
 // TestCookiesAllocateNothing: a SYN that a cookie answers costs no memory.

@@ -11,8 +11,9 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix"
 )
 
-// pair makes a connection of TCP over the loopback network. The receiver's buffer is small, so that what it does not read stays with the sender.
-func (w *world) pair(t *testing.T) (sender, receiver int) {
+// pair makes a connection of TCP over the loopback network. receive is the size of the receiver's buffer, 0 for the usual one; of a
+// small one what it does not read stays with the sender.
+func (w *world) pair(t *testing.T, receive int) (sender, receiver int) {
 	t.Helper()
 	ok := func(what string, n int, e syscall.Errno) int {
 		if e != 0 {
@@ -22,10 +23,12 @@ func (w *world) pair(t *testing.T) (sender, receiver int) {
 	}
 	n, e := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	l := ok("socket", n, e)
-	small := buffer(4)
-	binary.NativeEndian.PutUint32(small, 8192)
-	n, e = w.call(syscall.SYS_SETSOCKOPT, l, syscall.SOL_SOCKET, syscall.SO_RCVBUF, small, 4)
-	ok("SO_RCVBUF", n, e)
+	if receive > 0 {
+		size := buffer(4)
+		binary.NativeEndian.PutUint32(size, uint32(receive))
+		n, e = w.call(syscall.SYS_SETSOCKOPT, l, syscall.SOL_SOCKET, syscall.SO_RCVBUF, size, 4)
+		ok("SO_RCVBUF", n, e)
+	}
 	sa := inetAddr("127.0.0.1:0")
 	n, e = w.call(syscall.SYS_BIND, l, sa, len(sa))
 	ok("bind", n, e)
@@ -89,7 +92,7 @@ func TestLinger(t *testing.T) {
 			}
 
 			// Nobody reads: it waits for as long as was said, and what is left goes out later.
-			s, r := w.pair(t)
+			s, r := w.pair(t, 8192)
 			sent := w.fill(s)
 			w.linger(t, s, 1)
 			began := time.Now()
@@ -103,7 +106,7 @@ func TestLinger(t *testing.T) {
 			closing(r)
 
 			// Somebody begins to read: it waits until all has arrived.
-			s, r = w.pair(t)
+			s, r = w.pair(t, 8192)
 			sent = w.fill(s)
 			w.linger(t, s, 1000)
 			var reads atomic.Bool
@@ -124,13 +127,13 @@ func TestLinger(t *testing.T) {
 			closing(r)
 
 			// There is nothing to wait for.
-			s, r = w.pair(t)
+			s, r = w.pair(t, 8192)
 			w.linger(t, s, 1000)
 			closing(s)
 			closing(r)
 
 			// No time: a reset.
-			s, r = w.pair(t)
+			s, r = w.pair(t, 8192)
 			w.fill(s)
 			w.linger(t, s, 0)
 			closing(s)
@@ -147,7 +150,7 @@ func TestLinger(t *testing.T) {
 func TestNoFastOpen(t *testing.T) {
 	const fastOpen, fastOpenConnect = 23, 30
 	w := &world{kernel: posix.Call}
-	s, r := w.pair(t)
+	s, r := w.pair(t, 8192)
 	defer posix.Close(s)
 	defer posix.Close(r)
 	c, _ := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM, 0)

@@ -64,20 +64,7 @@ func TestSendfile(t *testing.T) {
 	}{{"pages", 4096, false, true}, {"odd pieces, nonblocking", 5000, true, true}, {"one piece", 8 << 20, false, false}, {"one piece, nonblocking", 8 << 20, true, false}} {
 		t.Run(x.name, func(t *testing.T) {
 			w := &world{kernel: posix.Call}
-			l, _ := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM, 0)
-			defer posix.Close(l)
-			sa := inetAddr("127.0.0.1:0")
-			w.call(syscall.SYS_BIND, l, sa, len(sa))
-			w.call(syscall.SYS_LISTEN, l, 5)
-			binary.BigEndian.PutUint16(sa[2:], portOf(w, l))
-			c, _ := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM, 0)
-			if _, e := w.call(syscall.SYS_CONNECT, c, sa, len(sa)); e != 0 {
-				t.Fatal(e)
-			}
-			s, e := w.call(syscall.SYS_ACCEPT, l, 0, 0)
-			if e != 0 {
-				t.Fatal(e)
-			}
+			c, s := w.pair(t, 0)
 			defer posix.Close(s)
 			if x.nonblock {
 				posix.Fcntl(c, syscall.F_SETFL, syscall.O_NONBLOCK)
@@ -140,7 +127,7 @@ func TestSendfile(t *testing.T) {
 			}
 			port, found := portOf(w, c), false
 			for _, k := range stack().Conns() {
-				if k.Local().Port() == port && k.Remote().Port() == portOf(w, l) {
+				if k.Local().Port() == port && k.Remote().Port() == portOf(w, s) {
 					found = true
 					if i := k.Info(); i.Stats.CopiedOut != 0 || i.Stats.BytesOut == 0 {
 						t.Errorf("%d of %d bytes were copied", i.Stats.CopiedOut, i.Stats.BytesOut)
@@ -171,20 +158,7 @@ func TestSendfile(t *testing.T) {
 // TestSendfileParked: who waits in sendfile for a peer that reads nothing has lent what is on its way, and no more; then all arrives.
 func TestSendfileParked(t *testing.T) {
 	w := &world{kernel: posix.Call}
-	l, _ := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	defer posix.Close(l)
-	sa := inetAddr("127.0.0.1:0")
-	w.call(syscall.SYS_BIND, l, sa, len(sa))
-	w.call(syscall.SYS_LISTEN, l, 5)
-	binary.BigEndian.PutUint16(sa[2:], portOf(w, l))
-	c, _ := w.call(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if _, e := w.call(syscall.SYS_CONNECT, c, sa, len(sa)); e != 0 {
-		t.Fatal(e)
-	}
-	s, e := w.call(syscall.SYS_ACCEPT, l, 0, 0)
-	if e != 0 {
-		t.Fatal(e)
-	}
+	c, s := w.pair(t, 0)
 	src := &lender{data: make([]byte, 16<<20), piece: 4096}
 	in, e := posix.Install(src, syscall.O_RDONLY)
 	if e != 0 {
@@ -194,6 +168,7 @@ func TestSendfileParked(t *testing.T) {
 	port := portOf(w, c)
 	var all sync.WaitGroup
 	all.Go(func() {
+		defer posix.Close(c)
 		w := &world{kernel: posix.Call}
 		for left := len(src.data); left > 0; {
 			n, e := w.call(syscall.SYS_SENDFILE, c, in, 0, 1<<30)
@@ -203,7 +178,6 @@ func TestSendfileParked(t *testing.T) {
 			}
 			left -= n
 		}
-		posix.Close(c)
 	})
 	queue := func() (n int64) { // at both ends: what has come lies where it lay
 		for _, k := range stack().Conns() {

@@ -1,7 +1,7 @@
 package tcp
 
 // recovery is the time from the detection of a loss until all that was on its way then is acknowledged. What may be sent in it follows what arrives: proportional
-// rate reduction (RFC 9937, before RFC 6937).
+// rate reduction (RFC 9937, before RFC 6937), but that an acknowledgment that tells of a further loss is none of less worth (SafeACK there).
 type recovery struct {
 	on      bool
 	timeout bool // begun by the retransmission timer: the window counts, not the rate

@@ -173,7 +173,15 @@ func TestFewerPairs(t *testing.T) {
 		change func(h *host)
 		want   int
 	}{
-		"does not answer":    {func(h *host) { h.obeys(4, fine); h.LieNoAnswer = true }, 1},
+		"does not answer": {func(h *host) { h.obeys(4, fine); h.LieNoAnswer = true }, 1},
+		"answers late": {func(h *host) {
+			h.obeys(4, func(class, _ byte, _ []byte) byte {
+				if class == 4 {
+					time.Sleep(2 * time.Second)
+				}
+				return 0
+			})
+		}, 1},
 		"refuses":            {func(h *host) { h.obeys(4, func(byte, byte, []byte) byte { return 1 }) }, 1},
 		"few messages":       {func(h *host) { h.obeys(4, fine); h.Messages = 3 }, 2},
 		"one message":        {func(h *host) { h.obeys(4, fine); h.Messages = 1 }, 4},
@@ -183,7 +191,8 @@ func TestFewerPairs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(several)
 			c.change(h)
-			if h.LieNoAnswer {
+			gaveUp := h.LieNoAnswer || name == "answers late"
+			if gaveUp {
 				defer func(p int64) { nic.Patience = p }(nic.Patience)
 				nic.Patience = 1e7
 			}
@@ -191,7 +200,7 @@ func TestFewerPairs(t *testing.T) {
 			if n := dev.Info().Queues; n != c.want {
 				t.Errorf("%d pairs, want %d", n, c.want)
 			}
-			if h.LieNoAnswer && h.Accepted()&multiqueue != 0 {
+			if gaveUp && h.Accepted()&multiqueue != 0 {
 				t.Error("a card that may still use all its pairs runs with one that has buffers")
 			}
 			end(t, dev)
