@@ -330,7 +330,7 @@ func (c *Conn) acknowledge(now tick.Time, s *Segment) {
 		c.retries = 0 // it lives, and has no room: that may last (RFC 9293, 3.8.6.1)
 	}
 	if news > 0 {
-		c.timers.tlp = 0
+		c.dropTail()
 	}
 	if c.sendFull && c.out.Len() <= int(c.sendLim)*2/3 {
 		c.sendFull = false
@@ -480,7 +480,7 @@ func (c *Conn) beginRecovery(now tick.Time, una Seq, got int) {
 	c.rec.begin(c.sndNxt, c.cc.Threshold(), c.board.outstanding()-c.board.sacked+got, c.mss)
 	c.ecnReduced = c.ecnOK
 	c.ecnEnd = c.sndNxt
-	c.timers.tlp = 0
+	c.dropTail()
 }
 
 // pipe is what is on its way.

@@ -43,8 +43,9 @@ func (r *newReno) Acked(a Acked) {
 // half is what is left of what was on its way (RFC 5681, equation 4).
 func (r *newReno) half(inFlight int) int { return max(inFlight/2, 2*r.mss) }
 
+// Lost takes the window where more was on its way: the acknowledgment that ends a recovery may tell of the next loss, and of what was sent before the window shrank.
 func (r *newReno) Lost(_ tick.Time, inFlight int, _ bool) {
-	r.threshold = r.half(inFlight)
+	r.threshold = r.half(min(inFlight, r.window))
 	r.window, r.acked = r.threshold, 0
 }
 

@@ -14,11 +14,12 @@ func TestPacing(t *testing.T) {
 		rate uint64
 		n    int
 		loss float64
-	}{{1 << 20, 1 << 20, 0}, {1 << 20, 1 << 20, 0.02}, {100 << 20, 4 << 20, 0}, {3000, 30_000, 0}, {40, 3 * 1448, 0}} {
+	}{{1 << 20, 1 << 20, 0}, {1 << 20, 1 << 20, 0.02}, {100 << 20, 4 << 20, 0}, {3000, 30_000, 0}, {3000, 30_000, 0.1}, {40, 3 * 1448, 0}} {
 		w := established(t, func(a, b *Config) { a.MaxSend = 60_000 })
 		a, b := w.ends[0], w.ends[1]
 		w.wire.loss = x.loss
 		a.c.SetMaxRate(x.rate)
+		mss := a.c.mss
 		burst := max(int(x.rate/1000), 2*a.c.mss)
 		type sending struct {
 			at   tick.Time
@@ -35,6 +36,9 @@ func TestPacing(t *testing.T) {
 		a.toSend = x.n
 		if !w.run(10*time.Minute, func() bool { return b.read == x.n && a.c.sndUna == a.c.sndNxt }) {
 			t.Fatalf("%+v: %v", x, w)
+		}
+		if info := a.c.Info(); info.MSS != mss {
+			t.Errorf("%+v: segments of %d bytes, because of what had not been sent: %+v", x, info.MSS, info)
 		}
 		took := w.now.Sub(began).Seconds()
 		least := float64(min(x.n-burst, int(maxPace.Seconds()*float64(x.rate)))) / float64(x.rate)

@@ -156,6 +156,10 @@ func TestNewReno(t *testing.T) {
 	if r.Window() != mss || r.Threshold() != before/2 {
 		t.Errorf("after a timeout: window %d, threshold %d", r.Window(), r.Threshold())
 	}
+	before = r.Window()
+	if r.Lost(0, 8*mss, false); r.Window() > max(before, 2*mss) { // sent before the timeout
+		t.Errorf("the window grew by a loss from %d to %d", before, r.Window())
+	}
 }
 
 // TestRTT follows RFC 6298's formulas.

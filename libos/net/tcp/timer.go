@@ -61,7 +61,8 @@ func (c *Conn) Tick(now tick.Time) {
 // armRtx starts the retransmission timer anew if anything waits for an acknowledgment, or the peer's window for being opened (RFC 6298, 5).
 func (c *Conn) armRtx(now tick.Time) {
 	if len(c.board.records) == 0 && !c.needSyn && !c.stuck() {
-		c.timers.rtx, c.timers.tlp = 0, 0
+		c.timers.rtx = 0
+		c.dropTail()
 		return
 	}
 	c.timers.rtx = now.Add(c.rtt.timeout())
@@ -74,7 +75,11 @@ func (c *Conn) stuck() bool {
 
 // timedOut is the retransmission timer's end (RFC 6298, 5.4 to 5.7).
 func (c *Conn) timedOut(now tick.Time) {
-	c.retries = min(c.retries+1, math.MaxInt16-1)
+	// What is to be sent again waits for its time: that nothing is heard of it says nothing.
+	held := c.pace.holds() && (c.board.lost > 0 || c.tlpProbe)
+	if !held {
+		c.retries = min(c.retries+1, math.MaxInt16-1)
+	}
 	closed := c.sndWnd == 0 && c.established()
 	limit := c.config.Retries
 	if c.state == SynSent || c.state == SynReceived {
@@ -96,9 +101,14 @@ func (c *Conn) timedOut(now tick.Time) {
 		c.end(why)
 		return
 	}
+	if held {
+		c.timers.rtx = max(now, c.pace.next).Add(c.rtt.timeout())
+		return
+	}
 	first := c.rtt.backoff == 0
 	c.rtt.backOff()
-	c.timers.tlp, c.timers.reorder = 0, 0
+	c.dropTail()
+	c.timers.reorder = 0
 	switch {
 	case c.state == SynSent || c.state == SynReceived:
 		c.needSyn = true
@@ -127,10 +137,13 @@ func (c *Conn) timedOut(now tick.Time) {
 	c.armRtx(now)
 }
 
+// dropTail gives up the tail loss probe that is to come, also one that is due and waits for its time.
+func (c *Conn) dropTail() { c.timers.tlp, c.tlpProbe = 0, false }
+
 // armTail starts the tail loss probe's timer (RFC 8985, 7.2).
 func (c *Conn) armTail(now tick.Time) {
+	c.dropTail()
 	if !c.sackOK || c.rec.on || c.board.sacked > 0 || len(c.board.records) == 0 || c.rtt.srtt == 0 || c.sndWnd == 0 {
-		c.timers.tlp = 0
 		return
 	}
 	d := 2 * c.rtt.srtt
@@ -139,8 +152,6 @@ func (c *Conn) armTail(now tick.Time) {
 	}
 	if at := now.Add(max(d, 2*time.Millisecond)); at < c.timers.rtx {
 		c.timers.tlp = at
-	} else {
-		c.timers.tlp = 0
 	}
 }
 
