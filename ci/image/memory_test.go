@@ -70,6 +70,14 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
+// TestOutOfThreads starts threads until there is no memory for one more: whoever finds that out, it is Go that reports it.
+func TestOutOfThreads(t *testing.T) {
+	t.Parallel()
+	for _, cpus := range []int{1, 2} {
+		run(t, "plain", machine{cpus: cpus, memory: "16M"}, "threads", "9000").want(t, 2, "fatal error: ")
+	}
+}
+
 // TestTooLittleMemory boots on machines that cannot hold the program, and follows their advice until it runs.
 func TestTooLittleMemory(t *testing.T) {
 	t.Parallel()

@@ -310,6 +310,10 @@ const (
 // exoClone starts a context with t's registers on another stack (clone(2) with CLONE_VM and the like).
 func exoClone(t *exoContext) uintptr {
 	r := &t.regs
+	// Who finds no frame reports that on a signal stack, which a new context sets up first. What it needs of its own stack for that is there before it runs.
+	if !exoPopulate((r.rsi-1-exoPageSize)&^(exoPageSize-1), r.rsi) {
+		return exoErr(exoEAGAIN)
+	}
 	n := exoNewContext()
 	if n == nil {
 		return exoErr(exoEAGAIN)
