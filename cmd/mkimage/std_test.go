@@ -32,3 +32,27 @@ func TestStd(t *testing.T) {
 		})
 	}
 }
+
+// TestSignalsOfProcess boots os/signal's tests as four of them would start them as processes: with flags that let them do what may end the process.
+func TestSignalsOfProcess(t *testing.T) {
+	run := func(test string, args ...string) call {
+		c := call{dir: t.TempDir()}
+		c.mkimage(t, append([]string{"test", "--no-skips", "--env", "GO_TEST_ATOMIC_STOP=1", "os/signal", "--", "-v", "-run", "^" + test + "$", "-args"}, args...)...)
+		return c
+	}
+	c := run("TestNotifyContextNotifications", "-check_notify_ctx", "-ctx_notify_times=10")
+	c.want(t, 0, "received SIGINT")
+	c = run("TestDetectNohup", "-check_sighup_ignored")
+	c.want(t, 1, "SIGHUP is not ignored.")
+	for _, i := range []string{"1", "2"} { // before anybody listens for it, and after
+		c = run("TestStop", "-send_uncaught_sighup="+i, "-die_from_sighup")
+		c.want(t, 1, "=== RUN   TestStop/hangup")
+		if strings.Contains(c.stdout, "--- ") {
+			t.Errorf("SIGHUP did not end it:\n%s", c.stdout)
+		}
+	}
+	c = run("TestAtomicStop", "-test.paniconexit0=false")
+	if c.want(t, c.code, "=== RUN   TestAtomicStop"); strings.Contains(c.stdout, "lost signal") || strings.Contains(c.stdout, "--- ") { // the signal is caught, or ends it
+		t.Errorf("exit code %d:\n%s", c.code, c.stdout)
+	}
+}
