@@ -17,7 +17,7 @@ type group struct {
 	bits  [groupBlocks / 64]uint64
 	slot  int    // which of the two is current
 	dirty bool   // it differs from that, or the other slot holds what must not become current
-	half  bool   // neither slot is right: the commit behind the next one writes it again, to the other
+	half  bool   // not both slots are right: the commit behind the next one writes it again, to the other
 	sum   uint32 // of the block of the current one
 }
 

@@ -137,6 +137,44 @@ func TestLostBitmap(t *testing.T) {
 	}
 }
 
+// TestLostBitmapOfOlder: a bitmap that no commit has changed of late is an older one, with as many blocks in use, on a volume that nobody unmounted.
+func TestLostBitmapOfOlder(t *testing.T) {
+	d := formatted(t, groupBlocks+500)
+	f := mount(t, d, manual)
+	data := bytes.Repeat([]byte("what was there before; "), 1000)
+	const full = 20_000 // so many blocks more seem to be in use: what is written goes to the second group
+	f.al.used += full
+	f.al.cursor = groupBlocks + 10
+	write(t, f, "/f", data)
+	f.Sync()
+	f.al.used -= full
+	for i := range 2 { // the tree goes to the first group; then nothing is changed in the second
+		f.al.cursor = 0
+		write(t, f, "/g", data[i:])
+		if e := f.Sync(); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	b := d.Bytes()[(groupBlocks+bitmapAt+f.al.groups[1].slot)*BlockSize:][:BlockSize]
+	gen, ok := decodeBitmap(b, 1, &f.sb.uuid)
+	if !ok || gen == f.sb.gen || len(f.sb.wrote) == 0 {
+		t.Fatal(ok, gen, f.sb.gen, f.sb.wrote)
+	}
+	le.PutUint64(b[8:], gen-1)
+	b[32+1], b[32+50] = b[32+50], b[32+1] // blocks 8 to 15 change places with blocks that nobody uses
+	seal(b)
+	if r, err := Check(d, true); err != nil || len(r.Problems) != 1 || r.Problems[0].Loss {
+		t.Error(err, r.Problems)
+	}
+	f = mount(t, d, manual)
+	f.al.cursor = groupBlocks
+	write(t, f, "/new", data)
+	if err := f.Close(); err != nil || !bytes.Equal(contents(t, f, "/f"), data) {
+		t.Error("other bytes", err)
+	}
+	check(t, d)
+}
+
 // TestBlankBitmap: a bitmap that has become zeroes is damaged, but for the one that was never written: of a new volume, of one that nothing was changed on, of a group that just came by growing. Where it counts the tree
 // says what is in use, whichever of its two bitmaps a group has lost, and after however many commits.
 func TestBlankBitmap(t *testing.T) {
@@ -217,5 +255,116 @@ func TestBlankBitmap(t *testing.T) {
 	}
 	if tried < 12 {
 		t.Errorf("%d bitmaps were lost", tried)
+	}
+}
+
+// quiet is manual for what a crash left: going through the tree at a mount, which costs as much as there are files, is an error.
+func quiet(t testing.TB) Options {
+	o := manual
+	o.Log = func(s string) {
+		if strings.Contains(s, walked) {
+			t.Error(s)
+		}
+	}
+	return o
+}
+
+// TestTornBitmap cuts the power while bitmaps are written: in the first or the last sectors of them, with all else of the commit written or not, its superblocks included; and again in the commit of the mount that follows. Which
+// blocks are in use is known without going through the tree, and right.
+func TestTornBitmap(t *testing.T) {
+	const blocks = groupBlocks + 9000
+	d := formatted(t, blocks)
+	base := mount(t, d, manual)
+	data := bytes.Repeat([]byte("what was there before; "), 1000)
+	write(t, base, "/old", data)
+	write(t, base, "/large", make([]byte, 11_000*BlockSize)) // what lies far behind is used, too
+	if err := base.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tried, torn := 0, 0
+	// crash does what use says to a volume, and tears each bitmap that it wrote.
+	var crash func(below func() *overlay, use func(f *FS), deep bool)
+	crash = func(below func() *overlay, use func(f *FS), deep bool) {
+		rec := block.NewRecorder(below())
+		f, err := Mount(rec, quiet(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		use(f)
+		log := rec.Log()
+		begun := 0 // behind the last flush
+		for i, e := range log {
+			if e.Flush {
+				begun = i + 1
+			}
+			at := e.Off / BlockSize % groupBlocks
+			if e.Data == nil || at != bitmapAt && at != bitmapAt+1 {
+				continue
+			}
+			end := i + 1 // behind what may have been written by then
+			for end < len(log) && !log[end].Flush {
+				end++
+			}
+			for _, n := range []int64{1, 2, 7} { // what changes is in the first three sectors
+				for _, from := range []int64{0, n * 512} { // its first sectors, or its last ones
+					part := e
+					part.Off += from
+					if part.Data = e.Data[from:]; from == 0 {
+						part.Data = e.Data[:n*512]
+					}
+					for _, rest := range [][]block.Event{nil, log[begun:i], slices.Concat(log[begun:i], log[i+1:end])} {
+						left := func() *overlay {
+							o := below()
+							for i := range begun {
+								o.apply(&log[i])
+							}
+							for i := range rest {
+								o.apply(&rest[i])
+							}
+							o.apply(&part)
+							return o
+						}
+						o := left()
+						b := make([]byte, BlockSize)
+						o.Read([][]byte{b}, e.Off/BlockSize*BlockSize)
+						if tried++; !sealed(b) && !bytes.Equal(b, zeroes[:]) {
+							torn++
+						}
+						f, err := Mount(o, quiet(t))
+						if err != nil {
+							t.Fatal(err)
+						}
+						if r, err := Check(o, false); err != nil || len(r.Problems) > 0 { // as the next crash leaves it
+							t.Fatalf("after event %d, %d sectors from %d: %v, %v", i, n, from/512, err, r.Problems)
+						}
+						if !bytes.Equal(contents(t, f, "/old"), data) {
+							t.Error("other bytes")
+						}
+						write(t, f, "/new", data)
+						if err := f.Close(); err != nil {
+							t.Fatal(err)
+						}
+						if r, err := Check(o, false); err != nil || len(r.Problems) > 0 {
+							t.Fatal(err, r.Problems)
+						}
+						if deep && n == 1 && len(rest) > 0 {
+							crash(left, func(f *FS) {}, false)
+						}
+					}
+				}
+			}
+		}
+	}
+	crash(func() *overlay { return &overlay{base: d.Bytes(), over: map[int64][]byte{}} }, func(f *FS) {
+		for i, cursor := range []uint64{9000, groupBlocks + 5000, 9000} { // all over the bitmaps, of both groups
+			f.al.cursor = cursor
+			write(t, f, "/f"+fmt.Sprint(i), data)
+			if e := f.Sync(); e != 0 {
+				t.Fatal(e)
+			}
+		}
+	}, true)
+	if t.Logf("%d crashes, %d bitmaps torn", tried, torn); torn < 100 {
+		t.Error("too few bitmaps were torn")
 	}
 }

@@ -156,7 +156,7 @@ func (c *crasher) try(n, started int, events []*block.Event, torn bool) {
 		}
 	}
 	most = min(most, len(c.states)-1)
-	f, err := Mount(o, manual)
+	f, err := Mount(o, quiet(c.t))
 	if err != nil {
 		c.t.Fatalf("%v: after %d of %d events (torn %v): %v", c.ops, n, len(c.rec.Log()), torn, err)
 	}

@@ -97,7 +97,8 @@ func Format(dev block.Device, o FormatOptions) error {
 	if err := w.durably(dev); err != nil {
 		return err
 	}
-	w, sb.wroteSum = writes{}, al.sum()
+	w, sb.bitmaps = writes{}, al.sum()
+	sb.wroteSum = sb.bitmaps
 	w.add(1, sb.encode())
 	w.add(sb.backup+1, sb.encode())
 	return w.durably(dev)

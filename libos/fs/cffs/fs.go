@@ -296,12 +296,13 @@ func (f *FS) settle() error {
 	return err
 }
 
-// readBitmaps finds the current bitmap of each group. Where one of a group's two is damaged it may have been the current one: what is in use there is found anew, and both are written. So it is for all groups
-// where what was found is not what the last commit wrote, as the superblock tells: stale.
+// readBitmaps finds the current bitmap of each group. One that is not right is not the current one where the others are those that the superblock tells of: a crash tore it, and the next commit writes it. Where that is
+// not told, or is not so, it may have been the current one: what is in use there is found from the tree, and both are written. So it is for all groups where what was found is not what the last commit wrote: stale.
 func (f *FS) readBitmaps() (stale bool, err error) {
 	f.al.blocks = usable(f.sb.blocks)
 	f.al.groups = make([]group, groupsOf(f.sb.blocks))
 	lost := map[uint64]bool{}
+	whole := true // each group has one that may be the current one
 	buf := make([]byte, 2*BlockSize)
 	for g := range f.al.groups {
 		if f.dev.Read([][]byte{buf}, (int64(g)*groupBlocks+bitmapAt)*BlockSize) != nil {
@@ -331,7 +332,10 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 		}
 		if bad >= 0 || best < 0 {
 			lost[uint64(g)] = true
-			p.slot, p.dirty, p.half = max(bad, 0), true, true // the damaged one last: until both are right the damage is to be seen
+			p.dirty, p.half = true, true
+		}
+		if best < 0 {
+			p.slot, whole = 1-max(bad, 0), false
 			continue
 		}
 		b := buf[best*BlockSize:]
@@ -340,19 +344,27 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 			p.bits[i] = le.Uint64(b[32+8*i:])
 		}
 	}
-	if len(lost) == 0 {
-		f.al.count(f.sb.backup)
-		stale = f.al.used != f.sb.used || !f.al.is(f.sb.root) || f.sb.tellsBitmaps() && f.al.sum() != f.sb.wroteSum
-	}
-	for g := range f.al.groups {
-		if p := &f.al.groups[g]; stale {
-			lost[uint64(g)] = true
-			p.dirty, p.half, p.bits = true, true, [groupBlocks / 64]uint64{}
-		}
-	}
-	if len(lost) == 0 {
+	f.al.count(f.sb.backup)
+	told, tells := f.sb.bitmapSum()
+	right := whole && f.al.used == f.sb.used && f.al.is(f.sb.root) && (!tells || f.al.sum() == told)
+	if right && (tells || len(lost) == 0) {
 		return false, nil
 	}
+	stale = len(lost) == 0
+	for g := range f.al.groups {
+		p := &f.al.groups[g]
+		switch {
+		case stale:
+			lost[uint64(g)] = true
+			p.dirty, p.half = true, true
+		case !lost[uint64(g)]:
+			continue
+		default:
+			p.slot = 1 - p.slot // the damaged one last: until both are right the damage is to be seen
+		}
+		p.bits = [groupBlocks / 64]uint64{}
+	}
+	f.o.Log("cffs: " + f.dev.Info().Name + ": " + walked)
 	err = f.inUse(f.t.root, -1, new([]byte), func(s span) {
 		for b := s.first; b < s.first+s.n; b++ {
 			if lost[b/groupBlocks] {
@@ -363,6 +375,9 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 	f.al.count(f.sb.backup)
 	return stale, err
 }
+
+// walked is what the log is told where a mount goes through the tree.
+const walked = "the bitmaps do not tell what is in use: it is found from the tree"
 
 // inUse calls mark for all blocks of the tree below r, and of what lies in it. The nodes do not stay in memory. Keys are all behind the last one before: so no node is found twice.
 func (f *FS) inUse(r *ref, level int, last *[]byte, mark func(span)) error {
@@ -676,7 +691,8 @@ func (f *FS) write() error {
 	sb := f.sb
 	sb.gen, sb.used, sb.time = gen, f.al.used-f.al.nfreed, f.o.Now().UnixNano()
 	sb.root, sb.rootSum, sb.rootLevel = f.t.root.addr, f.t.root.sum, uint32(f.t.root.n.Load().level)
-	sb.wrote, sb.wroteSum = nil, f.al.sum()
+	sb.bitmaps = f.al.sum()
+	sb.wrote, sb.wroteSum = nil, sb.bitmaps
 	if sb.readNeeds&needManifest != 0 && !f.spilt && sb.owner != [16]byte{} { // a volume that nobody has mounted is behind a flush: damage cannot be taken for a crash
 		if list, sum := w.manifest(); len(list) > 0 {
 			sb.wrote, sb.wroteSum = list, sum

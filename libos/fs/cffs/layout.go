@@ -144,17 +144,25 @@ type super struct {
 	mounts     uint64
 	wrote      []span // what the commit wrote beside the superblock, if it is for who reads it to see whether that is there
 	wroteSum   uint64 // of these; where there are none, of all bitmaps
+	bitmaps    uint64 // the sum of all current bitmaps; 0: it is not told, by an earlier version
 }
 
-// tellsBitmaps says whether wroteSum is of the bitmaps. Superblocks of earlier versions without a manifest have 0, or the sum of nothing.
-func (s *super) tellsBitmaps() bool {
-	return s.readNeeds&needManifest != 0 && len(s.wrote) == 0 && s.wroteSum != 0 && s.wroteSum != wordSeed
+// bitmapSum is the sum of all bitmaps as the commit left them; ok is false where it is not told. Earlier versions tell it without a manifest only, and the first of them have 0 there, or the sum of nothing.
+func (s *super) bitmapSum() (sum uint64, ok bool) {
+	switch {
+	case s.bitmaps != 0:
+		return s.bitmaps, true
+	case s.readNeeds&needManifest != 0 && len(s.wrote) == 0 && s.wroteSum != wordSeed:
+		return s.wroteSum, s.wroteSum != 0
+	}
+	return 0, false
 }
 
 // What a superblock may tell of its commit: so many spans, and so many blocks, that looking at them costs a mount little.
 const (
 	manifestAt  = 168
-	maxSpans    = (BlockSize - manifestAt - 16) / 8
+	bitmapSumAt = BlockSize - 8
+	maxSpans    = (bitmapSumAt - manifestAt - 16) / 8
 	maxManifest = 256 // blocks
 )
 
@@ -175,6 +183,7 @@ func (s *super) encode() []byte {
 	for i, v := range []uint64{uint64(s.time), s.readNeeds, s.writeNeeds, s.mounts} {
 		le.PutUint64(b[136+8*i:], v)
 	}
+	le.PutUint64(b[bitmapSumAt:], s.bitmaps)
 	if s.readNeeds&needManifest == 0 {
 		seal(b)
 		return b
@@ -204,6 +213,7 @@ func decodeSuper(b []byte) *super {
 	if le.Uint32(b[4:]) != version {
 		s.readNeeds = 1 << 63
 	}
+	s.bitmaps = le.Uint64(b[bitmapSumAt:])
 	if s.readNeeds&needManifest != 0 {
 		n := le.Uint64(b[manifestAt:])
 		if n > maxSpans {
