@@ -101,8 +101,8 @@ func TestBadInput(t *testing.T) {
 		{"build --sched go --module libos/sched/edf ./ok", "two schedulers"},
 		{"run --net bridge ./ok", "want user, none or tap=NAME"},
 		{"run -p 80 ./ok", "want HOST:IMAGE, as 8080:80"},
-		{"run -p 8080:80 ./ok", "the program uses no sockets"},
-		{"run --net none -p 8080:80 ./ok", "--net user only"},
+		{"run -p 127.9.9.9:8080:80 ./ok", "the program uses no sockets"},
+		{"run --net none -p 127.9.9.9:8080:80 ./ok", "--net user only"},
 		{"run --pcap x.pcap ./ok", "the machine has no network card"},
 		{"build --memory 8M -o out.elf ./large", "the image is larger than the memory"},
 		{"run --memory 8M ./large", "the image is larger than the memory"},
@@ -183,6 +183,7 @@ func TestMachineThatCannotBe(t *testing.T) {
 	c := call{dir: app(t, program("net", "net.Listen(\"tcp\", \":80\")"))}
 	c.mkimage(t, "run", "--memory", "500T")
 	c.want(t, 1, "this machine cannot give 524288000 MiB of memory to another: ask for less by --memory")
+	c.dir = app(t, program("", "undefined()")) // nothing is compiled before what follows is told
 	taken, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +198,15 @@ func TestMachineThatCannotBe(t *testing.T) {
 	defer udp.Close()
 	c.mkimage(t, "run", "-p", fmt.Sprintf("%d:80/udp", udp.LocalAddr().(*net.UDPAddr).Port))
 	c.want(t, 1, fmt.Sprintf("--publish: port %s of this machine: address already in use", udp.LocalAddr()))
+	if runtime.GOOS == "linux" { // where root may not make files either
+		c.mkimage(t, "run", "--pcap", "/sys/x.pcap")
+		c.want(t, 1, "--pcap: open /sys/x.pcap: permission denied")
+	}
+	c.mkimage(t, "run", "--pcap", "x.pcap")
+	c.want(t, 1, "undefined: undefined")
+	if _, err := os.Stat(filepath.Join(c.dir, "x.pcap")); err == nil {
+		t.Error("a capture of nothing was left behind")
+	}
 }
 
 func TestUnsupportedGo(t *testing.T) {

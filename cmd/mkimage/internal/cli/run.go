@@ -113,6 +113,13 @@ func setMachine(m *qemu.Machine, s config.Settings) error {
 	if err := checkCapture(m.Pcap); err != nil {
 		return err
 	}
+	ports, err := config.Ports(s.Publish)
+	if err != nil {
+		return err
+	}
+	if err := qemu.PortsFree(ports); err != nil {
+		return err
+	}
 	return m.SetDisks(s)
 }
 
@@ -124,8 +131,21 @@ func checkCapture(name string) error {
 	if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--pcap %s: there is no folder %s", name, filepath.Dir(name))
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+	case info.IsDir():
 		return fmt.Errorf("--pcap %s: it is a folder; name a file", name)
+	case !info.Mode().IsRegular():
+		return nil // a pipe would want a reader first
+	}
+	f, bad := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if bad != nil {
+		return fmt.Errorf("--pcap: %w", bad)
+	}
+	f.Close()
+	if err != nil { // it was not there, and QEMU makes it
+		os.Remove(name)
 	}
 	return nil
 }

@@ -71,14 +71,14 @@ var Formats = []Format{
 }
 
 // Find returns the format that is named, or else the one that a file's suffix names; a name without a suffix is an ELF's. One that is named must not be
-// another than the suffix names: whoever opens the file goes by that.
+// another than the suffix names: whoever opens the file goes by that. But .img, which is a raw disk's, is what disks of all formats are called.
 func Find(name, file string) (Format, error) {
 	says := bySuffix(file)
 	if name != "" {
 		for _, f := range Formats {
 			switch {
 			case f.Name != name:
-			case says != nil && says.Name != name:
+			case says != nil && says.Name != name && !(f.Disk && strings.HasSuffix(file, ".img")):
 				return Format{}, fmt.Errorf("--format %s: %s has the suffix of format %s; leave out one of the two", name, file, says.Name)
 			default:
 				return f, nil

@@ -20,6 +20,9 @@ func TestFind(t *testing.T) {
 		{"bzimage", "hello.boot", "bzimage"},
 		{"bzimage", "hello.elf", ""},
 		{"raw", "x.iso", ""},
+		{"qcow2", "x.img", "qcow2"},
+		{"qcow2", "x.raw", ""},
+		{"iso", "x.img", ""},
 		{"", "hello.exe", ""},
 		{"exe", "hello", ""},
 	} {

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 )
 
-// portsFree returns an error if a port that is to be led to the image cannot be
+// PortsFree returns an error if a port that is to be led to the image cannot be
 // had. QEMU would say only that it could not set up a rule. Who takes a port
 // between this look and QEMU's is told that way all the same.
-func (m *Machine) portsFree() error {
-	for _, p := range m.Ports {
+func PortsFree(ports []config.Port) error {
+	for _, p := range ports {
 		var c interface{ Close() error }
 		var err error
 		if p.UDP {

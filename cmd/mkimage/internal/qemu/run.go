@@ -40,7 +40,7 @@ type IO struct {
 // program, or ExitLost, or ExitKilled; an error says that QEMU could not do its
 // part. When ctx ends, the machine is killed.
 func (m *Machine) Run(ctx context.Context, streams IO) (int, error) {
-	if err := m.portsFree(); err != nil {
+	if err := PortsFree(m.Ports); err != nil {
 		return 0, err
 	}
 	dir, err := os.MkdirTemp("", "mkimage-")
