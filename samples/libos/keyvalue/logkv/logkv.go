@@ -1,7 +1,8 @@
 // Package logkv is a filesystem of one's own: keys and values on a disk, in a log. It is one folder of files, without folders or links in it, and shows how little
 // a module of libos/fs must have.
 //
-// The device has two halves, of which one is in use. A half begins with a header block: "logkv001", its epoch (8 bytes) and the CRC-32C of these 16. Behind it stand
+// The device has two halves, of which one is in use. A half begins with a header block: "logkv002", its epoch, the length of a half in bytes (8 each), and the CRC-32C of these 24. The halves stay
+// as long as they were made, on a device that has grown since, too. Behind the header stand
 // records, each at the beginning of a block: the header's epoch, the length of the body (8 bytes each), a CRC-32C, and the body, which is
 // entries one after the other. The sum is of those 16 bytes and the body, and goes on from that of the record or header before, so nothing that an earlier log left behind is
 // taken for its end. Numbers are little-endian. An entry is
@@ -31,7 +32,8 @@ import (
 )
 
 const (
-	magic     = "logkv001"
+	magic     = "logkv002"
+	headLen   = 24 // without its sum
 	recordLen = 20
 	entryLen  = 24
 )
@@ -42,7 +44,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type FS struct {
 	dev      block.Device
 	bs       int64 // block size
-	half     int64 // bytes
+	half     int64 // bytes, whole blocks
 	readOnly bool  // nobody asks for anything to be written then
 
 	mu      sync.RWMutex
@@ -73,9 +75,11 @@ var ErrBlank = errors.New("logkv: the device holds nothing")
 // Format makes an empty filesystem, whatever the device holds. Its epoch is none that a log on the device has had, whose records would be taken for the new one's.
 func Format(dev block.Device) error {
 	f := newFS(dev)
+	half := f.half
 	if err := f.newest(); err != nil {
 		return err
 	}
+	f.half = half
 	b := make([]byte, f.bs)
 	if err := dev.Write([][]byte{b}, f.half); err != nil { // no epoch
 		return err
@@ -84,21 +88,34 @@ func Format(dev block.Device) error {
 	return f.header()
 }
 
-// newest finds the newer header; epoch 0 says that there is none.
+// newest finds the newer header, and how long halves are, which the first one says; epoch 0 says that there is none. Where the first one is damaged, they are taken to be the device's.
 func (f *FS) newest() error {
+	damaged := func(what string) error {
+		return errors.New("logkv: " + f.dev.Info().Name + ": the " + what + " is damaged")
+	}
 	b := make([]byte, f.bs)
 	for h := range int64(2) {
 		if err := f.dev.Read([][]byte{b}, h*f.half); err != nil {
 			return err
 		}
-		epoch := binary.LittleEndian.Uint64(b[8:])
-		if string(b[:8]) == magic && crc32.Checksum(b[:16], castagnoli) == binary.LittleEndian.Uint32(b[16:]) && int64(epoch&1) == h {
-			if epoch > math.MaxUint64-2 {
-				return errors.New("logkv: " + f.dev.Info().Name + ": the epoch is damaged")
-			}
-			if epoch > f.epoch {
-				f.epoch, f.sum = epoch, binary.LittleEndian.Uint32(b[16:])
-			}
+		epoch, half, sum := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint32(b[headLen:])
+		if string(b[:8]) != magic || crc32.Checksum(b[:headLen], castagnoli) != sum || int64(epoch&1) != h {
+			continue
+		}
+		switch {
+		case epoch > math.MaxUint64-2:
+			return damaged("epoch")
+		case h == 0 && half > uint64(f.half):
+			return errors.New("logkv: " + f.dev.Info().Name + " is shorter than the log that it holds")
+		case h == 0 && (half < uint64(f.bs) || half%uint64(f.bs) != 0):
+			return damaged("length")
+		case h == 0:
+			f.half = int64(half)
+		case half != uint64(f.half):
+			continue // left by one that had halves of other lengths
+		}
+		if epoch > f.epoch {
+			f.epoch, f.sum = epoch, sum
 		}
 	}
 	return nil
@@ -243,7 +260,8 @@ func (f *FS) head() []byte {
 	b := make([]byte, f.bs)
 	copy(b, magic)
 	binary.LittleEndian.PutUint64(b[8:], f.epoch)
-	binary.LittleEndian.PutUint32(b[16:], crc32.Checksum(b[:16], castagnoli))
+	binary.LittleEndian.PutUint64(b[16:], uint64(f.half))
+	binary.LittleEndian.PutUint32(b[headLen:], crc32.Checksum(b[:headLen], castagnoli))
 	return b
 }
 
@@ -297,7 +315,7 @@ func (f *FS) Sync() fs.Errno {
 			all[k] = true
 		}
 		f.epoch, f.end = f.epoch+1, f.bs
-		f.sum = binary.LittleEndian.Uint32(f.head()[16:])
+		f.sum = binary.LittleEndian.Uint32(f.head()[headLen:])
 		if err = f.put(f.entries(keys(all))); err == nil {
 			err = f.header()
 		}

@@ -212,6 +212,43 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// TestGrown: on a disk that has become larger the log is where it was, whichever half it is in, and Format uses all of it; one that has become smaller is refused.
+func TestGrown(t *testing.T) {
+	for _, rewrites := range []int{0, 1, 2, 3} {
+		disk := block.NewMemory(make([]byte, 64<<10))
+		Format(disk)
+		f, _ := Mount(disk)
+		n, _ := f.Create("key", syscall.S_IFREG|0o600, 0)
+		for i := 0; i == 0 || int(f.epoch) < 2+rewrites; i++ {
+			if _, _, e := n.(fs.File).WriteAt([]byte(fmt.Sprint(i, strings.Repeat(" ", 5000))), 0); e != 0 || f.Sync() != 0 {
+				t.Fatal(e)
+			}
+		}
+		want := state(f)
+		grown := block.NewMemory(append(disk.Bytes(), make([]byte, 192<<10)...))
+		for range 2 {
+			g, err := Mount(grown)
+			if err != nil || !maps.Equal(state(g), want) {
+				t.Fatalf("written anew %d times, then grown: %v, %v", rewrites, err, len(state(g)))
+			}
+			for epoch := g.epoch; g.epoch < epoch+2; { // and goes on there
+				n, _ := g.Lookup("key")
+				n.(fs.File).WriteAt([]byte("newer"), 0)
+				g.Sync()
+				want = state(g)
+			}
+		}
+		if _, err := Mount(block.NewMemory(grown.Bytes()[:32<<10])); err == nil || err == ErrBlank {
+			t.Errorf("cut in half: %v", err)
+		}
+		Format(grown)
+		g, err := Mount(grown)
+		if err != nil || len(state(g)) != 0 || g.half != 128<<10 {
+			t.Errorf("formatted anew: %v, halves of %d bytes", err, g.half)
+		}
+	}
+}
+
 // TestWrongRecord: a record that is whole, with a key that no file can have, is not mounted.
 func TestWrongRecord(t *testing.T) {
 	for key, mode := range map[string]uint32{"a/b": syscall.S_IFREG, "..": syscall.S_IFREG, "": syscall.S_IFREG, "x": syscall.S_IFDIR} {
