@@ -131,11 +131,10 @@ func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
 	return nil
 }
 
-// How far is read ahead: of a file that is read in order, and of what lies next to a small file.
+// How far is read ahead of what lies next to a small file.
 const (
-	aheadInOrder = 4 * maxExtent // blocks that are there or on their way behind the one that is looked at
-	aheadGroup   = 16
-	smallFile    = 16 // blocks
+	aheadGroup = 16
+	smallFile  = 16 // blocks
 )
 
 // A miss is a block that is not in memory, and what bring found of it.
@@ -145,20 +144,20 @@ type miss struct {
 	right uint32 // the sum that it must have
 	alone bool   // somebody else read it, and it is not there: read it for oneself
 
-	hold hold // nothing: look again
+	hold pages.Hold // nothing: look again
 	err  error
 }
 
 // done gives back what bring found.
 func (m *miss) done() {
 	if m != nil {
-		m.hold.release()
+		m.hold.Release()
 	}
 }
 
 // blocks gives the block of x that is number i of the file, and those behind it that lie behind it in memory, which are not to be changed and are the caller's to release; or a miss, if
 // the first has to be read: got is the last one that was brought, nil for none. want is how many from it on are wanted. mu is held, for reading at least.
-func (f *FS) blocks(in *inode, x *extent, i, want uint64, got *miss) (hold, *miss, error) {
+func (f *FS) blocks(in *inode, x *extent, i, want uint64, got *miss) (pages.Hold, *miss, error) {
 	from := i - x.first()
 	at := x.block + from
 	sums := x.sums[from:min(from+want, uint64(len(x.sums)))]
@@ -172,25 +171,25 @@ func (f *FS) blocks(in *inode, x *extent, i, want uint64, got *miss) (hold, *mis
 	}
 	right := sums[0]
 	again := got != nil && got.at == at && got.right == right
-	h := f.cache.run(at, sums)
-	if h.data != nil {
+	h := f.cache.Run(at, sums)
+	if h.Data != nil {
 		if !again {
-			f.cache.store.Hit(len(h.data) / BlockSize)
+			f.cache.Store.Hit(len(h.Data) / BlockSize)
 		}
 		return h, nil, nil
 	}
-	if h := f.flown(at); h.data != nil {
+	if h := f.flown(at); h.Data != nil {
 		return h, nil, nil
 	}
 	alone := false
 	if again {
-		switch alone = got.hold.data == nil; {
+		switch alone = got.hold.Data == nil; {
 		case got.err != nil:
-			return hold{}, nil, got.err
-		case !alone && f.dataSum(got.hold.data) != right:
-			return hold{}, nil, errDamaged
+			return pages.Hold{}, nil, got.err
+		case !alone && f.dataSum(got.hold.Data) != right:
+			return pages.Hold{}, nil, errDamaged
 		case !alone:
-			got.hold.of.Repin()
+			got.hold.Of.Repin()
 			return got.hold, nil, nil
 		}
 	}
@@ -201,77 +200,40 @@ func (f *FS) blocks(in *inode, x *extent, i, want uint64, got *miss) (hold, *mis
 			n++
 		}
 	}
-	return hold{}, &miss{at: at, n: n, right: right, alone: alone}, nil
+	return pages.Hold{}, &miss{at: at, n: n, right: right, alone: alone}, nil
 }
 
 // bring reads what is missing, or waits for who does. No lock is needed: what the block means by then is seen when it is looked for again. Who brought it calls done.
 func (f *FS) bring(m *miss) {
-	f.cache.store.Miss()
-	if l := f.cache.coming(m.at); l != nil && !m.alone {
-		<-l.done
+	f.cache.Store.Miss()
+	if l := f.cache.Coming(m.at, 1); l != nil && !m.alone {
+		<-l.Done
 		return
 	}
-	l, n := f.cache.begin(m.at, m.n)
-	m.hold, m.err = f.fetch(l, m.at, f.cache.room(int(n), false))
+	l, n := f.cache.Begin(m.at, m.n)
+	m.hold, m.err = f.cache.Fetch(l, m.at, f.cache.Room(int(n), false))
 	if m.err != nil && n > 1 { // it may be what nobody asked for that cannot be read
-		m.hold, m.err = f.fetch(nil, m.at, f.cache.room(1, false))
+		m.hold, m.err = f.cache.Fetch(nil, m.at, f.cache.Room(1, false))
 	}
 }
 
-// fetch reads blocks from one on into room, and the cache, and gives the first one, pinned. l ends; nil for none.
-func (f *FS) fetch(l *load, at uint64, room []piece) (first hold, err error) {
-	if l != nil {
-		defer f.cache.end(l)
-	}
-	vec, n := make([][]byte, len(room)), 0
-	for i, p := range room {
-		vec[i] = p.bytes()
-		n += p.n
-	}
-	if err = f.dev.Read(vec, int64(at)*BlockSize); err == nil {
-		f.cache.store.Read(n)
-		for _, p := range room {
-			var sums [pages.PerSlot]uint32
-			for i := range p.n {
-				sums[i] = f.dataSum(p.of.Page(p.page + i))
-			}
-			f.cache.put(at, p.of, p.page, sums[:p.n]...)
-			at += uint64(p.n)
-		}
-		room[0].of.Repin()
-		first = hold{room[0].bytes()[:BlockSize], room[0].of}
-	} else if block.Held(err) {
-		return hold{}, err // a disk that did not stop may still write there: it is nobody else's memory any more
-	}
-	for _, p := range room {
-		p.of.Unpin()
-	}
-	return first, err
+// disk is the source of what the cache has.
+type disk struct{ f *FS }
+
+// ReadPages implements pages.Source.
+func (d disk) ReadPages(vec [][]byte, first uint64) (held bool, err error) {
+	err = d.f.dev.Read(vec, int64(first)*BlockSize)
+	return err != nil && block.Held(err), err
 }
+
+// Sum implements pages.Source.
+func (d disk) Sum(b []byte) uint32 { return d.f.dataSum(b) }
 
 // ahead is told that n blocks of a file are looked at, from one on, and whether one is missing. Where that is in order, and one was missing ever since, those behind are read before anybody
 // asks: what is wrong with them is found by who does. Where it is not in order, only those that are looked at are, if they are more than are read at once anyway. mu is held, for reading at
 // least.
 func (f *FS) ahead(in *inode, i, n uint64, missing bool) {
-	next := in.next.Swap(i + n)
-	if i+n == next {
-		return // the same once more
-	}
-	far := min(aheadInOrder, uint64(f.cache.store.Most())/4)
-	if i == 0 || i != next && i+1 != next { // the first block alone says nothing
-		in.read.Store(0)
-		if far = 0; n <= maxExtent {
-			return
-		}
-	}
-	done := in.read.Load()
-	if done == 0 && !missing {
-		return // all may be in memory
-	}
-	from, to := max(done, i), min(i+n+far, (in.rec.size+BlockSize-1)/BlockSize)
-	if done > i+n+far/2 || from >= to || !in.read.CompareAndSwap(done, to) {
-		return
-	}
+	from, to := in.order.Look(f.cache.Store, i, n, (in.rec.size+BlockSize-1)/BlockSize, missing)
 	for from < to {
 		x, err := f.extentAt(in.rec.ino, from)
 		if err != nil || x == nil {
@@ -280,26 +242,15 @@ func (f *FS) ahead(in *inode, i, n uint64, missing bool) {
 		from = max(from, x.first())
 		end := min(x.last+1, to)
 		for from < end {
-			l, first, n := f.cache.beginMissing(x.block+from-x.first(), end-from)
+			l, first, n := f.cache.BeginMissing(x.block+from-x.first(), end-from)
 			if l == nil {
 				break
 			}
-			go f.fetchAhead(l, first, n)
+			go f.cache.FetchAhead(l, first, n)
 			from += first + n - (x.block + from - x.first())
 		}
 		from = x.last + 1
 	}
-}
-
-// fetchAhead is fetch for nobody yet, of as many blocks as there is memory for that the cache keeps.
-func (f *FS) fetchAhead(l *load, at, n uint64) {
-	room := f.cache.room(int(n), true)
-	if len(room) == 0 {
-		f.cache.end(l)
-		return
-	}
-	h, _ := f.fetch(l, at, room)
-	h.release()
 }
 
 // read fills p from off on; all of it is inside the file. It tells how far it came, and what is missing there. mu is held, for reading at least.
@@ -326,12 +277,12 @@ func (x *File) read(p []byte, off int64, got *miss) (n int, m *miss, err error) 
 			clear(part)
 		} else {
 			b, m, err := f.blocks(&x.inode, ext, i, uint64(in+len(p)-n+BlockSize-1)/BlockSize, got)
-			if b.data == nil {
+			if b.Data == nil {
 				return n, m, err
 			}
-			part = p[n:min(len(p), n+len(b.data)-in)]
-			copy(part, b.data[in:])
-			b.release()
+			part = p[n:min(len(p), n+len(b.Data)-in)]
+			copy(part, b.Data[in:])
+			b.Release()
 		}
 		n += len(part)
 	}
@@ -378,9 +329,9 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 		h, next, err := x.lend(off, n, m)
 		m.done()
 		if next == nil || err != nil {
-			l := core.Loan{Bytes: h.data}
-			if h.of != nil {
-				l.Of = h.of
+			l := core.Loan{Bytes: h.Data}
+			if h.Of != nil {
+				l.Of = h.Of
 			}
 			return l, errno(err)
 		}
@@ -390,36 +341,36 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 }
 
 // lend gives the bytes of a loan, or tells what is missing.
-func (x *File) lend(off int64, n int, got *miss) (hold, *miss, error) {
+func (x *File) lend(off int64, n int, got *miss) (pages.Hold, *miss, error) {
 	f := x.fs
 	f.look()
 	defer f.looked()
 	if off >= int64(x.rec.size) {
-		return hold{}, nil, nil
+		return pages.Hold{}, nil, nil
 	}
 	i, in := uint64(off)/BlockSize, int(off%BlockSize)
 	n = int(min(int64(n), int64(x.rec.size)-off))
 	one := min(n, BlockSize-in)
 	if d, ok := x.dirs[i]; ok {
-		return hold{data: slices.Clone(d.data[in : in+one])}, nil, nil
+		return pages.Hold{Data: slices.Clone(d.data[in : in+one])}, nil, nil
 	}
 	ext, err := f.extentOf(&x.inode, i)
 	if err != nil {
-		return hold{}, nil, err
+		return pages.Hold{}, nil, err
 	}
 	if ext == nil || ext.first() > i {
-		return hold{data: zeroes[in : in+one]}, nil, nil
+		return pages.Hold{Data: zeroes[in : in+one]}, nil, nil
 	}
 	h, m, err := f.blocks(&x.inode, ext, i, min(uint64(in+n+BlockSize-1)/BlockSize, pages.PerSlot), got)
 	if got == nil {
-		f.ahead(&x.inode, i, max(1, uint64(len(h.data)/BlockSize)), m != nil)
-	} else if h.data != nil {
-		x.next.Store(i + uint64(len(h.data)/BlockSize))
+		f.ahead(&x.inode, i, max(1, uint64(len(h.Data)/BlockSize)), m != nil)
+	} else if h.Data != nil {
+		x.order.Seen(i + uint64(len(h.Data)/BlockSize))
 	}
-	if h.data == nil {
-		return hold{}, m, err
+	if h.Data == nil {
+		return pages.Hold{}, m, err
 	}
-	h.data = h.data[in:min(in+n, len(h.data))]
+	h.Data = h.Data[in:min(in+n, len(h.Data))]
 	return h, nil, nil
 }
 
@@ -433,25 +384,25 @@ func (x *File) covered(i uint64) (bool, error) {
 
 // blank gives memory for a page, pinned, with anything in it: what is written in a row lies in a row. mu is held.
 func (f *FS) blank() page {
-	if f.blanks.n == 0 {
-		if f.blanks.of != nil {
-			f.blanks.of.Unpin()
+	if f.blanks.N == 0 {
+		if f.blanks.Of != nil {
+			f.blanks.Of.Unpin()
 		}
-		f.blanks = piece{f.cache.store.Take(f.cache), 0, pages.PerSlot}
+		f.blanks = pages.Piece{Of: f.cache.Store.Take(f.cache), N: pages.PerSlot}
 	}
 	b := &f.blanks
-	p := page{data: b.of.Page(b.page), of: b.of, at: b.page}
-	b.of.Repin()
-	b.page++
-	b.n--
-	f.cache.store.Keep(1)
+	p := page{data: b.Of.Page(b.Page), of: b.Of, at: b.Page}
+	b.Of.Repin()
+	b.Page++
+	b.N--
+	f.cache.Store.Keep(1)
 	return p
 }
 
 // wrote lets go of a page that was written, or never will be.
 func (f *FS) wrote(p page) {
 	p.of.Unpin()
-	f.cache.store.Keep(-1)
+	f.cache.Store.Keep(-1)
 }
 
 // page makes block i one that may be written to. whole: all of it is, before anybody may look; until then it holds anything. mu is held. The errors leave everything as it was.

@@ -74,13 +74,13 @@ type FS struct {
 	after  *newer // what was found behind it; nil for nothing
 	copied bool   // it was found by the superblocks' copies
 
-	blanks piece   // what is left of a slot for pages that are written to, pinned
-	flight *flight // the last that a spill has begun; nil where it has landed
-	spilt  bool    // something was spilled since the last commit
+	blanks pages.Piece // what is left of a slot for pages that are written to, pinned
+	flight *flight     // the last that a spill has begun; nil where it has landed
+	spilt  bool        // something was spilled since the last commit
 
 	dataSum func([]byte) uint32 // as the volume has it; set once
 
-	cache *cache
+	cache *pages.Cache
 	asked atomic.Bool            // a commit begins because memory is short
 	air   atomic.Pointer[flight] // what is written and may not be on the disk yet: for who reads
 
@@ -189,7 +189,8 @@ func open(dev block.Device, o Options) (*FS, error) {
 	if after != nil && after.err != nil {
 		o.ReadOnly = true
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}, cache: newCache(o.Pages)}
+	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}}
+	f.cache = pages.NewCache(o.Pages, disk{f})
 	f.dataSum = sum
 	if sb.readNeeds&needWordSum != 0 {
 		f.dataSum = wordSum
@@ -711,13 +712,13 @@ func (f *FS) write() error {
 	}
 	freedNow := f.al.committed()
 	for _, s := range freedNow {
-		f.cache.drop(s)
+		f.cache.Drop(s.first, s.n)
 	}
 	for _, in := range files {
 		in.dirs, in.fresh = nil, 0
 	}
 	for _, l := range laid {
-		f.cache.put(l.block, l.of, l.at, l.sum)
+		f.cache.Put(l.block, l.of, l.at, l.sum)
 		f.wrote(l.page)
 	}
 	f.dirty = map[*inode]bool{}
@@ -788,7 +789,7 @@ func (f *FS) spill() error {
 	f.flight, f.spilt = a, true
 	f.air.Store(a) // before anything leaves the cache again
 	for _, l := range list {
-		f.cache.put(l.block, l.of, l.at, l.sum)
+		f.cache.Put(l.block, l.of, l.at, l.sum)
 	}
 	for _, in := range files {
 		in.dirs, in.fresh = nil, 0
@@ -819,14 +820,14 @@ func (f *FS) land() error {
 }
 
 // flown gives a block that may not be on the disk yet; none for others. mu is held, for reading at least.
-func (f *FS) flown(block uint64) hold {
+func (f *FS) flown(block uint64) pages.Hold {
 	if a := f.air.Load(); a != nil {
 		if l, ok := a.data[block]; ok {
 			l.of.Repin()
-			return hold{l.data, l.of}
+			return pages.Hold{Data: l.data, Of: l.of, Page: l.at}
 		}
 	}
-	return hold{}
+	return pages.Hold{}
 }
 
 // maxNodes is about how many clean nodes of the tree stay in memory, and how many changed ones wait for a commit: some 16 MiB each.
@@ -919,11 +920,11 @@ func (f *FS) Close() error {
 
 // letGo gives the memory of clean pages back. mu is held.
 func (f *FS) letGo() {
-	if f.blanks.of != nil {
-		f.blanks.of.Unpin()
-		f.blanks = piece{}
+	if f.blanks.Of != nil {
+		f.blanks.Of.Unpin()
+		f.blanks = pages.Piece{}
 	}
-	f.cache.close()
+	f.cache.Close()
 }
 
 // Statfs implements fs.FileSystem.

@@ -36,8 +36,7 @@ type inode struct {
 
 	// Hints, for who reads:
 	hints [hints]atomic.Pointer[extent] // those that were used last, by place; none that the tree does not hold
-	next  atomic.Uint64                 // the block where reading in order would go on
-	read  atomic.Uint64                 // up to where was read ahead
+	order pages.Order
 }
 
 // A page is one block of a file in memory. fresh: no extent covers it.

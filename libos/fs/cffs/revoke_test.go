@@ -164,10 +164,8 @@ func TestAheadWithoutMemory(t *testing.T) {
 			t.Fatal(n, e)
 		}
 	}
-	for due := 1; due > 0; runtime.Gosched() {
-		f.cache.mu.Lock()
-		due = len(f.cache.due)
-		f.cache.mu.Unlock()
+	for l := f.cache.Coming(0, f.sb.blocks); l != nil; l = f.cache.Coming(0, f.sb.blocks) {
+		<-l.Done
 	}
 	if c := store.Counts(); c.Read != blocks {
 		t.Errorf("%d pages were read from the disk for %d", c.Read, blocks)
@@ -175,22 +173,4 @@ func TestAheadWithoutMemory(t *testing.T) {
 	for _, s := range all {
 		s.Unpin()
 	}
-}
-
-// TestAheadOfClose: what is read ahead when the volume is closed already is not kept.
-func TestAheadOfClose(t *testing.T) {
-	store := pages.New(pages.NewHeap(8 * pages.PerSlot * pages.Size))
-	f := mount(t, formatted(t, 4096), Options{Pages: store, Manual: true})
-	write(t, f, "/f", make([]byte, 20*BlockSize))
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, blocks := range []uint64{5, pages.PerSlot + 5} {
-		l, first, n := f.cache.beginMissing(100, blocks)
-		f.fetchAhead(l, first, n)
-		if len(f.cache.m) > 0 || len(f.cache.due) > 0 {
-			t.Errorf("%d blocks are kept, %d on their way", len(f.cache.m), len(f.cache.due))
-		}
-	}
-	unpinned(t, store)
 }

@@ -161,7 +161,7 @@ func TestAheadOf(t *testing.T) {
 				t.Fatal(piece, off, n, e)
 			}
 		}
-		if n := x.inode.read.Load(); n < far {
+		if n := x.inode.order.Asked(); n < far {
 			t.Errorf("read by %d bytes: asked for up to block %d", piece, n)
 		}
 	}
@@ -176,7 +176,7 @@ func TestAheadOf(t *testing.T) {
 			l.Return()
 		}
 	}
-	if n := x.inode.read.Load(); n < far {
+	if n := x.inode.order.Asked(); n < far {
 		t.Errorf("lent: asked for up to block %d", n)
 	}
 	for off := 0; off < far/2*BlockSize; off += 100_000 { // once more: all is in memory
@@ -184,7 +184,7 @@ func TestAheadOf(t *testing.T) {
 			t.Fatal(off, e)
 		}
 	}
-	if n := x.inode.read.Load(); n != 0 {
+	if n := x.inode.order.Asked(); n != 0 {
 		t.Errorf("in memory: asked for up to block %d", n)
 	}
 	x = open()
@@ -193,7 +193,7 @@ func TestAheadOf(t *testing.T) {
 			if _, e := x.ReadAt(make([]byte, 3*BlockSize), (i*7919%size)/4*4*BlockSize); e != 0 {
 				t.Fatal(i, e)
 			}
-			if n := x.inode.read.Load(); n != 0 {
+			if n := x.inode.order.Asked(); n != 0 {
 				t.Errorf("place %d: asked for up to block %d", i, n)
 			}
 		}
