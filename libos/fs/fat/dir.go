@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // Attributes of an entry: FAT, 6.
@@ -39,6 +40,7 @@ type node struct {
 	known  bool // chain is
 	gone   bool // it has no name
 	ino    uint64
+	order  pages.Order // of reading, of a file
 }
 
 // Dir and File are the two kinds.
@@ -531,8 +533,7 @@ func (f *FS) dots(c, up *node) error {
 		if err != nil {
 			return err
 		}
-		dot := *n
-		dot.attr, dot.size, dot.mtime, dot.btime = attrDir, 0, c.mtime, c.btime
+		dot := node{attr: attrDir, first: n.first, mtime: c.mtime, btime: c.btime}
 		if n.at == -1 {
 			dot.first = 0
 		}

@@ -1,8 +1,8 @@
 // Package fat reads and writes FAT volumes, for boot partitions and SD cards: "Microsoft Extensible Firmware Initiative FAT32 File System Specification" 1.03 ("FAT"), with long names (FAT, 7).
 // FAT12, FAT16 and FAT32 are mounted; Format makes FAT32.
 //
-// What is written to a file goes to the disk at once; the table and directories wait in memory, for Sync, for Interval, or until they are many. Nothing protects them from a crash in between: that
-// is FAT. A volume is marked as in use while it is mounted for writing.
+// What is written to a file goes to the disk at once, and what was read or written stays in the page cache; the table, 64 MiB at most, and directories wait in memory, for Sync, for Interval, or until they are many. Nothing
+// protects them from a crash in between: that is FAT. So what names data is never on the disk before it, who writes hears of the disk's errors, and a card that is pulled out has what was written. A volume is marked as in use while it is mounted for writing.
 //
 // As FAT has it: names are found whatever their case, and keep it, as does one that another takes the place of; there are no links, owners or extended attributes; a mode is the read-only bit; a file has at most 4 GiB less one byte, and no
 // holes; times are even seconds, taken as UTC. Names that are no UTF-8, have one of "*:<>?\| or a control character in them, or end in a dot or space, are EINVAL.
@@ -19,6 +19,7 @@ import (
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // Interval is how long a change may wait to be written by itself.
@@ -37,6 +38,8 @@ type Options struct {
 	ReadOnly bool
 	Now      func() time.Time // nil: the machine's clock
 	Manual   bool             // write when asked and when it must be, not by time: for tests
+	Pages    *pages.Store     // of the page cache; nil: one of the volume's own
+	Cache    int              // bytes of that; 0: 16 MiB
 }
 
 // MountError says why a volume cannot be mounted.
@@ -180,6 +183,8 @@ type FS struct {
 	o   Options
 	ro  bool
 
+	cache *pages.Cache
+
 	mu     sync.Mutex // guards all below, and nodes
 	tab    []byte     // the table
 	stale  map[int64]bool
@@ -209,7 +214,14 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Cache == 0 {
+		o.Cache = 16 << 20
+	}
+	if o.Pages == nil {
+		o.Pages = pages.New(pages.NewHeap(o.Cache))
+	}
 	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, cursor: 2}
+	f.cache = pages.NewCache(o.Pages, disk{f})
 	for i := int64(0); ; i++ {
 		if err = dev.Read([][]byte{f.tab}, s.tableAt+i*s.table); err == nil {
 			break
@@ -334,6 +346,7 @@ func (f *FS) release(list []uint32) {
 	for _, c := range list {
 		f.set(c, 0)
 		f.free++
+		f.forget(f.shape.at(c), f.cluster)
 	}
 }
 
@@ -400,7 +413,7 @@ func (f *FS) sync() error {
 	if f.failed != nil {
 		return f.failed
 	}
-	err := f.write()
+	err := f.writeBack()
 	if err == nil {
 		err = f.dev.Flush()
 	}
@@ -410,7 +423,7 @@ func (f *FS) sync() error {
 	return err
 }
 
-func (f *FS) write() error {
+func (f *FS) writeBack() error {
 	if len(f.stale) > 0 && f.infoAt > 0 {
 		b := make([]byte, f.sector)
 		if err := f.dev.Read([][]byte{b}, f.infoAt); err != nil {
@@ -437,7 +450,7 @@ func (f *FS) write() error {
 	clear(f.stale)
 	for at, s := range f.meta {
 		if s.dirty {
-			if err := f.dev.Write([][]byte{s.b}, at); err != nil {
+			if err := f.write(s.b, at, false); err != nil {
 				return err
 			}
 			s.dirty = false
@@ -466,6 +479,7 @@ func (f *FS) Close() error {
 	}
 	f.timer.Stop()
 	f.closed = true
+	f.cache.Close()
 	if f.ro {
 		return nil
 	}

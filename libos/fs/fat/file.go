@@ -90,7 +90,7 @@ func (n *node) run(off, most int64) (at, k int64, err error) {
 	return at, min(k, most), nil
 }
 
-// move reads or writes p at a place of the device, whatever its blocks are.
+// move reads or writes p at a place of the device, whatever its blocks are. What is written is not in the cache yet: see write.
 func (f *FS) move(p []byte, at int64, write bool) error {
 	bs := int64(f.dev.Info().BlockSize)
 	for len(p) > 0 {
@@ -108,7 +108,7 @@ func (f *FS) move(p []byte, at int64, write bool) error {
 			continue
 		}
 		b := make([]byte, bs)
-		if err := f.dev.Read([][]byte{b}, at-in); err != nil {
+		if err := f.block(b, at-in, write); err != nil {
 			return err
 		}
 		var k int
@@ -138,38 +138,12 @@ func (f *FS) zero(at, n int64) error {
 	b := make([]byte, min(n, 64<<10))
 	for n > 0 {
 		k := min(n, int64(len(b)))
-		if err := f.move(b[:k], at, true); err != nil {
+		if err := f.write(b[:k], at, false); err != nil {
 			return err
 		}
 		at, n = at+k, n-k
 	}
 	return nil
-}
-
-// ReadAt implements fs.File.
-func (x *File) ReadAt(p []byte, off int64) (int, core.Errno) {
-	f := x.fs
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if off >= x.size {
-		return 0, 0
-	}
-	p = p[:min(int64(len(p)), x.size-off)]
-	n := 0
-	for n < len(p) {
-		at, k, err := x.run(off+int64(n), int64(len(p)-n))
-		if err == nil {
-			err = f.move(p[n:n+int(k)], at, false)
-		}
-		if err != nil {
-			if n == 0 {
-				return -1, errno(err)
-			}
-			break
-		}
-		n += int(k)
-	}
-	return n, 0
 }
 
 // stretch gives a file clusters for size bytes; what is between its size and size is not zeroed.
@@ -214,7 +188,7 @@ func (n *node) put(p []byte, off, size int64) (done int64, err error) {
 		if p == nil {
 			err = n.fs.zero(at, k)
 		} else {
-			err = n.fs.move(p[done:done+k], at, true)
+			err = n.fs.write(p[done:done+k], at, true)
 		}
 		if err != nil {
 			return done, err

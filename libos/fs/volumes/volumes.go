@@ -306,11 +306,11 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 			return "", nil, err
 		}
 	}
+	memory, _ := posix.Memory()
 	if d.fat {
-		f, err := fat.Mount(d, fat.Options{ReadOnly: w.readOnly})
+		f, err := fat.Mount(d, fat.Options{ReadOnly: w.readOnly, Pages: store(memory), Cache: int(memory / 8)})
 		return "vfat", f, err
 	}
-	memory, _ := posix.Memory()
 	f, err := cffs.Mount(d.Device, cffs.Options{ // which may say that it has grown
 		ReadOnly: w.readOnly,
 		Pages:    store(memory),
