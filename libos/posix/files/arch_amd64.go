@@ -5,6 +5,7 @@ import "syscall"
 // What package syscall does not name.
 const (
 	sysStat          = syscall.SYS_NEWFSTATAT
+	sysSyncfs        = 306
 	sysRenameat2     = 316
 	sysCopyFileRange = 326
 	sysStatx         = 332

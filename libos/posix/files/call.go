@@ -33,7 +33,8 @@ const (
 	resolveNoLinks   = 0x04
 	resolveBeneath   = 0x08
 	resolveInRoot    = 0x10
-	resolveKnown     = 0x1f
+	resolveCached    = 0x20
+	resolveKnown     = 0x3f
 	openat2KnownFlag = 0x7fffc3 | syscall.O_CLOEXEC
 )
 
@@ -138,6 +139,8 @@ func serveMore(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	case syscall.SYS_SYNC:
 		Tree.Sync()
 		return 0, 0
+	case sysSyncfs, syscall.SYS_READAHEAD, syscall.SYS_SYNC_FILE_RANGE:
+		return 0, syncCall(nr, a)
 	case syscall.SYS_INOTIFY_INIT1:
 		return inotifyInit(int(a[0]))
 	case syscall.SYS_INOTIFY_ADD_WATCH, syscall.SYS_INOTIFY_RM_WATCH:

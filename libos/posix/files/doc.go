@@ -12,7 +12,14 @@
 //   - Access times do not change by reading.
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
 //   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
-//   - chroot, mount, quotas, leases and handles are not there.
+//   - chroot, mount, quotas, leases, handles, memfd_create, fanotify, tee and vmsplice are not there.
+//   - sendfile goes to connections only, splice nowhere (EINVAL, on which std reads and writes); preadv2 and pwritev2 take no flags (EOPNOTSUPP).
+//   - fallocate neither collapses nor inserts (EOPNOTSUPP, as on tmpfs); renameat2 leaves no whiteout (EINVAL).
+//   - A file made by O_TMPFILE and O_EXCL can be linked all the same.
+//   - O_DIRECT goes through the cache, and takes any address and length.
+//   - There are no access control lists, and no attributes for them (EOPNOTSUPP).
+//   - RESOLVE_CACHED is EAGAIN always. sync_file_range writes all of the file, readahead reads nothing: what is read in order is on its way by itself.
+//   - readlink of a file in /proc/self/fd says "/", for nobody keeps names; that of a folder says where it is now.
 //
 // # Files
 //
@@ -21,4 +28,5 @@
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
 //	proc.go      /proc
+//	sync.go      syncfs, readahead, sync_file_range
 package files

@@ -2,6 +2,7 @@ package files
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/hardtack-os/hardtack/libos/fs/proc"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
@@ -18,6 +19,11 @@ func etc() {
 	} {
 		Root.Provide("etc/"+name, func() []byte { return []byte(text) }, nil)
 	}
+	var hosts, resolver later // of an image without a network
+	hosts.be("etc/hosts", func() []byte {
+		return []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + uname(1) + "\n")
+	})
+	resolver.be("etc/resolv.conf", func() []byte { return nil })
 	Root.Provide("etc/localtime", localtime, nil)
 	Root.Provide("etc/hostname", func() []byte { return []byte(uname(1) + "\n") }, nil)
 	memfile.To(func(name string, f memfile.File) {
@@ -27,7 +33,34 @@ func etc() {
 			network.Unlock()
 			return
 		}
-		Root.Provide(strings.TrimPrefix(name, "/"), f.Contents, f.Changed)
+		switch name {
+		case "/etc/hosts":
+			hosts.is.Store(&f)
+		case "/etc/resolv.conf":
+			resolver.is.Store(&f)
+		default:
+			Root.Provide(strings.TrimPrefix(name, "/"), f.Contents, f.Changed)
+		}
+	})
+}
+
+// A later is a file that others may have more to say of, before they are initialised or after it.
+type later struct {
+	is atomic.Pointer[memfile.File]
+}
+
+// be provides it. Until others do, and where nobody does, its contents are what is given here.
+func (l *later) be(name string, without func() []byte) {
+	Root.Provide(name, func() []byte {
+		if f := l.is.Load(); f != nil {
+			return f.Contents()
+		}
+		return without()
+	}, func() int64 {
+		if f := l.is.Load(); f != nil && f.Changed != nil {
+			return f.Changed()
+		}
+		return 1
 	})
 }
 

@@ -239,6 +239,7 @@ func TestProc(t *testing.T) {
 	for path, want := range map[string]string{
 		"/proc/cpuinfo": "processor\t: 0\n", "/proc/meminfo": "MemTotal:", "/proc/uptime": ".", "/proc/stat": "cpu0 ", "/proc/mounts": "proc /proc proc rw 0 0\n",
 		"/proc/self/status": "Threads:", "/proc/self/stat": "1 (", "/proc/self/limits": "Max open files", "/sys/devices/system/cpu/online": "0", "/proc/self/mountinfo": " /proc ", "/proc/1/cmdline": "\x00",
+		"/proc/filesystems": "nodev\ttmpfs\n", "/etc/hosts": "127.0.1.1\thardtack\n",
 		"/proc/sys/kernel/hostname": "hardtack\n", "/proc/sys/kernel/random/uuid": "-4", "/proc/sys/fs/nr_open": "1048576\n", "/proc/version": "Linux version ",
 	} {
 		if got := content(t, path); !strings.Contains(got, want) {
@@ -283,6 +284,20 @@ func TestProvided(t *testing.T) {
 	if _, e := sys(syscall.SYS_RENAMEAT, atCWD, "/etc/x.new", atCWD, "/etc/x.conf"); e != 0 || content(t, "/etc/x.conf") != "mine" {
 		t.Error(e)
 	}
+}
+
+// TestWithoutNetwork: /etc/hosts and /etc/resolv.conf are there without a network; where there is one it says what they hold.
+func TestWithoutNetwork(t *testing.T) {
+	if got := content(t, "/etc/hosts"); !strings.HasPrefix(got, "127.0.0.1\tlocalhost\n") || content(t, "/etc/resolv.conf") != "" {
+		t.Errorf("hosts: %q", got)
+	}
+	memfile.Provide("/etc/resolv.conf", memfile.File{Contents: func() []byte { return []byte("nameserver 10.0.2.3\n") }, Changed: func() int64 { return 77 }})
+	var st syscall.Stat_t
+	sys(sysStat, atCWD, "/etc/resolv.conf", &st, 0)
+	if got := content(t, "/etc/resolv.conf"); got != "nameserver 10.0.2.3\n" || st.Mtim.Sec != 77 {
+		t.Errorf("%q, of second %d", got, st.Mtim.Sec)
+	}
+	memfile.Provide("/etc/resolv.conf", memfile.File{Contents: func() []byte { return nil }}) // for the next round of -count
 }
 
 // TestProvidedInProc: what is provided below /proc/net is there, for /proc is a filesystem of its own.
@@ -626,7 +641,7 @@ func TestOpenat2(t *testing.T) {
 		want    syscall.Errno
 	}{
 		{"out", 0, 0, 0}, {"out", 0, resolveBeneath, syscall.EXDEV}, {"out", 0, resolveInRoot, syscall.ENOENT}, {"out", 0, resolveNoLinks, syscall.ELOOP},
-		{"../x", 0, resolveBeneath, syscall.EXDEV}, {"magic", 0, resolveNoMagic, syscall.ELOOP}, {"x", 0, 0x80, syscall.EINVAL},
+		{"../x", 0, resolveBeneath, syscall.EXDEV}, {"magic", 0, resolveNoMagic, syscall.ELOOP}, {"x", 0, 0x80, syscall.EINVAL}, {"out", 0, resolveCached, syscall.EAGAIN}, {"out", syscall.O_TRUNC, resolveCached, syscall.EINVAL},
 		{"/etc/passwd", 0, resolveBeneath, syscall.EXDEV}, {"made", syscall.O_CREAT | syscall.O_RDWR, resolveBeneath, 0}, {"/made", 0, resolveInRoot, 0},
 	} {
 		mode := uint64(0)

@@ -394,7 +394,7 @@ func (j *trial) step() (bad string) {
 	r := j.r
 	at, path := j.at(), j.path()
 	p := j.str(path)
-	switch r.IntN(38) {
+	switch r.IntN(39) {
 	case 0, 1, 2, 3:
 		flags := pick(r, syscall.O_RDONLY, syscall.O_RDWR, syscall.O_WRONLY)
 		for _, f := range []int{syscall.O_CREAT, syscall.O_CREAT, syscall.O_EXCL, syscall.O_TRUNC, syscall.O_APPEND, syscall.O_DIRECTORY, syscall.O_NOFOLLOW, oPath, syscall.O_DIRECT} {
@@ -517,6 +517,10 @@ func (j *trial) step() (bad string) {
 	case 32:
 		kind := pick[uintptr](r, syscall.S_IFIFO, syscall.S_IFSOCK, syscall.S_IFREG, 0, syscall.S_IFDIR, syscall.S_IFLNK)
 		_, _, bad = j.both(fmt.Sprintf("mknod %d %q %o", at, path, kind), syscall.SYS_MKNODAT, []int{0}, uintptr(at), p, kind|uintptr(r.IntN(0o1000)), 0)
+	case 38:
+		i, nr := j.file(), pick[uintptr](r, sysSyncfs, syscall.SYS_READAHEAD, syscall.SYS_SYNC_FILE_RANGE, syscall.SYS_FSYNC, syscall.SYS_FDATASYNC)
+		off, n, flags := j.offset(), j.offset(), uintptr(r.IntN(9))
+		_, _, bad = j.both(fmt.Sprint("sync ", nr, " ", i, " ", off, " ", n, " ", flags), nr, []int{0}, uintptr(i), uintptr(off), uintptr(n), flags)
 	case 34, 35:
 		bad = j.record()
 	case 36, 37:

@@ -177,6 +177,12 @@ func openat2(a [6]uintptr) (uintptr, syscall.Errno) {
 	if how.flags&oPath != 0 && how.flags&^(oPath|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC) != 0 {
 		return 0, syscall.EINVAL
 	}
+	if how.resolve&resolveCached != 0 { // nobody says here what is in memory already: the caller asks again without it
+		if how.flags&(syscall.O_TRUNC|syscall.O_CREAT|oTmpfile&^syscall.O_DIRECTORY) != 0 {
+			return 0, syscall.EINVAL
+		}
+		return 0, syscall.EAGAIN
+	}
 	var h fs.How
 	for _, r := range []struct {
 		bit uint64

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func newProc() fs.FileSystem {
 		proc.Make("version", func() []byte {
 			return []byte(uname(0) + " version " + uname(2) + " (" + runtime.Version() + ") " + uname(3) + "\n")
 		}),
-		proc.Text("filesystems", "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tsysfs\n"),
+		proc.Make("filesystems", procKinds),
 		proc.Make("cmdline", func() []byte { return []byte(strings.Join(os.Args, " ") + "\n") }),
 		proc.Dir("sys",
 			proc.Dir("kernel",
@@ -253,6 +254,19 @@ func mode(m *fs.Mount) string {
 		return "ro"
 	}
 	return "rw"
+}
+
+// procKinds is filesystems: those that need no disk, and what is mounted of others.
+func procKinds() []byte {
+	none := []string{"proc", "tmpfs", "devtmpfs", "sysfs"}
+	text := "nodev\t" + strings.Join(none, "\nnodev\t") + "\n"
+	for _, m := range Tree.Mounts() {
+		if !slices.Contains(none, m.Type) {
+			none = append(none, m.Type)
+			text += "\t" + m.Type + "\n"
+		}
+	}
+	return []byte(text)
 }
 
 func procMounts() []byte {
