@@ -46,16 +46,16 @@ var runtimeEdits = []Edit{
 		Why: "114 calls before main, each a trap: 22 000 of 420 000 instructions",
 	},
 	{
-		File: "runtime/preempt_amd64.s", Decl: "·asyncPreempt", Op: DropText, Arch: "amd64",
-		Why: "exo_preempt_amd64.s has one that keeps AVX registers and clears the direction flag: a goroutine may wait for a page amid memmove",
+		File: "runtime/mgcmark.go", Decl: "scanstack", Op: Redirect, Text: "scanframeworker exoScanFrame",
+		Why: "the registers and frames of a goroutine that waits for a page, in assembly too, are scanned conservatively (exo_await_amd64.go)",
 	},
 	{
-		File: "runtime/preempt.go", Decl: "asyncPreempt2", Op: Redirect, Text: "gopreempt_m exoParkFault",
-		Why: "a goroutine that waits for a page stands where it faulted, as one that was preempted there does (exo_upcall_amd64.go)",
-	},
-	{
-		File: "runtime/stack.go", Decl: "newstack", Op: Redirect, Text: "gopreempt_m exoParkFault",
+		File: "runtime/stack.go", Decl: "newstack", Op: Redirect, Text: "gopreempt_m exoGopreempt",
 		Why: "a goroutine with a CPU of its own is not preempted for others, wherever it stands (exo_isolate.go)",
+	},
+	{
+		File: "runtime/preempt.go", Decl: "asyncPreempt2", Op: Redirect, Text: "gopreempt_m exoGopreempt",
+		Why: "likewise",
 	},
 	{
 		File: "runtime/stack.go", Decl: "newstack", Op: Redirect, Text: "preemptPark exoPreemptPark",

@@ -87,6 +87,31 @@ func TestPagers(t *testing.T) {
 	run(t, "ranges", machine{}, "pager-nosplit").want(t, 0, "recovered true 0\n")
 }
 
+// TestAssemblyAwaits: what is written in assembly waits for pages, too, while pages are put out all the time and the collector, goroutine dumps, traces and profiles look on.
+func TestAssemblyAwaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		m    machine
+		args []string
+		code int
+		want string
+	}{
+		"one CPU":     {machine{}, []string{"assembly"}, 0, "wrong 0\n"},
+		"two CPUs":    {machine{cpus: 2, cpu: "max"}, []string{"assembly"}, 0, "wrong 0\n"},
+		"one P":       {machine{cpus: 2, cpu: "max", env: []string{"GOMAXPROCS=1"}}, []string{"assembly"}, 0, "wrong 0\n"},
+		"no features": {machine{cpus: 2, cpu: "max,-xsave", env: []string{"GODEBUG=cpu.all=off"}}, []string{"assembly"}, 0, "wrong 0\n"},
+		"held":        {machine{env: []string{"GODEBUG=clobberfree=1"}}, []string{"held"}, 0, "wrong 0\n"},
+		"held by AVX": {machine{cpu: "max", env: []string{"GODEBUG=clobberfree=1"}}, []string{"held"}, 0, "wrong 0\n"},
+		"declined":    {machine{}, []string{"declined-assembly"}, 0, "recovered true 1\nrecovered true 2\n"},
+		"aligned":     {machine{}, []string{"declined-assembly", "aligned"}, 2, "unexpected SPWRITE function main.aligned"},
+		"crowd":       {machine{cpus: 2}, []string{"crowd"}, 0, "wrong 0 few threads true\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, "ranges", c.m, c.args...).want(t, c.code, c.want)
+		})
+	}
+}
+
 // TestScanSample: a program that chooses what to put out beats what any kernel chooses, by the factor of theory.
 func TestScanSample(t *testing.T) {
 	t.Parallel()

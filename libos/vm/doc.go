@@ -8,8 +8,8 @@
 // A [Pool] has its frames until it is closed, or, as [NewRevocablePool] makes it, until they are asked back: memory that is short is taken first from those who
 // can do with less ([Reclaim]).
 //
-// No Go pointers may be stored in a region: the collector does not look into it. Compiled Go code may fault, and copy, clear, comparing
-// and bytes.Index; what is other assembly (hashes, ciphers), package reflect, the runtime and nosplit functions may not: Populate or copy first.
+// No Go pointers may be stored in a region: the collector does not look into it. Compiled Go code and assembly may fault; package
+// reflect, the runtime and nosplit functions may not (see [exo.Pages.Pager]): Populate or copy first.
 // System calls take a region's memory only where it is present (Populate).
 //
 // Below is package exo: [exo.Pages] are the page tables, [exo.Frames] the memory. Everything here also runs on the host, over exo's

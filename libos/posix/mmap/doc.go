@@ -7,8 +7,8 @@
 //
 // # What is present
 //
-// mmap brings in what the file has, as long as there is memory, and so does a write to what is mapped: a fault can wait only in compiled Go code (exo.Pages.Pager), and programs hash and
-// compare what they have mapped in assembly. MAP_POPULATE and MADV_WILLNEED bring in holes, too. What comes later is holes, and what did not fit: those who read such pages in assembly see a fault that on Linux would wait.
+// mmap brings in what the file has, as long as there is memory, and so does a write to what is mapped. MAP_POPULATE and MADV_WILLNEED bring in holes, too. What comes later is holes, and what did not
+// fit: those who touch such pages wait, in assembly, too, but not everywhere (exo.Pages.Pager). Where nobody can wait they see a fault that on Linux would wait.
 // Mappings together have at most half of the machine's memory. Beyond that pages are put out that were not touched lately.
 //
 // # What is written back

@@ -150,12 +150,7 @@ func vectorState() {
 		}
 		got := sha256.New()
 		for i := range pages {
-			// A copy first: the hash's own assembly cannot wait for a pager.
-			if kind == "pager" {
-				got.Write(bytes.Clone(r.Bytes()[i*pageSize:][:pageSize]))
-			} else {
-				got.Write(r.Bytes()[i*pageSize:][:pageSize])
-			}
+			got.Write(r.Bytes()[i*pageSize:][:pageSize])
 		}
 		fmt.Println(kind, bytes.Equal(got.Sum(nil), want.Sum(nil)))
 	}

@@ -45,6 +45,7 @@ func exoVDSO()
 func exoVDSOTime()
 func exoTrapDoor()
 func exoUpcallStart()
+func exoAwaitEnd()
 func exoUnreachable()
 func exoOOM()
 

@@ -81,12 +81,11 @@ func exoOpEvict(n, _, _ uintptr) uintptr {
 }
 
 // exoKeepCPU lets the goroutine that has the CPU go on, whoever wants its P: there is nothing else that could run here. Only to stop the world it gives way, and
-// is the first that the P runs afterwards. It returns where gp is to be preempted like others. On g0.
+// is the first that the P runs afterwards. Where gp is to be preempted like others it is gopreempt_m. On g0.
 func exoKeepCPU(gp *g) {
-	exoTakeFault(gp)
 	t, mp := exoCurrent(), getg().m
 	if exo.cpus[atomic.Load(&t.cpu)].only != t || mp.lockedg.ptr() != gp {
-		return
+		gopreempt_m(gp)
 	}
 	pp := mp.p.ptr()
 	if pp.runSafePointFn != 0 {
@@ -107,7 +106,7 @@ func exoKeepCPU(gp *g) {
 		gogo(&gp.sched)
 	}
 	if traceEnabled() || traceShuttingDown() {
-		return
+		gopreempt_m(gp)
 	}
 	casgstatus(gp, _Grunning, _Grunnable)
 	dropg()
@@ -140,7 +139,6 @@ func exoShowStack(gp *g) {
 	}
 	casgstatus(gp, _Gwaiting, _Grunning) // and this waits until it has let go of it
 	exoKeepCPU(gp)
-	gopreempt_m(gp) // the CPU was shared meanwhile, or the world stops and the tracer shall hear of it
 }
 
 // exoShed lets others have what is ready on a P that is kept: it would wait for the P's next turn of scheduling. On g0.
@@ -244,7 +242,7 @@ func exoHwIsolate(n int) (locked, had bool) {
 	if getg().lockedm == 0 {
 		return false, false
 	}
-	exoPageIn, exoSysmonLook, exoProcresize, exoPreemptPark = exoKeepCPU, exoLookAlone, exoHandBack, exoShowStack
+	exoGopreempt, exoSysmonLook, exoProcresize, exoPreemptPark = exoKeepCPU, exoLookAlone, exoHandBack, exoShowStack
 	r := exoKernel(abi.FuncPCABIInternal(exoOpIsolate), uintptr(n), uintptr(unsafe.Pointer(getg().m)), 0)
 	for r == exoIsolateAway {
 		usleep(1)

@@ -111,11 +111,10 @@ type exoContext struct {
 	later    *exoContext // in the sleepers list
 	restart  uintptr     // result of the call when the wait ends by deadline
 
-	upcalls   uint64  // fault upcalls in progress; own CPU only
-	faultG    uintptr // goroutine that parks for a pager
-	faultAddr uintptr // and why: the address, the top bit for a write
+	upcalls uint64       // fault upcalls in progress; own thread only
+	await   *exoAwaiting // of the last goroutine that went on here; own thread only
 
-	_  [1088 - 22*8 - 8 - 16 - 32 - 64 - 24]byte
+	_  [1088 - 22*8 - 8 - 16 - 32 - 64 - 16]byte
 	fp [exoFPMax]byte
 }
 

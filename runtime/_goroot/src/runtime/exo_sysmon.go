@@ -20,9 +20,11 @@ var exoSysmon struct {
 // exoSysmonLook is exoLookAlone where something links it.
 var exoSysmonLook func()
 
-// What startTheWorldWithSema calls for procresize, and newstack and asyncPreempt2 for preemptPark: exoHandBack and exoShowStack where something links those.
+// What startTheWorldWithSema calls for procresize, and newstack and asyncPreempt2 for gopreempt_m and preemptPark: exoHandBack, exoKeepCPU and exoShowStack where something
+// links those.
 var (
 	exoProcresize  = procresize
+	exoGopreempt   = gopreempt_m
 	exoPreemptPark = preemptPark
 )
 

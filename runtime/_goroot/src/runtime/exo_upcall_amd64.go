@@ -13,8 +13,8 @@ import (
 // handler: it may not allocate, wait or touch what is not mapped outside ranges; it may do page operations. A fault of the handler in a
 // range is an upcall of its own, below the first on the same stack.
 //
-// A handler that needs more says so (exoVerdictPager): then the goroutine parks as if it were preempted asynchronously at the faulting
-// instruction, whatever it was doing there, and a pager goroutine serves the fault. Afterwards the instruction runs again.
+// A handler that needs more says so (exoVerdictPager): then the goroutine waits at the faulting instruction (exo_await_amd64.go), and a pager goroutine
+// serves the fault. Afterwards the instruction runs again.
 
 // Verdicts of a handler, and of a pager the first two.
 const (
@@ -32,6 +32,7 @@ var exoUpcalls struct {
 	lock     mutex
 	idle     *exoPager
 	starting *exoPager
+	spare    *exoAwaiting // those that nobody needs
 
 	declined [16]exoDeclined // faults that a pager declined, until they happen again
 	next     uint32
@@ -85,73 +86,31 @@ func exoOpFault(ctx, frame, addr uintptr) uintptr {
 	return 1
 }
 
-// exoUpcall1 runs on the signal stack. It returns 0 when the interrupted code goes on as the frame says, 1 when the fault stands, 2 when it does as SIGBUS.
+// Results of exoUpcall1.
+const (
+	exoUpcallBack  = iota // the interrupted code goes on as the frame says
+	exoUpcallSegv         // the fault stands
+	exoUpcallBus          // it does, as SIGBUS
+	exoUpcallAwait        // the goroutine waits for a pager: exoAwait
+)
+
+// exoUpcall1 runs on the signal stack.
 func exoUpcall1(u *exoUpcallFrame, gp *g) uintptr {
 	h := &exoUpcalls
 	if gp == nil || h.handle == nil {
-		return 1
+		return exoUpcallSegv
 	}
-	write := u.regs.err&2 != 0
-	switch h.handle(u.addr, u.regs.rip, write) {
+	switch h.handle(u.addr, u.regs.rip, u.regs.err&2 != 0) {
 	case exoVerdictRetry:
-		return 0
+		return exoUpcallBack
 	case exoVerdictBus:
-		return 2
+		return exoUpcallBus
 	case exoVerdictPager:
-		if !exoWasDeclined(gp, u.addr) && exoInject(u, gp) {
-			t := exoCurrent()
-			t.faultAddr = u.addr
-			if write {
-				t.faultAddr |= 1 << 63
-			}
-			t.faultG = exoAddrG(gp)
-			return 0
+		if !exoWasDeclined(gp, u.addr) && exoCanAwait(gp, &u.regs) {
+			return exoUpcallAwait
 		}
 	}
-	return 1
-}
-
-// exoInject makes the interrupted goroutine call asyncPreempt where it faulted, as the preemption signal does. It reports false where it
-// cannot park: in the runtime, with its locks held, in nosplit code.
-func exoInject(u *exoUpcallFrame, gp *g) bool {
-	pc, sp := u.regs.rip, u.regs.rsp
-	if readgstatus(gp)&^_Gscan != _Grunning {
-		return false
-	}
-	ok, to := isAsyncSafePoint(gp, pc, sp, 0)
-	if !ok {
-		if to = pc; !exoLeafSafe(gp, pc, sp) {
-			return false
-		}
-	}
-	sp -= 8
-	exoStore(sp, to)
-	u.regs.rsp = sp
-	u.regs.rip = abi.FuncPCABI0(asyncPreempt)
-	return true
-}
-
-// exoLeafSafe allows what isAsyncSafePoint does not look into: the assembly that moves, clears, compares and searches memory. It has no
-// frame of its own, and its caller stands at a call.
-func exoLeafSafe(gp *g, pc, sp uintptr) bool {
-	mp := gp.m
-	if mp.curg != gp || mp.p == 0 || !canPreemptM(mp) || sp < gp.stack.lo || sp-gp.stack.lo < asyncPreemptStack {
-		return false
-	}
-	f := findfunc(pc)
-	if exo.xcr0&0xe0 != 0 { // asyncPreempt keeps no more than AVX
-		return false
-	}
-	if !f.valid() || f.flag&abi.FuncFlagAsm == 0 || funcspdelta(f, pc) != 0 {
-		return false
-	}
-	name := funcname(f)
-	for _, ok := range [...]string{"runtime.mem", "memeqbody", "internal/bytealg.", "indexbytebody", "countbody", "cmpbody", "indexbody"} {
-		if len(name) >= len(ok) && name[:len(ok)] == ok {
-			return true
-		}
-	}
-	return false
+	return exoUpcallSegv
 }
 
 func exoWasDeclined(gp *g, addr uintptr) bool {
@@ -164,104 +123,6 @@ func exoWasDeclined(gp *g, addr uintptr) bool {
 	return false
 }
 
-// exoParkFault takes the place of gopreempt_m in asyncPreempt2 and newstack: what was injected for a fault parks until the pager has served it, and who has a
-// CPU to itself goes on (exo_isolate.go).
-func exoParkFault(gp *g) {
-	if exoPageIn != nil {
-		exoPageIn(gp)
-	}
-	gopreempt_m(gp)
-}
-
-// exoPageIn is exoTakeFault or exoKeepCPU where something links them: an image without ranges has no pager.
-var exoPageIn func(gp *g)
-
-// exoTakeFault parks gp for the pager if it is here for that.
-func exoTakeFault(gp *g) {
-	t := exoCurrent()
-	if a := t.faultAddr; a != 0 {
-		t.faultAddr = 0
-		if t.faultG == exoAddrG(gp) {
-			exoPageInNow(gp, a)
-		}
-	}
-}
-
-// exoPager is one pager goroutine. Never freed.
-type exoPager struct {
-	gp   guintptr
-	from guintptr // who faulted
-	addr uintptr
-	next *exoPager
-}
-
-// exoPageInNow parks gp and runs a pager, on g0.
-func exoPageInNow(gp *g, addr uintptr) {
-	h := &exoUpcalls
-	lock(&h.lock)
-	s := h.idle
-	if s != nil {
-		h.idle = s.next
-		s.from.set(gp)
-		s.addr = addr
-		unlock(&h.lock)
-		exoSwitch(gp, s.gp.ptr())
-	}
-	s = (*exoPager)(persistentalloc(unsafe.Sizeof(exoPager{}), 0, &memstats.other_sys))
-	s.from.set(gp)
-	s.addr = addr
-	s.next = h.starting
-	h.starting = s
-	unlock(&h.lock)
-	fn := exoPagers
-	n := newproc1(*(**funcval)(unsafe.Pointer(&fn)), getg(), abi.FuncPCABIInternal(exoPageInNow), true, waitReasonIOWait)
-	n.labels = nil
-	exoSwitch(gp, n)
-}
-
-// exoPagers is the body of a pager goroutine.
-func exoPagers() {
-	h := &exoUpcalls
-	lock(&h.lock)
-	s := h.starting
-	h.starting = s.next
-	unlock(&h.lock)
-	s.gp.set(getg())
-	for {
-		addr := s.addr &^ (1 << 63)
-		write := s.addr >> 63
-		// The page may be there by now: by another fault, or because this one was noted on an M that the collector then stopped the
-		// goroutine on, and has been served since.
-		reached := func() bool { return exoKernel(abi.FuncPCABIInternal(exoOpReach), addr, write, 0) != 0 }
-		if !reached() && !h.page(addr, write != 0) && !reached() {
-			lock(&h.lock)
-			d := &h.declined[h.next%uint32(len(h.declined))]
-			h.next++
-			d.addr = addr
-			d.gp = s.from
-			unlock(&h.lock)
-		}
-		*(*uintptr)(unsafe.Pointer(&getg().param)) = uintptr(unsafe.Pointer(s))
-		mcall(exoPagerDone)
-	}
-}
-
-// exoOpReach reports whether an access would come through now: another fault may have brought the page in.
-func exoOpReach(addr, write, _ uintptr) uintptr { return exoReachable(addr, 1, write) }
-
-// exoPagerDone makes the pager idle and goes on with who faulted, on g0.
-func exoPagerDone(gp *g) {
-	s := (*exoPager)(gp.param)
-	from := s.from.ptr()
-	*(*uintptr)(unsafe.Pointer(&gp.param)) = 0
-	exoPark(gp)
-	lock(&exoUpcalls.lock)
-	s.next = exoUpcalls.idle
-	exoUpcalls.idle = s
-	unlock(&exoUpcalls.lock)
-	exoResumeG(from)
-}
-
 // exoOpUpcallEnd is the way back from an upcall when there is more to do than to go on: the fault stands, or a signal is pending. The
 // vector state is at fp.
 func exoOpUpcallEnd(frame, stands, fp uintptr) uintptr {
@@ -271,12 +132,12 @@ func exoOpUpcallEnd(frame, stands, fp uintptr) uintptr {
 	t.regs = u.regs
 	exoCopy(uintptr(unsafe.Pointer(&t.fp)), fp, uintptr(exo.fpSize))
 	t.fpValid = 1
-	if stands != 0 {
+	if stands != exoUpcallBack {
 		sig, code := uint32(_SIGSEGV), uint32(exoSegvMaperr)
 		if u.regs.err&1 != 0 {
 			code = exoSegvAccerr
 		}
-		if stands == 2 {
+		if stands == exoUpcallBus {
 			sig, code = _SIGBUS, exoBusAdrerr
 		}
 		if t.sigmask>>(sig-1)&1 != 0 {
@@ -291,9 +152,7 @@ func exoOpUpcallEnd(frame, stands, fp uintptr) uintptr {
 //go:linkname exoHwUpcalls github.com/hardtack-os/hardtack/exo.hwUpcalls
 func exoHwUpcalls(handle func(addr, pc uintptr, write bool) int, page func(addr uintptr, write bool) bool) {
 	exoUpcalls.handle, exoUpcalls.page = handle, page
-	if exoPageIn == nil {
-		exoPageIn = exoTakeFault
-	}
+	exoScanAwait = exoScanAwaiting
 	atomic.Storeuintptr(&exo.cold.fault, abi.FuncPCABIInternal(exoOpFault))
 }
 

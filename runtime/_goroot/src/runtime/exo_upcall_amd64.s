@@ -45,9 +45,23 @@ saved:
 	XORL	BP, BP
 	XORPS	X15, X15
 	CALL	·exoUpcall1<ABIInternal>(SB)
-	JMP	end
+	CMPQ	AX, $const_exoUpcallAwait
+	JNE	end
+	MOVQ	48(SP), AX
+	MOVQ	32(SP), BX
+	MOVQ	40(SP), DI
+	MOVQ	g_m(AX), DX
+	MOVQ	m_g0(DX), R14
+	get_tls(CX)
+	MOVQ	R14, g(CX)
+	MOVQ	(g_sched+gobuf_sp)(R14), SP
+	MOVQ	DI, CX
+	XORL	BP, BP
+	ADJSP	$64
+	CALL	·exoAwait<ABIInternal>(SB)
+	INT	$3
 nog:
-	MOVL	$1, AX
+	MOVL	$const_exoUpcallSegv, AX
 end:
 	get_tls(CX)
 	MOVQ	48(SP), BX
@@ -66,33 +80,7 @@ end:
 	NOTQ	CX
 	TESTQ	CX, exoContext_pending(R11)
 	JNE	trap
-	MOVL	·exo+exoState_xcr0(SB), AX
-	TESTL	AX, AX
-	JEQ	legacyback
-	XORL	DX, DX
-	BYTE $0x49; BYTE $0x0f; BYTE $0xae; BYTE $0x6d; BYTE $0x00	// XRSTOR64 (R13)
-	JMP	restored
-legacyback:
-	FXRSTOR64	(R13)
-restored:
-	MOVQ	R12, SP
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r15)(SP), R15
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r14)(SP), R14
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r13)(SP), R13
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r12)(SP), R12
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r11)(SP), R11
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r10)(SP), R10
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r9)(SP), R9
-	MOVQ	(exoUpcallFrame_regs+exoFrame_r8)(SP), R8
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rbp)(SP), BP
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rdi)(SP), DI
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rsi)(SP), SI
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rdx)(SP), DX
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rcx)(SP), CX
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rbx)(SP), BX
-	MOVQ	(exoUpcallFrame_regs+exoFrame_rax)(SP), AX
-	ADDQ	$exoFrame_rip, SP
-	IRETQ
+	JMP	exoFrameBack<>(SB)
 trap:
 	MOVQ	$const_exoCallRun, AX
 	MOVQ	$·exoOpUpcallEnd<ABIInternal>(SB), DI
@@ -101,6 +89,59 @@ trap:
 	MOVQ	R13, R10
 	SYSCALL
 	INT	$3
+
+// exoAwaitEnd is where a goroutine that waited for a page goes on, on any thread: SP = its own, DX = its exoAwaiting.
+TEXT ·exoAwaitEnd(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVQ	R14, AX
+	MOVQ	DX, BX
+	MOVQ	g_m(AX), DX
+	MOVQ	m_g0(DX), R14
+	get_tls(CX)
+	MOVQ	R14, g(CX)
+	MOVQ	(g_sched+gobuf_sp)(R14), SP
+	XORL	BP, BP
+	ADJSP	$80
+	MOVQ	AX, 64(SP)
+	MOVQ	BX, 72(SP)
+	CALL	·exoAwaited<ABIInternal>(SB)
+	CLI
+	get_tls(CX)
+	MOVQ	64(SP), AX
+	MOVQ	AX, g(CX)
+	MOVQ	72(SP), R12
+	ADJSP	$-80
+	LEAQ	exoAwaiting_fp(R12), R13
+	JMP	exoFrameBack<>(SB)
+
+// exoFrameBack goes on as the exoFrame at R12 and the vector state at R13 say. Interrupts are off: SP comes to stand in the frame.
+TEXT exoFrameBack<>(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVL	·exo+exoState_xcr0(SB), AX
+	TESTL	AX, AX
+	JEQ	legacy
+	XORL	DX, DX
+	BYTE $0x49; BYTE $0x0f; BYTE $0xae; BYTE $0x6d; BYTE $0x00	// XRSTOR64 (R13)
+	JMP	restored
+legacy:
+	FXRSTOR64	(R13)
+restored:
+	MOVQ	R12, SP
+	MOVQ	exoFrame_r15(SP), R15
+	MOVQ	exoFrame_r14(SP), R14
+	MOVQ	exoFrame_r13(SP), R13
+	MOVQ	exoFrame_r12(SP), R12
+	MOVQ	exoFrame_r11(SP), R11
+	MOVQ	exoFrame_r10(SP), R10
+	MOVQ	exoFrame_r9(SP), R9
+	MOVQ	exoFrame_r8(SP), R8
+	MOVQ	exoFrame_rbp(SP), BP
+	MOVQ	exoFrame_rdi(SP), DI
+	MOVQ	exoFrame_rsi(SP), SI
+	MOVQ	exoFrame_rdx(SP), DX
+	MOVQ	exoFrame_rcx(SP), CX
+	MOVQ	exoFrame_rbx(SP), BX
+	MOVQ	exoFrame_rax(SP), AX
+	ADDQ	$exoFrame_rip, SP
+	IRETQ
 
 // func exoCurrent() *exoContext: this thread's context, by one instruction, so that no interrupt can come between.
 TEXT ·exoCurrent<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
