@@ -11,6 +11,7 @@ import (
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
 )
 
 // TestFull fills volumes of many sizes, by writing, making names, links, attributes, then does everything there is to a full one: the errors are ENOSPC, what was there stays, and when all is removed the space is back.
@@ -198,27 +199,15 @@ func (o op) frees() bool {
 	return slices.Contains([]string{"unlink", "rmdir", "truncate", "punch", "rmxattr", "sync"}, o.kind)
 }
 
-// TestFullAtEveryPoint does each operation, and scripts of many, to volumes with every number of free blocks from none to enough, in a row or each alone: what finds no room gives ENOSPC and has changed
-// nothing, but for a write, which tells how far it came; a sync succeeds; what gives space back does where nothing else would; all that was there stays, and when all is removed all space is back.
-func TestFullAtEveryPoint(t *testing.T) {
-	t.Parallel()
+// fullOps are what is done to something before it is full, and then: scripts of many operations, and each that there is.
+func fullOps() (before []op, lists [][]op) {
 	long := func(c string) string { return strings.Repeat(c, 255) }
-	before := []op{{kind: "mkdir", a: "d"}, {kind: "mkdir", a: "d/empty"}, {kind: "write", a: "d/a", n: 12 * BlockSize, fill: 3}, {kind: "write", a: "b", n: 3000}, {kind: "link", a: "b", b: "d/l"},
+	before = []op{{kind: "mkdir", a: "d"}, {kind: "mkdir", a: "d/empty"}, {kind: "write", a: "d/a", n: 12 * BlockSize, fill: 3}, {kind: "write", a: "b", n: 3000}, {kind: "link", a: "b", b: "d/l"},
 		{kind: "write", a: "sparse", off: 20 * BlockSize, n: 100}, {kind: "setxattr", a: "b", b: "x", n: 1500}, {kind: "write", a: "e", n: 1}}
 	for i := range 30 {
 		before = append(before, op{kind: "create", a: fmt.Sprintf("d/%0200d", i)})
 	}
-	base := formatted(t, minBlocks)
-	f := mount(t, base, manual)
-	for _, x := range before {
-		if e := x.do(treeOf(f)); e != 0 {
-			t.Fatal(x, e)
-		}
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	lists := [][]op{script()}
+	lists = [][]op{script()}
 	for _, x := range []op{
 		{kind: "create", a: "n"}, {kind: "create", a: "d/" + long("n")}, {kind: "mkdir", a: "n"}, {kind: "symlink", a: "n", n: 10}, {kind: "symlink", a: "n", n: 3000},
 		{kind: "link", a: "d/a", b: long("l")}, {kind: "link", a: "b", b: "n"}, {kind: "rename", a: "b", b: "d/" + long("r")}, {kind: "rename", a: "e", b: "d/a"}, {kind: "rename", a: "d/empty", b: "n"},
@@ -229,6 +218,24 @@ func TestFullAtEveryPoint(t *testing.T) {
 		{kind: "setxattr", a: "b", b: "x", n: 1}, {kind: "rmxattr", a: "b", b: "x"}, {kind: "chmod", a: "d/a", n: 0o600}, {kind: "unlink", a: "d/a"}, {kind: "unlink", a: "b"}, {kind: "rmdir", a: "d/empty"},
 	} {
 		lists = append(lists, []op{x})
+	}
+	return before, lists
+}
+
+// TestFullAtEveryPoint does each operation, and scripts of many, to volumes with every number of free blocks from none to enough, in a row or each alone: what finds no room gives ENOSPC and has changed
+// nothing, but for a write, which tells how far it came; a sync succeeds; what gives space back does where nothing else would; all that was there stays, and when all is removed all space is back.
+func TestFullAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	before, lists := fullOps()
+	base := formatted(t, minBlocks)
+	f := mount(t, base, manual)
+	for _, x := range before {
+		if e := x.do(treeOf(f)); e != 0 {
+			t.Fatal(x, e)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 	tried, full := 0, 0
 	for i, list := range lists {
@@ -265,38 +272,7 @@ func fullAt(t *testing.T, base *block.Memory, before, list []op, free uint64, sc
 	}
 	f.Sync()
 	giveBack := starve(f, free, scattered)
-	for _, x := range list {
-		if x.kind == "write" {
-			touch := op{kind: "touch", a: x.a}
-			if got := touch.do(mine); got == syscall.ENOSPC {
-				refused++
-				continue
-			}
-			touch.do(want)
-		}
-		var got core.Errno
-		if x.kind == "write" || x.kind == "append" {
-			n, e := x.write(mine)
-			if e == 0 && n < x.n || e == syscall.ENOSPC {
-				if refused++; n == 0 {
-					continue
-				}
-				x.n, e = n, 0
-			}
-			got = e
-		} else {
-			got = x.do(mine)
-		}
-		if got == syscall.ENOSPC {
-			if refused++; x.frees() && free >= spare {
-				t.Errorf("%v: %v", x, got)
-			}
-			continue
-		}
-		if right := x.do(want); right != got {
-			t.Errorf("%v: %v, and in memory %v", x, got, right)
-		}
-	}
+	refused = doAll(t, mine, want, list, free >= spare)
 	same := func(when string, tr *core.Tree) {
 		t.Helper()
 		if a, b := dump(tr), dump(want); a != b {
@@ -332,4 +308,104 @@ func fullAt(t *testing.T, base *block.Memory, before, list []op, free uint64, sc
 	}
 	check(t, d)
 	return refused
+}
+
+// doAll does a list of operations to a tree that may be full, and to one that has room for all, and says how many there was no room for; frees: for what gives space back there must be.
+func doAll(t *testing.T, mine, want *core.Tree, list []op, frees bool) (refused int) {
+	for _, x := range list {
+		if x.kind == "write" {
+			touch := op{kind: "touch", a: x.a}
+			if got := touch.do(mine); got == syscall.ENOSPC {
+				refused++
+				continue
+			}
+			touch.do(want)
+		}
+		var got core.Errno
+		if x.kind == "write" || x.kind == "append" {
+			n, e := x.write(mine)
+			if e == 0 && n < x.n || e == syscall.ENOSPC {
+				if refused++; n == 0 {
+					continue
+				}
+				x.n, e = n, 0
+			}
+			got = e
+		} else {
+			got = x.do(mine)
+		}
+		if got == syscall.ENOSPC {
+			if refused++; x.frees() && frees {
+				t.Errorf("%v: %v", x, got)
+			}
+			continue
+		}
+		if right := x.do(want); right != got {
+			t.Errorf("%v: %v, and in memory %v", x, got, right)
+		}
+	}
+	return refused
+}
+
+// TestFullMemory does to files in memory what TestFullAtEveryPoint does to volumes, with every number of free pages, and of inodes: what finds no room gives ENOSPC and has changed nothing, but for a write, what gives space
+// back always does, and no page and no inode is in use that would not be if nothing had been refused.
+func TestFullMemory(t *testing.T) {
+	t.Parallel()
+	before, lists := fullOps()
+	roomy := func() *mem.FS { return mem.New(mem.Options{Limit: 1 << 40, Inodes: 1 << 30}) }
+	used := func(f *mem.FS) [2]uint64 {
+		var s core.Statfs
+		f.Statfs(&s)
+		return [2]uint64{s.Blocks - s.Free, s.Files - s.FilesFree}
+	}
+	prepared := roomy()
+	for _, x := range before {
+		if e := x.do(core.NewTree("mem", prepared)); e != 0 {
+			t.Fatal(x, e)
+		}
+	}
+	begin := used(prepared)
+	full := 0
+	for _, list := range lists {
+		for _, scarce := range []string{"pages", "inodes"} {
+			refused := 1
+			for free := uint64(0); free < 300 && (refused > 0 || free < 4); free++ {
+				o := mem.Options{Limit: 1 << 40, Inodes: 1 << 30}
+				if scarce == "pages" {
+					o.Limit = int64(begin[0]+free) * BlockSize
+				} else {
+					o.Inodes = int64(begin[1] + free)
+				}
+				f, right := mem.New(o), roomy()
+				mine, want := core.NewTree("mem", f), core.NewTree("mem", right)
+				for _, x := range before {
+					if a, b := x.do(mine), x.do(want); a != 0 || b != 0 {
+						t.Fatal(x, a, b)
+					}
+				}
+				refused = doAll(t, mine, want, list, true)
+				full += refused
+				if a, b := dump(mine), dump(want); a != b {
+					t.Errorf("it is\n%s\nwith room:\n%s", a, b)
+				}
+				if a, b := used(f), used(right); a != b {
+					t.Errorf("pages and inodes in use: %d, with room %d", a, b)
+				}
+				removeAll(t, mine)
+				if n := used(f); n != [2]uint64{} {
+					t.Errorf("pages and inodes in use when all is removed: %d", n)
+				}
+				if t.Failed() {
+					t.Fatalf("%v, with %d %s free", list, free, scarce)
+				}
+			}
+			if refused > 0 {
+				t.Errorf("%v: it does not succeed whatever is free", list)
+			}
+		}
+	}
+	if full < 200 {
+		t.Errorf("only %d refusals", full)
+	}
+	t.Logf("%d refusals", full)
 }

@@ -208,18 +208,8 @@ func (f *File) Allocate(mode uint32, off, n int64) core.Errno {
 	default:
 		return syscall.EOPNOTSUPP
 	}
-	first, last := off/pageSize, pagesOf(end)
-	missing := last - first - f.pages.count(first, last)
-	if e := f.fs.takePages(missing); e != 0 {
+	if e := f.fill(off/pageSize, pagesOf(end)); e != 0 {
 		return e
-	}
-	f.fs.takePages(-missing) // page takes them again, one by one
-	for i := first; i < last; i++ {
-		if f.pages.at(i) == nil {
-			if _, e := f.page(i, false); e != 0 {
-				return e
-			}
-		}
 	}
 	if mode == 0 {
 		f.size = max(f.size, end)
@@ -253,17 +243,35 @@ func (f *File) punch(off, end int64) core.Errno {
 	return 0
 }
 
+// fill makes pages of all that are not there from one up to another, or, where there is no room, of none; those before one whose seed cannot be read stay. bytes is held.
+func (f *File) fill(from, to int64) (e core.Errno) {
+	missing := to - from - f.pages.count(from, to)
+	if e = f.fs.takePages(missing); e != 0 {
+		return e
+	}
+	for i := from; i < to && missing > 0; i++ {
+		if f.pages.at(i) != nil {
+			continue
+		}
+		b := new(page)
+		if e = f.under(b[:], i*pageSize); e != 0 {
+			break
+		}
+		f.pages.set(i, b)
+		f.held++
+		missing--
+	}
+	f.fs.takePages(-missing)
+	return e
+}
+
 // detach makes pages of all that is left of the seed. bytes is held.
 func (f *File) detach() core.Errno {
-	for i := range (f.seeded + pageSize - 1) / pageSize {
-		if f.pages.at(i) == nil {
-			if _, e := f.page(i, false); e != 0 {
-				return e
-			}
-		}
+	e := f.fill(0, pagesOf(f.seeded))
+	if e == 0 {
+		f.seed, f.seeded = nil, 0
 	}
-	f.seed, f.seeded = nil, 0
-	return 0
+	return e
 }
 
 // SeekData implements fs.Sparse.

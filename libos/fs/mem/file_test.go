@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io/fs"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -202,6 +204,81 @@ func TestLimit(t *testing.T) {
 	f.Unref()
 	if m.Statfs(&s); s.Free != 10 || s.FilesFree != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestRoom: where there is no memory for more, a write tells how far it came, and what is removed comes back.
+func TestRoom(t *testing.T) {
+	left := int64(100 * pageSize)
+	var asked []int64
+	m := New(Options{Room: func(n int64) bool { asked = append(asked, n); left -= n; return left >= 0 }})
+	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
+	f := n.(*File)
+	defer f.Unref()
+	if n, _, e := f.WriteAt(make([]byte, 200*pageSize), 0); n != 127*pageSize || e != 0 { // 63 without asking, and 64
+		t.Error(n, e)
+	}
+	if n, _, e := f.WriteAt(make([]byte, 1), 127*pageSize); n != -1 || e != syscall.ENOSPC {
+		t.Error(n, e)
+	}
+	if e := f.Allocate(core.FallocKeepSize, 1<<30, 70*pageSize); e != syscall.ENOSPC || asked[len(asked)-1] != 70*pageSize {
+		t.Error(e, asked)
+	}
+	if n, _, e := f.WriteAt(make([]byte, 1), 5*pageSize); n != 1 || e != 0 {
+		t.Error("what is there:", n, e)
+	}
+	left = 200 * pageSize
+	if e := f.Allocate(core.FallocKeepSize, 1<<30, 70*pageSize); e != 0 || m.pages.Load() != 197 {
+		t.Error(e, m.pages.Load())
+	}
+	if e := f.Truncate(0); e != 0 || m.pages.Load() != 0 {
+		t.Error(e, m.pages.Load())
+	}
+}
+
+// TestFullForTwo has several want the last pages and inodes at once: as many as fit have them, whole, and none is lost.
+func TestFullForTwo(t *testing.T) {
+	const users, most = 4, 40
+	m := New(Options{Limit: 2 * most * pageSize, Inodes: users + 2})
+	for round := range 500 {
+		var wg sync.WaitGroup
+		var whole atomic.Int64
+		var files [users]*File
+		for i := range files {
+			n, e := m.root.Create(string(rune('a'+i)), syscall.S_IFREG, 0)
+			if e != 0 {
+				t.Fatal(e)
+			}
+			files[i] = n.(*File)
+		}
+		for i, f := range files {
+			wg.Go(func() {
+				f.SetXattr("x", make([]byte, 3*pageSize), 0)
+				e := f.Allocate(0, 0, most*pageSize)
+				if e == 0 {
+					whole.Add(1)
+				}
+				if a := f.Attr(); e != 0 && (e != syscall.ENOSPC || a.Size != 0 || a.Blocks != 0) {
+					t.Errorf("%v, and there are %+v", e, a)
+				}
+				f.SetXattr("x", nil, 0)
+				for range 2 {
+					if e := m.root.Link(string(rune('k'+i)), f); e == 0 {
+						m.root.Unlink(string(rune('k' + i)))
+					}
+				}
+				f.Truncate(0)
+				f.RemoveXattr("x")
+			})
+		}
+		wg.Wait()
+		for i, f := range files {
+			m.root.Unlink(string(rune('a' + i)))
+			f.Unref()
+		}
+		if m.pages.Load() != 0 || m.inodes.Load() != 0 || whole.Load() == 0 {
+			t.Fatalf("round %d: %d files were whole, and %d pages and %d inodes are in use", round, whole.Load(), m.pages.Load(), m.inodes.Load())
+		}
 	}
 }
 

@@ -22,11 +22,12 @@ import (
 
 // Options are how a filesystem is made.
 type Options struct {
-	Limit  int64            // bytes that files may have together; 0 for no limit
-	Inodes int64            // how many there may be; 0 for no limit
-	Seed   fs.FS            // what is there at first; nil for nothing
-	Sealed bool             // nothing can be changed
-	Now    func() time.Time // time.Now where it is nil
+	Limit  int64                  // bytes that files may have together; 0 for no limit
+	Inodes int64                  // how many there may be; 0 for no limit
+	Room   func(bytes int64) bool // whether there is memory for so many more, asked for 256 KiB at a time or for more; nil: there is
+	Seed   fs.FS                  // what is there at first; nil for nothing
+	Sealed bool                   // nothing can be changed
+	Now    func() time.Time       // time.Now where it is nil
 }
 
 // An FS is the filesystem.
@@ -84,22 +85,36 @@ func (f *FS) Statfs(s *core.Statfs) {
 // Sync implements fs.FileSystem: there is nothing to do.
 func (f *FS) Sync() core.Errno { return 0 }
 
-// takePages accounts for n more pages. ENOSPC.
+// takePages accounts for n more pages, or, below 0, for fewer. ENOSPC.
 func (f *FS) takePages(n int64) core.Errno {
-	if f.pages.Add(n) > f.options.Limit/pageSize && f.options.Limit > 0 {
-		f.pages.Add(-n)
-		return syscall.ENOSPC
+	const step = 64
+	for {
+		was := f.pages.Load()
+		now := was + n
+		switch {
+		case n <= 0:
+		case f.options.Limit > 0 && now > f.options.Limit/pageSize:
+			return syscall.ENOSPC
+		case f.options.Room != nil && now/step > was/step && !f.options.Room(max(n, step)*pageSize):
+			return syscall.ENOSPC
+		}
+		if f.pages.CompareAndSwap(was, now) { // nobody is refused for what another is refused, too
+			return 0
+		}
 	}
-	return 0
 }
 
 // takeInode accounts for one more. ENOSPC.
 func (f *FS) takeInode() core.Errno {
-	if f.inodes.Add(1) > f.options.Inodes && f.options.Inodes > 0 {
-		f.inodes.Add(-1)
-		return syscall.ENOSPC
+	for {
+		n := f.inodes.Load()
+		if f.options.Inodes > 0 && n >= f.options.Inodes {
+			return syscall.ENOSPC
+		}
+		if f.inodes.CompareAndSwap(n, n+1) {
+			return 0
+		}
 	}
-	return 0
 }
 
 // timespec is now.

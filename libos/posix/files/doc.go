@@ -1,7 +1,7 @@
 // Package files serves the system calls that are about files, over libos/fs: those that name paths, and those on what they open. mkimage links it into
 // programs that use files (--fs).
 //
-// At the root is a filesystem in memory that may take half of the machine's memory, with what mkimage --files put into the image (package image below), /etc, /tmp, and mounts of
+// At the root is a filesystem in memory that may take half of the machine's memory, as long as it leaves a sixteenth to all others, with what mkimage --files put into the image (package image below), /etc, /tmp, and mounts of
 // their own for /dev and /proc. What the program changes there is gone when the image ends.
 //
 // There is one user, root, who may do everything: permissions are kept and told, and looked at only by access(2).

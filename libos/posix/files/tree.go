@@ -3,6 +3,7 @@ package files
 import (
 	iofs "io/fs"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -20,7 +21,25 @@ var Tree = fs.NewTree("tmpfs", Root)
 // limits are half of the memory, and an inode for each 8 KiB of that: an inode with its name takes less than one.
 func limits() mem.Options {
 	total, _ := posix.Memory()
-	return mem.Options{Limit: int64(total / 2), Inodes: int64(total / 16384)}
+	return mem.Options{Limit: int64(total / 2), Inodes: int64(total / 16384), Room: room}
+}
+
+// room says whether so many bytes more leave a sixteenth of memory to all others: files in memory are refused before nobody can go on. What the heap has of garbage is given back before it says no.
+func room(bytes int64) bool {
+	enough := func() bool {
+		total, free := posix.Memory()
+		want := total/16 + uint64(bytes)
+		if free < want && fs.PageCache != nil { // which gives its memory to whoever needs some
+			cached, dirty, _ := fs.PageCache()
+			free += cached - min(dirty, cached)
+		}
+		return free >= want
+	}
+	if enough() {
+		return true
+	}
+	debug.FreeOSMemory()
+	return enough()
 }
 
 // cwd is the current folder.
