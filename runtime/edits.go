@@ -38,6 +38,18 @@ var runtimeEdits = []Edit{
 		Why: "that is what it finds without the kernel's file: 0.5 KB and a call before main less. Large pages are the bottom half's to choose",
 	},
 	{
+		File: "runtime/heapdump.go", Decl: "dwrite", Op: Redirect, Text: "write exoDumpWrite",
+		Why: "a dump went nowhere: no goroutine can write a file while the world is stopped. It is kept, and written afterwards (exo_heapdump.go)",
+	},
+	{
+		File: "runtime/heapdump.go", Decl: "flush", Op: Redirect, Text: "write exoDumpWrite",
+		Why: "likewise",
+	},
+	{
+		File: "runtime/heapdump.go", Decl: "runtime_debug_WriteHeapDump", Op: Redirect, Text: "startTheWorld exoDumpWritten",
+		Why: "likewise",
+	},
+	{
 		File: "os/pidfd_linux.go", Decl: "checkPidfd", Op: Body, Text: "return NewSyscallError(\"pidfd_open\", syscall.ENOSYS)",
 		Why: "no processes in an image: the probe would find just this, with 5 KB of code",
 	},
