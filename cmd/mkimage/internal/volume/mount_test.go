@@ -217,6 +217,25 @@ func TestMount(t *testing.T) {
 	}
 }
 
+// TestSetGroup: a folder made in one that has the set-group bit has that, and its group; a file has the group.
+func TestSetGroup(t *testing.T) {
+	haveFUSE(t)
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives folders to other groups")
+	}
+	onHost(t, volumeOf(t, false), MountOptions{}, func(dir string) {
+		if err := errors.Join(os.Mkdir(dir+"/d", 0o755), os.Chown(dir+"/d", 5, 6), os.Chmod(dir+"/d", 0o775|os.ModeSetgid), os.Mkdir(dir+"/d/e", 0o755), os.WriteFile(dir+"/d/f", nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		for name, mode := range map[string]uint32{"/d/e": syscall.S_IFDIR | syscall.S_ISGID | 0o755, "/d/f": syscall.S_IFREG | 0o644} {
+			var st syscall.Stat_t
+			if err := syscall.Stat(dir+name, &st); err != nil || st.Mode != mode || st.Gid != 6 {
+				t.Errorf("%s: mode %o, group %d, %v; want %o, 6", name, st.Mode, st.Gid, err, mode)
+			}
+		}
+	})
+}
+
 // TestFio has fio write to mounted volumes in three ways at once, and verify what it reads.
 func TestFio(t *testing.T) {
 	for _, isFAT := range []bool{false, true} {
