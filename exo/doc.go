@@ -68,6 +68,7 @@
 //	CountFrames             -                         -                             two loads                   no
 //	OpenSpares              -                         Range, Exhausted              zeroing 12 bytes a slot     no
 //	Spares.Fill, Drop       -                         nil                           as a free frame             no
+//	MapSpare                a slot in use             the operation's               as Map                      no
 //	TakePages               -                         Range, Exhausted              a record                    no
 //	Pages.Apply             Map, MapLarge: Frames     each its own: PageError       a walk each, a shootdown    no
 //	Pages.Dirty             -                         0                             a load a page, a shootdown  no

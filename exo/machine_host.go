@@ -42,9 +42,9 @@ var host Machine
 // Simulate puts m beneath exo, which forgets everything it held, until the function it returns is called. Tests only; not
 // for concurrent use.
 func Simulate(m Machine) (restore func()) {
-	oldHost, oldWorld := host, theWorld
-	host, theWorld = m, new(world)
-	return func() { host, theWorld = oldHost, oldWorld }
+	oldHost, oldWorld, oldSpares, oldHostSpares := host, theWorld, spares, hostSpares
+	host, theWorld, spares, hostSpares = m, new(world), nil, new(hostSpare)
+	return func() { host, theWorld, spares, hostSpares = oldHost, oldWorld, oldSpares, oldHostSpares }
 }
 
 func hwDirectMap(phys, size uintptr) uintptr {
@@ -100,22 +100,20 @@ func hwFrames(n, align uintptr) uintptr {
 	if host == nil {
 		return 0
 	}
-	return host.Frames(n, align)
+	base := host.Frames(n, align)
+	for base == 0 && hostSpares.seize() {
+		base = host.Frames(n, align)
+	}
+	return base
 }
 
 func hwCountFrames() (free, total uintptr) {
 	if host == nil {
 		return 0, 0
 	}
-	return host.CountFrames()
+	free, total = host.CountFrames()
+	return free + hostSpares.free(), total
 }
-
-// A host has no spare memory: caches there are of a fixed size (libos/fs/pages has a stand-in for tests).
-
-func hwSpareOpen(uintptr, uintptr, func(int) int) uintptr { return 0 }
-func hwSpareFill(uintptr) uintptr                         { return 0 }
-func hwSpareDrop(uintptr)                                 {}
-func hwSpareTaken() uint64                                { return 0 }
 
 // A goroutine on the host has no CPU; who asked for one is remembered by exo.
 

@@ -24,6 +24,11 @@ func wordsAt(va, n uintptr) []atomic.Uint32 {
 	return unsafe.Slice((*atomic.Uint32)(*(*unsafe.Pointer)(unsafe.Pointer(&va))), n)
 }
 
+// numbersAt is n addresses at such an address.
+func numbersAt(va, n uintptr) []atomic.Uintptr {
+	return unsafe.Slice((*atomic.Uintptr)(*(*unsafe.Pointer)(unsafe.Pointer(&va))), n)
+}
+
 // A memory is where bytes begin.
 type memory struct{ p unsafe.Pointer }
 

@@ -11,8 +11,12 @@ import "sync/atomic"
 //
 // As the heap's, these frames are nobody's by capability: the bottom half has lent them, and takes them.
 type Spares struct {
-	words []atomic.Uint32 // the first is Kept
+	words  []atomic.Uint32  // the first is Kept
+	frames []atomic.Uintptr // physical address of each slot's first; right while the slot has some
 }
+
+// spares is the machine's.
+var spares *Spares
 
 // Bits of a slot's word.
 const (
@@ -36,8 +40,24 @@ func OpenSpares(slots, least int, short func(frames int) (given int)) (*Spares, 
 	if va == 0 {
 		return nil, &ExhaustedError{Space: "spare memory", Want: uint64(slots), Why: "somebody has it already, or the machine keeps none"}
 	}
-	return &Spares{wordsAt(va-4, uintptr(slots)+1)}, nil
+	spares = &Spares{wordsAt(va-4, uintptr(slots)+1), numbersAt(va-4-8*uintptr(slots), uintptr(slots))}
+	return spares, nil
 }
+
+// MapSpare enters page i of a slot at a page of a range, in place of what was mapped there, to be read only: it is the holder's to change. The slot is in use, and stays so until the page is
+// mapped nowhere any more; no force unmaps it. Where nobody uses it, the operation fails.
+func MapSpare(page, slot, i int, p Prot) PageOp {
+	op := PageOp{page: pageNumber(page), verb: verbMap, prot: min(p, ProtRead), fail: failFrame}
+	if s := spares; s != nil && uint(slot) < uint(s.Slots()) && uint(i) < SpareFrames {
+		if w := s.Word(slot).Load(); w&SpareHave != 0 && w&SpareBusy == 0 && w&(SpareBusy-1) != 0 {
+			op.frame, op.live, op.fail = s.frames[slot].Load()+uintptr(i)*PageSize, &spareLive, 0
+		}
+	}
+	return op
+}
+
+// spareLive is what keeps a page of a slot mapped: nothing but its holder ends that.
+var spareLive = uintptr(1)
 
 // Slots is how many there are.
 func (s *Spares) Slots() int { return len(s.words) - 1 }
@@ -60,6 +80,9 @@ func (s *Spares) Fill(i int) []byte {
 
 // Drop gives the frames of a slot back, whose word is SpareHave|SpareBusy by the caller's doing, and makes it empty. It does not block.
 func (s *Spares) Drop(i int) { hwSpareDrop(uintptr(s.check(i))) }
+
+// Spare says that MapSpare knows the slots by their numbers.
+func (s *Spares) Spare() bool { return s == spares }
 
 // check is i, which is a slot's number.
 func (s *Spares) check(i int) int {
