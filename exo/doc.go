@@ -72,6 +72,7 @@
 //	TakePages               -                         Range, Exhausted              a record                    no
 //	Pages.Apply             Map, MapLarge: Frames     each its own: PageError       a walk each, a shootdown    no
 //	Pages.Dirty             -                         0                             a load a page, a shootdown  no
+//	Resident                -                         0                             a walk each                 no
 //	Pages.Handle, Pager     -                         -                             a copy of all ranges        no
 //	BindMMIO                Bind; Read loads,         Held, Range, Exhausted        log r, mapping              no
 //	                        Write stores

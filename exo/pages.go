@@ -264,6 +264,17 @@ func (r *Pages) Apply(ops []PageOp) (failed int, err error) {
 	return failed, nil
 }
 
+// Resident sets the bit of each page in [addr, addr+n pages) that has memory, in bits, which it clears first and which has at least n bits. It gives how many pages from addr on are the
+// program's at all, whether anything is mapped there or not. addr is a multiple of PageSize; n is at most 32768, and of more no more is looked at.
+func Resident(addr uintptr, n int, bits []uint64) int {
+	n = min(n, maxScan)
+	if n <= 0 || addr%PageSize != 0 || (n+63)/64 > len(bits) {
+		return 0
+	}
+	clear(bits)
+	return hwResident(addr, uintptr(n), &bits[0])
+}
+
 // Dirty sets the bit of each page in [page, page+n) that was written since the last Dirty or Clean, in bits, which it clears first and which has
 // at least n bits. It gives their number; 0, too, where that is no part of the range. The first page of a large one stands for all of it.
 func (r *Pages) Dirty(page, n int, bits []uint64) int {

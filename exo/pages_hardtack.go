@@ -26,5 +26,10 @@ func hwPhysical(va, n uintptr) (phys, run uintptr)
 //go:noescape
 func hwDirty(lo, pages uintptr, bits *uint64) int
 
+// hwResident sets bits of pages that have frames, and counts those that are mapped.
+//
+//go:noescape
+func hwResident(addr, pages uintptr, bits *uint64) int
+
 // hwUpcalls says what to call on faults in ranges.
 func hwUpcalls(handle func(addr, pc uintptr, write bool) int, page func(addr uintptr, write bool) bool)

@@ -154,6 +154,9 @@ func hwUnmapFrames(lo, pages uintptr, frames *[2]uintptr) {
 // On the host an address is as good as a physical one.
 func hwPhysical(va, n uintptr) (phys, run uintptr) { return va, n }
 
+// What a program on a host has elsewhere than in ranges is the host's affair.
+func hwResident(_, pages uintptr, _ *uint64) int { return int(pages) }
+
 func hwDirty(lo, pages uintptr, bits *uint64) (found int) {
 	h := &hostRanges
 	h.mu.Lock()

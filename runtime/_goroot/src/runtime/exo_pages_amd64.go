@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"internal/abi"
 	"internal/runtime/atomic"
 	"unsafe"
 )
@@ -327,6 +328,44 @@ func exoTakeDirty(e, va, i, bits uintptr) uintptr {
 		}
 	}
 	return 0
+}
+
+// exoOpResident sets bit i of the words at bits, which are zero, where page i of [va, va+n pages) has a frame, and returns how many pages from va on are the program's.
+func exoOpResident(va, n, bits uintptr) uintptr {
+	v := &exo.vm
+	i, end := uintptr(0), va
+	v.lock.lock()
+	for ; i < n && va < exoUserEnd; i++ {
+		e := exoTable(va, 0, false)
+		if e == 0 {
+			e = exoLarge(va)
+		}
+		has := e != 0 && exoLoad(e)&exoPteAddr != 0
+		if va < v.imageEnd {
+			end = va // its segments are mapped whole, and are no regions
+			if has {
+				end += exoPageSize
+			}
+		} else if va >= end {
+			if r := v.find(va); r < v.n && v.at(r).lo <= va {
+				end = v.at(r).hi
+			}
+		}
+		if va >= end {
+			break
+		}
+		if has {
+			exoStore(bits+i>>6*8, exoLoad(bits+i>>6*8)|1<<(i&63))
+		}
+		va += exoPageSize
+	}
+	v.lock.unlock()
+	return i
+}
+
+//go:linkname exoHwResident github.com/hardtack-os/hardtack/exo.hwResident
+func exoHwResident(va, pages uintptr, bits unsafe.Pointer) int {
+	return int(exoKernel(abi.FuncPCABIInternal(exoOpResident), va, pages, uintptr(bits)))
 }
 
 // exoOpPhysical makes [va, va+n) present and writable, and stores at out the physical address of va and for how many bytes from there on it goes
