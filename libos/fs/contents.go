@@ -20,6 +20,9 @@ type Mapper interface {
 
 	// WriteBack tells the modules of all that was stored into mapped files.
 	WriteBack() Errno
+
+	// GiveBack unmaps pages that modules have lent until so many are the modules' own again, as far as it can, and says how many. It waits for nobody.
+	GiveBack(pages int) int
 }
 
 var mapper Mapper
@@ -33,6 +36,14 @@ func WriteBack() Errno {
 		return 0
 	}
 	return mapper.WriteBack()
+}
+
+// GiveBack is for who needs the memory of page caches: it has so many pages of them unmapped that can be, and says how many.
+func GiveBack(pages int) int {
+	if mapper == nil {
+		return 0
+	}
+	return mapper.GiveBack(pages)
 }
 
 func enter(f File) File {

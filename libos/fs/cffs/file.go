@@ -376,6 +376,47 @@ func (x *File) lend(off int64, n int, got *miss) (pages.Hold, *miss, error) {
 
 var zeroes [BlockSize]byte
 
+// Share implements pages.Sharer. Clean blocks never change, and a dirty page is written to in place until a commit or a spill takes it; the next write makes another.
+func (x *File) Share(off int64) (*pages.Slot, int, core.Errno) {
+	var m *miss
+	for {
+		h, next, err := x.share(uint64(off)/BlockSize, m)
+		m.done()
+		if next == nil || err != nil {
+			if h.Of != nil && !h.Of.Mappable() {
+				h.Release()
+				h.Of = nil
+			}
+			return h.Of, h.Page, errno(err)
+		}
+		m = next
+		x.fs.bring(m)
+	}
+}
+
+// share gives the memory of block i, or tells what is missing.
+func (x *File) share(i uint64, got *miss) (pages.Hold, *miss, error) {
+	f := x.fs
+	f.look()
+	defer f.looked()
+	if i >= (x.rec.size+BlockSize-1)/BlockSize {
+		return pages.Hold{}, nil, nil
+	}
+	if d, ok := x.dirs[i]; ok {
+		d.of.Repin()
+		return pages.Hold{Data: d.data, Of: d.of, Page: d.at}, nil, nil
+	}
+	ext, err := f.extentOf(&x.inode, i)
+	if ext == nil || ext.first() > i || err != nil {
+		return pages.Hold{}, nil, err
+	}
+	h, m, err := f.blocks(&x.inode, ext, i, 1, got)
+	if got == nil {
+		f.ahead(&x.inode, i, 1, m != nil)
+	}
+	return h, m, err
+}
+
 // covered says whether an extent has block i. mu is held.
 func (x *File) covered(i uint64) (bool, error) {
 	ext, err := x.fs.extentAt(x.rec.ino, i)

@@ -48,6 +48,9 @@ func (h *Heap) Drop(i int) {
 	h.left++
 }
 
+// Spare implements Memory.
+func (h *Heap) Spare() bool { return false }
+
 // Taken implements Memory.
 func (h *Heap) Taken() uint64 { return h.taken.Load() }
 

@@ -20,6 +20,7 @@ package pages
 import (
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // Size is that of a page, in bytes, and PerSlot how many a slot has.
@@ -50,10 +51,13 @@ type Memory interface {
 	// Drop takes the memory of a slot that is Have|Busy, and makes it empty.
 	Drop(i int)
 
+	// Spare says whether the slots are those of exo.Spares, by their numbers: then their pages can be mapped.
+	Spare() bool
+
 	// Taken is how many slots were emptied by others. It becomes more only.
 	Taken() uint64
 
-	// Kept is how many pages are pinned for long: they were not written yet. It is for who wants to know how much could be had.
+	// Kept is how many pages are in slots that are pinned. It is for who wants to know how much could be had.
 	Kept() *atomic.Uint32
 }
 
@@ -70,6 +74,7 @@ type Slot struct {
 	n     int
 	bytes []byte // who has it pinned may look
 	owner Owner  // who has it Busy may change it
+	maps  atomic.Int32
 
 	Tags [PerSlot]uint64 // the owner's
 	Sums [PerSlot]uint32 // the owner's
@@ -93,6 +98,9 @@ func (s *Slot) Pin() bool {
 			return false
 		}
 		if s.word.CompareAndSwap(w, w|Used+1) {
+			if w&pins == 0 {
+				s.keep(PerSlot)
+			}
 			return true
 		}
 	}
@@ -102,7 +110,47 @@ func (s *Slot) Pin() bool {
 func (s *Slot) Repin() { s.word.Add(1) }
 
 // Unpin ends what Pin began. It does not block.
-func (s *Slot) Unpin() { s.word.Add(^uint32(0)) }
+func (s *Slot) Unpin() {
+	if s.word.Add(^uint32(0))&pins == 0 {
+		s.keep(-PerSlot)
+	}
+}
+
+// keep counts what nobody can take.
+func (s *Slot) keep(pages int) {
+	if s.store != nil {
+		s.store.mem.Kept().Add(uint32(pages))
+	}
+}
+
+// Mappable says whether pages of the slot can be mapped, and Number by which number exo.MapSpare knows it. Of a store's slots a quarter is not mapped: who reads and writes needs some.
+func (s *Slot) Mappable() bool {
+	return s.store != nil && s.store.mem.Spare() && (s.Mapped() || int(s.store.mapped.Load()) < s.store.mem.Slots()*3/4)
+}
+
+// Number is described at Mappable.
+func (s *Slot) Number() int { return s.n }
+
+// Mapped says whether a page of it is.
+func (s *Slot) Mapped() bool { return s.maps.Load() > 0 }
+
+// Map is Repin for who maps a page of the slot, until Unmap. The first one of a slot, and the last Unmap, say true.
+func (s *Slot) Map() (first bool) {
+	s.Repin()
+	if first = s.maps.Add(1) == 1; first {
+		s.store.mapped.Add(1)
+	}
+	return first
+}
+
+// Unmap ends what Map began: the page is mapped nowhere.
+func (s *Slot) Unmap() (last bool) {
+	if last = s.maps.Add(-1) == 0; last {
+		s.store.mapped.Add(-1)
+	}
+	s.Unpin()
+	return last
+}
 
 // Return implements fs.Loan's: what was lent is not read any more.
 func (s *Slot) Return([]byte) { s.Unpin() }
@@ -117,6 +165,7 @@ type Counts struct {
 	// and in slots:
 	Slots   int    // that have memory now
 	Pinned  int    // of these, those in use now
+	Mapped  int    // and those with pages that are mapped
 	Kept    int    // pages that are not written yet
 	Filled  uint64 // times that one got it
 	Reused  uint64 // times that one was taken for other pages
@@ -124,6 +173,14 @@ type Counts struct {
 	Forced  uint64 // that were taken without asking
 	Dropped uint64 // that were given back because nothing of worth was in them
 	None    uint64 // times that all were pinned, so that a page was kept nowhere, or not read ahead
+}
+
+// A Sharer is an fs.File whose pages are mapped where they lie.
+type Sharer interface {
+	// Share gives the page of memory that has the file's bytes from off on, a multiple of Size, in a slot that is Mappable and the caller's to Unpin. Until then it is what reading the file gives, as long as
+	// nobody changes these bytes of the file: who does asks again. It is only to be read: what it holds is summed and written to disks while it is mapped. nil where no such slot has
+	// it: a hole, the end, and where memory was short. It waits for the disk, as reading does.
+	Share(off int64) (s *Slot, page int, e syscall.Errno)
 }
 
 // A Store is the slots of all filesystems that share it.
@@ -140,6 +197,8 @@ type Store struct {
 	hits   atomic.Uint64
 	misses atomic.Uint64
 	read   atomic.Uint64
+	mapped atomic.Int32 // slots
+	kept   atomic.Int64
 }
 
 // Asked is an Owner that has pages that must be written before they can go.
@@ -193,6 +252,7 @@ func (s *Store) TakeKept(o Owner) *Slot {
 	x.owner, x.Live = o, 0
 	clear(x.Tags[:])
 	x.word.Store(Have | Used | 1)
+	x.keep(PerSlot)
 	return x
 }
 
@@ -322,13 +382,14 @@ func (s *Store) Counts() Counts {
 			}
 		}
 	}
-	c.Kept = int(s.mem.Kept().Load())
+	c.Mapped = int(s.mapped.Load())
+	c.Kept = int(s.kept.Load())
 	c.Hits, c.Misses, c.Read, c.Forced = s.hits.Load(), s.misses.Load(), s.read.Load(), s.mem.Taken()
 	return c
 }
 
 // Keep counts n pages more, or fewer, that are not written yet.
-func (s *Store) Keep(n int) { s.mem.Kept().Add(uint32(n)) }
+func (s *Store) Keep(n int) { s.kept.Add(int64(n)) }
 
 // Most is how many pages the store can have at most.
 func (s *Store) Most() int { return s.mem.Slots() * PerSlot }

@@ -70,6 +70,10 @@ func TestWhichGoes(t *testing.T) {
 	mem := NewHeap(4 * slotBytes)
 	s, h := New(mem), newShelf()
 	pinned := h.put(s, 0)
+	if pinned.Repin(); mem.Kept().Load() != PerSlot {
+		t.Fatalf("%d pages are pinned", mem.Kept().Load())
+	}
+	pinned.Unpin()
 	for i := uint64(1); i < 4; i++ {
 		h.put(s, i).Unpin()
 	}
@@ -114,6 +118,9 @@ func TestWhichGoes(t *testing.T) {
 	}
 	last.Unpin()
 	last.Drop()
+	if n := mem.Kept().Load(); n != 0 {
+		t.Errorf("%d pages are pinned in the end", n)
+	}
 	if c := s.Counts(); c.Slots != 0 || c.Pinned != 0 || c.Forced != 3 || c.Given != 2 || c.Dropped != 1 || c.None != 1 || c.Reused != 2 || c.Filled != 6 {
 		t.Errorf("%+v", c)
 	}
@@ -160,6 +167,9 @@ func TestAllTakers(t *testing.T) {
 	end.Store(true)
 	takers.Wait()
 	c := s.Counts()
+	if n := mem.Kept().Load(); n != 0 {
+		t.Errorf("%d pages are pinned", int32(n))
+	}
 	if c.Slots > 16 || c.Pinned != 0 || c.Forced == 0 || c.Given == 0 || c.Reused == 0 || c.Dropped == 0 {
 		t.Errorf("%+v", c)
 	}

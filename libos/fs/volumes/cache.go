@@ -38,12 +38,17 @@ func store(memory uint64) *pages.Store {
 	return cache
 }
 
-// shrink is asked for frames.
+// shrink is asked for frames. Those that are mapped go last.
 func shrink(frames int) (given int) {
 	if cache == nil {
 		return 0
 	}
-	return cache.Shrink((frames+pages.PerSlot-1)/pages.PerSlot) * pages.PerSlot
+	n := (frames + pages.PerSlot - 1) / pages.PerSlot
+	given = cache.Shrink(n)
+	if given < n && fs.GiveBack((n-given)*pages.PerSlot) > 0 {
+		given += cache.Shrink(n - given)
+	}
+	return given * pages.PerSlot
 }
 
 // cacheSize reads MOST[,LEAST], sizes as 64M. Without it the cache may have all of memory that nobody else needs, and keeps a sixty-fourth.
@@ -91,6 +96,7 @@ func cacheUse() (cached, dirty uint64, list []fs.Counter) {
 	return uint64(c.Slots) * slotBytes, uint64(c.Kept) * pages.Size, []fs.Counter{
 		{Name: "nr_file_pages", Value: uint64(c.Slots) * pages.PerSlot},
 		{Name: "nr_dirty", Value: uint64(c.Kept)},
+		{Name: "pagecache_mapped", Value: uint64(c.Mapped) * pages.PerSlot},
 		{Name: "pagecache_pinned", Value: uint64(c.Pinned) * pages.PerSlot},
 		{Name: "pagecache_hit", Value: c.Hits},
 		{Name: "pagecache_miss", Value: c.Misses},

@@ -67,6 +67,9 @@ func newProc() fs.FileSystem {
 // Maps is /proc/self/maps: what is mapped of files, where something maps files. What else a program has is not in the list.
 var Maps = func() []byte { return nil }
 
+// Mapped is how many bytes of files are mapped, and how many of these in copies that no page cache has.
+var Mapped = func() (n, copies uint64) { return 0, 0 }
+
 // network are the files in /proc/net: what the network has provided, if there is one.
 var network struct {
 	sync.Mutex
@@ -142,11 +145,12 @@ func procCPUs() []byte {
 func procMemory() []byte {
 	total, free := posix.Memory()
 	cached, dirty, _ := pageCache()
+	mapped, copies := Mapped()
 	var b strings.Builder
 	for _, l := range []struct {
 		name  string
 		bytes uint64
-	}{{"MemTotal", total}, {"MemFree", free}, {"MemAvailable", free + cached - min(dirty, cached)}, {"Buffers", 0}, {"Cached", cached}, {"SwapCached", 0}, {"Active", total - min(free+cached, total)}, {"Inactive", cached}, {"Dirty", dirty}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Shmem", 0}, {"Slab", 0}} {
+	}{{"MemTotal", total}, {"MemFree", free}, {"MemAvailable", free + cached - min(dirty, cached)}, {"Buffers", 0}, {"Cached", cached + copies}, {"SwapCached", 0}, {"Active", total - min(free+cached, total)}, {"Inactive", cached}, {"Dirty", dirty}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Mapped", mapped}, {"Shmem", 0}, {"Slab", 0}} {
 		n := kilobytes(l.bytes)
 		b.WriteString(l.name + ":" + strings.Repeat(" ", max(1, 24-len(l.name)-1-len(n))) + n + " kB\n")
 	}
@@ -166,17 +170,19 @@ func procVM() []byte {
 	_, free := posix.Memory()
 	_, _, list := pageCache()
 	var b strings.Builder
-	for _, c := range append([]fs.Counter{{Name: "nr_free_pages", Value: free / 4096}}, list...) {
+	mapped, _ := Mapped()
+	for _, c := range append([]fs.Counter{{Name: "nr_free_pages", Value: free / 4096}, {Name: "nr_mapped", Value: mapped / 4096}}, list...) {
 		b.WriteString(c.Name + " " + strconv.FormatUint(c.Value, 10) + "\n")
 	}
 	return []byte(b.String())
 }
 
-// residentMemory is what the program has: all that is neither free nor the page cache's.
+// residentMemory is what the program has: all that is neither free nor the page cache's, and what it has mapped of that.
 func residentMemory() uint64 {
 	total, free := posix.Memory()
 	cached, _, _ := pageCache()
-	return total - min(free+cached, total)
+	mapped, copies := Mapped()
+	return total - min(free+cached, total) + mapped - copies
 }
 
 // ticks is a time in hundredths of a second.

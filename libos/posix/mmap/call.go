@@ -1,6 +1,7 @@
 package mmap
 
 import (
+	"slices"
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/exo"
@@ -17,6 +18,7 @@ func init() {
 	fs.SetMapper(mapper{})
 	files.Map = mapFile
 	files.Maps = maps
+	files.Mapped = frames.mapped
 	before = posix.Extend(serve)
 }
 
@@ -27,13 +29,17 @@ const (
 	mapShared, mapPrivate, mapValidate = 1, 2, 3
 	mapTypes                           = 0xf
 	mapFixed, mapFixedNoReplace        = 0x10, 0x100000
-	mapPopulate                        = 0x8000
-	mapKnown                           = mapTypes | mapFixed | 0x40 | 0x20 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | mapPopulate | 0x10000 | 0x20000 | mapFixedNoReplace
+	mapLocked, mapPopulate             = 0x2000, 0x8000
+	mapKnown                           = mapTypes | mapFixed | 0x40 | 0x20 | 0x100 | 0x800 | 0x1000 | mapLocked | 0x4000 | mapPopulate | 0x10000 | 0x20000 | mapFixedNoReplace
 
 	remapMayMove = 1
 	remapKnown   = 7
 
 	msAsync, msInvalidate, msSync = 1, 2, 4
+
+	lockOnFault                         = 1       // MLOCK_ONFAULT
+	lockCurrent, lockFuture, lockLazily = 1, 2, 4 // MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
+	sysMlock2                           = 325
 
 	adviseWillNeed      = 3
 	adviseDontNeed      = 4
@@ -82,7 +88,10 @@ func mapFile(f fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
 	v, e := o.view(int(pages), off/exo.PageSize, kind != mapPrivate, mode == syscall.O_RDWR, []span{{0, int(pages), protOf(prot)}})
 	if e == 0 {
 		v.populate(0, v.n())
-		if flags&mapPopulate != 0 {
+		if lockNew.Load() || flags&mapLocked != 0 {
+			v.lock(0, v.n(), true)
+		}
+		if flags&(mapPopulate|mapLocked) != 0 {
 			v.bringAll(0, v.n(), kind == mapPrivate && prot&protWrite != 0) // copies, too
 		}
 	}
@@ -108,8 +117,8 @@ func (o *object) view(pages int, first int64, shared, may bool, spans []span) (*
 	table.mu.Lock()
 	table.views = append(table.views, v)
 	table.mu.Unlock()
-	if v.writes() {
-		arm()
+	if slices.ContainsFunc(spans, func(s span) bool { return s.prot == exo.ProtWrite }) {
+		v.enable()
 	}
 	return v, 0
 }
@@ -165,7 +174,12 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		}
 		return 0, 0
 	}
-	if nr == syscall.SYS_MSYNC { // of other memory
+	switch nr {
+	case syscall.SYS_MLOCK, syscall.SYS_MUNLOCK, sysMlock2:
+		return 0, lock(nr, a)
+	case syscall.SYS_MLOCKALL, syscall.SYS_MUNLOCKALL:
+		return 0, lockAll(nr, a[0])
+	case syscall.SYS_MSYNC: // of other memory
 		if a[0]%exo.PageSize != 0 || badSync(a[2]) {
 			return 0, syscall.EINVAL
 		}
@@ -238,7 +252,7 @@ func (v *view) call(nr uintptr, a [6]uintptr) syscall.Errno {
 	if badSync(a[2]) {
 		return syscall.EINVAL
 	}
-	if a[2]&msSync == 0 || !v.writes() {
+	if a[2]&msSync == 0 || !v.shared || !v.may {
 		return 0
 	}
 	if e := o.writeBack(i, j); e != 0 {
@@ -261,7 +275,9 @@ func (v *view) protect(lo, hi int, prot uintptr) syscall.Errno {
 		return syscall.EACCES
 	}
 	p := protOf(prot)
-	v.set(lo, hi, p, false)
+	if v.set(lo, hi, p, false); p == exo.ProtWrite {
+		v.enable()
+	}
 	for page := lo; page < hi; page++ {
 		q := exo.Query(page)
 		if !v.apply(&q) {
@@ -319,6 +335,10 @@ func (v *view) remap(a [6]uintptr) (uintptr, syscall.Errno) {
 		o.mu.Unlock()
 		o.done()
 		return 0, e
+	}
+	w.locks = slices.Clone(v.locks)
+	if w.locked(old - 1) {
+		w.lock(old, w.n(), true) // what is new of it, too
 	}
 	w.own, v.own = v.own, nil
 	for p := range w.own { // they are not the old view's to write back

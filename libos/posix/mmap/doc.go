@@ -2,14 +2,16 @@
 // make system calls themselves.
 //
 // It knows nothing of a filesystem but fs.File. What is mapped of a file is an [object]: frames of exo, each with a page of the file, which all mappings of the file share, and which are
-// outside of Go's heap. While there is an object all that is done to the file's bytes goes through it (fs.Mapper): what is written is written to
-// the file and to the frame, what is read comes from the frame where somebody may have stored there. So read, write and mappings agree at any moment, on every filesystem.
+// outside of Go's heap. Where the file's module has a page cache whose pages can be mapped (pages.Sharer), and nobody may store to the file's pages, they are that cache's own: ARCHITECTURE.md, "Mappings
+// of files", says why only then. While there is an object all that is done to the file's bytes goes through it (fs.Mapper): what is written is written to
+// the file and to the frame, if that is a copy, what is read comes from the frame where somebody may have stored there. So read, write and mappings agree at any moment, on every filesystem.
 //
 // # What is present
 //
 // mmap brings in what the file has, as long as there is memory, and so does a write to what is mapped. MAP_POPULATE and MADV_WILLNEED bring in holes, too. What comes later is holes, and what did not
 // fit: those who touch such pages wait, in assembly, too, but not everywhere (exo.Pages.Pager). Where nobody can wait they see a fault that on Linux would wait.
-// Mappings together have at most half of the machine's memory. Beyond that pages are put out that were not touched lately.
+// Mappings together have at most half of the machine's memory, three quarters with what page caches lend them. Beyond that pages are put out that were not touched lately; those of page caches where others need memory, too.
+// What is locked stays.
 //
 // # What is written back
 //

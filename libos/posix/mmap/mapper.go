@@ -153,6 +153,9 @@ func (mapper) WriteBack() (first fs.Errno) {
 	return first
 }
 
+// GiveBack implements fs.Mapper.
+func (mapper) GiveBack(n int) int { return giveBack(n) }
+
 // Mapped implements fs.Mapper.
 func (mapper) Mapped(p []byte) bool { return len(within(user.Address(p), uintptr(len(p)))) > 0 }
 

@@ -45,7 +45,12 @@ func file(t *testing.T) *broken {
 // machine is one of so many frames, and nothing that a test before has had.
 func machine(t *testing.T, n int) {
 	t.Helper()
-	t.Cleanup(exo.Simulate(ram.New(n)))
+	machineOf(t, ram.New(n))
+}
+
+func machineOf(t *testing.T, m exo.Machine) {
+	t.Helper()
+	t.Cleanup(exo.Simulate(m))
 	frames = store{}
 	fs.SetMapper(mapper{})
 	t.Cleanup(func() {
@@ -221,7 +226,7 @@ func TestWaitsForMemory(t *testing.T) {
 	v.o.putOut(v.o.pages[0])
 	v.o.mu.Unlock()
 	w := mapped(t, large, 0, 120, mapShared, protRead)
-	if !frames.full() || len(v.o.pages) != 0 {
+	if !frames.full(false) || len(v.o.pages) != 0 {
 		t.Fatal("there is memory left")
 	}
 	w.o.mu.Lock()
@@ -251,7 +256,7 @@ func TestCopyTakesMemory(t *testing.T) {
 	f := file(t)
 	fs.WriteAt(f, make([]byte, 120*exo.PageSize), 0)
 	v := mapped(t, f, 0, 120, mapPrivate, protRead|protWrite)
-	if !frames.full() || v.o.pages[119] != nil {
+	if !frames.full(false) || v.o.pages[119] != nil {
 		t.Fatal("there is memory left")
 	}
 	v.o.mu.Lock()
@@ -477,7 +482,7 @@ func TestBroughtIn(t *testing.T) {
 	fs.Truncate(f, 200*exo.PageSize)
 	w := mapped(t, other, 0, 4, mapShared, protRead)
 	v := mapped(t, f, 0, 200, mapShared|mapPopulate, protRead|protWrite)
-	if !frames.full() || len(v.o.pages) == 0 || len(w.o.pages) != 4 {
+	if !frames.full(false) || len(v.o.pages) == 0 || len(w.o.pages) != 4 {
 		t.Errorf("%d pages of a file are there, and %d of another", len(v.o.pages), len(w.o.pages))
 	}
 	v.munmap()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // An object is what is mapped of a file. It stands for the file: fs.File, fs.Allocator, fs.Sparse, fs.Lender.
@@ -15,14 +16,16 @@ import (
 // Its lock is taken after the table's and before those of the store and of the file's module.
 type object struct {
 	raw   fs.File
-	users int // views, operations under way, and one where something could not be written back; under table.mu
+	from  pages.Sharer // raw, where its module has pages that can be mapped; else nil
+	users int          // views, operations under way, and one where something could not be written back; under table.mu
 	kept  bool
 
 	size atomic.Int64 // changed under mu
 
 	mu    sync.Mutex
 	pages map[int64]*frame
-	dirty map[int64]bool // pages that were stored to; what the processor knows comes here by collect
+	slots map[*pages.Slot][]*frame // of these, those that are lent
+	dirty map[int64]bool           // pages that were stored to; what the processor knows comes here by collect
 	views []*view
 	waits *object            // see frameFor
 	buf   [exo.PageSize]byte // a page on its way: modules do not see frames
@@ -33,7 +36,8 @@ func pagesOf(size int64) int64 { return size/exo.PageSize + min(size%exo.PageSiz
 
 func newObject(f fs.File) *object {
 	f.Ref()
-	o := &object{raw: f, pages: map[int64]*frame{}, dirty: map[int64]bool{}}
+	o := &object{raw: f, pages: map[int64]*frame{}, slots: map[*pages.Slot][]*frame{}, dirty: map[int64]bool{}}
+	o.from, _ = f.(pages.Sharer)
 	o.measure()
 	return o
 }
@@ -50,21 +54,40 @@ func (o *object) SetAttr(c *fs.Change) fs.Errno { return o.raw.SetAttr(c) }
 func (o *object) Ref()                          { o.raw.Ref() }
 func (o *object) Unref()                        { o.raw.Unref() }
 
-// page gives the frame of a page, which it reads where need be. mu is held.
-func (o *object) page(i int64) (*frame, syscall.Errno) {
-	if f := o.pages[i]; f != nil {
+// page gives the frame of a page, which it reads where need be: one of our own, which can be stored to, or where that is not asked for what there is, and rather the page cache's. mu is held.
+func (o *object) page(i int64, own bool) (*frame, syscall.Errno) {
+	if f := o.pages[i]; f != nil && !(own && f.lent()) {
 		return f, 0
+	}
+	if !own {
+		if f, e := o.lend(i); f != nil || e != 0 {
+			return f, e
+		}
 	}
 	f := frameFor(o, o, i)
 	if f == nil {
 		return nil, o.none()
 	}
+	if e := o.fill(f.bytes(), i); e != 0 {
+		frames.give(f)
+		return nil, e
+	}
+	if old := o.pages[i]; old != nil {
+		o.enter(i, f.memory)
+		o.unlend(old)
+		frames.give(old)
+	}
+	o.pages[i] = f
+	return f, 0
+}
+
+// fill reads a page of the file to b. mu is held.
+func (o *object) fill(b []byte, i int64) syscall.Errno {
 	n := 0
 	for n < len(o.buf) {
 		k, e := o.raw.ReadAt(o.buf[n:], i*exo.PageSize+int64(n))
 		if e != 0 {
-			frames.give(f)
-			return nil, e
+			return e
 		}
 		if k == 0 {
 			break
@@ -72,10 +95,118 @@ func (o *object) page(i int64) (*frame, syscall.Errno) {
 		n += k
 	}
 	clear(o.buf[n:])
-	copy(f.bytes(), o.buf[:])
+	copy(b, o.buf[:])
+	return 0
+}
+
+// lend makes a page one that the page cache has; nil where it does not have it so that it can be mapped. mu is held.
+func (o *object) lend(i int64) (*frame, syscall.Errno) {
+	if o.from == nil {
+		return nil, 0
+	}
+	// Room comes first: then the page cache has memory that can be mapped, and need not read the page twice.
+	if !roomFor(o, func() bool { return !frames.full(true) }) && o.waits != nil {
+		return nil, syscall.EAGAIN
+	}
+	slot, at, e := o.lies(i)
+	if slot == nil {
+		return nil, e
+	}
+	defer slot.Unpin()
+	if !slot.Mapped() && frames.full(true) {
+		return nil, 0
+	}
+	f := frames.lend(o, i, slot, at)
+	o.slots[slot] = append(o.slots[slot], f)
 	o.pages[i] = f
 	return f, 0
 }
+
+// lies gives where a page lies in the page cache, pinned; nil where it does not. mu is held.
+func (o *object) lies(i int64) (slot *pages.Slot, at int, e syscall.Errno) {
+	if o.from == nil {
+		return nil, 0, 0
+	}
+	if slot, at, e = o.from.Share(i * exo.PageSize); slot == nil || e != 0 {
+		return nil, 0, e
+	}
+	if n := o.size.Load() - i*exo.PageSize; n < exo.PageSize && slices.ContainsFunc(slot.Page(at)[max(n, 0):], func(b byte) bool { return b != 0 }) {
+		slot.Unpin() // only a volume that somebody else wrote is so
+		return nil, 0, 0
+	}
+	return slot, at, 0
+}
+
+// unlend forgets that a frame is lent. mu is held.
+func (o *object) unlend(f *frame) {
+	if !f.lent() {
+		return
+	}
+	list := slices.DeleteFunc(o.slots[f.slot], func(x *frame) bool { return x == f })
+	if o.slots[f.slot] = list; len(list) == 0 {
+		delete(o.slots, f.slot)
+	}
+}
+
+// enter has all views that have page i show other memory, without a moment in which they show none. mu is held.
+func (o *object) enter(i int64, m memory) {
+	o.everywhere(i, func(v *view, p int) {
+		q := exo.Query(p)
+		if v.own[p] != nil || !v.apply(&q) {
+			return
+		}
+		if op := m.at(p, q.Prot()); !v.apply(&op) {
+			v.leave(p) // who touches it brings it in
+		}
+	})
+}
+
+// renew has a frame show what the file has now at its page; change does to a copy what was done to the file. mu is held.
+func (o *object) renew(f *frame, change func(b []byte)) {
+	if !f.lent() && (o.from == nil || o.stores()) {
+		change(f.bytes())
+		return
+	}
+	slot, at, _ := o.lies(f.page)
+	if slot != nil {
+		defer slot.Unpin()
+	}
+	switch {
+	case slot != nil && f.slot == slot && f.i == at:
+	case slot != nil && (f.lent() || !frames.full(true)):
+		o.become(f, frames.borrowed(slot, at))
+	case !f.lent():
+		change(f.bytes())
+	default:
+		m, ok := frames.memory()
+		if ok && o.fill(m.bytes(), f.page) == 0 {
+			o.become(f, m)
+			break
+		}
+		if ok {
+			frames.put(m)
+		}
+		o.everywhere(f.page, func(v *view, p int) {
+			if v.own[p] == nil {
+				v.leave(p)
+			}
+		})
+		o.drop(f.page)
+	}
+}
+
+// become gives a frame other memory, which all views show from then on. mu is held.
+func (o *object) become(f *frame, m memory) {
+	o.enter(f.page, m)
+	o.unlend(f)
+	frames.change(f, m)
+	if m.lent() {
+		o.slots[m.slot] = append(o.slots[m.slot], f)
+	}
+}
+
+// full says that no page can be brought in without putting one out; own: none that can be stored to. mu is held.
+func (o *object) full(own bool) bool { return frames.full(!own && o.from != nil) }
 
 // hole says whether nothing of the file lies at a page. mu is held.
 func (o *object) hole(i int64) bool {
@@ -141,6 +272,42 @@ func (o *object) touched(f *frame) (yes bool) {
 	return yes
 }
 
+// locked says whether a frame is one that stays: mlock(2). mu is held.
+func (o *object) locked(f *frame) (yes bool) {
+	o.everywhere(f.page, func(v *view, p int) { yes = yes || v.locked(p) })
+	return yes
+}
+
+// putOutAll puts out a page, if it was not touched lately, and says how many went: of lent ones all that there are of the slot go together, or none, with the first of them; for only without
+// any the slot is the page cache's own again. mu is held.
+func (o *object) putOutAll(f *frame) (n int) {
+	if o.pages[f.page] != f {
+		return 0
+	}
+	list := []*frame{f}
+	if f.lent() {
+		if list = slices.Clone(o.slots[f.slot]); list[0] != f {
+			return 0
+		}
+	}
+	if slices.ContainsFunc(list, o.locked) {
+		return 0
+	}
+	touched := false
+	for _, f := range list {
+		touched = o.touched(f) || touched // all are asked, and asked again only a round later
+	}
+	if touched {
+		return 0
+	}
+	for _, f := range list {
+		if o.putOut(f) {
+			n++
+		}
+	}
+	return n
+}
+
 // putOut takes a page out of memory, if it can be written back. mu is held.
 func (o *object) putOut(f *frame) bool {
 	i := f.page
@@ -160,6 +327,7 @@ func (o *object) putOut(f *frame) bool {
 func (o *object) drop(i int64) {
 	if f := o.pages[i]; f != nil {
 		delete(o.pages, i)
+		o.unlend(f)
 		frames.give(f)
 	}
 	delete(o.dirty, i)
@@ -241,7 +409,11 @@ func (o *object) ReadAt(p []byte, off int64) (int, fs.Errno) {
 	defer o.mu.Unlock()
 	n, e := o.raw.ReadAt(p, off)
 	if n > 0 && o.stores() {
-		o.parts(off, int64(n), func(fr *frame, in, at, k int64) { copy(p[at-off:][:k], fr.bytes()[in:]) })
+		o.parts(off, int64(n), func(fr *frame, in, at, k int64) {
+			if !fr.lent() { // what is lent, the file has
+				copy(p[at-off:][:k], fr.bytes()[in:])
+			}
+		})
 	}
 	return n, e
 }
@@ -254,7 +426,9 @@ func (o *object) WriteAt(p []byte, off int64) (n int, at int64, e fs.Errno) {
 	n, at, e = o.raw.WriteAt(p, off)
 	o.grown(old)
 	if n > 0 {
-		o.parts(at, int64(n), func(fr *frame, in, pos, k int64) { copy(fr.bytes()[in:in+k], p[pos-at:]) })
+		o.parts(at, int64(n), func(fr *frame, in, pos, k int64) {
+			o.renew(fr, func(b []byte) { copy(b[in:in+k], p[pos-at:]) })
+		})
 		o.show(at/exo.PageSize, pagesOf(at+int64(n)))
 	}
 	return n, at, e
@@ -264,14 +438,12 @@ func (o *object) WriteAt(p []byte, off int64) (n int, at int64, e fs.Errno) {
 func (o *object) show(i, j int64) {
 	for ; i < j; i++ {
 		o.everywhere(i, func(v *view, p int) {
-			f := o.pages[i]
-			if f == nil && !frames.full() {
-				f, _ = o.page(i) // who touches it is told
-			}
-			if f != nil {
+			if f := o.pages[i]; f != nil && !f.lent() {
 				f.real = true
-				v.bringIn(p, false)
+			} else if f == nil && o.full(v.stored(p)) {
+				return // who touches it is told
 			}
+			v.bringIn(p, false)
 		})
 	}
 }
@@ -286,7 +458,7 @@ func (o *object) grown(old int64) {
 // zeroBehind clears the rest of the page that a size ends in. mu is held.
 func (o *object) zeroBehind(size int64) {
 	if fr := o.pages[size/exo.PageSize]; fr != nil {
-		clear(fr.bytes()[size%exo.PageSize:])
+		o.renew(fr, func(b []byte) { clear(b[size%exo.PageSize:]) })
 	}
 }
 
@@ -344,7 +516,9 @@ func (o *object) Allocate(mode uint32, off, n int64) fs.Errno {
 	case mode&fs.FallocPunchHole != 0:
 		o.punched(off, min(off+n, pagesOf(old)*exo.PageSize))
 	case mode&fs.FallocZero != 0:
-		o.parts(off, min(n, max(pagesOf(old)*exo.PageSize-off, 0)), func(fr *frame, in, _, k int64) { clear(fr.bytes()[in : in+k]) })
+		o.parts(off, min(n, max(pagesOf(old)*exo.PageSize-off, 0)), func(fr *frame, in, _, k int64) {
+			o.renew(fr, func(b []byte) { clear(b[in : in+k]) })
+		})
 	}
 	return 0
 }
@@ -356,7 +530,7 @@ func (o *object) punched(lo, hi int64) {
 		switch {
 		case a >= b:
 		case b-a < exo.PageSize:
-			clear(o.pages[i].bytes()[a%exo.PageSize:][:b-a])
+			o.renew(o.pages[i], func(p []byte) { clear(p[a%exo.PageSize:][:b-a]) })
 		default:
 			o.everywhere(i, func(v *view, p int) {
 				if v.own[p] == nil {

@@ -1,6 +1,7 @@
 package mmap
 
 import (
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -15,7 +16,9 @@ type view struct {
 	first  int64   // page of the file that is at its first page
 	shared bool
 	may    bool // a shared one: its descriptor was open for writing
+	able   bool // and it was mapped for writing at some time
 	own    map[int]*frame
+	locks  []span // pages that are never put out: mlock(2)
 	closed bool
 
 	spans atomic.Pointer[[]span] // changed under the lock, read at any time
@@ -42,7 +45,12 @@ func (v *view) at(page int) (exo.Prot, bool) {
 
 // set makes the pages from lo to hi what prot says; unmap takes them out.
 func (v *view) set(lo, hi int, prot exo.Prot, unmap bool) {
-	var list []span
+	list := with(*v.spans.Load(), lo, hi, prot, unmap)
+	v.spans.Store(&list)
+}
+
+// with are spans in which the pages from lo to hi are what prot says, or not there.
+func with(spans []span, lo, hi int, prot exo.Prot, out bool) (list []span) {
 	add := func(s span) {
 		if s.lo >= s.hi {
 			return
@@ -53,8 +61,8 @@ func (v *view) set(lo, hi int, prot exo.Prot, unmap bool) {
 		}
 		list = append(list, s)
 	}
-	placed := unmap
-	for _, s := range *v.spans.Load() {
+	placed := out
+	for _, s := range spans {
 		if !placed && s.lo >= lo {
 			add(span{lo, hi, prot})
 			placed = true
@@ -69,7 +77,15 @@ func (v *view) set(lo, hi int, prot exo.Prot, unmap bool) {
 	if !placed {
 		add(span{lo, hi, prot})
 	}
-	v.spans.Store(&list)
+	return list
+}
+
+// lock has the pages from lo to hi stay when they are there, or ends that. mu is held.
+func (v *view) lock(lo, hi int, on bool) { v.locks = with(v.locks, lo, hi, exo.ProtNone, !on) }
+
+// locked says whether a page stays. mu is held.
+func (v *view) locked(page int) bool {
+	return slices.ContainsFunc(v.locks, func(s span) bool { return s.lo <= page && page < s.hi })
 }
 
 // mapped says whether all pages from lo to hi are still mapped.
@@ -146,7 +162,7 @@ func (v *view) bringIn(page int, write bool) syscall.Errno {
 			return v.o.none()
 		}
 	}
-	f, e := v.o.page(i)
+	f, e := v.o.page(i, v.stored(page))
 	if e != 0 {
 		if own != nil {
 			frames.give(own)
@@ -178,7 +194,7 @@ func (v *view) bringIn(page int, write bool) syscall.Errno {
 
 // enter puts a frame at a page; same: it is there, and only its rights change, so that what the processor noted stays.
 func (v *view) enter(page int, f *frame, prot exo.Prot, same bool) syscall.Errno {
-	op := exo.Map(page, f.of.frames, f.i, prot)
+	op := f.at(page, prot)
 	if same {
 		op = exo.Protect(page, prot)
 	}
@@ -213,8 +229,14 @@ func (v *view) forget(page int) {
 	}
 }
 
+// stored says whether a page may be stored to so that the file has it: then its frame is never the page cache's, and no first store waits.
+func (v *view) stored(page int) bool {
+	prot, _ := v.at(page)
+	return v.writes() && prot == exo.ProtWrite
+}
+
 // writes says whether stores to the view reach the file.
-func (v *view) writes() bool { return v.shared && v.may }
+func (v *view) writes() bool { return v.shared && v.able }
 
 // collect notes which pages from i to j of the file were stored to.
 func (v *view) collect(i, j int64) {
@@ -237,6 +259,13 @@ func (v *view) collect(i, j int64) {
 	}
 }
 
+// enable says that pages may be stored to from now on. mu is held.
+func (v *view) enable() {
+	if v.able = true; v.shared {
+		arm()
+	}
+}
+
 // populate brings in what the file has at the pages from lo to hi, as long as there is memory. For a view that stores to its own pages they are not made before they
 // are stored to.
 func (v *view) populate(lo, hi int) {
@@ -256,15 +285,15 @@ func (v *view) populate(lo, hi int) {
 			if !ok || prot == exo.ProtNone {
 				continue
 			}
-			f := v.o.pages[i]
-			if f == nil && frames.full() {
+			own := v.stored(int(i - v.first))
+			if f := v.o.pages[i]; (f == nil || own && f.lent()) && v.o.full(own) {
 				return
 			}
-			f, e := v.o.page(i)
+			f, e := v.o.page(i, own)
 			if e != 0 {
 				return // who touches it is told
 			}
-			f.real = true
+			f.real = !f.lent()
 			if v.bringIn(int(i-v.first), false) != 0 {
 				return
 			}
@@ -275,7 +304,7 @@ func (v *view) populate(lo, hi int) {
 
 // bringAll brings in the pages from lo to hi, holes, too, as long as no other has to go for one; write: as if they were stored to.
 func (v *view) bringAll(lo, hi int, write bool) {
-	for p := lo; p < hi && !frames.full(); p++ {
+	for p := lo; p < hi && !v.o.full(v.stored(p) || write); p++ {
 		if v.bringIn(p, write) != 0 {
 			return // who touches it is told
 		}
@@ -309,4 +338,5 @@ func (v *view) unmap(lo, hi int) {
 		}
 	}
 	v.set(lo, hi, exo.ProtNone, true)
+	v.lock(lo, hi, false)
 }
