@@ -394,6 +394,19 @@ func (x *File) Share(off int64) (*pages.Slot, int, core.Errno) {
 	}
 }
 
+// Cached implements pages.Cacher.
+func (x *File) Cached(off int64) bool {
+	f := x.fs
+	f.look()
+	defer f.looked()
+	i := uint64(off) / BlockSize
+	if _, ok := x.dirs[i]; ok {
+		return true
+	}
+	ext, err := f.extentOf(&x.inode, i)
+	return err == nil && ext != nil && ext.first() <= i && f.cache.Has(ext.block+i-ext.first())
+}
+
 // share gives the memory of block i, or tells what is missing.
 func (x *File) share(i uint64, got *miss) (pages.Hold, *miss, error) {
 	f := x.fs

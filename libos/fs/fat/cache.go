@@ -226,6 +226,30 @@ func (x *File) ReadAt(p []byte, off int64) (n int, e core.Errno) {
 	return n, 0
 }
 
+// Cached says whether all that the file has of the page that begins at off is in the page cache.
+func (x *File) Cached(off int64) bool {
+	f := x.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for end := min(off+pages.Size, x.size); off < end; {
+		at, k, err := x.run(off, end-off)
+		if err != nil {
+			return false
+		}
+		first, n := f.span(at, k)
+		for i := range n {
+			if !f.cache.Has(first + i) {
+				return false
+			}
+		}
+		if n == 0 {
+			return false
+		}
+		off += k
+	}
+	return true
+}
+
 // Lend implements fs.Lender. What has no page is lent as a copy.
 func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 	f := x.fs

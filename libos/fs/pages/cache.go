@@ -79,6 +79,14 @@ func (c *Cache) find(page uint64) (e cached, ok bool) {
 	return e, ok
 }
 
+// Has says whether a page's memory is there.
+func (c *Cache) Has(page uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.find(page)
+	return ok
+}
+
 // remove forgets a page.
 func (c *Cache) remove(page uint64) {
 	if e, ok := c.m[page]; ok {

@@ -175,6 +175,12 @@ type Counts struct {
 	None    uint64 // times that all were pinned, so that a page was kept nowhere, or not read ahead
 }
 
+// A Cacher is an fs.File that is read from a disk.
+type Cacher interface {
+	// Cached says whether the page that begins at off is in the page cache, if it is not taken at once.
+	Cached(off int64) bool
+}
+
 // A Sharer is an fs.File whose pages are mapped where they lie.
 type Sharer interface {
 	// Share gives the page of memory that has the file's bytes from off on, a multiple of Size, in a slot that is Mappable and the caller's to Unpin. Until then it is what reading the file gives, as long as

@@ -175,6 +175,8 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, 0
 	}
 	switch nr {
+	case syscall.SYS_MINCORE:
+		return 0, mincore(a[0], a[1], a[2])
 	case syscall.SYS_MLOCK, syscall.SYS_MUNLOCK, sysMlock2:
 		return 0, lock(nr, a)
 	case syscall.SYS_MLOCKALL, syscall.SYS_MUNLOCKALL:

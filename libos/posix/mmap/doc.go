@@ -23,6 +23,5 @@
 //
 // # Not as on Linux
 //
-// The kernel chooses the address: MAP_FIXED is ENOMEM. Nothing is executable: PROT_EXEC is EPERM. The offset and the length of munmap, mprotect and msync are of 4096 bytes. mincore says
-// ENOMEM. Times of the file change when its pages are written back.
+// The kernel chooses the address: MAP_FIXED is ENOMEM. Nothing is executable: PROT_EXEC is EPERM. The offset and the length of munmap, mprotect and msync are of 4096 bytes. Times of the file change when its pages are written back.
 package mmap
