@@ -33,6 +33,6 @@
 // # The walk
 //
 // Walk follows a path as openat2(2) and path_resolution(7) describe it, one reference at a time, so what is renamed meanwhile cannot
-// confuse it: each step is one atomic Lookup in a folder that is held. ".." is the folder's own parent, as the module knows
+// confuse it: each step is one atomic Lookup in a folder that is held, or one atomic Walk along names that the module remembers. ".." is the folder's own parent, as the module knows
 // it. At most 40 symbolic links are followed.
 package fs

@@ -30,6 +30,7 @@ type Mount struct {
 	parent *Mount
 	at     Node // the folder of parent that it covers
 	below  atomic.Pointer[[]*Mount]
+	walker Walker     // FS, if it is one
 	rename sync.Mutex // held for Rename between two folders
 }
 
@@ -80,7 +81,8 @@ func (t *Tree) mount(kind, path string, f FileSystem) *Mount {
 	t.lastDev++
 	var s Statfs
 	f.Statfs(&s)
-	return &Mount{FS: f, Dev: t.lastDev, Type: kind, Path: path, ReadOnly: s.ReadOnly, root: f.Root()}
+	w, _ := f.(Walker)
+	return &Mount{FS: f, Dev: t.lastDev, Type: kind, Path: path, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
 }
 
 // Root is where absolute paths begin.
@@ -107,16 +109,16 @@ func (t *Tree) look() {
 	t.below.Store(&list)
 }
 
-// enter gives what is mounted over the folder of the root that an absolute path leads through first, with a reference, and the rest of the path, which is not empty; none where it does not
+// enter gives what is mounted over the folder of the root that an absolute path leads through first, without a reference, and the rest of the path, which is not empty; none where it does not
 // begin so: then it is to be walked from the root.
 func (t *Tree) enter(path string) (at Place, rest string) {
 	path = path[1:]
 	list := *t.below.Load()
-	for i := range list {
+	for i := len(list) - 1; i >= 0; i-- { // what was mounted last is what the program has its files on
 		e := &list[i]
 		if n := len(e.name); len(path) > n && path[n] == '/' && path[:n] == e.name {
 			if rest = afterSlashes(path[n:]); rest != "" {
-				return e.at.Again(), rest
+				return e.at, rest
 			}
 		}
 	}

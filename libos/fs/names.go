@@ -8,7 +8,7 @@ import "syscall"
 // last walks to the folder that the last name of path is in. The caller drops w.at where e is 0.
 func (t *Tree) last(at Place, path string) (w walker, d Dir, name string, e Errno) {
 	w = walker{t: t, scope: at}
-	if e = w.begin(path); e != 0 {
+	if e = w.begin(path, false); e != 0 {
 		return w, nil, "", e
 	}
 	if name, e = w.toLast(); e != 0 {

@@ -17,6 +17,15 @@ type FileSystem interface {
 	Sync() Errno
 }
 
+// A Walker is a FileSystem that can go along a path of names that it remembers in one step.
+type Walker interface {
+	FileSystem
+
+	// Walk goes from a node of the filesystem along path, which is not empty and neither begins nor ends with a slash: through folders whose names it remembers, and to the last name if it is not a symbolic link's.
+	// It gives the node that it came to, with a reference, and the names that are left; nil and path where it remembers nothing. "." and ".." are no names that it knows. It does not block.
+	Walk(from Node, path string) (n Node, rest string)
+}
+
 // Statfs is what statfs(2) tells of a filesystem.
 type Statfs struct {
 	Type       int64  // its magic number, linux/magic.h

@@ -47,7 +47,7 @@ func (t *Tree) Open(at Place, path string, flags int, mode uint32, how How) (Pla
 		how |= NoFollow
 	}
 	w := walker{t: t, scope: at, how: how}
-	if e := w.begin(path); e != 0 {
+	if e := w.begin(path, false); e != 0 {
 		return Place{}, e
 	}
 	made, e := w.make(flags, mode)

@@ -29,7 +29,7 @@ const (
 // ENAMETOOLONG, ELOOP, EXDEV; EAGAIN if with Beneath or InRoot folders were moved meanwhile.
 func (t *Tree) Resolve(at Place, path string, how How) (Place, Errno) {
 	w := walker{t: t, scope: at, how: how}
-	if e := w.begin(path); e != 0 {
+	if e := w.begin(path, true); e != 0 {
 		return Place{}, e
 	}
 	if e := w.toEnd(); e != 0 {
@@ -52,8 +52,8 @@ type walker struct {
 	moves uint64 // of the tree, at the beginning
 }
 
-// begin puts the walker at the path's beginning.
-func (w *walker) begin(path string) Errno {
+// begin puts the walker at the path's beginning, or further: with known it goes as far as the filesystem remembers the way.
+func (w *walker) begin(path string, known bool) Errno {
 	switch {
 	case path == "":
 		return syscall.ENOENT
@@ -63,22 +63,41 @@ func (w *walker) begin(path string) Errno {
 	w.moves = w.t.moves.Load()
 	switch {
 	case path[0] != '/':
-		w.at = w.scope.Again()
+		w.at = w.scope // the caller holds it
 	case w.how&(Beneath|InRoot|NoMounts) == 0:
 		at, rest := w.t.enter(path)
 		if rest == "" {
-			at = w.t.Root()
+			at = *w.t.top.Load()
 		} else {
 			path = rest
 		}
-		w.at = at
+		w.at = at // which lives as long as its mount
 	default:
 		if e := w.toRoot(); e != 0 {
 			return e
 		}
+		w.follow(path)
+		return 0
 	}
 	w.follow(path)
+	if !known || !w.remembered() {
+		w.at.Node.Ref()
+	}
 	return 0
+}
+
+// remembered goes as far as the filesystem knows the way, if that is anywhere, nothing is mounted in it, and nothing confines the walk. It leaves the reference to where the walker was.
+func (w *walker) remembered() bool {
+	m := w.at.Mount
+	if m.walker == nil || w.rest == "" || w.how&^NoFollow != 0 || m.below.Load() != nil {
+		return false
+	}
+	n, rest := m.walker.Walk(w.at.Node, w.rest)
+	if n == nil {
+		return false
+	}
+	w.at.Node, w.rest = n, rest
+	return true
 }
 
 // follow makes path what is to be walked next, before what is left.

@@ -73,6 +73,39 @@ func (d *Dir) Lookup(name string) (core.Node, core.Errno) {
 	return in.self, 0
 }
 
+// Walk implements fs.Walker.
+func (f *FS) Walk(from core.Node, path string) (core.Node, string) {
+	at, _ := from.(*Dir)
+	var got *inode
+	rest := path
+	f.nmu.Lock()
+	for at != nil && rest != "" {
+		name, next := rest, ""
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			for name, next = rest[:i], rest[i+1:]; next[0] == '/'; {
+				next = next[1:]
+			}
+		}
+		in := at.names[name]
+		if in == nil {
+			break
+		}
+		if _, link := in.self.(*Link); link {
+			break
+		}
+		got, rest = in, next
+		at, _ = in.self.(*Dir)
+	}
+	if got != nil {
+		got.refs++
+	}
+	f.nmu.Unlock()
+	if got == nil {
+		return nil, path
+	}
+	return got.self, rest
+}
+
 // Parent implements fs.Dir.
 func (d *Dir) Parent() core.Dir {
 	d.fs.mu.RLock()

@@ -393,7 +393,6 @@ func (f *FS) touch(in *inode, contents bool) {
 func (in *inode) Attr() core.Attr {
 	f := in.fs
 	f.mu.RLock()
-	defer f.mu.RUnlock()
 	r := &in.rec
 	a := core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
 		Atime: r.atime, Mtime: r.mtime, Ctime: r.ctime, Btime: r.btime}
@@ -401,6 +400,7 @@ func (in *inode) Attr() core.Attr {
 	if in.isDir() {
 		a.Size *= 20 // as memory has it: so much a name
 	}
+	f.mu.RUnlock()
 	return a
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
 )
 
 // ino is the number of what a path leads to, and 0 where it leads to nothing.
@@ -76,6 +77,61 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestWalk follows paths of all kinds, whose names are remembered from the second time on: they lead where they do in memory, and to the same errors.
+func TestWalk(t *testing.T) {
+	f := mount(t, formatted(t, 4096), manual)
+	mine, want := core.NewTree("cffs", f), oracle()
+	for _, o := range []op{{kind: "mkdir", a: "d"}, {kind: "mkdir", a: "d/e"}, {kind: "write", a: "d/e/f", n: 11}, {kind: "write", a: "d/f", n: 12}, {kind: "mkdir", a: "mnt"}, {kind: "write", a: "mnt/f", n: 13}} {
+		if a, b := o.do(mine), o.do(want); a != 0 || b != 0 {
+			t.Fatal(o, a, b)
+		}
+	}
+	for name, target := range map[string]string{"d/l": "e", "d/e/up": "../f", "abs": "/d/e/f", "none": "d/none", "loop": "loop"} {
+		for _, tree := range []*core.Tree{mine, want} {
+			root := tree.Root()
+			if e := tree.Symlink(target, root, name); e != 0 {
+				t.Fatal(e)
+			}
+			root.Drop()
+		}
+	}
+	look := func(tree *core.Tree, from, path string, how core.How) string {
+		at, e := tree.Resolve(core.Place{}, from, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		defer at.Drop()
+		p, e := tree.Resolve(at, path, how)
+		if e != 0 {
+			return e.Error()
+		}
+		defer p.Drop()
+		a := p.Attr()
+		return strconv.Itoa(int(a.Mode)) + " " + strconv.Itoa(int(a.Size)*int(a.Mode&syscall.S_IFREG)) + " " + strconv.FormatBool(p.Mount.Path == "/")
+	}
+	all := func(when string) {
+		for range 3 {
+			for _, from := range []string{"/", "/d"} {
+				for _, path := range []string{"/d/e/f", "//d//e///f", "/d/e/f/", "/d/e/", "/d/e/f/x", "/d/l/f", "/d/l", "/d/l/", "/d/e/up", "/d/e/up/x", "/d/./e/../f", "/d/e/../../d/e/f", "/abs", "/abs/", "/none", "/d/none/x", "/loop/x",
+					"d/e", "e/f", "e", "e//f", "..", "../d/f", "/mnt/f", "/mnt/../d/f", "/d/" + longName(1)[2:], "/d/e/" + longName(1)[2:] + "x", "/", "//", "/d"} {
+					for _, how := range []core.How{0, core.NoFollow, core.NoSymlinks, core.Beneath, core.InRoot, core.NoMounts} {
+						if got, is := look(mine, from, path, how), look(want, from, path, how); got != is {
+							t.Errorf("%s: %s from %s (%d): %s, and in memory %s", when, path, from, how, got, is)
+						}
+					}
+				}
+			}
+		}
+	}
+	all("at first")
+	for _, tree := range []*core.Tree{mine, want} {
+		if _, e := tree.Mount("/mnt", "mem", mem.New(mem.Options{})); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	all("with something mounted over a folder")
+}
+
 // TestNamesAreBounded has more names than inodes that are remembered.
 func TestNamesAreBounded(t *testing.T) {
 	const files = maxIdle + 1000
@@ -127,6 +183,47 @@ func TestLookupWaitsForNobody(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("finding a file allocates %v times", n)
 	}
+}
+
+// TestWalkInMovingFolders follows a path through folders that two goroutines exchange: it is always there, whichever they are.
+func TestWalkInMovingFolders(t *testing.T) {
+	f := mount(t, formatted(t, 4096), manual)
+	tree := core.NewTree("cffs", f)
+	root := tree.Root()
+	defer root.Drop()
+	for _, d := range []string{"/a", "/a/s", "/b", "/b/s"} {
+		if e := tree.Mkdir(root, d, 0o755); e != 0 {
+			t.Fatal(e)
+		}
+		write(t, f, d+"/f", nil)
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p, e := tree.Resolve(core.Place{}, "/a/s/f", 0)
+				if e != 0 {
+					t.Error(e)
+					return
+				}
+				p.Drop()
+			}
+		})
+	}
+	for i := range 300 {
+		at := []string{"", "/s"}[i%2]
+		if e := tree.Rename(root, "/a"+at, root, "/b"+at, core.RenameExchange); e != 0 {
+			t.Error(i, e)
+		}
+	}
+	close(stop)
+	wg.Wait()
 }
 
 // TestRenameIsAtomic looks for a name that is replaced all the time: it is always there.
