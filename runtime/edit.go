@@ -25,7 +25,7 @@ const (
 	// that is, the added one.
 	Rename Op = "rename"
 
-	// Redirect makes the calls of one function inside the function or method Decl go to another. Text is "from to".
+	// Redirect makes the calls of one function inside the function or method Decl go to another of the package. Text is "from to"; from may be of another package that Decl goes on using: "runtime.KeepAlive".
 	Redirect Op = "redirect"
 
 	// Field adds the fields in Text at the end of the struct type Decl.

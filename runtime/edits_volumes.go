@@ -1,6 +1,6 @@
 package runtime
 
-// volumesEdits are those of the group [Volumes]: the ways in which a program dies, which wait for its volumes (exo_death.go), and frames that caches can spare (exo_spare.go).
+// volumesEdits are those of the group [Volumes]: the ways in which a program dies, which wait for its volumes (exo_death.go), frames that caches can spare (exo_spare.go), and files without a finalizer until a collection begins (exo_young.go).
 var volumesEdits = []Edit{
 	{
 		File: "runtime/panic.go", Decl: "preprintpanics", Op: Rename, Text: "exoGoPreprintpanics",
@@ -53,5 +53,21 @@ var volumesEdits = []Edit{
 	{
 		File: "runtime/exo_exithook.go", Decl: "exoAtDeath", Op: Drop,
 		Why: "exo_death.go has one that does something",
+	},
+	{
+		File: "runtime/mgc.go", Decl: "gcStart", Op: Rename, Text: "exoGoGCStart",
+		Why: "exo_young.go wraps it: files get their finalizers when a collection begins, which most of them do not live to see",
+	},
+	{
+		File: "os/file_unix.go", Decl: "newFile", Op: Redirect, Text: "runtime.SetFinalizer exoFinalizer",
+		Why: "a finalizer set and taken back is a fifth of opening and closing a file: exo_young.go waits for a collection",
+	},
+	{
+		File: "os/file_unix.go", Decl: "(*file).close", Op: Redirect, Text: "runtime.SetFinalizer exoNoFinalizer",
+		Why: "likewise",
+	},
+	{
+		File: "os/file_unix.go", Decl: "file", Op: Field, Text: "exoAt uint16",
+		Why: "which place of those that wait is the file's",
 	},
 }

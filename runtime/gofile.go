@@ -103,10 +103,11 @@ func (f *goFile) splice(e Edit) ([]splice, error) {
 	return []splice{s}, err
 }
 
-// redirect makes a function's calls of one function go to another.
+// redirect makes a function's calls of one function, which may be another package's, go to another.
 func (f *goFile) redirect(d decl, text string) ([]splice, error) {
 	from, to, ok := strings.Cut(text, " ")
-	if !ok || !token.IsIdentifier(from) || !token.IsIdentifier(to) {
+	pkg, name, other := strings.Cut(from, ".")
+	if !ok || !token.IsIdentifier(pkg) || other && !token.IsIdentifier(name) || !token.IsIdentifier(to) {
 		return nil, fmt.Errorf("%w: %q is not \"from to\"", ErrMalformed, text)
 	}
 	if d.fn == nil || d.fn.Body == nil {
@@ -115,8 +116,17 @@ func (f *goFile) redirect(d decl, text string) ([]splice, error) {
 	var list []splice
 	ast.Inspect(d.fn.Body, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {
-			if id, ok := call.Fun.(*ast.Ident); ok && id.Name == from {
-				list = append(list, splice{from: f.offset(id.Pos()), to: f.offset(id.End()), text: to})
+			called := ""
+			switch fun := call.Fun.(type) {
+			case *ast.Ident:
+				called = fun.Name
+			case *ast.SelectorExpr:
+				if id, ok := fun.X.(*ast.Ident); ok {
+					called = id.Name + "." + fun.Sel.Name
+				}
+			}
+			if called == from {
+				list = append(list, splice{from: f.offset(call.Fun.Pos()), to: f.offset(call.Fun.End()), text: to})
 			}
 		}
 		return true

@@ -23,6 +23,11 @@ var goCases = []struct {
 		[]Edit{goEdit(Drop, "f", "")},
 		"package p\n\n\n\n\n\n\n\nfunc g() {}\n",
 	}, {
+		"redirect calls of another package's function, and no others",
+		"package p\n\nimport \"q\"\n\nfunc f(x T) { q.F(1); F(2); x.F(q.F); q.G(q.F(3)) }\n",
+		[]Edit{goEdit(Redirect, "f", "q.F mine")},
+		"package p\n\nimport \"q\"\n\nfunc f(x T) { mine(1); F(2); x.F(q.F); q.G(mine(3)) }\n",
+	}, {
 		"drop a declaration without a body",
 		"package p\n\nfunc f()\nfunc g()\n",
 		[]Edit{goEdit(Drop, "f", "")},
