@@ -99,9 +99,10 @@ func TestAssemblyAwaits(t *testing.T) {
 		"two CPUs":    {machine{cpus: 2, cpu: "max"}, []string{"assembly"}, 0, "wrong 0\n"},
 		"one P":       {machine{cpus: 2, cpu: "max", env: []string{"GOMAXPROCS=1"}}, []string{"assembly"}, 0, "wrong 0\n"},
 		"no features": {machine{cpus: 2, cpu: "max,-xsave", env: []string{"GODEBUG=cpu.all=off"}}, []string{"assembly"}, 0, "wrong 0\n"},
+		"own CPU":     {machine{cpus: 3}, []string{"assembly", "alone"}, 0, "wrong 0\n"},
 		"held":        {machine{env: []string{"GODEBUG=clobberfree=1"}}, []string{"held"}, 0, "wrong 0\n"},
 		"held by AVX": {machine{cpu: "max", env: []string{"GODEBUG=clobberfree=1"}}, []string{"held"}, 0, "wrong 0\n"},
-		"declined":    {machine{}, []string{"declined-assembly"}, 0, "recovered true 1\nrecovered true 2\n"},
+		"declined":    {machine{}, []string{"declined-assembly"}, 0, "recovered true 1\nrecovered true 2\nbus true\nbus false\n"},
 		"aligned":     {machine{}, []string{"declined-assembly", "aligned"}, 2, "unexpected SPWRITE function main.aligned"},
 		"crowd":       {machine{cpus: 2}, []string{"crowd"}, 0, "wrong 0 few threads true\n"},
 	} {

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/libos/sched"
 )
 
 // scarce is a range with fewer frames than pages: what its pager brings in puts another page out.
@@ -160,15 +161,23 @@ func assembly() {
 	}
 	close(queue)
 	for i := range 4 {
-		work.Go(func() {
-			if i == 0 {
-				runtime.LockOSThread()
-			}
+		all := func() {
 			for name := range queue {
 				if got, want := jobs[name](b), jobs[name](want); got != want {
 					fmt.Println(name, "is", got, "not", want)
 					wrong.Add(1)
 				}
+			}
+		}
+		work.Go(func() {
+			switch {
+			case i == 0:
+				runtime.LockOSThread()
+				all()
+			case i == 1 && len(os.Args) > 2: // with a CPU of its own
+				check(0, sched.Isolate(1, func(*sched.Alone) { all() }))
+			default:
+				all()
 			}
 		})
 	}
@@ -259,6 +268,31 @@ func declinedAssembly() {
 			fmt.Println("went on")
 		}()
 	}
+	func() {
+		r, f := take(1, 1)
+		bad, good := false, false
+		r.Handle(func(exo.Fault) exo.Verdict {
+			if bad {
+				bad = false
+				return exo.Bus
+			}
+			return exo.Defer
+		})
+		r.Pager(func(exo.Fault) bool {
+			bad = !good
+			if good {
+				do(r, exo.Map(0, f, 0, exo.ProtRead))
+			}
+			return good
+		})
+		for range 2 {
+			func() {
+				defer func() { fmt.Println("bus", recover() != nil) }()
+				crc32.ChecksumIEEE(r.Bytes())
+			}()
+			good = true
+		}
+	}()
 	if len(os.Args) > 2 {
 		aligned(&r.Bytes()[0])
 		fmt.Println("went on")
@@ -287,7 +321,7 @@ func crowd() {
 			}
 		})
 	}
-	for waiting.Load() < n {
+	for waiting.Load() < n { // each in a pager of its own
 		time.Sleep(time.Millisecond)
 	}
 	runtime.GC()

@@ -23,8 +23,10 @@ type exoAwaiting struct {
 	_    sys.NotInHeap
 	regs exoFrame
 	next *exoAwaiting // in exoUpcalls.spare
-	_    [8]byte
-	fp   [exoFPMax]byte
+
+	declined uintptr // address of a fault that the pager declined, until the next one on the thread that goes on with it; 0 none
+
+	fp [exoFPMax]byte
 }
 
 // XSAVE wants 64 bytes of alignment; a negative constant does not compile.
@@ -70,6 +72,7 @@ func exoAwait(gp *g, u *exoUpcallFrame, fp uintptr) {
 	t := exoCurrent()
 	w := exoTakeAwaiting(t)
 	w.regs = u.regs
+	w.declined = 0
 	exoCopy(uintptr(unsafe.Pointer(&w.fp)), fp, uintptr(exo.fpSize))
 	addr, mask := u.addr, u.mask
 	if u.regs.err&2 != 0 {
@@ -121,6 +124,18 @@ func exoTakeAwaiting(t *exoContext) *exoAwaiting {
 		w = (*exoAwaiting)(persistentalloc(unsafe.Sizeof(exoAwaiting{}), 64, &memstats.other_sys))
 	}
 	return w
+}
+
+// exoTakeDeclined reports whether u is the fault that was declined when the goroutine waited for it: the instruction has run again. If another thread runs it, it waits
+// again.
+func exoTakeDeclined(u *exoUpcallFrame) bool {
+	w := exoCurrent().await
+	if w == nil || w.declined == 0 {
+		return false
+	}
+	addr := w.declined
+	w.declined = 0
+	return addr == u.addr && w.regs.rsp == u.regs.rsp // no two goroutines have the same
 }
 
 // exoScanAwait is exoScanAwaiting where something links it.
@@ -202,16 +217,9 @@ func exoPagers() {
 	for {
 		addr := s.addr &^ (1 << 63)
 		write := s.addr >> 63
-		// The page may be there by now: by another fault, or because this one was noted on an M that the collector then stopped the
-		// goroutine on, and has been served since.
 		reached := func() bool { return exoKernel(abi.FuncPCABIInternal(exoOpReach), addr, write, 0) != 0 }
 		if !reached() && !h.page(addr, write != 0) && !reached() {
-			lock(&h.lock)
-			d := &h.declined[h.next%uint32(len(h.declined))]
-			h.next++
-			d.addr = addr
-			d.gp = s.from
-			unlock(&h.lock)
+			(*exoAwaiting)(s.from.ptr().sched.ctxt).declined = addr
 		}
 		*(*uintptr)(unsafe.Pointer(&getg().param)) = uintptr(unsafe.Pointer(s))
 		mcall(exoPagerDone)

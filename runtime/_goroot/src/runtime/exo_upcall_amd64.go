@@ -33,14 +33,6 @@ var exoUpcalls struct {
 	idle     *exoPager
 	starting *exoPager
 	spare    *exoAwaiting // those that nobody needs
-
-	declined [16]exoDeclined // faults that a pager declined, until they happen again
-	next     uint32
-}
-
-type exoDeclined struct {
-	gp   guintptr
-	addr uintptr
 }
 
 // exoUpcallFrame is what lies on the signal stack during an upcall, from its stack pointer on.
@@ -100,27 +92,18 @@ func exoUpcall1(u *exoUpcallFrame, gp *g) uintptr {
 	if gp == nil || h.handle == nil {
 		return exoUpcallSegv
 	}
+	declined := exoTakeDeclined(u)
 	switch h.handle(u.addr, u.regs.rip, u.regs.err&2 != 0) {
 	case exoVerdictRetry:
 		return exoUpcallBack
 	case exoVerdictBus:
 		return exoUpcallBus
 	case exoVerdictPager:
-		if !exoWasDeclined(gp, u.addr) && exoCanAwait(gp, &u.regs) {
+		if !declined && exoCanAwait(gp, &u.regs) {
 			return exoUpcallAwait
 		}
 	}
 	return exoUpcallSegv
-}
-
-func exoWasDeclined(gp *g, addr uintptr) bool {
-	for i := range exoUpcalls.declined {
-		if d := &exoUpcalls.declined[i]; d.gp.ptr() == gp && d.addr == addr {
-			d.gp = 0
-			return true
-		}
-	}
-	return false
 }
 
 // exoOpUpcallEnd is the way back from an upcall when there is more to do than to go on: the fault stands, or a signal is pending. The
