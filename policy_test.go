@@ -57,7 +57,7 @@ var imports = []struct {
 	{"cmd/mkimage/testdata/own", []string{"exo", "libos"}, "it is what is judged: an app with modules of its own in the libOS's slots"},
 	{"cmd/mkimage/testdata/databases", []string{"go.etcd.io/bbolt", "modernc.org/sqlite"}, "it is what is judged: an app with its own go.mod"},
 	{"cmd/mkimage/testdata/ping", []string{"golang.org/x/net/icmp", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6"}, "it is what is judged: an app with its own go.mod"},
-	{"ci/image/guest/ranges", []string{"exo", "libos/vm"}, "it is what is judged: a program on exo's page tables"},
+	{"ci/image/guest/ranges", []string{"exo", "libos/vm", "libos/sched"}, "it is what is judged: a program on exo's page tables"},
 	{"ci/image/guest/unmap", []string{"exo"}, "it counts the frames that come back"},
 	{"ci/bench/guest/databases", []string{"go.etcd.io/bbolt", "modernc.org/sqlite"}, "it is what is measured: an app with its own go.mod"},
 	{"ci/bench/guest/udpecho", []string{"libos/net"}, "it is what is measured: a program that uses the stack without package net"},
