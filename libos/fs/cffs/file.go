@@ -234,6 +234,11 @@ func (d disk) Sum(b []byte) uint32 { return d.f.dataSum(b) }
 // least.
 func (f *FS) ahead(in *inode, i, n uint64, missing bool) {
 	from, to := in.order.Look(f.cache.Store, i, n, (in.rec.size+BlockSize-1)/BlockSize, missing)
+	f.fetchAhead(in, from, to)
+}
+
+// fetchAhead has blocks of a file read that are not there, from one on, to not included. mu is held, for reading at least.
+func (f *FS) fetchAhead(in *inode, from, to uint64) {
 	for from < to {
 		x, err := f.extentAt(in.rec.ino, from)
 		if err != nil || x == nil {
@@ -316,8 +321,13 @@ func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err err
 	}
 	p = p[:min(int64(len(p)), int64(x.rec.size)-off)]
 	n, m, err = x.read(p, off, got)
-	if first := uint64(off) / BlockSize; got == nil && len(p) > 0 {
+	switch first := uint64(off) / BlockSize; {
+	case len(p) == 0:
+	case got == nil:
 		x.fs.ahead(&x.inode, first, (uint64(off)+uint64(len(p))-1)/BlockSize+1-first, m != nil)
+	case m != nil:
+		from, to := x.order.Further(x.fs.cache.Store, (uint64(off)+uint64(n))/BlockSize)
+		x.fs.fetchAhead(&x.inode, from, to)
 	}
 	return n, m, err
 }

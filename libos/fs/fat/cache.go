@@ -93,23 +93,40 @@ func (f *FS) waiting(do func()) {
 	do()
 }
 
+// mostAhead is how many loads of a volume may be on their way for nobody yet: a file may lie in many pieces.
+const mostAhead = 32
+
 // ahead is told that n bytes of a file are looked at, and whether some are missing: what lies behind may be read before anybody asks. mu is held.
 func (x *File) ahead(off, n int64, missing bool) {
-	f := x.fs
 	i := off / pages.Size
-	from, to := x.order.Look(f.cache.Store, uint64(i), uint64((off+n+pages.Size-1)/pages.Size-i), uint64((x.size+pages.Size-1)/pages.Size), missing)
+	from, to := x.order.Look(x.fs.cache.Store, uint64(i), uint64((off+n+pages.Size-1)/pages.Size-i), uint64((x.size+pages.Size-1)/pages.Size), missing)
+	x.fetchAhead(from, to)
+}
+
+// fetchAhead has pages of a file read that are not there, from one on, to not included; the rest is asked for the next time where too many are on their way. mu is held.
+func (x *File) fetchAhead(from, to uint64) {
+	f := x.fs
 	for at, end := int64(from)*pages.Size, min(int64(to)*pages.Size, x.size); at < end; {
-		place, k, err := x.run(at, end-at)
+		place, k, err := x.run(at, min(end-at, pages.AtOnce*pages.Size))
 		if err != nil {
 			return
 		}
 		first, n := f.span(place, k)
 		for n > 0 {
-			load, begin, count := f.cache.BeginMissing(first, n)
-			if load == nil {
-				break
+			if f.coming.Load() >= mostAhead {
+				x.order.Stop(uint64(at / pages.Size))
+				return
 			}
-			go f.cache.FetchAhead(load, begin, count)
+			load, begin, count := f.cache.BeginMissing(first, min(n, pages.AtOnce))
+			if load == nil {
+				first, n = first+min(n, pages.AtOnce), n-min(n, pages.AtOnce)
+				continue
+			}
+			f.coming.Add(1)
+			go func() {
+				f.cache.FetchAhead(load, begin, count)
+				f.coming.Add(-1)
+			}()
 			n -= begin + count - first
 			first = begin + count
 		}
@@ -198,6 +215,9 @@ func (x *File) ReadAt(p []byte, off int64) (n int, e core.Errno) {
 	l := look{x: x, off: off, n: min(int64(len(p)), x.size-off)}
 	defer l.done()
 	for int64(n) < min(l.n, x.size-off) {
+		if l.missed {
+			x.fetchAhead(x.order.Further(f.cache.Store, uint64(off+int64(n))/pages.Size))
+		}
 		at, k, err := x.run(off+int64(n), min(l.n, x.size-off)-int64(n))
 		var h pages.Hold
 		none := false

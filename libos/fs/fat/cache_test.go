@@ -163,10 +163,10 @@ func TestLargerThanMemory(t *testing.T) {
 		}
 	}
 	look()
+	idle(f, d)
 	if c := store.Counts(); c.Slots > 8 || c.Reused == 0 || c.Pinned > 1 {
 		t.Errorf("%+v", c)
 	}
-	idle(f, d)
 	var taken []*pages.Slot
 	for s := store.TakeKept(nobody{}); s != nil; s = store.TakeKept(nobody{}) {
 		taken = append(taken, s)
@@ -431,5 +431,93 @@ func TestWriteBesideRead(t *testing.T) {
 	writer.Wait()
 	if n, e := x.ReadAt(b, 0); n != len(b) || e != 0 || !bytes.Equal(b, append(append(bytes.Clone(old[:1000]), new...), old[7000:]...)) {
 		t.Error("what was written is not what is read:", n, e)
+	}
+}
+
+// A meter notes the largest of what is read, the most slots that are pinned meanwhile, and how many reads there are at a time.
+type meter struct {
+	block.Device
+	store   *pages.Store
+	mu      sync.Mutex // guards all below
+	most    int        // bytes
+	slots   int
+	now     int
+	atATime int
+}
+
+func (m *meter) Read(vec [][]byte, off int64) error {
+	m.mu.Lock()
+	m.now++
+	m.most, m.slots, m.atATime = max(m.most, int(block.Len(vec))), max(m.slots, m.store.Counts().Pinned), max(m.atATime, m.now)
+	m.mu.Unlock()
+	time.Sleep(100 * time.Microsecond) // so that others come meanwhile
+	err := m.Device.Read(vec, off)
+	m.mu.Lock()
+	m.now--
+	m.mu.Unlock()
+	return err
+}
+
+func (m *meter) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.most, m.slots, m.atATime = 0, 0, 0
+}
+
+// TestAheadInParts reads a file that lies in one piece, in small parts and as a whole: no request is larger than pages.AtOnce, and a quarter of the cache at most is on its way beside what is waited for.
+func TestAheadInParts(t *testing.T) {
+	const size = 8 << 20
+	d := volume(t, 0, 40<<10)
+	f, tree := mount(t, d, fat.Options{})
+	data := random(size)
+	put(t, tree, "/f", data)
+	f.Close()
+	for _, piece := range []int{4096, 3 << 20, size} {
+		store := pages.New(pages.NewHeap(16 << 20))
+		m := &meter{Device: d, store: store}
+		f, tree := mount(t, m, fat.Options{Pages: store})
+		x := file(t, tree, "/f")
+		m.begin()
+		if !bytes.Equal(all(t, x, size, piece), data) {
+			t.Fatal("other bytes")
+		}
+		idle(f, d)
+		// 5 loads of 128 pages, each of which may begin and end within a slot, and what is copied from.
+		if most := 5*(pages.AtOnce/pages.PerSlot+2) + 2; m.most > pages.AtOnce*pages.Size || m.slots > most || m.atATime < 2 {
+			t.Errorf("by %d bytes: requests of %d bytes and less, %d at a time, %d slots pinned", piece, m.most, m.atATime, m.slots)
+		}
+		f.Close()
+	}
+}
+
+// TestAheadInPieces reads a file no two clusters of which lie in a row: there are so many reads at a time, and no more.
+func TestAheadInPieces(t *testing.T) {
+	d := volume(t, 12, 1440)
+	f, tree := mount(t, d, fat.Options{})
+	data := random(700_000)
+	x, y := file(t, tree, "/f"), file(t, tree, "/g")
+	for at := 0; at < len(data); at += 512 {
+		p := data[at:min(at+512, len(data))]
+		for _, x := range []*fat.File{x, y} {
+			if _, _, e := x.WriteAt(p, int64(at)); e != 0 {
+				t.Fatal(e)
+			}
+		}
+	}
+	f.Close()
+	for _, piece := range []int{4096, len(data)} {
+		store := pages.New(pages.NewHeap(4 << 20))
+		m := &meter{Device: d, store: store}
+		f, tree := mount(t, m, fat.Options{Pages: store})
+		x := file(t, tree, "/f")
+		m.begin()
+		if !bytes.Equal(all(t, x, len(data), piece), data) {
+			t.Fatal("other bytes")
+		}
+		idle(f, d)
+		if m.atATime < 2 || m.atATime > fat.MostAhead+1 {
+			t.Errorf("by %d bytes: %d reads at a time", piece, m.atATime)
+		}
+		f.Close()
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
+// MostAhead is mostAhead.
+const MostAhead = mostAhead
+
 // Cached counts the pages that a volume has in its cache, and those of them that are not what its device has.
 func (f *FS) Cached(d *block.Memory) (n, wrong int) {
 	f.mu.Lock()

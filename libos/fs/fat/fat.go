@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -183,7 +184,8 @@ type FS struct {
 	o   Options
 	ro  bool
 
-	cache *pages.Cache
+	cache  *pages.Cache
+	coming atomic.Int32 // loads that are on their way for nobody yet
 
 	mu     sync.Mutex // guards all below, and nodes
 	tab    []byte     // the table
