@@ -208,6 +208,10 @@ func TestCacheIsDevice(t *testing.T) {
 					} else {
 						store.Shrink(n)
 					}
+					if e := f.Sync(); e != 0 {
+						t.Error(e)
+						return
+					}
 					if n, wrong := f.Cached(d); wrong > 0 {
 						t.Errorf("%d of %d pages are not what the device has", wrong, n)
 						return
@@ -369,6 +373,40 @@ func TestBadSector(t *testing.T) {
 	}
 	if _, e := x.Lend(10*512, 512); e != syscall.EIO {
 		t.Error(e)
+	}
+}
+
+// A torn device writes the first 1024 bytes only of larger writes, if it is to, and gives an error then.
+type torn struct {
+	block.Device
+	now bool
+}
+
+func (d *torn) Write(vec [][]byte, off int64) error {
+	if !d.now || block.Len(vec) <= 1024 {
+		return d.Device.Write(vec, off)
+	}
+	d.Device.Write([][]byte{vec[0][:1024]}, off)
+	return block.ErrInjected
+}
+
+// TestTornWrite: a write that fails on the way leaves no page in the cache that the device has not.
+func TestTornWrite(t *testing.T) {
+	d := volume(t, 0, 40<<10)
+	bad := &torn{Device: d}
+	f, tree := mount(t, bad, fat.Options{})
+	put(t, tree, "/f", bytes.Repeat([]byte("o"), 60_000))
+	x := file(t, tree, "/f")
+	all(t, x, 60_000, 60_000)
+	if n, _ := f.Cached(d); n < 10 {
+		t.Fatalf("%d pages are in the cache", n)
+	}
+	bad.now = true
+	if _, _, e := x.WriteAt(bytes.Repeat([]byte("n"), 50_000), 0); e != syscall.EIO {
+		t.Error(e)
+	}
+	if n, wrong := f.Cached(d); wrong > 0 {
+		t.Errorf("%d of %d pages are not what the device has", wrong, n)
 	}
 }
 

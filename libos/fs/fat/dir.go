@@ -702,6 +702,9 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		var entry [32]byte
 		n.fill(entry[:])
 		if same { // another case of the same name
+			if err := f.ready(core.MaxName*32/13/512 + 2); err != nil { // so that nothing is written while it has neither
+				return errno(err)
+			}
 			if no := d.leave(e); no != 0 {
 				return no
 			}

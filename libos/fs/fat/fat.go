@@ -2,7 +2,8 @@
 // FAT12, FAT16 and FAT32 are mounted; Format makes FAT32.
 //
 // What is written to a file goes to the disk at once, and what was read or written stays in the page cache; the table, 64 MiB at most, and directories wait in memory, for Sync, for Interval, or until they are many. Nothing
-// protects them from a crash in between: that is FAT. So what names data is never on the disk before it, who writes hears of the disk's errors, and a card that is pulled out has what was written. A volume is marked as in use while it is mounted for writing.
+// protects them from a crash in between: that is FAT. But what names data is not on the disk before it, for the disk's cache is flushed between the two, and clusters that were given up are not written to before the disk has the
+// table and folders without them: a name that a crash leaves has its own bytes, or those that it had. Who writes hears of the disk's errors. A volume is marked as in use while it is mounted for writing.
 //
 // As FAT has it: names are found whatever their case, and keep it, as does one that another takes the place of; there are no links, owners or extended attributes; a mode is the read-only bit; a file has at most 4 GiB less one byte, and no
 // holes; times are even seconds, taken as UTC. Names that are no UTF-8, have one of "*:<>?\| or a control character in them, or end in a dot or space, are EINVAL.
@@ -194,6 +195,9 @@ type FS struct {
 	ndirty int
 	free   uint32
 	cursor uint32
+	given  []uint64 // a bit for each cluster that was given up since the last sync; nil for none
+	ngiven uint32
+	behind bool            // what folders and the table will name was written since the last flush
 	nodes  map[int64]*node // by the place of their entry; the root's is -1
 	failed error
 	timer  *time.Timer
@@ -320,10 +324,23 @@ func (f *FS) follow(c uint32) (list []uint32, err error) {
 	}
 }
 
-// take gives n clusters, marked as the end of a row each; ENOSPC gives none.
+// ready sees that n clusters can be taken without a sync, if so many are free: those that were given up since the last one are still somebody's on the disk.
+func (f *FS) ready(n int) error {
+	if int64(n) > int64(f.free)-int64(f.ngiven) && f.ngiven > 0 {
+		return f.sync()
+	}
+	return nil
+}
+
+func (f *FS) isGiven(c uint32) bool { return f.ngiven > 0 && f.given[c/64]>>(c%64)&1 != 0 }
+
+// take gives n clusters, marked as the end of a row each; ENOSPC gives none. It may write all: nobody holds an entry of a directory meanwhile, and what is there is right.
 func (f *FS) take(n int) ([]uint32, core.Errno) {
 	if n < 0 || uint64(n) > uint64(f.free) {
 		return nil, syscall.ENOSPC
+	}
+	if err := f.ready(n); err != nil {
+		return nil, errno(err)
 	}
 	end, _ := f.end()
 	list := make([]uint32, 0, n)
@@ -332,7 +349,7 @@ func (f *FS) take(n int) ([]uint32, core.Errno) {
 			f.release(list)
 			return nil, syscall.ENOSPC
 		}
-		if f.get(f.cursor) == 0 {
+		if f.get(f.cursor) == 0 && !f.isGiven(f.cursor) {
 			f.set(f.cursor, end)
 			f.free--
 			list = append(list, f.cursor)
@@ -345,10 +362,17 @@ func (f *FS) take(n int) ([]uint32, core.Errno) {
 }
 
 func (f *FS) release(list []uint32) {
+	if f.given == nil && len(list) > 0 {
+		f.given = make([]uint64, (f.clusters+2+63)/64)
+	}
 	for _, c := range list {
 		f.set(c, 0)
 		f.free++
-		f.forget(f.shape.at(c), f.cluster)
+		if !f.isGiven(c) {
+			f.given[c/64] |= 1 << (c % 64)
+			f.ngiven++
+		}
+		f.forget(f.shape.at(c), f.cluster) // which gives memory back: what is there is right in any case
 	}
 }
 
@@ -410,7 +434,7 @@ func (f *FS) tick() {
 	}
 }
 
-// sync writes the table, then directories, and flushes. An error ends writing.
+// sync writes the table, then directories, behind what they name, and flushes. An error ends writing.
 func (f *FS) sync() error {
 	if f.failed != nil {
 		return f.failed
@@ -421,11 +445,19 @@ func (f *FS) sync() error {
 	}
 	if err != nil {
 		f.failed = err
+		return err
 	}
-	return err
+	f.behind, f.given, f.ngiven = false, nil, 0
+	return nil
 }
 
 func (f *FS) writeBack() error {
+	if f.behind && (len(f.stale) > 0 || f.ndirty > 0) {
+		if err := f.dev.Flush(); err != nil {
+			return err
+		}
+		f.behind = false
+	}
 	if len(f.stale) > 0 && f.infoAt > 0 {
 		b := make([]byte, f.sector)
 		if err := f.dev.Read([][]byte{b}, f.infoAt); err != nil {

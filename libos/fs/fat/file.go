@@ -135,6 +135,7 @@ func (f *FS) zero(at, n int64) error {
 			delete(f.meta, s)
 		}
 	}
+	f.behind = true
 	b := make([]byte, min(n, 64<<10))
 	for n > 0 {
 		k := min(n, int64(len(b)))
@@ -188,6 +189,7 @@ func (n *node) put(p []byte, off, size int64) (done int64, err error) {
 		if p == nil {
 			err = n.fs.zero(at, k)
 		} else {
+			n.fs.behind = true
 			err = n.fs.write(p[done:done+k], at, true)
 		}
 		if err != nil {
