@@ -178,9 +178,6 @@ func openat2(a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, syscall.EINVAL
 	}
 	if how.resolve&resolveCached != 0 { // nobody says here what is in memory already: the caller asks again without it
-		if how.flags&(syscall.O_TRUNC|syscall.O_CREAT|oTmpfile&^syscall.O_DIRECTORY) != 0 {
-			return 0, syscall.EINVAL
-		}
 		return 0, syscall.EAGAIN
 	}
 	var h fs.How
