@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -132,19 +134,27 @@ func checkCapture(name string) error {
 		return fmt.Errorf("--pcap %s: there is no folder %s", name, filepath.Dir(name))
 	}
 	info, err := os.Stat(name)
+	how := os.O_WRONLY
 	switch {
-	case err != nil:
+	case err != nil: // QEMU makes it
+		if _, err := os.Lstat(name); err == nil {
+			return nil // a link that leads nowhere yet
+		}
+		how |= os.O_CREATE | os.O_EXCL
 	case info.IsDir():
 		return fmt.Errorf("--pcap %s: it is a folder; name a file", name)
 	case !info.Mode().IsRegular():
 		return nil // a pipe would want a reader first
 	}
-	f, bad := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
-	if bad != nil {
+	f, bad := os.OpenFile(name, how, 0o666)
+	switch {
+	case errors.Is(bad, fs.ErrExist): // another made it just now
+		return nil
+	case bad != nil:
 		return fmt.Errorf("--pcap: %w", bad)
 	}
 	f.Close()
-	if err != nil { // it was not there, and QEMU makes it
+	if err != nil {
 		os.Remove(name)
 	}
 	return nil
