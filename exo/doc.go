@@ -70,6 +70,7 @@
 //	Spares.Fill, Drop       -                         nil                           as a free frame             no
 //	MapSpare                a slot in use             the operation's               as Map                      no
 //	TakePages               -                         Range, Exhausted              a record                    no
+//	TakePagesAt             its own, what it replaces Range, Exhausted              unmapping what was there    no
 //	Pages.Apply             Map, MapLarge: Frames     each its own: PageError       a walk each, a shootdown    no
 //	Pages.Dirty             -                         0                             a load a page, a shootdown  no
 //	Resident                -                         0                             a walk each                 no

@@ -39,11 +39,43 @@ func TakePages(holder string, pages int) (*Pages, error) {
 	if lo == 0 {
 		return nil, &ExhaustedError{Space: "address space", Want: uint64(pages) * PageSize, Why: holder + " must ask for less"}
 	}
+	return newRange(lo, pages), nil
+}
+
+func newRange(lo uintptr, pages int) *Pages {
 	r := &Pages{lo: lo, pages: pages, mem: bytesAt(lo, uintptr(pages)*PageSize)}
 	allRanges.mu.Lock()
 	allRanges.held = append(allRanges.held, r)
 	allRanges.mu.Unlock()
-	return r, nil
+	return r
+}
+
+// TakePagesAt is TakePages at an address, a multiple of PageSize. replace: what is there goes, in one step, and ranges all of which lie there are released with that; it must all be the
+// caller's, for nobody else is asked. Otherwise nothing may be there.
+//
+// Errors: *RangeError, *ExhaustedError where something is there, or no address of a program's. It does not block.
+func TakePagesAt(holder string, at uintptr, pages int, replace bool) (*Pages, error) {
+	if pages <= 0 || pages > maxRange || at%PageSize != 0 {
+		return nil, outside("page count of a range", uint64(pages), uint64(pages), 1, maxRange, "and it must begin where a page does")
+	}
+	n := uintptr(pages) * PageSize
+	if !hwRangeAt(at, uintptr(pages), replace) {
+		return nil, &ExhaustedError{Space: "address space", Want: uint64(n), Why: holder + " must ask for other addresses"}
+	}
+	allRanges.mu.Lock()
+	var gone []*Pages
+	for _, r := range allRanges.held {
+		if replace && r.lo >= at && r.lo+uintptr(r.pages)*PageSize <= at+n {
+			gone = append(gone, r)
+		}
+	}
+	allRanges.mu.Unlock()
+	for _, r := range gone {
+		forgetFaults(r)
+		forgetRange(r)
+		r.mem = nil
+	}
+	return newRange(at, pages), nil
 }
 
 // allRanges are those that frames may be mapped in.

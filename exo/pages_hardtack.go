@@ -8,6 +8,9 @@ package exo
 func hwRange(pages uintptr) uintptr
 func hwDropRange(lo, pages uintptr) bool
 
+// hwRangeAt is hwRange at an address, in place of what is there if that is asked for.
+func hwRangeAt(at, pages uintptr, replace bool) bool
+
 // hwPages does a batch. false: the range is gone.
 //
 //go:noescape

@@ -36,6 +36,9 @@ func hwRange(pages uintptr) uintptr {
 	return lo
 }
 
+// Addresses on a host are the host's to choose.
+func hwRangeAt(_, _ uintptr, _ bool) bool { return false }
+
 func hwDropRange(lo, pages uintptr) bool {
 	h := &hostRanges
 	h.mu.Lock()

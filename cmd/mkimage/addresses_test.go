@@ -42,4 +42,6 @@ func TestAddresses(t *testing.T) {
 			t.Fatalf("from line %d on: in the image\n%s\non the host\n%s", i+1, strings.Join(got[i:], "\n"), strings.Join(both[i:], "\n"))
 		}
 	}
+	c.mkimage(t, "run", dir, "--", "others", "/tmp") // on the host it would lose what it has there
+	c.want(t, 0, strings.Repeat("a file false operation not permitted\nmemory false operation not permitted\n", 2)+"a part of a mapping false operation not permitted\ntext false operation not permitted\n")
 }

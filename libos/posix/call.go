@@ -85,7 +85,7 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 	case syscall.SYS_MMAP:
 		const anonymous, populate = 0x20, 0x8000
 		if a[3]&anonymous != 0 {
-			r, e := hwRawCall(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+			r, e := Anonymous(*a)
 			if e == 0 && a[3]&populate != 0 {
 				bringIn(r, a[1])
 			}

@@ -36,6 +36,11 @@ func Extend(s Server) (before Server) {
 	return before
 }
 
+// Anonymous is mmap(2) of memory that is no file's. libos/posix/mmap puts itself before it.
+var Anonymous = func(a [6]uintptr) (uintptr, syscall.Errno) {
+	return hwRawCall(syscall.SYS_MMAP, a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
 // Tracer, where it is set, hears of every call.
 var Tracer func(nr uintptr, a [6]uintptr, r uintptr, e syscall.Errno)
 

@@ -20,6 +20,7 @@ func init() {
 	files.Maps = maps
 	files.Mapped = frames.mapped
 	before = posix.Extend(serve)
+	posix.Anonymous = anonymous
 }
 
 // mmap(2), mremap(2), msync(2), madvise(2).
@@ -40,6 +41,8 @@ const (
 	lockOnFault                         = 1       // MLOCK_ONFAULT
 	lockCurrent, lockFuture, lockLazily = 1, 2, 4 // MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
 	sysMlock2                           = 325
+
+	mostBytes = 1 << 40 // of one mapping: what exo.TakePages gives
 
 	adviseWillNeed      = 3
 	adviseDontNeed      = 4
@@ -70,7 +73,7 @@ func mapFile(f fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
 	switch {
 	case off%exo.PageSize != 0 || size == 0 || kind == 0 || kind > mapValidate:
 		return 0, syscall.EINVAL
-	case size > 1<<47:
+	case size > mostBytes:
 		return 0, syscall.ENOMEM
 	case off < 0 || off/exo.PageSize+pages > 1<<51:
 		return 0, syscall.EOVERFLOW
@@ -80,35 +83,53 @@ func mapFile(f fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, syscall.EACCES
 	case prot&protExec != 0:
 		return 0, syscall.EPERM
-	case flags&(mapFixed|mapFixedNoReplace) != 0:
-		return 0, syscall.ENOMEM
+	}
+	at := flags&(mapFixed|mapFixedNoReplace) != 0
+	if at {
+		placed.Lock() // until the view is known: nobody unmaps its addresses as if they were no file's
+	}
+	p, e := take(a[0], int(pages), flags)
+	if e != 0 {
+		if at {
+			placed.Unlock()
+		}
+		return 0, e
 	}
 	o := objectOf(f)
 	o.mu.Lock()
-	v, e := o.view(int(pages), off/exo.PageSize, kind != mapPrivate, mode == syscall.O_RDWR, []span{{0, int(pages), protOf(prot)}})
-	if e == 0 {
-		v.populate(0, v.n())
-		if lockNew.Load() || flags&mapLocked != 0 {
-			v.lock(0, v.n(), true)
-		}
-		if flags&(mapPopulate|mapLocked) != 0 {
-			v.bringAll(0, v.n(), kind == mapPrivate && prot&protWrite != 0) // copies, too
-		}
+	defer o.mu.Unlock()
+	v := o.view(p, off/exo.PageSize, kind != mapPrivate, mode == syscall.O_RDWR, []span{{0, int(pages), protOf(prot)}})
+	if at {
+		placed.Unlock()
 	}
-	o.mu.Unlock()
-	if e != 0 {
-		o.done()
-		return 0, e
+	v.populate(0, v.n())
+	if lockNew.Load() || flags&mapLocked != 0 {
+		v.lock(0, v.n(), true)
+	}
+	if flags&(mapPopulate|mapLocked) != 0 {
+		v.bringAll(0, v.n(), kind == mapPrivate && prot&protWrite != 0) // copies, too
 	}
 	return v.lo, 0
 }
 
-// view makes a view. It takes over a use of the object. mu is held.
-func (o *object) view(pages int, first int64, shared, may bool, spans []span) (*view, syscall.Errno) {
-	p, err := exo.TakePages("mmap", pages)
-	if err != nil {
+// take gives addresses for a view. placed is locked where the flags name them.
+func take(at uintptr, pages int, flags uint32) (p *exo.Pages, e syscall.Errno) {
+	var err error
+	if flags&(mapFixed|mapFixedNoReplace) != 0 {
+		e = fixed(stretch{at, at + uintptr(pages)*exo.PageSize}, uintptr(flags), func(replace bool) bool {
+			p, err = exo.TakePagesAt("mmap", at, pages, replace)
+			return err == nil
+		})
+		return p, e
+	}
+	if p, err = exo.TakePages("mmap", pages); err != nil {
 		return nil, syscall.ENOMEM
 	}
+	return p, 0
+}
+
+// view makes a view. It takes over a use of the object. mu is held.
+func (o *object) view(p *exo.Pages, first int64, shared, may bool, spans []span) *view {
 	v := &view{o: o, pages: p, lo: user.Address(p.Bytes()), first: first, shared: shared, may: may}
 	v.spans.Store(&spans)
 	p.Handle(v.handle)
@@ -120,11 +141,17 @@ func (o *object) view(pages int, first int64, shared, may bool, spans []span) (*
 	if slices.ContainsFunc(spans, func(s span) bool { return s.prot == exo.ProtWrite }) {
 		v.enable()
 	}
-	return v, 0
+	return v
 }
 
 // close ends a view of which nothing is mapped any more. o.mu is held, and let go of.
 func (v *view) close() {
+	v.leaveAll()
+	v.end()
+}
+
+// leaveAll has nobody find a view any more; end gives its addresses back. mu is held, and let go of by end.
+func (v *view) leaveAll() {
 	o := v.o
 	v.closed = true
 	for i, x := range o.views {
@@ -141,7 +168,12 @@ func (v *view) close() {
 		}
 	}
 	table.mu.Unlock()
-	v.pages.Release()
+}
+
+// end is described at leaveAll.
+func (v *view) end() {
+	o := v.o
+	v.pages.Release() // which says so where somebody has its addresses already
 	if len(o.views) == 0 {
 		for i := range o.pages {
 			if !o.dirty[i] {
@@ -155,6 +187,10 @@ func (v *view) close() {
 
 // serve serves the calls on addresses, where they are a view's.
 func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
+	if nr == syscall.SYS_MUNMAP {
+		placed.Lock() // so that what is unmapped and what is known of it are the same, whoever maps
+		defer placed.Unlock()
+	}
 	switch nr {
 	case syscall.SYS_MUNMAP, syscall.SYS_MPROTECT, syscall.SYS_MADVISE, syscall.SYS_MSYNC, syscall.SYS_MREMAP:
 		if a[1] > 1<<47 || a[0]%exo.PageSize != 0 || a[1] == 0 {
@@ -172,7 +208,21 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 				return 0, e
 			}
 		}
-		return 0, 0
+		switch nr {
+		case syscall.SYS_MSYNC:
+			return 0, 0
+		case syscall.SYS_MPROTECT, syscall.SYS_MADVISE:
+			placed.Lock()
+			defer placed.Unlock()
+		}
+		return 0, beside(nr, a)
+	}
+	if nr == syscall.SYS_MUNMAP && before != nil {
+		r, e := before(nr, a)
+		if e == 0 {
+			unplaced(a[0], a[1])
+		}
+		return r, e
 	}
 	switch nr {
 	case syscall.SYS_MINCORE:
@@ -331,13 +381,13 @@ func (v *view) remap(a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, syscall.EINVAL
 	}
 	spans[len(spans)-1].hi = int(size)
-	o.use()
-	w, e := o.view(int(size), v.first, v.shared, v.may, spans)
+	p, e := take(0, int(size), 0)
 	if e != 0 {
 		o.mu.Unlock()
-		o.done()
 		return 0, e
 	}
+	o.use()
+	w := o.view(p, v.first, v.shared, v.may, spans)
 	w.locks = slices.Clone(v.locks)
 	if w.locked(old - 1) {
 		w.lock(old, w.n(), true) // what is new of it, too

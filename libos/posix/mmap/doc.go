@@ -23,5 +23,5 @@
 //
 // # Not as on Linux
 //
-// The kernel chooses the address: MAP_FIXED is ENOMEM. Nothing is executable: PROT_EXEC is EPERM. The offset and the length of munmap, mprotect and msync are of 4096 bytes. Times of the file change when its pages are written back.
+// MAP_FIXED replaces whole mappings of files and memory that the program mapped, not a part of a mapping of a file, nor what is Go's: that is EPERM. Who touches it meanwhile may get SIGSEGV, where a file is what goes or comes. Nothing is executable: PROT_EXEC is EPERM. The offset and the length of munmap, mprotect and msync are of 4096 bytes. Times of the file change when its pages are written back.
 package mmap

@@ -411,7 +411,7 @@ func TestMapRefused(t *testing.T) {
 		{syscall.O_RDWR, 1 << 60, protRead, mapShared, 0, syscall.ENOMEM},
 		{syscall.O_RDWR, 1, protRead, mapShared, ^uintptr(exo.PageSize - 1), syscall.EOVERFLOW},
 		{syscall.O_RDWR, 1, protRead, mapValidate | 1<<30, 0, syscall.EOPNOTSUPP},
-		{syscall.O_RDWR, 1, protRead, mapShared | mapFixed, 0, syscall.ENOMEM},
+		{syscall.O_RDWR, 1, protRead, mapShared | mapFixed, 0, syscall.EPERM},
 	} {
 		if at, e := mapFile(f, c.flags, [6]uintptr{0, c.size, c.prot, c.kind, 0, c.off}); e != c.want {
 			t.Errorf("%+v: %#x, %v", c, at, e)

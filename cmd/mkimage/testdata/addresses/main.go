@@ -160,9 +160,113 @@ func anywhere() {
 	call(syscall.SYS_MUNMAP, address(a), 64*page)
 }
 
+// at maps pages at an address of the program's choice, and says whether they are there.
+func at(what string, f *os.File, off int64, where uintptr, pages, prot, flags int) {
+	fd := -1
+	if f != nil {
+		fd = int(f.Fd())
+	}
+	r, e := call(syscall.SYS_MMAP, where, uintptr(pages*page), uintptr(prot), uintptr(flags), uintptr(fd), uintptr(off))
+	fmt.Println(what, r == where, e)
+}
+
+const fixed, noReplace = syscall.MAP_FIXED, 0x100000
+
+func places(dir string) {
+	f := must(os.Create(filepath.Join(dir, "g")))
+	defer f.Close()
+	text := make([]byte, 9*page)
+	for i := range text {
+		text[i] = 'a' + byte(i/page)
+	}
+	must(f.WriteAt(text, 0))
+
+	// Files and other memory in what was set aside.
+	const n = 16
+	r := mapped(nil, 0, n, 0, anonymous)
+	b := address(r)
+	show := func(what string, pages ...int) {
+		fmt.Print(what)
+		for _, p := range pages {
+			fmt.Printf(" %q", r[p*page])
+		}
+		fmt.Println()
+	}
+	at("a file", f, 0, b+4*page, 4, read|write, shared|fixed)
+	show("it", 4, 5, 6, 7)
+	r[5*page] = 'S'
+	got := make([]byte, 1)
+	must(f.ReadAt(got, page))
+	fmt.Printf("stored %q\n", got)
+	at("memory over a file", nil, 0, b+4*page, 4, read|write, anonymous|fixed)
+	r[4*page]++
+	show("it", 4, 5, 6, 7)
+	must(f.ReadAt(got, page))
+	fmt.Printf("the file keeps %q\n", got)
+	at("a file again", f, 0, b+4*page, 4, read, shared|fixed)
+	at("a file over a file", f, 4*page, b+4*page, 4, read, private|fixed)
+	show("it", 4, 5, 6, 7)
+	at("two files", f, 0, b+8*page, 4, read|write, private|fixed)
+	at("over both, and more", f, 0, b+3*page, 9, read|write, private|fixed)
+	show("it", 3, 4, 10)
+	r[3*page] = 'P'
+	show("a copy", 3)
+	must(f.ReadAt(got, 0))
+	fmt.Printf("not the file's %q\n", got)
+
+	// Where nothing may be.
+	at("over a file", f, 0, b+3*page, 1, read, shared|noReplace)
+	at("over memory", f, 0, b, 1, read, shared|noReplace)
+	at("memory over it", nil, 0, b+2*page, 2, read, anonymous|noReplace)
+	at("both", f, 0, b+3*page, 1, read, shared|fixed|noReplace)
+	at("unaligned", f, 0, b+1, 1, read, shared|fixed)
+	at("too high", f, 0, 1<<47-page, 1, read, shared|fixed)
+	at("memory too high", nil, 0, 1<<47-page, 1, read, anonymous|fixed)
+
+	// One call for all.
+	fmt.Println("mprotect", syscall.Mprotect(r, read|write))
+	for p := range n {
+		r[p*page] = 'x'
+	}
+	show("stored", 0, 3, 10, 11, 15)
+	call(syscall.SYS_MUNMAP, b, n*page)
+	there("nothing", b, page)
+	there("nothing", b+5*page, page)
+	at("where nothing is", f, 0, b+2*page, 2, read, shared|noReplace)
+	show("it", 2, 3)
+	at("memory where nothing is", nil, 0, b+8*page, 2, read|write, anonymous|noReplace)
+	at("a file where nothing is", f, 0, b+12*page, 2, read|write, private|fixed)
+	show("it", 8, 12, 13)
+	call(syscall.SYS_MUNMAP, b, n*page)
+	there("nothing", b+2*page, page)
+	there("nothing", b+8*page, page)
+}
+
+var global [4 * page]byte
+
+// others tries to map over what is not the program's to give.
+func others(dir string) {
+	f := must(os.Create(filepath.Join(dir, "h")))
+	heap := make([]byte, 4*page)
+	for _, b := range [][]byte{heap, global[:]} {
+		where := (address(b) + page) &^ (page - 1)
+		at("a file", f, 0, where, 1, read, shared|fixed)
+		at("memory", nil, 0, where, 1, read, anonymous|fixed)
+		b[page]++
+	}
+	m := mapped(f, 0, 4, read, shared)
+	at("a part of a mapping", f, 0, address(m)+page, 1, read, shared|fixed)
+	at("text", f, 0, 4<<20, 1, read, shared|fixed)
+}
+
 func main() {
+	if os.Args[1] == "others" {
+		others(os.Args[2])
+		return
+	}
 	for _, dir := range os.Args[1:] {
 		folder(dir)
+		places(dir)
 		anywhere()
 	}
 }

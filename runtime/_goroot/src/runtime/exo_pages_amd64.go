@@ -58,6 +58,25 @@ type exoPageBatch struct {
 // exoOpRange reserves a range of n pages and returns its address, 0 when there is no room.
 func exoOpRange(n, _, _ uintptr) uintptr { return exoReserve(0, n<<exoPageShift, exoProtApp, false) }
 
+// exoOpRangeAt is exoOpRange at an address; replace: of what is there, which goes. 0: somebody has it.
+func exoOpRangeAt(va, n, replace uintptr) uintptr {
+	got := exoReserve(va, n<<exoPageShift, exoProtApp, replace != 0)
+	if got != va {
+		exoRelease(got, n<<exoPageShift)
+		return 0
+	}
+	return va
+}
+
+//go:linkname exoHwRangeAt github.com/hardtack-os/hardtack/exo.hwRangeAt
+func exoHwRangeAt(va, pages uintptr, replace bool) bool {
+	r := uintptr(0)
+	if replace {
+		r = 1
+	}
+	return exoKernel(abi.FuncPCABIInternal(exoOpRangeAt), va, pages, r) != 0
+}
+
 // exoOpDropRange unmaps all of a range and gives its addresses back.
 func exoOpDropRange(lo, n, _ uintptr) uintptr {
 	v := &exo.vm
