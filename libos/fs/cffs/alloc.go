@@ -99,13 +99,16 @@ func (a *alloc) grow(blocks, backup uint64) {
 // free is how many blocks can be given out now.
 func (a *alloc) free() uint64 { return a.blocks - a.used }
 
+// wrap is behind how many blocks the search begins anew on a volume that is mostly empty. What was written before and is free again is had for less than what is new, where the disk is a sparse
+// file of the host's or flash: a flush then has nothing to say of the host's own tables.
+const wrap = 4 << 20 / BlockSize
+
 // take gives up to n blocks in a row, at least one; none where there is none free. It prefers n in a row to being near, and near to far.
 func (a *alloc) take(n uint64) span {
 	if a.free() == 0 || n == 0 {
 		return span{}
 	}
-	// The search wraps around early while the volume is mostly empty, so that a sparse file of the host stays small.
-	limit := min(a.blocks, 2*a.used+16384)
+	limit := min(a.blocks, 2*a.used+wrap)
 	if a.cursor >= limit {
 		a.cursor = 0
 	}
