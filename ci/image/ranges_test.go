@@ -105,6 +105,9 @@ func TestAssemblyAwaits(t *testing.T) {
 		"declined":    {machine{}, []string{"declined-assembly"}, 0, "recovered true 1\nrecovered true 2\nbus true\nbus false\n"},
 		"aligned":     {machine{}, []string{"declined-assembly", "aligned"}, 2, "unexpected SPWRITE function main.aligned"},
 		"crowd":       {machine{cpus: 2}, []string{"crowd"}, 0, "wrong 0 few threads true\n"},
+		"modes":       {machine{}, []string{"modes"}, 0, "wrong 0\n"},
+		"AVX's modes": {machine{cpus: 2, cpu: "max"}, []string{"modes"}, 0, "wrong 0\n"},
+		"old modes":   {machine{cpu: "max,-xsave"}, []string{"modes"}, 0, "wrong 0\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -205,10 +205,11 @@ func assembly() {
 	fmt.Println("wrong", wrong.Load())
 }
 
-// heldBy reads a byte at p, in assembly that faults there while it has the only pointer to word in the place that how names, and returns that word.
+// heldBy reads a byte at p, in assembly that faults there while it has the only pointer to a word in the place that how names, and returns that word. hidden is the
+// pointer's complement, which holds nothing.
 //
 //go:noescape
-func heldBy(p *byte, word *uint64, how int) uint64
+func heldBy(p *byte, hidden uint64, how int) uint64
 
 const heldWays = 6
 
@@ -219,8 +220,11 @@ func aligned(p *byte) byte
 
 // held has the collector look for what only assembly knows of while that waits. Run with GODEBUG=clobberfree=1.
 func held() {
+	debug.SetGCPercent(-1)
 	r, f := take(1, 1)
+	var keep *[4]uint64
 	r.Pager(func(exo.Fault) bool {
+		keep = nil
 		runtime.GC()
 		runtime.GC()
 		do(r, exo.Map(0, f, 0, exo.ProtRead))
@@ -229,7 +233,12 @@ func held() {
 	wrong := 0
 	for how := range heldWays {
 		for range 3 {
-			if v := heldBy(&r.Bytes()[5], fresh(77), how); v != 77 {
+			hidden := make(chan uint64)
+			go func() { // on another stack
+				keep = &[4]uint64{77}
+				hidden <- hide(keep)
+			}()
+			if v := heldBy(&r.Bytes()[5], <-hidden, how); v != 77 {
 				fmt.Printf("%d: %#x\n", how, v)
 				wrong++
 			}
@@ -239,11 +248,50 @@ func held() {
 	fmt.Println("wrong", wrong)
 }
 
-//go:noinline
-func fresh(v uint64) *uint64 {
-	p := new([4]uint64)
-	p[3] = v
-	return &p[3]
+// modes returns the words that say how floating-point code behaves, and which x87 registers are in use (none: 0xffff).
+func modes() (mxcsr, control, tags uint32)
+
+// moded reads p with modes of its own, and returns them as they are then: 0x0b7f5f80.
+//
+//go:noescape
+func moded(p *byte) uint32
+
+// modesStay has assembly wait with modes of its own. Nobody else may get them.
+func modesStay() {
+	r, f := take(1, 1)
+	wrong := 0
+	see := func(who string) {
+		if m, c, t := modes(); m&^0x3f != 0x1f80 || c&^0xc0 != 0x033f || t != 0xffff { // less MXCSR's flags and a reserved bit
+			fmt.Printf("%s: %#x %#x %#x\n", who, m, c, t)
+			wrong++
+		}
+	}
+	r.Handle(func(exo.Fault) exo.Verdict { see("handler"); return exo.Defer })
+	in, gate := make(chan bool), make(chan bool)
+	r.Pager(func(exo.Fault) bool {
+		see("pager")
+		in <- true
+		<-gate
+		do(r, exo.Map(0, f, 0, exo.ProtRead))
+		return true
+	})
+	for range 3 {
+		saw := make(chan uint32)
+		go func() { saw <- moded(&r.Bytes()[0]) }()
+		<-in
+		for range 3 {
+			see("another")
+			runtime.Gosched()
+		}
+		gate <- true
+		if m := <-saw; m != 0x0b7f5f80 {
+			fmt.Printf("itself: %#x\n", m)
+			wrong++
+		}
+		see("afterwards")
+		do(r, exo.Unmap(0))
+	}
+	fmt.Println("wrong", wrong)
 }
 
 // declinedAssembly has faults in assembly declined.
@@ -257,7 +305,7 @@ func declinedAssembly() {
 	debug.SetPanicOnFault(true)
 	for _, touch := range []func(){
 		func() { sha256.Sum256(r.Bytes()) },
-		func() { heldBy(&r.Bytes()[0], new(uint64), 0) },
+		func() { heldBy(&r.Bytes()[0], 0, 0) },
 	} {
 		func() {
 			defer func() {

@@ -1,13 +1,14 @@
 #include "textflag.h"
 
-// func heldBy(p *byte, word *uint64, how int) uint64
+// func heldBy(p *byte, hidden uint64, how int) uint64
 //
 // There are no stack maps: what the frame holds is the collector's to find.
 TEXT ·heldBy(SB),NOSPLIT,$32-32
 	MOVQ	p+0(FP), SI
-	MOVQ	word+8(FP), AX
+	MOVQ	hidden+8(FP), AX
+	NOTQ	AX
 	MOVQ	how+16(FP), CX
-	MOVQ	$0, word+8(FP)
+	MOVQ	$0, hidden+8(FP)
 	MOVQ	$0, 0(SP)
 	MOVQ	$0, 8(SP)
 	MOVQ	$0, 16(SP)
@@ -31,10 +32,10 @@ TEXT ·heldBy(SB),NOSPLIT,$32-32
 	MOVQ	(BX), AX
 	JMP	done
 end:
-	LEAQ	8(AX), DX	// 1: the end of it, in a register
+	LEAQ	32(AX), DX	// 1: the end of it, in a register
 	XORL	AX, AX
 	MOVBLZX	(SI), R8
-	MOVQ	-8(DX), AX
+	MOVQ	-32(DX), AX
 	JMP	done
 vector:
 	MOVQ	AX, X7	// 2: a vector register
@@ -58,10 +59,10 @@ inner:
 	MOVQ	24(SP), BP
 	JMP	done
 argument:
-	MOVQ	AX, word+8(FP)	// 5: its own argument
+	MOVQ	AX, hidden+8(FP)	// 5: its own argument
 	XORL	AX, AX
 	CALL	touch<>(SB)
-	MOVQ	word+8(FP), AX
+	MOVQ	hidden+8(FP), AX
 	MOVQ	(AX), AX
 done:
 	MOVQ	AX, ret+24(FP)
@@ -84,4 +85,49 @@ TEXT ·aligned(SB),NOSPLIT,$64-9
 	MOVBLZX	(SI), R8
 	MOVQ	BX, SP
 	MOVB	R8, ret+8(FP)
+	RET
+
+// func modes() (mxcsr, control, tags uint32)
+TEXT ·modes(SB),NOSPLIT,$40-12
+	STMXCSR	0(SP)
+	FSTENV	8(SP)	// SDM vol. 1, 8.1.10
+	LEAQ	8(SP), DI
+	BYTE $0xd9; BYTE $0x27	// FLDENV (DI)
+	MOVL	0(SP), AX
+	MOVL	AX, mxcsr+0(FP)
+	MOVWLZX	8(SP), AX
+	MOVL	AX, control+4(FP)
+	MOVWLZX	16(SP), AX
+	MOVL	AX, tags+8(FP)
+	RET
+
+// func moded(p *byte) uint32
+//
+// It reads p with MXCSR 0x5f80, x87's control word 0x0b7f and its registers in use by MMX, and returns both words as they are then.
+TEXT ·moded(SB),NOSPLIT,$40-12
+	MOVQ	p+0(FP), SI
+	STMXCSR	0(SP)
+	FSTENV	8(SP)
+	MOVL	$0x5f80, 4(SP)
+	LDMXCSR	4(SP)
+	MOVW	$0x0b7f, 36(SP)
+	FLDCW	36(SP)
+	MOVQ	SI, M0
+	MOVBLZX	(SI), AX
+	STMXCSR	4(SP)
+	FSTCW	36(SP)
+	MOVQ	M0, DX
+	EMMS
+	MOVL	4(SP), AX
+	MOVWLZX	36(SP), BX
+	SHLL	$16, BX
+	ORL	BX, AX
+	CMPQ	DX, SI
+	JEQ	kept
+	XORL	AX, AX
+kept:
+	MOVL	AX, ret+8(FP)
+	LEAQ	8(SP), DI
+	BYTE $0xd9; BYTE $0x27	// FLDENV (DI)
+	LDMXCSR	0(SP)
 	RET

@@ -19,7 +19,7 @@ var commands = map[string]func(){
 	"nested": nested, "handler-faults": handlerFaults, "too-deep": tooDeep, "decline": decline, "decline-panic": declinePanic,
 	"pager": pager, "pager-declines": pagerDeclines, "pager-nosplit": pagerNosplit, "vector": vectorState, "profile": profiled,
 	"munmap": unmapped, "released": afterRelease, "revoked": revoked, "named": named, "pin": pin, "foreign": foreign, "std": std, "wide": wide, "reserve": reserveMuch,
-	"large": large, "large-two": largeTwo, "assembly": assembly, "held": held, "declined-assembly": declinedAssembly, "crowd": crowd,
+	"large": large, "large-two": largeTwo, "assembly": assembly, "held": held, "declined-assembly": declinedAssembly, "crowd": crowd, "modes": modesStay,
 }
 
 func main() { commands[os.Args[1]]() }

@@ -30,6 +30,16 @@ TEXT ·exoUpcallStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 legacy:
 	FXSAVE64	(SP)
 saved:
+	MOVQ	$0x1f80, AX	// what a thread starts with (SDM vol. 1, 13.6): the faulting code may round otherwise, unmask exceptions, use MMX; strangers run next
+	PUSHQ	AX
+	LDMXCSR	(SP)
+	POPQ	AX
+	BYTE $0xdb; BYTE $0xe3	// FNINIT
+	MOVL	·exo+exoState_xcr0(SB), AX
+	TESTL	$4, AX
+	JEQ	noavx
+	VZEROUPPER
+noavx:
 	ADJSP	$64
 	MOVQ	R12, 32(SP)
 	MOVQ	R13, 40(SP)
