@@ -17,6 +17,7 @@ type Disk struct {
 	whole *flow.Extent
 	info  Info         // but for Size
 	size  atomic.Int64 // bytes; becomes more only
+	counts
 
 	mu    sync.Mutex // guards the two below
 	lost  [][][]byte // memory that a disk which did not stop may still write to
@@ -221,7 +222,9 @@ type starter interface{ Start(*disk.Request) error }
 
 func (b *batch) start(d starter, r *disk.Request) error {
 	b.wg.Add(1)
+	began := b.disk.begin()
 	r.Done = func(r *disk.Request) {
+		b.disk.end(r.Op, uint64(r.Size())+uint64(r.Count)*disk.SectorSize, began)
 		if r.Err != nil {
 			b.mu.Lock()
 			if b.err == nil {
@@ -236,6 +239,7 @@ func (b *batch) start(d starter, r *disk.Request) error {
 	}
 	err := d.Start(r)
 	if err != nil {
+		b.disk.refused()
 		b.wg.Done()
 	}
 	return err
@@ -259,6 +263,8 @@ func (v *Disk) Flush() error {
 	if !v.d.Info().Cached {
 		return v.d.Err()
 	}
+	began := v.begin()
+	defer v.end(disk.Flush, 0, began)
 	return disk.Do(v.d, &disk.Request{Op: disk.Flush})
 }
 

@@ -55,3 +55,26 @@ func TestHeldMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestCounts: what a disk does is counted by kinds, what it refuses is not.
+func TestCounts(t *testing.T) {
+	v := &Disk{}
+	all := batch{disk: v}
+	d := &ends{errs: []error{&disk.IOError{}, &disk.IOError{}, &disk.IOError{}, nil}}
+	for i, r := range []*disk.Request{{Op: disk.Discard, Count: 8}, {Op: disk.Read}, {Op: disk.Read}, {Op: disk.Write}} {
+		if err := all.start(d, r); (err != nil) != (i == 3) {
+			t.Fatal(i, err)
+		}
+		if i < 3 && v.Use().Flying != int64(i+1) {
+			t.Errorf("%d are under way", v.Use().Flying)
+		}
+	}
+	all.wait()
+	u := v.Use()
+	if u.Discarded.Requests != 1 || u.Discarded.Sectors != 8 || u.Read.Requests != 2 || u.Written.Requests != 0 || u.Flushed.Requests != 0 || u.Flying != 0 {
+		t.Errorf("%+v", u)
+	}
+	if whole := u.Read.Time + u.Discarded.Time; u.Busy < 0 || u.Busy > whole {
+		t.Errorf("busy for %d ns, with requests of %d", u.Busy, whole)
+	}
+}

@@ -1,22 +1,49 @@
 // Package drives opens the disks of the machine for all parts of an image that read or write them: a disk has one driver, and several may want it, as a volume and the state of
-// slots (libos/boot/ok) on one disk. A disk is closed when nobody has it open any more.
+// slots (libos/boot/ok) on one disk. A disk is closed when nobody has it open any more. Those that somebody has open are in /proc/diskstats (fs.Disks), by the names that Linux would give them.
 package drives
 
 import (
+	"strconv"
 	"sync"
 
 	hw "github.com/hardtack-os/hardtack/exo/disk"
 	"github.com/hardtack-os/hardtack/exo/nvme"
 	"github.com/hardtack-os/hardtack/exo/virtio/blk"
 	"github.com/hardtack-os/hardtack/exo/virtio/scsi"
+	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 // A source is a device by which there are disks: one of its own, or those of a SCSI host.
 type source struct {
+	kind  *kind
 	open  func() ([]hw.Disk, error) // with an error there may be disks, too
 	disks []*block.Disk             // while users is not 0
+	given []int                     // their numbers among those of the kind, which they keep
 	users int                       // disks that somebody has open
+}
+
+// A kind is how disks are called.
+type kind struct {
+	name  func(n int) string
+	major int
+	apart int // minor numbers from one disk to the next: as many partitions have one
+	count int
+}
+
+var (
+	virtioDisks = &kind{name: func(n int) string { return "vd" + letters(n) }, major: 254, apart: 16}
+	nvmeDisks   = &kind{name: func(n int) string { return "nvme" + strconv.Itoa(n) + "n1" }, major: 259, apart: 1}
+	scsiDisks   = &kind{name: func(n int) string { return "sd" + letters(n) }, major: 8, apart: 16}
+)
+
+// letters numbers with letters: a to z, aa and so on.
+func letters(n int) string {
+	last := string(rune('a' + n%26))
+	if n < 26 {
+		return last
+	}
+	return letters(n/26-1) + last
 }
 
 var all struct {
@@ -31,15 +58,17 @@ func Open(tell func(error)) (list []block.Device) {
 	defer all.Unlock()
 	if !all.found {
 		all.found = true
-		add := func(open func() ([]hw.Disk, error)) { all.sources = append(all.sources, &source{open: open}) }
+		add := func(k *kind, open func() ([]hw.Disk, error)) {
+			all.sources = append(all.sources, &source{kind: k, open: open})
+		}
 		for _, p := range blk.Places() {
-			add(func() ([]hw.Disk, error) { return one(blk.Open(p, blk.Options{})) })
+			add(virtioDisks, func() ([]hw.Disk, error) { return one(blk.Open(p, blk.Options{})) })
 		}
 		for _, id := range nvme.Places() {
-			add(func() ([]hw.Disk, error) { return one(nvme.Open(id, nvme.Options{})) })
+			add(nvmeDisks, func() ([]hw.Disk, error) { return one(nvme.Open(id, nvme.Options{})) })
 		}
 		for _, p := range scsi.Places() {
-			add(func() (list []hw.Disk, err error) {
+			add(scsiDisks, func() (list []hw.Disk, err error) {
 				units, err := scsi.Open(p, scsi.Options{})
 				for _, d := range units {
 					list = append(list, d)
@@ -81,7 +110,27 @@ func (s *source) start(tell func(error)) {
 			continue
 		}
 		s.disks = append(s.disks, v)
+		if len(s.disks) > len(s.given) {
+			s.given = append(s.given, s.kind.count)
+			s.kind.count++
+		}
 	}
+}
+
+func init() { fs.Disks = uses }
+
+// uses is fs.Disks.
+func uses() (list []fs.DiskUse) {
+	all.Lock()
+	defer all.Unlock()
+	for _, s := range all.sources {
+		for i, d := range s.disks {
+			u, n := d.Use(), s.given[i]
+			u.Name, u.Major, u.Minor = s.kind.name(n), s.kind.major, n*s.kind.apart
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 // A shared is one user's disk.

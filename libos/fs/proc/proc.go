@@ -60,7 +60,7 @@ type Folder struct {
 	base
 	parent *Folder
 	Names  []Named
-	More   func() []Named // asked each time; nil for none
+	More   func() []Named // asked each time, and gives new nodes; nil for none
 }
 
 // Dir makes an entry that is a folder of others.
@@ -73,7 +73,12 @@ func (d *Folder) settle() {
 	if d.ino == 0 {
 		d.ino = 1
 	}
-	for _, n := range d.Names {
+	d.adopt(d.Names)
+}
+
+// adopt settles what is in the folder.
+func (d *Folder) adopt(names []Named) {
+	for _, n := range names {
 		ino := number(d.ino, n.Name)
 		switch c := n.Node.(type) {
 		case *Folder:
@@ -112,7 +117,9 @@ func (d *Folder) all() []Named {
 	if d.More == nil {
 		return d.Names
 	}
-	return append(d.Names[:len(d.Names):len(d.Names)], d.More()...)
+	more := d.More()
+	d.adopt(more)
+	return append(d.Names[:len(d.Names):len(d.Names)], more...)
 }
 
 // Lookup implements fs.Dir.

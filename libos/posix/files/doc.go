@@ -27,6 +27,6 @@
 //	tree.go      what there is at boot; the current folder
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
-//	proc.go      /proc
+//	proc.go, disks.go    /proc
 //	sync.go      syncfs, readahead, sync_file_range
 package files

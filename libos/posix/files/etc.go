@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/hardtack-os/hardtack/libos/fs/proc"
 	"github.com/hardtack-os/hardtack/libos/posix/memfile"
 )
 
@@ -29,7 +28,7 @@ func etc() {
 	memfile.To(func(name string, f memfile.File) {
 		if file, ok := strings.CutPrefix(name, "/proc/net/"); ok {
 			network.Lock()
-			network.files = append(network.files, proc.Make(file, f.Contents))
+			network.files = append(network.files, networkFile{file, f.Contents})
 			network.Unlock()
 			return
 		}

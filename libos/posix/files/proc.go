@@ -42,7 +42,7 @@ func newProc() fs.FileSystem {
 		proc.Make("version", func() []byte {
 			return []byte(uname(0) + " version " + uname(2) + " (" + runtime.Version() + ") " + uname(3) + "\n")
 		}),
-		proc.Make("filesystems", procKinds),
+		proc.Make("filesystems", procKinds), proc.Make("diskstats", procDisks), proc.Make("partitions", procPartitions),
 		proc.Make("cmdline", func() []byte { return []byte(strings.Join(os.Args, " ") + "\n") }),
 		proc.Dir("sys",
 			proc.Dir("kernel",
@@ -73,13 +73,21 @@ var Mapped = func() (n, copies uint64) { return 0, 0 }
 // network are the files in /proc/net: what the network has provided, if there is one.
 var network struct {
 	sync.Mutex
-	files []proc.Named
+	files []networkFile
 }
 
-func networkFiles() []proc.Named {
+type networkFile struct {
+	name     string
+	contents func() []byte
+}
+
+func networkFiles() (list []proc.Named) {
 	network.Lock()
 	defer network.Unlock()
-	return network.files[:len(network.files):len(network.files)]
+	for _, f := range network.files {
+		list = append(list, proc.Make(f.name, f.contents))
+	}
+	return list
 }
 
 func zeroEnded(list []string) []byte {

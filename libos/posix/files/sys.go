@@ -3,6 +3,7 @@ package files
 import (
 	"runtime"
 	"strconv"
+	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/proc"
@@ -23,11 +24,24 @@ func newSys() fs.FileSystem {
 			proc.Text("core_id", id+"\n"), proc.Text("physical_package_id", "0\n"), proc.Text("core_siblings_list", all+"\n"), proc.Text("thread_siblings_list", id+"\n"))))
 	}
 	return proc.New(magic, &proc.Folder{Names: []proc.Named{
-		proc.Dir("block"), proc.Dir("bus"), proc.Dir("firmware"), proc.Dir("power"),
-		proc.Dir("class", proc.Dir("block"), proc.Dir("net"), proc.Dir("thermal"), proc.Dir("hwmon")),
+		more("block", sysDisks), proc.Dir("bus"), proc.Dir("firmware"), proc.Dir("power"),
+		proc.Dir("class", more("block", func() []proc.Named { return linksTo("../../block/", sysDisks()) }), proc.Dir("net"), proc.Dir("thermal"), proc.Dir("hwmon")),
 		proc.Dir("devices", proc.Dir("system", proc.Dir("cpu", cpus...), proc.Dir("node"))),
 		proc.Dir("fs", proc.Dir("cgroup")),
 		proc.Dir("kernel", proc.Dir("mm", proc.Dir("transparent_hugepage", proc.Text("enabled", "[always] madvise never\n"), proc.Text("hpage_pmd_size", "2097152\n")))),
 		proc.Dir("module"),
 	}})
+}
+
+// more is a folder of what list gives, each time that somebody looks.
+func more(name string, list func() []proc.Named) proc.Named {
+	return proc.Named{Name: name, Node: &proc.Folder{More: list}, Type: syscall.S_IFDIR}
+}
+
+// linksTo is links to what is elsewhere by the same names.
+func linksTo(where string, list []proc.Named) (links []proc.Named) {
+	for _, n := range list {
+		links = append(links, proc.Symlink(n.Name, func() string { return where + n.Name }))
+	}
+	return links
 }

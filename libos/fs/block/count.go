@@ -1,0 +1,76 @@
+package block
+
+import (
+	"sync/atomic"
+
+	"github.com/hardtack-os/hardtack/exo"
+	"github.com/hardtack-os/hardtack/exo/disk"
+	"github.com/hardtack-os/hardtack/libos/fs"
+)
+
+// counts are of a disk's requests: some atomic additions and two looks at the clock each, beside the disk's own work.
+type counts struct {
+	read, written, discarded, flushed work
+
+	flying atomic.Int64
+	seen   atomic.Int64 // the clock when a request last began or ended
+	busy   atomic.Int64
+}
+
+type work struct {
+	requests, sectors atomic.Uint64
+	time              atomic.Int64
+}
+
+// begin counts a request that begins. It gives the time, for end.
+func (c *counts) begin() int64 {
+	now := exo.Now()
+	c.pass(now, c.flying.Add(1) > 1)
+	return now
+}
+
+// end counts one that has ended.
+func (c *counts) end(op disk.Op, bytes uint64, began int64) {
+	now := exo.Now()
+	var w *work
+	switch op {
+	case disk.Read:
+		w = &c.read
+	case disk.Write:
+		w = &c.written
+	case disk.Discard:
+		w = &c.discarded
+	default:
+		w = &c.flushed
+	}
+	w.sectors.Add(bytes / disk.SectorSize)
+	w.time.Add(now - began)
+	w.requests.Add(1)
+	c.pass(now, true)
+	c.flying.Add(-1)
+}
+
+// refused takes back what begin has counted: the request was not made.
+func (c *counts) refused() { c.flying.Add(-1) }
+
+// pass counts the time since the last call, if something was under way in it. Whoever is later has counted it where two come at a time.
+func (c *counts) pass(now int64, busy bool) {
+	seen := c.seen.Load()
+	if now > seen && c.seen.CompareAndSwap(seen, now) && busy {
+		c.busy.Add(now - seen)
+	}
+}
+
+func (w *work) sum() fs.DiskWork {
+	return fs.DiskWork{Requests: w.requests.Load(), Sectors: w.sectors.Load(), Time: w.time.Load()}
+}
+
+// Use tells what the disk is and was used for. Its name and numbers are the caller's to fill in.
+func (v *Disk) Use() fs.DiskUse {
+	in, c := v.Info(), &v.counts
+	return fs.DiskUse{
+		Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly,
+		Read: c.read.sum(), Written: c.written.sum(), Discarded: c.discarded.sum(), Flushed: c.flushed.sum(),
+		Flying: c.flying.Load(), Busy: c.busy.Load(),
+	}
+}
