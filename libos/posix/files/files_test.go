@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -254,6 +255,31 @@ func TestProc(t *testing.T) {
 	}
 	if boot := content(t, "/proc/sys/kernel/random/boot_id"); boot != content(t, "/proc/sys/kernel/random/boot_id") {
 		t.Error("two boots")
+	}
+}
+
+// TestTasks: there are as many threads as status says, each with its number, its name and as many fields as a thread of the host has.
+func TestTasks(t *testing.T) {
+	_, after, _ := strings.Cut(content(t, "/proc/self/status"), "Threads:\t")
+	var n int
+	if _, err := fmt.Sscan(after, &n); err != nil || n < 1 {
+		t.Fatal(n, err)
+	}
+	judge, err := os.ReadFile("/proc/thread-self/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := func(stat string) int { return len(strings.Fields(stat[strings.LastIndexByte(stat, ')'):])) }
+	for i := range n {
+		dir := fmt.Sprint("/proc/self/task/", i+1)
+		name, stat := content(t, dir+"/comm"), content(t, dir+"/stat")
+		if want := fmt.Sprintf("%d (%s) ", i+1, strings.TrimSuffix(name, "\n")); !strings.HasPrefix(stat, want) || fields(stat) != fields(string(judge)) {
+			t.Errorf("%s: %q, want %q and as many fields as %q", dir, stat, want, judge)
+		}
+	}
+	var st syscall.Stat_t
+	if _, e := sys(sysStat, atCWD, fmt.Sprint("/proc/self/task/", n+1), &st, 0); e != syscall.ENOENT {
+		t.Error(e)
 	}
 }
 

@@ -24,7 +24,7 @@ func newProc() fs.FileSystem {
 		proc.Make("cmdline", func() []byte { return zeroEnded(os.Args) }),
 		proc.Make("comm", func() []byte { return []byte(comm() + "\n") }),
 		proc.Make("environ", func() []byte { return zeroEnded(os.Environ()) }),
-		proc.Make("stat", procStat), proc.Make("statm", procStatm), proc.Make("status", procStatus),
+		proc.Make("stat", func() []byte { return procStat("1", posix.CPUTime()) }), proc.Dir("task", tasks()...), proc.Make("statm", procStatm), proc.Make("status", procStatus),
 		proc.Make("limits", procLimits), proc.Make("mounts", procMounts), proc.Make("mountinfo", procMountinfo),
 		proc.Text("cgroup", "0::/\n"), proc.Make("maps", func() []byte { return Maps() }), proc.Text("oom_score_adj", "0\n"),
 		proc.Symlink("exe", executable),
@@ -210,9 +210,23 @@ func procSystem() []byte {
 	return []byte(s + "intr 0\nctxt 0\nbtime " + strconv.FormatInt(boot, 10) + "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n")
 }
 
-func procStat() []byte {
+// tasks are the threads: one a CPU, by numbers from the process's on. Each has its share of what they have run together.
+func tasks() (list []proc.Named) {
+	n := runtime.NumCPU()
+	for i := range n {
+		id := strconv.Itoa(1 + i)
+		list = append(list, proc.Dir(id,
+			proc.Make("comm", func() []byte { return []byte(comm() + "\n") }),
+			proc.Make("stat", func() []byte { return procStat(id, posix.CPUTime()/int64(n)) }),
+		))
+	}
+	return list
+}
+
+// procStat is stat of the process, or of a thread that has run for cpu nanoseconds.
+func procStat(id string, cpu int64) []byte {
 	used := residentMemory()
-	f := []string{"1", "(" + comm() + ")", "R", "0", "1", "1", "0", "-1", "0", "0", "0", "0", "0", ticks(posix.CPUTime()), "0", "0", "0", "20", "0",
+	f := []string{id, "(" + comm() + ")", "R", "0", "1", "1", "0", "-1", "0", "0", "0", "0", "0", ticks(cpu), "0", "0", "0", "20", "0",
 		strconv.Itoa(runtime.NumCPU()), "0", "0", strconv.FormatUint(used, 10), strconv.FormatUint(used/4096, 10), strconv.FormatUint(1<<64-1, 10)}
 	for len(f) < 52 {
 		f = append(f, "0")
