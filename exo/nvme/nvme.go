@@ -1,5 +1,6 @@
 // Package nvme is the driver of disks behind NVM Express controllers on PCI: NVM Express Base Specification 2.0 ("Base") and NVM Command Set Specification 1.0 ("NVM"). It drives the first active
 // namespace of a controller: reads, writes, flush, write zeroes, and deallocation by dataset management. Memory is described by physical region pages (PRP), data is never copied.
+// PRPs only: every controller takes them, scatter-gather lists are optional (SGLS of Identify Controller), and what a transfer has behind its first piece is whole pages, which is what PRPs are.
 //
 // There is a queue pair a CPU, as far as the controller has them, at most 16; one interrupt message serves all, and one goroutine takes what has ended.
 //
