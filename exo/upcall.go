@@ -46,8 +46,8 @@ func (r *Pages) Handle(h func(Fault) Verdict) {
 // p may be called on several goroutines at a time, also for one page and for a page that is there by now. It must return: runtime.Goexit leaves the
 // other goroutine waiting for ever.
 //
-// Faults in code that cannot wait stand: in package reflect and the Go runtime, in nosplit code, in write barriers, and in assembly that sets the stack pointer to what
-// the assembler does not know of.
+// Faults in code that cannot wait stand: in compiled code of package reflect and the Go runtime, in compiled nosplit code, in write barriers, in secret mode (runtime/secret), and in
+// assembly that sets the stack pointer to what the assembler does not know of.
 func (r *Pages) Pager(p func(Fault) bool) {
 	r.hooks.page.Store(&p)
 	hookFaults(r)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"internal/abi"
+	"internal/goexperiment"
 	"internal/runtime/sys"
 	"unsafe"
 )
@@ -14,7 +15,13 @@ import (
 // frames of assembly, and the first compiled one, which holds what it passed to the assembly.
 //
 // What cannot wait: whoever holds locks of the runtime or is on a system stack, compiled code that is at no safe point (nosplit functions, package runtime,
-// write barriers), assembly that sets the stack pointer in ways that no traceback can follow. There the fault stands.
+// write barriers), assembly that sets the stack pointer in ways that no traceback can follow, secret mode (runtime/secret). There the fault stands.
+//
+// Who called the assembly does not matter: it waits below nosplit functions and package runtime, too. So a move can wait between its bulk write barrier and its stores, and a cycle that
+// begins meanwhile is not told of the pointers that the stores overwrite. Whoever read one before the move began has it on a stack that the cycle scans; whoever reads it later races
+// with the move.
+//
+// Execution traces have no stack of a wait in assembly, for its frame pointers are not known; those of other waits lack the function that faulted.
 //
 // Rejected: a thread that waits with its goroutine, as on Linux: thousands at once would take a thread each, and nothing in a thread is the assembly's but its registers.
 
@@ -26,16 +33,22 @@ type exoAwaiting struct {
 
 	declined uintptr // address of a fault that the pager declined, until the next one on the thread that goes on with it; 0 none
 
-	fp [exoFPMax]byte
+	fp [exoFPMax]byte // exo.fpSize of them
 }
 
 // XSAVE wants 64 bytes of alignment; a negative constant does not compile.
 const _ uintptr = -(unsafe.Offsetof(exoAwaiting{}.fp) % 64)
 
+// exoScanAwaiting takes a frame for the unwinder that it is the first field of.
+const _ uintptr = -unsafe.Offsetof(unwinder{}.frame)
+
 // exoCanAwait reports whether gp, the interrupted goroutine, can wait where it faulted. It may change where it goes on: before the start of a sequence that is run as a whole.
 func exoCanAwait(gp *g, r *exoFrame) bool {
 	mp := gp.m
 	if mp.curg != gp || mp.p == 0 || !canPreemptM(mp) || readgstatus(gp)&^_Gscan != _Grunning || gp.syscallsp != 0 {
+		return false
+	}
+	if goexperiment.RuntimeSecret && gp.secret > 0 {
 		return false
 	}
 	if f := findfunc(r.rip); f.valid() && f.flag&abi.FuncFlagAsm != 0 {
@@ -48,7 +61,8 @@ func exoCanAwait(gp *g, r *exoFrame) bool {
 	return ok
 }
 
-// exoAsmUnwinds reports whether a traceback comes from f, at pc, to the first compiled function.
+// exoAsmUnwinds reports whether a traceback comes from f, at pc, to the first compiled function. Stack operations that are spelled as bytes are in no table: then a word that follows no
+// call is refused. What is left is the return address of an earlier call, where the tables are that wrong.
 func exoAsmUnwinds(gp *g, f funcInfo, pc, sp uintptr) bool {
 	for f.valid() && f.flag&abi.FuncFlagAsm != 0 {
 		if f.flag&abi.FuncFlagTopFrame != 0 {
@@ -63,8 +77,40 @@ func exoAsmUnwinds(gp *g, f funcInfo, pc, sp uintptr) bool {
 		}
 		pc, sp = exoLoad(ret), ret+8
 		f = findfunc(pc)
+		if f.valid() && f.flag&abi.FuncFlagTopFrame == 0 && !exoAfterCall(pc, f.entry()) {
+			return false
+		}
 	}
 	return f.valid()
+}
+
+// exoAfterCall reports whether a CALL ends at pc, in a function that begins at entry (SDM vol. 2A, 2.1 and CALL).
+func exoAfterCall(pc, entry uintptr) bool {
+	if pc >= entry+5 && exoLoad8(pc-5) == 0xe8 && findfunc(pc+uintptr(int32(exoLoad32(pc-4)))).valid() {
+		return true
+	}
+	for n := uintptr(2); n <= 7 && pc >= entry+n; n++ {
+		if modrm := exoLoad8(pc - n + 1); exoLoad8(pc-n) == 0xff && modrm>>3&7 == 2 {
+			size, memory := uintptr(2), modrm>>6 != 3
+			if memory && modrm&7 == 4 {
+				size++
+			}
+			switch modrm >> 6 {
+			case 0:
+				if modrm&7 == 5 || modrm&7 == 4 && exoLoad8(pc-n+2)&7 == 5 {
+					size += 4
+				}
+			case 1:
+				size++
+			case 2:
+				size += 4
+			}
+			if size == n {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // exoAwait parks gp, which faulted, and runs a pager. It runs on g0, which is free, for gp ran; u and fp, the vector state, are still on the signal stack and signals are still held back.
@@ -121,13 +167,14 @@ func exoTakeAwaiting(t *exoContext) *exoAwaiting {
 	}
 	unlock(&h.lock)
 	if w == nil {
-		w = (*exoAwaiting)(persistentalloc(unsafe.Sizeof(exoAwaiting{}), 64, &memstats.other_sys))
+		w = (*exoAwaiting)(persistentalloc(unsafe.Offsetof(exoAwaiting{}.fp)+uintptr(exo.fpSize), 64, &memstats.other_sys))
 	}
 	return w
 }
 
 // exoTakeDeclined reports whether u is the fault that was declined when the goroutine waited for it: the instruction has run again. If another thread runs it, it waits
-// again.
+// again. A goroutine that was preempted before the instruction and went to another thread leaves the note behind: then the fault stands unasked that comes next on this thread,
+// if it is at the same address with the same stack pointer.
 func exoTakeDeclined(u *exoUpcallFrame) bool {
 	w := exoCurrent().await
 	if w == nil || w.declined == 0 {
@@ -135,7 +182,7 @@ func exoTakeDeclined(u *exoUpcallFrame) bool {
 	}
 	addr := w.declined
 	w.declined = 0
-	return addr == u.addr && w.regs.rsp == u.regs.rsp // no two goroutines have the same
+	return addr == u.addr && w.regs.rsp == u.regs.rsp // no two goroutines have the same at a time
 }
 
 // exoScanAwait is exoScanAwaiting where something links it.
@@ -158,7 +205,7 @@ func exoScanAwaiting(frame, state, gcw uintptr) bool {
 	if sp := gp.syscallsp; sp != 0 && f.sp == sp && gp.sched.pc == abi.FuncPCABI0(exoAwaitEnd) {
 		w := (*exoAwaiting)(gp.sched.ctxt)
 		regs := (*[15]uintptr)(unsafe.Pointer(&w.regs))
-		var before [15]uintptr // assembly may hold the end of what it works on, and nothing else
+		var before [15]uintptr // assembly may hold the end of what it works on and nothing else: in a register, for its arguments have the base
 		for i := range before {
 			before[i] = regs[i] - 1
 		}
