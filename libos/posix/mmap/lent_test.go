@@ -433,3 +433,31 @@ func TestGiveBack(t *testing.T) {
 	}
 	w.munmap()
 }
+
+// TestStoreToLent has a mapping become one that may be stored to where memory is short: the copy that a store needs may have the very page put out that it is a copy of.
+func TestStoreToLent(t *testing.T) {
+	const n = 16
+	_, _, v, f := cached(t, 256)
+	fs.WriteAt(f, pattern(n*exo.PageSize, 1), 0)
+	v.Sync()
+	w := mapped(t, f, 0, n, mapShared, protRead)
+	for {
+		if free, _ := exo.CountFrames(); free <= 24 {
+			break
+		}
+		h, err := exo.TakeFrames("hog", 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Release()
+	}
+	if _, e := serve(syscall.SYS_MPROTECT, [6]uintptr{w.lo, n * exo.PageSize, protRead | protWrite}); e != 0 {
+		t.Fatal(e)
+	}
+	for page := range n {
+		if !exo.Touch(w.pages, page, true) {
+			t.Error("no store to page", page)
+		}
+	}
+	w.munmap()
+}

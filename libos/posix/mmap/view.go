@@ -169,6 +169,10 @@ func (v *view) bringIn(page int, write bool) syscall.Errno {
 		}
 		return e
 	}
+	if there { // room for f may have been made of what was there
+		q = exo.Query(page)
+		there = v.apply(&q) && q.Prot() != exo.ProtNone
+	}
 	switch {
 	case own != nil:
 		copy(own.bytes(), f.bytes())
