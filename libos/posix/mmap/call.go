@@ -187,7 +187,7 @@ func (v *view) end() {
 
 // serve serves the calls on addresses, where they are a view's.
 func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
-	if nr == syscall.SYS_MUNMAP {
+	if nr == syscall.SYS_MUNMAP || nr == syscall.SYS_MREMAP {
 		placed.Lock() // so that what is unmapped and what is known of it are the same, whoever maps
 		defer placed.Unlock()
 	}
