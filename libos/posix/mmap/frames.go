@@ -304,15 +304,21 @@ func giveBack(n int) (given int) {
 		}
 		if o := v.owner; o != nil && o.mu.TryLock() {
 			if v.lent() {
-				if k := o.putOutAll(v); k > 0 {
-					given += pages.PerSlot
-					left -= k - 1
-				}
+				had := frames.lends()
+				left -= max(o.putOutAll(v)-1, 0)
+				given += max(had-frames.lends(), 0) // other files may have pages of the slot
 			}
 			o.mu.Unlock()
 		}
 	}
 	return given
+}
+
+// lends is how many frames the slots have that have lent some.
+func (s *store) lends() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lent
 }
 
 // none is why frameFor gave nothing: EAGAIN where that may be otherwise when the object that it says is not locked any more.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -432,6 +433,32 @@ func TestGiveBack(t *testing.T) {
 		t.Errorf("%d pages of the last ones were given back", given)
 	}
 	w.munmap()
+}
+
+// TestGiveBackOfSmallFiles has slots lend pages of many files: what is said to be given back is what the page cache has again.
+func TestGiveBackOfSmallFiles(t *testing.T) {
+	const n, want = 8 * pages.PerSlot, 4 * pages.PerSlot
+	_, store, v, _ := cached(t, 512)
+	var files []fs.File
+	for i := range n {
+		c, e := v.Root().Create("x"+strconv.Itoa(i), syscall.S_IFREG|0o644, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		f := c.(fs.File)
+		defer f.Unref()
+		fs.WriteAt(f, pattern(exo.PageSize, i), 0)
+		files = append(files, f)
+	}
+	v.Sync()
+	for _, f := range files {
+		defer mapped(t, f, 0, 1, mapShared, protRead).munmap()
+	}
+	before := store.Counts().Mapped
+	given := giveBack(want)
+	if freed := before - store.Counts().Mapped; given < want || given != freed*pages.PerSlot {
+		t.Errorf("%d pages are said to be given back, and %d slots are", given, freed)
+	}
 }
 
 // TestStoreToLent has a mapping become one that may be stored to where memory is short: the copy that a store needs may have the very page put out that it is a copy of.
