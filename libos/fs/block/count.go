@@ -5,7 +5,6 @@ import (
 
 	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/exo/disk"
-	"github.com/hardtack-os/hardtack/libos/fs"
 )
 
 // counts are of a disk's requests: some atomic additions and two looks at the clock each, beside the disk's own work.
@@ -61,16 +60,24 @@ func (c *counts) pass(now int64, busy bool) {
 	}
 }
 
-func (w *work) sum() fs.DiskWork {
-	return fs.DiskWork{Requests: w.requests.Load(), Sectors: w.sectors.Load(), Time: w.time.Load()}
+// A Use is what was done to a disk since it was opened.
+type Use struct {
+	Read, Written, Discarded, Flushed Work
+
+	Flying int64 // requests under way
+	Busy   int64 // nanoseconds with at least one under way
 }
 
-// Use tells what the disk is and was used for. Its name and numbers are the caller's to fill in.
-func (v *Disk) Use() fs.DiskUse {
-	in, c := v.Info(), &v.counts
-	return fs.DiskUse{
-		Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly,
-		Read: c.read.sum(), Written: c.written.sum(), Discarded: c.discarded.sum(), Flushed: c.flushed.sum(),
-		Flying: c.flying.Load(), Busy: c.busy.Load(),
-	}
+// A Work is requests of one kind that have ended, with an error or without.
+type Work struct {
+	Requests, Sectors uint64 // sectors of 512 bytes
+	Time              int64  // nanoseconds from their start to their end, all together
+}
+
+func (w *work) sum() Work { return Work{w.requests.Load(), w.sectors.Load(), w.time.Load()} }
+
+// Use tells what the disk was used for. It does not block.
+func (v *Disk) Use() Use {
+	c := &v.counts
+	return Use{c.read.sum(), c.written.sum(), c.discarded.sum(), c.flushed.sum(), c.flying.Load(), c.busy.Load()}
 }

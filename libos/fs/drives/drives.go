@@ -125,9 +125,13 @@ func uses() (list []fs.DiskUse) {
 	defer all.Unlock()
 	for _, s := range all.sources {
 		for i, d := range s.disks {
-			u, n := d.Use(), s.given[i]
-			u.Name, u.Major, u.Minor = s.kind.name(n), s.kind.major, n*s.kind.apart
-			list = append(list, u)
+			u, in, n := d.Use(), d.Info(), s.given[i]
+			list = append(list, fs.DiskUse{
+				Name: s.kind.name(n), Major: s.kind.major, Minor: n * s.kind.apart,
+				Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly,
+				Read: fs.DiskWork(u.Read), Written: fs.DiskWork(u.Written), Discarded: fs.DiskWork(u.Discarded), Flushed: fs.DiskWork(u.Flushed),
+				Flying: u.Flying, Busy: u.Busy,
+			})
 		}
 	}
 	return list
