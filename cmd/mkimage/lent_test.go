@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 )
 
@@ -142,14 +141,7 @@ func TestMappedOnce(t *testing.T) {
 		}
 	}
 	fmt.Println("at last wrong:", wrong)`))
-	v, image := filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
-	var c call
-	c.mkimage(t, "fs", "mkfs", "--size", "64M", v)
-	c.want(t, 0, "")
-	c.mkimage(t, "build", "-o", image, "--disk", v, dir)
-	c.want(t, 0, "")
-	c.mkimage(t, "run", "--disk", v, "--memory", "96M", image, "--", "write")
-	c.want(t, 0, "")
+	v, image, c := written(t, dir)
 	for _, cpus := range []string{"1", "4"} {
 		c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--cpus", cpus, image)
 		c.want(t, 0, "mapped: true once: true reads: 0 wrong: 0", "written wrong: 0", "fits and stays: true 1", "less mapped: true heap: true", "at last wrong: 0")

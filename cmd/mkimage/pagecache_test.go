@@ -121,14 +121,7 @@ func TestPageCache(t *testing.T) {
 	heap = nil
 	runtime.GC()
 	fmt.Println("right")`))
-	v, image := filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
-	var c call
-	c.mkimage(t, "fs", "mkfs", "--size", "64M", v)
-	c.want(t, 0, "")
-	c.mkimage(t, "build", "-o", image, "--disk", v, dir)
-	c.want(t, 0, "")
-	c.mkimage(t, "run", "--disk", v, "--memory", "96M", image, "--", "write")
-	c.want(t, 0, "")
+	v, image, c := written(t, dir)
 	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--cpus", "2", image)
 	c.want(t, 0, "first pass whole: true second pass: 0 cached: true", "dirty: true less cached: true given or forced: true", "right")
 	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--env", "GODEBUG=asyncpreemptoff=1", "--env", "PIECES=one", image)
@@ -178,4 +171,16 @@ func TestPageCacheFlag(t *testing.T) {
 	c.want(t, 0, "nr_file_pages 256\n")
 	c.mkimage(t, "run", "--disk", v, "--page-cache", "2M,1M", image)
 	c.want(t, 0, "nr_file_pages 512\n")
+}
+
+// written builds the program in dir, and has it write what it reads to a volume of 64 MiB on a machine of 96 MiB.
+func written(t *testing.T, dir string) (volume, image string, c call) {
+	volume, image = filepath.Join(dir, "v.img"), filepath.Join(dir, "i.elf")
+	c.mkimage(t, "fs", "mkfs", "--size", "64M", volume)
+	c.want(t, 0, "")
+	c.mkimage(t, "build", "-o", image, "--disk", volume, dir)
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--disk", volume, "--memory", "96M", image, "--", "write")
+	c.want(t, 0, "")
+	return volume, image, c
 }

@@ -185,6 +185,32 @@ func TestLookupWaitsForNobody(t *testing.T) {
 	}
 }
 
+// always follows a path, twice at a time, while change is under way: it leads somewhere all the time.
+func always(t *testing.T, tree *core.Tree, path string, change func()) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p, e := tree.Resolve(core.Place{}, path, 0)
+				if e != 0 {
+					t.Error(e)
+					return
+				}
+				p.Drop()
+			}
+		})
+	}
+	change()
+	close(stop)
+	wg.Wait()
+}
+
 // TestWalkInMovingFolders follows a path through folders that two goroutines exchange: it is always there, whichever they are.
 func TestWalkInMovingFolders(t *testing.T) {
 	f := mount(t, formatted(t, 4096), manual)
@@ -197,33 +223,14 @@ func TestWalkInMovingFolders(t *testing.T) {
 		}
 		write(t, f, d+"/f", nil)
 	}
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				p, e := tree.Resolve(core.Place{}, "/a/s/f", 0)
-				if e != 0 {
-					t.Error(e)
-					return
-				}
-				p.Drop()
+	always(t, tree, "/a/s/f", func() {
+		for i := range 300 {
+			at := []string{"", "/s"}[i%2]
+			if e := tree.Rename(root, "/a"+at, root, "/b"+at, core.RenameExchange); e != 0 {
+				t.Error(i, e)
 			}
-		})
-	}
-	for i := range 300 {
-		at := []string{"", "/s"}[i%2]
-		if e := tree.Rename(root, "/a"+at, root, "/b"+at, core.RenameExchange); e != 0 {
-			t.Error(i, e)
 		}
-	}
-	close(stop)
-	wg.Wait()
+	})
 }
 
 // TestRenameIsAtomic looks for a name that is replaced all the time: it is always there.
@@ -231,33 +238,14 @@ func TestRenameIsAtomic(t *testing.T) {
 	f := mount(t, formatted(t, 4096), manual)
 	tree := core.NewTree("cffs", f)
 	write(t, f, "/f", nil)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				p, e := tree.Resolve(core.Place{}, "/f", 0)
-				if e != 0 {
-					t.Error(e)
-					return
-				}
-				p.Drop()
-			}
-		})
-	}
 	root := tree.Root()
-	for i := range 300 {
-		write(t, f, "/new", nil)
-		if e := tree.Rename(root, "/new", root, "/f", 0); e != 0 {
-			t.Error(i, e)
+	defer root.Drop()
+	always(t, tree, "/f", func() {
+		for i := range 300 {
+			write(t, f, "/new", nil)
+			if e := tree.Rename(root, "/new", root, "/f", 0); e != 0 {
+				t.Error(i, e)
+			}
 		}
-	}
-	close(stop)
-	wg.Wait()
-	root.Drop()
+	})
 }
