@@ -158,11 +158,19 @@ func (n *node) each(i int, do func(e *found) bool) error {
 	}
 }
 
+// is says whether a name is found by another.
+func (e *found) is(name string) bool {
+	return strings.EqualFold(e.name, name) || strings.EqualFold(e.short.String(), name)
+}
+
 // find looks a name up; nil where there is none.
-func (n *node) find(name string) (*found, error) {
-	var hit *found
-	err := n.each(0, func(e *found) bool {
-		if strings.EqualFold(e.name, name) || strings.EqualFold(e.short.String(), name) {
+func (n *node) find(name string) (hit *found, err error) {
+	if x, err := n.index(); err == nil {
+		return x.lookup(n, name)
+	}
+	// What lies before the damage is found.
+	err = n.each(0, func(e *found) bool {
+		if e.is(name) {
 			hit = e
 		}
 		return hit == nil
@@ -212,6 +220,9 @@ func (n *node) drop() {
 	}
 	if n.gone && f.writable() == 0 {
 		if c, err := n.clusters(); err == nil {
+			if n.dir {
+				f.unindex(n.first)
+			}
 			f.release(c)
 			n.chain, n.first = nil, 0
 			f.changed()
@@ -304,63 +315,52 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	if e != 0 {
 		return 0, e
 	}
-	taken := map[short]bool{}
-	if err := n.each(0, func(e *found) bool { taken[e.short] = true; return true }); err != nil {
+	x, err := n.index()
+	if err != nil {
 		return 0, errno(err)
 	}
 	s, plainName := exact(name)
-	longs := 0
-	if !plainName || taken[s] {
-		longs = (len(u) + 12) / 13
-		for k := 1; ; k++ {
-			if s = alias(name, k); !taken[s] {
-				break
-			}
-			if k > maxSlots {
-				return 0, syscall.ENOSPC
-			}
-		}
-	}
-	// So many free slots in a row, and what is behind them: all are read before any is written to.
-	begin, run, had := 0, 0, len(n.chain)
-	for i, ended := 0, false; run <= longs+1; i++ {
-		at, ok := n.place(i)
-		if !ok && run > longs {
-			break
-		}
-		if !ok {
-			if e := n.grow(); e != 0 {
-				n.ungrow(had)
-				return 0, e
-			}
-			i--
-			continue
-		}
-		b, err := n.fs.at32(at, false)
+	if plainName {
+		other, err := x.lookup(n, name)
 		if err != nil {
-			n.ungrow(had)
 			return 0, errno(err)
 		}
-		if run > longs {
-			break
-		}
-		if ended = ended || b[0] == 0; !ended && b[0] != deleted {
-			run = 0
-			continue
-		}
-		if run == 0 {
-			begin = i
-		}
-		run++
+		plainName = other == nil
 	}
-	sum, past := s.sum(), false
+	longs := 0
+	if !plainName {
+		longs = (len(u) + 12) / 13
+		if s, e = x.alias(n, name); e != 0 {
+			return 0, e
+		}
+	}
+	begin, had := x.room(longs+1), len(n.chain)
+	defer func() { x.chain = n.chain }()
+	for _, ok := n.place(begin + longs); !ok; _, ok = n.place(begin + longs) {
+		if e := n.grow(); e != 0 {
+			n.ungrow(had)
+			return 0, e
+		}
+	}
+	// These slots, and the one behind them: all are read before any is written to.
+	for i := begin; i <= begin+longs+1; i++ {
+		if at, ok := n.place(i); ok {
+			if _, err := n.fs.at32(at, false); err != nil {
+				n.ungrow(had)
+				return 0, errno(err)
+			}
+		}
+	}
+	past := begin+longs >= x.end
+	sum := s.sum()
 	for k := range longs + 1 {
 		at, _ = n.place(begin + k)
 		b, err := n.fs.at32(at, true)
 		if err != nil {
+			n.fs.unindex(n.first)
 			return 0, errno(err)
 		}
-		if past = past || b[0] == 0; past && k == longs { // what lies behind the end may be anything
+		if past && k == longs { // what lies behind the end may be anything
 			if next, ok := n.place(begin + k + 1); ok {
 				if c, err := n.fs.at32(next, true); err == nil {
 					clear(c)
@@ -389,6 +389,9 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 			le.PutUint16(b[o:], v)
 		}
 	}
+	x.add(&found{name: name, short: s, slot: begin + longs, slots: longs + 1})
+	x.end = max(x.end, begin+longs+1)
+	n.fs.weigh(x)
 	n.mtime = n.fs.o.Now()
 	n.fs.changed()
 	return at, errno(n.store())
@@ -404,12 +407,18 @@ func (n *node) leave(e *found) core.Errno {
 			}
 			b, err := n.fs.at32(at, soil)
 			if err != nil {
+				if soil {
+					n.fs.unindex(n.first)
+				}
 				return errno(err)
 			}
 			if soil {
 				b[0] = deleted
 			}
 		}
+	}
+	if x := n.fs.indexes[n.first]; x != nil {
+		x.remove(e)
 	}
 	n.mtime = n.fs.o.Now()
 	n.fs.changed()

@@ -10,6 +10,7 @@
 package fat
 
 import (
+	"container/list"
 	"encoding/binary"
 	"errors"
 	"strconv"
@@ -200,6 +201,11 @@ type FS struct {
 	behind bool            // what folders and the table will name was written since the last flush
 	nodes  map[int64]*node // by the place of their entry; the root's is -1
 	failed error
+
+	indexes map[uint32]*index // of directories, by their first cluster; the root's of FAT12 and FAT16 is 0
+	recent  list.List         // of these, those that were asked for last first
+	indexed int               // what they cost
+
 	timer  *time.Timer
 	armed  bool
 	closed bool
@@ -226,7 +232,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	if o.Pages == nil {
 		o.Pages = pages.New(pages.NewHeap(o.Cache))
 	}
-	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, cursor: 2}
+	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, indexes: map[uint32]*index{}, cursor: 2}
 	f.cache = pages.NewCache(o.Pages, disk{f})
 	for i := int64(0); ; i++ {
 		if err = dev.Read([][]byte{f.tab}, s.tableAt+i*s.table); err == nil {

@@ -8,49 +8,70 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
 )
 
-var entries = flag.Int("entries", 600, "how many names TestManyNames puts into one folder; from 65 536 on, until it is full")
+var entries = flag.Int("entries", 3000, "how many names TestManyNames puts into one folder; from 65 536 on, until it is full")
 
 // TestManyNames puts names into one folder, until it has all that FAT allows where so many are asked for: then ENOSPC, and one that goes is room for another. All are found and listed once, fsck.vfat finds nothing, and all go.
 func TestManyNames(t *testing.T) {
+	for _, c := range []struct {
+		kind  string
+		name  func(i int) string
+		slots int // that a name takes
+	}{
+		{"short", func(i int) string { return fmt.Sprintf("F%d", i) }, 1},
+		{"long", func(i int) string { return fmt.Sprintf("a long name, %05d.ext", i) }, 3}, // short ones that differ in their numbers only
+		{"longest", func(i int) string { return fmt.Sprintf("%0*d ü", 250, i) }, 21},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			t.Parallel()
+			manyNames(t, func(i int) string { return "/d/" + c.name(i) }, (65536-2)/c.slots) // "." and ".." are there
+		})
+	}
+}
+
+func manyNames(t *testing.T, name func(i int) string, most int) {
 	d := volume(t, 0, 40<<10)
 	f, tree := mount(t, d, fat.Options{})
 	root := tree.Root()
 	if e := tree.Mkdir(root, "/d", 0o755); e != 0 {
 		t.Fatal(e)
 	}
-	name := func(i int) string {
-		if *entries < 65536 && i%3 == 0 {
-			return fmt.Sprintf("/d/%0*d ü", 250, i)
-		}
-		return fmt.Sprintf("/d/F%d", i) // one slot of the folder
+	began := time.Now()
+	did := func(what string, n int) {
+		t.Logf("%s: %d names in %v", what, n, time.Since(began).Round(time.Millisecond))
+		began = time.Now()
+	}
+	create := func(i int) core.Errno {
+		p, e := tree.Open(root, name(i), syscall.O_CREAT|syscall.O_EXCL, 0o644, 0)
+		p.Drop()
+		return e
 	}
 	n := 0
 	for ; n < *entries; n++ {
-		p, e := tree.Open(root, name(n), syscall.O_CREAT|syscall.O_EXCL, 0o644, 0)
-		if e == syscall.ENOSPC && n == 65534 { // with "." and ".."
+		if e := create(n); e == syscall.ENOSPC && n == most {
 			break
-		}
-		if e != 0 {
+		} else if e != 0 {
 			t.Fatal(n, e)
 		}
-		p.Drop()
 	}
-	if n == 65534 {
+	did("created", n)
+	if n == most {
 		if e := tree.Unlink(root, name(100)); e != 0 {
 			t.Error(e)
 		}
-		p, e := tree.Open(root, name(100), syscall.O_CREAT|syscall.O_EXCL, 0o644, 0)
-		if e != 0 {
+		if e := create(100); e != 0 {
 			t.Fatal(e)
 		}
-		p.Drop()
 	} else if n != *entries {
 		t.Fatalf("%d names", n)
+	}
+	if e := create(n / 2); e != syscall.EEXIST {
+		t.Error(e)
 	}
 	root.Drop()
 	if err := f.Close(); err != nil {
@@ -60,29 +81,82 @@ func TestManyNames(t *testing.T) {
 	if err := os.WriteFile(v, d.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	began = time.Now()
 	fsck(t, v)
+	did("checked by fsck.vfat", n)
 	f, tree = mount(t, d, fat.Options{})
 	root = tree.Root()
 	defer root.Drop()
+	began = time.Now()
 	seen := map[string]bool{}
 	for _, name := range list(t, tree, "/d") {
 		seen["/d/"+name] = true
+	}
+	did("listed", len(seen))
+	if len(seen) != n {
+		t.Errorf("%d names are listed, not %d", len(seen), n)
 	}
 	for i := range n {
 		if !seen[name(i)] {
 			t.Fatal(name(i), "is not listed")
 		}
 	}
-	if len(seen) != n {
-		t.Errorf("%d names are listed, not %d", len(seen), n)
+	began = time.Now()
+	for i := range n {
+		p, e := tree.Resolve(root, name(i), 0)
+		if e != 0 {
+			t.Fatal(name(i), e)
+		}
+		p.Drop()
 	}
+	did("found", n)
 	for i := range n {
 		if e := tree.Unlink(root, name(i)); e != 0 {
 			t.Fatal(name(i), e)
 		}
 	}
+	did("removed", n)
 	if e := tree.Rmdir(root, "/d"); e != 0 {
 		t.Error(e)
+	}
+}
+
+// TestWorkOfANewName: what is done for a name does not grow with the names that are there, nor with those of one short name but for its number. Allocations are what can be counted of it.
+func TestWorkOfANewName(t *testing.T) {
+	_, tree := mount(t, volume(t, 0, 40<<10), fat.Options{})
+	root := tree.Root()
+	defer root.Drop()
+	n := 0
+	create := func(name string) {
+		p, e := tree.Open(root, name, syscall.O_CREAT|syscall.O_EXCL, 0o644, 0)
+		if e != 0 {
+			t.Fatal(name, e)
+		}
+		p.Drop()
+	}
+	work := func() float64 {
+		return testing.AllocsPerRun(10, func() {
+			name := fmt.Sprintf("/some name %d", n)
+			n++
+			create(name)
+			p, e := tree.Resolve(root, name, 0)
+			if e != 0 {
+				t.Fatal(e)
+			}
+			p.Drop()
+			if e := tree.Unlink(root, name); e != 0 {
+				t.Fatal(e)
+			}
+			create(name)
+		})
+	}
+	few := work()
+	for range 2000 {
+		create(fmt.Sprintf("/some name %d", n))
+		n++
+	}
+	if many := work(); many > 2*few {
+		t.Errorf("%v allocations for a name among 2000, %v among 10", many, few)
 	}
 }
 

@@ -107,6 +107,25 @@ func alias(name string, n int) (s short) {
 	return s
 }
 
+// tail gives the number of a short name that alias may have made, and the name with the first number of so many digits; 0 where there is none.
+func (s short) tail() (key short, n int) {
+	base := strings.TrimRight(string(s[:8]), " ")
+	i := strings.LastIndexByte(base, '~')
+	if i < 0 || i+1 == len(base) || base[i+1] == '0' {
+		return s, 0
+	}
+	key = s
+	for j := i + 1; j < len(base); j++ {
+		if base[j] < '0' || base[j] > '9' {
+			return s, 0
+		}
+		n = n*10 + int(base[j]-'0')
+		key[j] = '0'
+	}
+	key[i+1] = '1'
+	return key, n
+}
+
 func decimal(v int) string {
 	var b [20]byte
 	i := len(b)

@@ -1,0 +1,249 @@
+package fat
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+
+	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+)
+
+func indexed(t *testing.T, d block.Device) (*FS, *Dir) {
+	t.Helper()
+	f, err := Mount(d, Options{Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, f.Root().(*Dir)
+}
+
+func formatted(t *testing.T) *block.Memory {
+	t.Helper()
+	d := block.NewMemory(make([]byte, 40<<20))
+	if err := Format(d, FormatOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestIndexKept does random things to the names of a folder. Its index is then the one that would be made anew, and finds what reading the folder from its beginning finds.
+func TestIndexKept(t *testing.T) {
+	f, root := indexed(t, formatted(t))
+	r := rand.New(rand.NewPCG(1, 2))
+	name := func() string {
+		n := r.IntN(60)
+		switch r.IntN(5) {
+		case 0:
+			return fmt.Sprintf("F%d", n)
+		case 1:
+			return fmt.Sprintf("SOMENA~%d", n%12) // what aliases look like
+		case 2:
+			return strings.Repeat("ſK", n+1) + "ü"
+		case 3:
+			return strings.Repeat("Sk", n+1) + "Ü" // the same, in another case
+		}
+		return fmt.Sprintf("some name %d", n)
+	}
+	plain := func(name string) (hit *found) {
+		if err := root.each(0, func(e *found) bool {
+			if strings.EqualFold(e.name, name) || strings.EqualFold(e.short.String(), name) {
+				hit = e
+			}
+			return hit == nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return hit
+	}
+	for step := range 4000 {
+		what, a, b := r.IntN(4), name(), name()
+		var e core.Errno
+		switch n := core.Node(nil); what {
+		case 0, 1:
+			if n, e = root.Create(a, syscall.S_IFREG|0o644, 0); e == 0 {
+				n.Unref()
+			}
+		case 2:
+			e = root.Unlink(a)
+		case 3:
+			e = root.Rename(a, root, b, 0)
+		}
+		if e != 0 && e != syscall.EEXIST && e != syscall.ENOENT {
+			t.Fatal(step, what, a, b, e)
+		}
+		if got, err := root.find(a); err != nil || (got == nil) != (plain(a) == nil) || got != nil && *got != *plain(a) {
+			t.Fatalf("step %d: %q is %+v, not %+v; %v", step, a, got, plain(a), err)
+		}
+		if step%50 != 0 {
+			continue
+		}
+		kept, err := root.index()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.unindex(root.first)
+		anew, err := root.index()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept.end != anew.end || kept.keys != anew.keys || f.indexed != indexCost+len(anew.nodes) {
+			t.Fatalf("step %d: %d slots and %d keys, not %d and %d; %d are counted", step, kept.end, kept.keys, anew.end, anew.keys, f.indexed)
+		}
+		if err := root.each(0, func(e *found) bool {
+			for _, name := range []string{e.name, e.short.String()} {
+				for i, x := range []*index{kept, anew} {
+					if got, err := x.lookup(root.node, name); err != nil || got == nil || *got != *plain(name) {
+						t.Fatalf("step %d: %q is %+v in index %d, not %+v; %v", step, name, got, i, plain(name), err)
+					}
+				}
+			}
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n <= 21; n++ {
+			want, run := 0, 0
+			for i := 0; run < n; i++ {
+				if want = i + 1 - run; i >= anew.end {
+					want = i - run
+					break
+				}
+				if at, _ := root.place(i); f.meta[at&^(f.shape.sector-1)].b[at&(f.shape.sector-1)] != deleted {
+					run = 0
+				} else if run++; run == n {
+					want = i + 1 - run
+				}
+			}
+			if a, b := kept.room(n), anew.room(n); a != want || b != want {
+				t.Fatalf("step %d: room for %d is at %d and %d, not %d", step, n, a, b, want)
+			}
+		}
+		if r.IntN(2) == 0 { // go on with the one that was kept
+			f.unindex(root.first)
+			f.indexes[kept.key], kept.place, kept.cost = kept, f.recent.PushFront(kept), 0
+			f.weigh(kept)
+		}
+	}
+}
+
+// TestTails: a name that is made and removed ever again has one short name, also beside others of its kind; and numbers are found where those that are tried next are not known, or are used up.
+func TestTails(t *testing.T) {
+	_, root := indexed(t, formatted(t))
+	create := func(name, want string) {
+		t.Helper()
+		n, e := root.Create(name, syscall.S_IFREG|0o644, 0)
+		if e != 0 {
+			t.Fatal(name, e)
+		}
+		n.Unref()
+		if e, _ := root.find(name); e == nil || e.short.String() != want {
+			t.Fatalf("%q has the short name %v, not %s", name, e, want)
+		}
+	}
+	for i := range 12 {
+		create(fmt.Sprintf("some name %d", i), []string{"SOMENA~", "SOMEN~1"}[i/9]+fmt.Sprint((i+1)%10))
+	}
+	for range 3000 {
+		create("some names", "SOMEN~13")
+		root.Unlink("some names")
+	}
+	root.Unlink("some name 3")
+	x, err := root.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for first := 1; first < 1e6; first *= 10 {
+		x.next(alias("some name", first), first*10, first)
+	}
+	create("some names", "SOMENA~4")
+}
+
+// TestManyIndexes: a volume's indexes have a bound, and go with their folders.
+func TestManyIndexes(t *testing.T) {
+	f, root := indexed(t, formatted(t))
+	const n = maxIndexed/indexCost + 100
+	for i := range n {
+		c, e := root.Create(fmt.Sprintf("D%d", i), syscall.S_IFDIR|0o755, 0)
+		if e != 0 {
+			t.Fatal(i, e)
+		}
+		if _, e := c.(*Dir).Lookup("x"); e != syscall.ENOENT {
+			t.Fatal(e)
+		}
+		c.Unref()
+		if f.indexed > maxIndexed {
+			t.Fatalf("%d slots after %d folders", f.indexed, i)
+		}
+	}
+	if f.indexes[root.first] == nil || len(f.indexes) != f.recent.Len() || len(f.indexes) >= n || f.indexed < maxIndexed/2 {
+		t.Errorf("%d indexes of %d slots", len(f.indexes), f.indexed)
+	}
+	sum := 0
+	for _, x := range f.indexes {
+		sum += x.cost
+	}
+	if sum != f.indexed {
+		t.Errorf("%d slots, counted as %d", sum, f.indexed)
+	}
+	for i := range n {
+		if e := root.Rmdir(fmt.Sprintf("D%d", i)); e != 0 {
+			t.Fatal(i, e)
+		}
+	}
+	if len(f.indexes) != 1 {
+		t.Errorf("%d indexes are left", len(f.indexes))
+	}
+}
+
+// unreadable fails reads of one sector.
+type unreadable struct {
+	block.Device
+	at int64
+}
+
+func (d *unreadable) Read(vec [][]byte, off int64) error {
+	if d.at != 0 && d.at >= off && d.at < off+int64(block.Len(vec)) {
+		return block.ErrInjected
+	}
+	return d.Device.Read(vec, off)
+}
+
+// TestUnreadableFolder: names before a sector of a folder that cannot be read are found; others, and new ones, are EIO.
+func TestUnreadableFolder(t *testing.T) {
+	d := formatted(t)
+	f, root := indexed(t, d)
+	for i := range 40 {
+		n, e := root.Create(fmt.Sprintf("F%d", i), syscall.S_IFREG|0o644, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		n.Unref()
+	}
+	second, _ := root.place(16)
+	f.Close()
+	bad := &unreadable{Device: d}
+	f, root = indexed(t, bad)
+	bad.at = second
+	for name, want := range map[string]core.Errno{"F3": 0, "F30": syscall.EIO, "none": syscall.EIO} {
+		n, e := root.Lookup(name)
+		if e != want {
+			t.Errorf("%s: %v, want %v", name, e, want)
+		}
+		if e == 0 {
+			n.Unref()
+		}
+	}
+	if _, e := root.Create("new", syscall.S_IFREG|0o644, 0); e != syscall.EIO {
+		t.Error(e)
+	}
+	bad.at = 0
+	if n, e := root.Create("new", syscall.S_IFREG|0o644, 0); e != 0 {
+		t.Error(e)
+	} else {
+		n.Unref()
+	}
+}
