@@ -3,6 +3,7 @@ package cffs
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -12,12 +13,15 @@ import (
 // cachedDisk has what was written since the last flush in a cache: whoever reads sees it, and power loss takes any of it.
 type cachedDisk struct {
 	block.Device
+	mu      sync.Mutex // writes come several at a time
 	pending []*block.Event
 	durable []byte
 	left    int // flushes that end; the one behind them does not
 }
 
 func (d *cachedDisk) Write(vec [][]byte, off int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	at := off
 	for _, b := range vec {
 		for ; len(b) > 0; b, at = b[BlockSize:], at+BlockSize {
@@ -36,6 +40,8 @@ func (d *cachedDisk) Info() block.Info {
 }
 
 func (d *cachedDisk) Flush() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.left == 0 {
 		return syscall.EIO
 	}

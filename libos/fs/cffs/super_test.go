@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -344,10 +345,13 @@ func TestLostSuperblock(t *testing.T) {
 // worn is a device of which some blocks cannot be read until they were written to.
 type worn struct {
 	block.Device
+	mu  sync.Mutex // writes come several at a time
 	bad map[int64]bool
 }
 
 func (w *worn) each(vec [][]byte, off int64, do func(b int64) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for b := off / BlockSize; b < (off+block.Len(vec)+BlockSize-1)/BlockSize; b++ {
 		if err := do(b); err != nil {
 			return err
