@@ -1,11 +1,13 @@
 package main
 
 import (
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
 // TestMappedOnce has an image map a file that is in the page cache: the machine has it once, and read, write, two mappings and a commit agree. Then the heap takes nearly all of memory: it gets what
-// was mapped and not touched, and what is mapped is still the file.
+// was mapped and not touched, and what is mapped is still the file. So it is on a FAT volume.
 func TestMappedOnce(t *testing.T) {
 	t.Parallel()
 	dir := app(t, program("encoding/binary fmt os strconv strings syscall time", `
@@ -148,4 +150,14 @@ func TestMappedOnce(t *testing.T) {
 	}
 	c.mkimage(t, "fs", "check", v)
 	c.want(t, 0, "0 problems")
+	v = filepath.Join(dir, "fat.img")
+	c.mkimage(t, "fs", "mkfs", "--fat", "--size", "300M", v) // with clusters as large as pages
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--disk", v, "--memory", "96M", image, "--", "write")
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--cpus", "2", image)
+	c.want(t, 0, "mapped: true once: true reads: 0 wrong: 0", "written wrong: 0", "fits and stays: true 1", "less mapped: true heap: true", "at last wrong: 0")
+	if out, err := exec.Command("/sbin/fsck.vfat", "-n", v).CombinedOutput(); err != nil {
+		t.Errorf("fsck.vfat (ci/install brings it): %v\n%s", err, out)
+	}
 }

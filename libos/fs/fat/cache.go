@@ -270,6 +270,43 @@ func (x *File) Cached(off int64) bool {
 	return true
 }
 
+// Share implements pages.Sharer, for pages of a file that are one of the cache: where clusters have the size of a page or more, all of them but the last, and else where clusters lie so. A page of the cache is only written to while
+// nobody has it pinned, so that one that is mapped is never half of a write; the write makes another.
+func (x *File) Share(off int64) (*pages.Slot, int, core.Errno) {
+	f := x.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := look{x: x, off: off, n: 1}
+	defer l.done()
+	for off < x.size {
+		at, k, err := x.run(off, pages.Size)
+		if err != nil {
+			return nil, 0, errno(err)
+		}
+		if k < pages.Size || (at-f.dataAt)%pages.Size != 0 {
+			return nil, 0, 0
+		}
+		h, none := l.at(at, k)
+		if none {
+			return nil, 0, 0 // who reads it asks the device
+		}
+		if h.Data == nil {
+			continue
+		}
+		if l.missed {
+			x.order.Seen(uint64(off/pages.Size) + 1)
+		} else {
+			x.ahead(off, pages.Size, false)
+		}
+		if !h.Of.Mappable() {
+			h.Release()
+			return nil, 0, 0
+		}
+		return h.Of, h.Page, 0
+	}
+	return nil, 0, 0
+}
+
 // Lend implements fs.Lender. What has no page is lent as a copy.
 func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 	f := x.fs

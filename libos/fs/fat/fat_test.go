@@ -299,6 +299,22 @@ func TestNames(t *testing.T) {
 	fsck(t, file)
 }
 
+// TestClusters: Format gives a volume clusters as large as pages where FAT32 has enough of them, and fsck.vfat agrees.
+func TestClusters(t *testing.T) {
+	for kib, want := range map[int]int64{40 << 10: 512, 259 << 10: 512, 261 << 10: 4096, 9 << 20: 8192} {
+		v := made(t, 0, kib)
+		tree, unmount := mounted(t, v)
+		root := tree.Root()
+		if got := root.Node.Attr().Blksize; got != want {
+			t.Errorf("%d MiB: clusters of %d bytes, not %d", kib>>10, got, want)
+		}
+		root.Drop()
+		put(t, tree, "/a file", random(10_000))
+		unmount()
+		fsck(t, v)
+	}
+}
+
 // TestFull fills a volume: what was there stays, and all space comes back.
 func TestFull(t *testing.T) {
 	file := made(t, 12, 1440)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // FormatOptions are what a new volume is.
@@ -20,7 +21,7 @@ const minClusters = 65525
 // noName is what stands where a volume has no label (FAT, 3.1, BS_VolLab).
 const noName = "NO NAME"
 
-// Format makes an empty FAT32 volume of a whole device, whatever was there. Its sectors have 512 bytes, or what the device's blocks have.
+// Format makes an empty FAT32 volume of a whole device, whatever was there. Its sectors have 512 bytes, or what the device's blocks have; its clusters those of a page, where there are enough of them.
 func Format(dev block.Device, o FormatOptions) error {
 	in := dev.Info()
 	sector := int64(max(512, in.BlockSize))
@@ -39,6 +40,9 @@ func Format(dev block.Device, o FormatOptions) error {
 	}
 	const reserved, copies = 32, 2
 	per := int64(1)
+	if k := pages.Size / sector; total/k > minClusters+1024 { // so that pages of files are pages of the cache: Share
+		per = k
+	}
 	for per < 64 && per*sector < 32<<10 && total/per > 1<<21 { // some two million clusters, as far as they go
 		per *= 2
 	}

@@ -4,6 +4,7 @@ package mmap
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/fs/fat"
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 	"github.com/hardtack-os/hardtack/libos/internal/ram"
 )
@@ -43,16 +45,13 @@ func (m spoiling) used() int {
 	return int(total - free)
 }
 
-// cached is a file on a volume whose page cache has the machine's spare frames.
-func cached(t *testing.T, frames int) (spoiling, *pages.Store, *cffs.FS, fs.File) {
-	t.Helper()
-	m := spoiling{ram.New(frames)}
-	machineOf(t, m)
-	mem, err := exo.OpenSpares(frames/pages.PerSlot, 1, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store := pages.New(mem)
+// A volume is one of those whose pages can be mapped.
+type volume interface {
+	fs.FileSystem
+	Close() error
+}
+
+func onCFFS(t *testing.T, store *pages.Store) volume {
 	d := block.NewMemory(make([]byte, 4096*exo.PageSize))
 	if err := cffs.Format(d, cffs.FormatOptions{}); err != nil {
 		t.Fatal(err)
@@ -61,6 +60,51 @@ func cached(t *testing.T, frames int) (spoiling, *pages.Store, *cffs.FS, fs.File
 	if err != nil {
 		t.Fatal(err)
 	}
+	return v
+}
+
+// onFAT is a FAT16 volume whose clusters have so many sectors.
+func onFAT(cluster int) func(t *testing.T, store *pages.Store) volume {
+	return func(t *testing.T, store *pages.Store) volume {
+		const clusters, reserved, table, root = 8192, 1, 33, 32 // the last three in sectors
+		b := make([]byte, (reserved+table+root+clusters*cluster)*512)
+		binary.LittleEndian.PutUint16(b[11:], 512)
+		b[13], b[14], b[16], b[21] = byte(cluster), reserved, 1, 0xf8
+		binary.LittleEndian.PutUint16(b[17:], root*512/32)
+		binary.LittleEndian.PutUint32(b[32:], uint32(len(b)/512))
+		binary.LittleEndian.PutUint16(b[22:], table)
+		b[510], b[511] = 0x55, 0xaa
+		copy(b[reserved*512:], "\xf8\xff\xff\xff")
+		for i := (reserved + table + root) * 512; i < len(b); i++ {
+			b[i] = 0xdd // what is behind the end of a file is anything
+		}
+		v, err := fat.Mount(block.NewMemory(b), fat.Options{Manual: true, Pages: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// volumes are all that there are.
+var volumes = map[string]func(*testing.T, *pages.Store) volume{"cffs": onCFFS, "FAT, 512 bytes": onFAT(1), "FAT, 4096 bytes": onFAT(8), "FAT, 32768 bytes": onFAT(64)}
+
+// cached is a file on a volume whose page cache has the machine's spare frames.
+func cached(t *testing.T, frames int) (spoiling, *pages.Store, volume, fs.File) {
+	return cachedOn(t, frames, onCFFS)
+}
+
+// cachedOn is cached on a volume of some kind.
+func cachedOn(t *testing.T, frames int, on func(*testing.T, *pages.Store) volume) (spoiling, *pages.Store, volume, fs.File) {
+	t.Helper()
+	m := spoiling{ram.New(frames)}
+	machineOf(t, m)
+	mem, err := exo.OpenSpares(frames/pages.PerSlot, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := pages.New(mem)
+	v := on(t, store)
 	n, e := v.Root().Create("f", syscall.S_IFREG|0o644, 0)
 	if e != 0 {
 		t.Fatal(e)
@@ -224,11 +268,107 @@ func TestOneCopy(t *testing.T) {
 	}
 }
 
+// TestOneCopyOfFAT is TestOneCopy on FAT volumes: what lies in one page of the cache is mapped there, whatever is behind the end of the file, and what does not is a copy. What is written, cut off, made longer, stored and given to
+// another file is right either way.
+func TestOneCopyOfFAT(t *testing.T) {
+	for cluster, least := range map[int]int{1: 0, 8: 99, 64: 99} {
+		t.Run(strconv.Itoa(cluster*512), func(t *testing.T) {
+			const n = 100
+			m, store, v, f := cachedOn(t, 1024, onFAT(cluster))
+			data := pattern(n*exo.PageSize-100, 1)
+			write := func(p []byte, off int) {
+				t.Helper()
+				copy(data[off:], p)
+				if k, _, e := fs.WriteAt(f, p, int64(off)); k != len(p) || e != 0 {
+					t.Fatal(k, e)
+				}
+			}
+			write(data, 0)
+			fs.ReadAt(f, make([]byte, len(data)), 0)
+			before := m.used()
+			w := mapped(t, f, 0, n, mapShared, protRead)
+			right := func(when string) {
+				t.Helper()
+				lent := 0
+				for page := range (len(data) + exo.PageSize - 1) / exo.PageSize {
+					if !exo.Touch(w.pages, page, false) {
+						t.Fatal(when, "a load faults")
+					}
+					want := make([]byte, exo.PageSize)
+					copy(want, data[page*exo.PageSize:])
+					if !bytes.Equal(w.shows(m, page), want) {
+						t.Fatalf("%s: page %d is another", when, page)
+					}
+					if w.o.pages[int64(page)].lent() {
+						lent++
+					}
+				}
+				if lent < least {
+					t.Errorf("%s: %d pages are the page cache's", when, lent)
+				}
+			}
+			right("read")
+			if now := m.used(); least > 0 && now > before+chunkFrames { // the last page is a copy
+				t.Errorf("%d frames more are used for a mapping of %d pages", now-before, n)
+			}
+			for i := range 3 {
+				write(pattern(5*exo.PageSize, 2), 10*exo.PageSize-7)
+				right("written")
+				write(pattern(9, 3+i), 12*exo.PageSize+50)
+				right("written again")
+				v.Sync()
+				right("synced")
+			}
+			fs.Truncate(f, 30*exo.PageSize+10)
+			c, e := v.Root().Create("other", syscall.S_IFREG|0o644, 0)
+			if e != 0 {
+				t.Fatal(e)
+			}
+			v.Sync() // what was given up is taken by others
+			other := c.(fs.File)
+			defer other.Unref()
+			fs.WriteAt(other, pattern(200*exo.PageSize, 8), 0)
+			fs.Truncate(f, int64(len(data)))
+			clear(data[30*exo.PageSize+10:])
+			right("cut and made longer")
+			s := mapped(t, f, 0, n, mapShared, protRead|protWrite)
+			for _, page := range []int{0, 13, n - 1} {
+				if !exo.Touch(s.pages, page, true) {
+					t.Fatal("a store faults")
+				}
+				s.shows(m, page)[9]++
+				data[page*exo.PageSize+9]++
+			}
+			if e := fs.Sync(f, true); e != 0 {
+				t.Error(e)
+			}
+			s.munmap()
+			write(pattern(n*exo.PageSize-100, 7), 0)
+			right("stored, closed and written")
+			got := make([]byte, len(data))
+			if k, e := f.ReadAt(got, 0); k != len(got) || e != 0 || !bytes.Equal(got, data) {
+				t.Error("the file has other bytes", k, e)
+			}
+			w.munmap()
+			if c := store.Counts(); c.Mapped != 0 || c.Pinned > 1 {
+				t.Errorf("%+v", c)
+			}
+		})
+	}
+}
+
 // TestTaken has memory taken from the page cache by force and by asking, and volumes commit, while a file is mapped, read and written: no frame that is mapped is ever another's, and all that is
 // shown, read and stored is what was written last. The mappings have not enough memory, so that pages are put out.
 func TestTaken(t *testing.T) {
+	for name, on := range volumes {
+		t.Run(name, func(t *testing.T) { taken(t, on) })
+	}
+}
+
+func taken(t *testing.T, on func(*testing.T, *pages.Store) volume) {
 	const n, steps = 150, 4000
-	m, store, v, f := cached(t, 360)
+	m, store, v, f := cachedOn(t, 360, on)
+	_, punches := f.(fs.Allocator)
 	data := make([]byte, n*exo.PageSize)
 	if _, _, e := fs.WriteAt(f, data, 0); e != 0 {
 		t.Fatal(e)
@@ -298,8 +438,10 @@ func TestTaken(t *testing.T) {
 				t.Fatalf("step %d: %d bytes at %d are others (%v)", i, k, at, e)
 			}
 		case 5:
-			fs.Allocate(f, fs.FallocPunchHole|fs.FallocKeepSize, int64(at), 5000)
-			clear(data[at:min(at+5000, len(data))])
+			if punches {
+				fs.Allocate(f, fs.FallocPunchHole|fs.FallocKeepSize, int64(at), 5000)
+				clear(data[at:min(at+5000, len(data))])
+			}
 		case 6:
 			page %= 4
 			if !exo.Touch(private.pages, page, true) {
