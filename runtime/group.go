@@ -14,7 +14,7 @@ type Group struct {
 // Go's own scheduler, untouched.
 var Sched = &Group{"sched", added("_goroot_sched"), schedEdits}
 
-// Volumes is the group that lets a program that dies write its volumes first, and take frames from their page cache (package libos/fs/volumes); and that opens files for less.
+// Volumes is the group that lets a program that dies write its volumes first, and take frames from the page cache (packages libos/fs/volumes, libos/fs/pagecache); and that opens files for less.
 var Volumes = &Group{"volumes", added("_goroot_volumes"), volumesEdits}
 
 // Screen is the group that has the console on a screen, too (package libos/screen).

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -139,6 +141,106 @@ func TestPageCache(t *testing.T) {
 	if out, err := exec.Command("/sbin/fsck.vfat", "-n", filepath.Join(dir, "fat.img")).CombinedOutput(); err != nil {
 		t.Errorf("fsck.vfat (ci/install brings it): %v\n%s", err, out)
 	}
+}
+
+// inCache is a program that reads /srv/big, a file of its image, which is 40 MiB of 64-bit numbers, twice, maps it, has the heap take what is left of memory, and reads it again; it tells what the page cache
+// says meanwhile. At last it writes to the file.
+var inCache = program("encoding/binary fmt os runtime strconv strings syscall", `
+	const size = 40 << 20
+	count := func(name string) int {
+		b, _ := os.ReadFile("/proc/vmstat")
+		_, v, _ := strings.Cut(string(b), "\n"+name+" ")
+		v, _, _ = strings.Cut(v, "\n")
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	f, err := os.OpenFile("/srv/big", os.O_RDWR, 0)
+	if err != nil {
+		panic(err)
+	}
+	right := func(b []byte, off int) bool {
+		for i := 0; i < len(b); i += 8 {
+			if binary.LittleEndian.Uint64(b[i:]) != uint64(off+i) {
+				return false
+			}
+		}
+		return true
+	}
+	read := func() bool {
+		b := make([]byte, 1<<20)
+		for off := 0; off < size; off += len(b) {
+			if n, err := f.ReadAt(b, int64(off)); n != len(b) || err != nil || !right(b, off) {
+				fmt.Println("at", off, n, err)
+				return false
+			}
+		}
+		return true
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	first := read()
+	misses := count("pagecache_miss")
+	fmt.Println("read:", first, read(), "again:", count("pagecache_miss")-misses, "cached:", count("nr_file_pages") >= size/4096)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	fmt.Println("on the heap:", (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>20 < 4, os.Getenv("SAY"))
+	m, err := syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("mapped:", right(m, 0), "where they lie:", count("pagecache_mapped") >= size/4096)
+	if err := syscall.Munmap(m); err != nil {
+		panic(err)
+	}
+	var heap [][]byte
+	for range 80 {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		heap = append(heap, b)
+	}
+	fmt.Println("less cached:", count("nr_file_pages") < size/4096, "read:", read())
+	if _, err := f.WriteAt([]byte("new"), 8<<20); err != nil {
+		panic(err)
+	}
+	b := make([]byte, 4)
+	_, err = f.ReadAt(b, 8<<20-1)
+	fmt.Println("written:", string(b[1:]), err, len(heap))
+`)
+
+// numbers are what inCache reads.
+func numbers() string {
+	b := make([]byte, 40<<20)
+	for i := 0; i < len(b); i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], uint64(i))
+	}
+	return string(b)
+}
+
+// TestFilesInCache: files of the image are in the page cache, from which memory is taken and which maps them where they lie.
+func TestFilesInCache(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "main.go": inCache, "www/big": numbers(), "www/small": "text"})
+	says := func(t *testing.T, out string) {
+		t.Helper()
+		for _, want := range []string{"read: true true again: 0 cached: true", "on the heap: true", "mapped: true where they lie: true", "less cached: true read: true", "written: new <nil>"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q is not on the console:\n%s", want, out)
+			}
+		}
+	}
+	t.Run("on the disk", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "d.img")
+		c := call{dir: dir}
+		c.mkimage(t, "build", "--files", "www:/srv", "--files-on", "disk", "--page-cache", "100M,8M", "-o", file)
+		c.want(t, 0, "")
+		says(t, pc{memory: "128M"}.boot(t, "-drive", "if=none,id=d,snapshot=on,format=raw,file="+file, "-device", "virtio-blk-pci,drive=d"))
+	})
 }
 
 // TestPageCacheFlag says how large the page cache may be: in libos.toml, when an image is built, and when it is run.

@@ -1,4 +1,4 @@
-// Package checked reads bytes of a device that somebody knew before: of each block of [BlockSize] bytes there is a sum. A block whose sum is another is an error, whoever asks for a byte of it, so that
+// Package checked brings blocks of a device into a page cache that somebody knew before: of each block of [BlockSize] bytes there is a sum. A block whose sum is another is an error, whoever asks for a byte of it, so that
 // what is read is what was meant, or nothing. The sums are CRC-32C (RFC 3720, appendix B.4): they tell damage, and are no defence against somebody who means harm.
 //
 // It is how files of an image lie in a partition of its disk: [Index] is what the image itself holds of them.
@@ -8,20 +8,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"io"
 	"strconv"
 	"sync"
 
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
-// BlockSize is how many bytes each sum is of.
-const BlockSize = 64 << 10
-
-const (
-	kept   = 16 // blocks in memory
-	atOnce = 8  // blocks that one request reads, at most
-)
+// BlockSize is how many bytes each sum is of: a slot's of the page cache.
+const BlockSize = pages.BlockSize
 
 var (
 	le    = binary.LittleEndian
@@ -37,6 +32,14 @@ func Sums(data []byte) string {
 	return string(b)
 }
 
+// Check says whether a block is the one whose sum is in sums; *DamageError.
+func Check(b []byte, sums string, block int64) error {
+	if crc32.Checksum(b, table) != le.Uint32([]byte(sums[4*block:][:4])) {
+		return &DamageError{block}
+	}
+	return nil
+}
+
 // A DamageError is what reading gives of a block whose sum is another.
 type DamageError struct{ Block int64 }
 
@@ -45,111 +48,50 @@ func (e *DamageError) Error() string {
 	return "block " + strconv.FormatInt(e.Block, 10) + " of 64 KiB is damaged"
 }
 
-// A Reader reads a device. Its methods may be called by several goroutines at a time.
-type Reader struct {
+// A device is a pages.BlockSource.
+type device struct {
 	sums string
 	open func() (block.Device, error)
 
 	opening sync.Mutex
 	dev     block.Device // under opening; nil: not opened yet
-
-	mu     sync.Mutex
-	blocks map[int64][]byte // under mu: the last ones that were read, which nobody writes to
-	order  [kept]int64      // under mu: which they are, 0 for none, 1 for the first
-	next   int              // under mu: of order
 }
 
-// NewReader reads a device that has sums. It is opened when the first byte is asked for, and stays open. Where it cannot be opened, who asks next tries again.
-func NewReader(sums string, open func() (block.Device, error)) *Reader {
-	return &Reader{sums: sums, open: open, blocks: map[int64][]byte{}}
+// Blocks are those of a device that has sums, in a store. It is opened when the first byte is asked for, and stays open. Where it cannot be opened, who asks next tries again. Reading them gives what opening
+// gave, the device's errors, *DamageError.
+func Blocks(store *pages.Store, sums string, open func() (block.Device, error)) *pages.Blocks {
+	return pages.NewBlocks(store, int64(len(sums)/4), &device{sums: sums, open: open}, true)
 }
 
-// Size is how many bytes there are.
-func (r *Reader) Size() int64 { return int64(len(r.sums)/4) * BlockSize }
-
-// Piece returns bytes from an offset on, which nobody may write to: one at least, up to the end of their block. Of n bytes the blocks are read in one go. It parks while the
-// device works. Errors: io.EOF behind the end, what opening gave, the device's, *DamageError.
-func (r *Reader) Piece(off, n int64) ([]byte, error) {
-	if off < 0 || off >= r.Size() {
-		return nil, io.EOF
+// there gives the device, open.
+func (d *device) there() (block.Device, error) {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if d.dev != nil {
+		return d.dev, nil
 	}
-	first := off / BlockSize
-	r.mu.Lock()
-	b := r.blocks[first]
-	count := int64(1) // that are to be read
-	for b == nil && count < atOnce && (first+count)*BlockSize < min(off+n, r.Size()) && r.blocks[first+count] == nil {
-		count++
-	}
-	r.mu.Unlock()
-	if b == nil {
-		var err error
-		if b, err = r.read(first, count); err != nil {
-			return nil, err
-		}
-	}
-	return b[off%BlockSize:], nil
-}
-
-// device gives the device, open.
-func (r *Reader) device() (block.Device, error) {
-	r.opening.Lock()
-	defer r.opening.Unlock()
-	if r.dev != nil {
-		return r.dev, nil
-	}
-	dev, err := r.open()
+	dev, err := d.open()
 	if err == nil {
-		r.dev = dev
+		d.dev = dev
 	}
 	return dev, err
 }
 
-// read reads blocks and keeps them. Of those behind the first only the good ones count: who asks for another will hear of it.
-func (r *Reader) read(first, count int64) ([]byte, error) {
-	dev, err := r.device()
+// ReadBlocks implements pages.BlockSource.
+func (d *device) ReadBlocks(vec [][]byte, first int64) (held bool, err error) {
+	dev, err := d.there()
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	all := make([][]byte, count)
-	for i := range all {
-		all[i] = make([]byte, BlockSize)
+	if err := dev.Read(vec, first*BlockSize); err != nil {
+		return block.Held(err), err
 	}
-	if err := dev.Read(all, first*BlockSize); err != nil {
-		if count > 1 { // which of them?
-			return r.read(first, 1)
-		}
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i, b := range all {
-		at := first + int64(i)
-		if crc32.Checksum(b, table) != le.Uint32([]byte(r.sums[4*at:][:4])) {
-			if i == 0 {
-				return nil, &DamageError{first}
-			}
-			break
-		}
-		if r.blocks[at] == nil {
-			delete(r.blocks, r.order[r.next]-1)
-			r.order[r.next] = at + 1
-			r.next = (r.next + 1) % kept
-			r.blocks[at] = b
+	for i, b := range vec {
+		if err := Check(b, d.sums, first+int64(i)); err != nil {
+			return false, err
 		}
 	}
-	return all[0], nil
-}
-
-// ReadAt implements io.ReaderAt.
-func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
-	for n < len(p) {
-		b, err := r.Piece(off+int64(n), int64(len(p)-n))
-		if err != nil {
-			return n, err
-		}
-		n += copy(p[n:], b)
-	}
-	return n, nil
+	return false, nil
 }
 
 // An Index is what an image holds of an archive, a ZIP file, whose members lie in a partition.

@@ -23,9 +23,14 @@ type File struct {
 
 func newFile(f *FS, mode uint32) *File {
 	n := &File{}
-	n.init(f, mode, 0)
-	n.drop = n.release
+	n.init(f, mode)
 	return n
+}
+
+// init makes it one of f's.
+func (f *File) init(fs *FS, mode uint32) {
+	f.node.init(fs, mode, 0)
+	f.drop = f.release
 }
 
 // release gives the storage back: nobody can read it any more.
@@ -81,14 +86,15 @@ func (f *File) ReadAt(p []byte, off int64) (int, core.Errno) {
 // under reads what is where no page is. bytes is held.
 func (f *File) under(p []byte, off int64) core.Errno {
 	for f.seed != nil && off < f.seeded && len(p) > 0 {
-		data, e := f.seed.piece(off, min(int64(len(p)), f.seeded-off))
+		h, e := f.seed.piece(off, min(int64(len(p)), f.seeded-off))
 		if e != 0 {
 			return e
 		}
-		if len(data) == 0 {
+		if len(h.Data) == 0 {
 			break
 		}
-		p, off = p[copy(p, data):], off+int64(len(data))
+		p, off = p[copy(p, h.Data):], off+int64(len(h.Data))
+		h.Release()
 	}
 	clear(p)
 	return 0
@@ -303,7 +309,7 @@ func (f *File) SeekData(off int64, hole bool) (int64, core.Errno) {
 }
 
 // Lend implements fs.Lender. A page that was lent is not written to any more: the file gets another one in its place.
-// So there is nothing to return; the collector knows when nobody reads it.
+// So there is nothing to return, but of what lies in the page cache; the collector knows when nobody reads the rest.
 func (f *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 	f.bytes.Lock()
 	defer f.bytes.Unlock()
@@ -316,12 +322,15 @@ func (f *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 		return core.Loan{Bytes: b[in:min(pageSize, in+left)]}, 0
 	}
 	if f.seed != nil && off < f.seeded {
-		data, e := f.seed.piece(off, min(off+left, f.seeded, min(f.pages.next(i), f.seeded/pageSize+1)*pageSize)-off)
+		h, e := f.seed.piece(off, min(off+left, f.seeded, min(f.pages.next(i), f.seeded/pageSize+1)*pageSize)-off)
 		if e != 0 {
 			return core.Loan{}, e
 		}
-		if len(data) > 0 {
-			return core.Loan{Bytes: data}, 0
+		if h.Of != nil {
+			return core.Loan{Bytes: h.Data, Of: h.Of}, 0
+		}
+		if len(h.Data) > 0 {
+			return core.Loan{Bytes: h.Data}, 0
 		}
 	}
 	return core.Loan{Bytes: zeroes[in:min(pageSize, in+left)]}, 0

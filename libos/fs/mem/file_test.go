@@ -12,26 +12,52 @@ import (
 	"time"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
-// pieced is a seed whose files are read piece by piece.
-type pieced struct{ fstest.MapFS }
+// pieced is a seed whose files lie in a page cache, which is small, each in blocks of its own from a place on.
+type pieced struct {
+	fstest.MapFS
+	at    int
+	cache spare
+}
 
-func (p pieced) Pieces(name string) Pieces { return contents(p.MapFS[name].Data) }
+// spare is memory whose pages could be mapped.
+type spare struct{ *pages.Heap }
 
-// contents give a little at a time.
-type contents []byte
+func (spare) Spare() bool { return true }
 
-func (c contents) Piece(off, n int64) ([]byte, error) {
-	c = c[min(off, int64(len(c))):]
-	return bytes.Clone(c[:min(n+1, 700, int64(len(c)))]), nil
+func (p pieced) Pieces(name string) Pieces {
+	data := append(make([]byte, p.at), p.MapFS[name].Data...)
+	b := pages.NewBlocks(pages.New(p.cache), int64(len(data)/pages.BlockSize+1), blocks(data), false)
+	return b.Part(int64(p.at), int64(len(data)-p.at))
+}
+
+// blocks are a pages.BlockSource.
+type blocks []byte
+
+func (b blocks) ReadBlocks(vec [][]byte, first int64) (bool, error) {
+	for i, v := range vec {
+		clear(v)
+		copy(v, b[(first+int64(i))*pages.BlockSize:])
+	}
+	return false, nil
+}
+
+// fileOf is a node that is a file.
+func fileOf(n core.Node) *File {
+	if c, ok := n.(*cached); ok {
+		return &c.File
+	}
+	return n.(*File)
 }
 
 // TestFileOracle runs random calls on a file and on a slice of bytes. Loans must stay what they were.
 func TestFileOracle(t *testing.T) {
+	shared := 0
 	for seed := range uint64(16) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		begin := make([]byte, r.IntN(3*pageSize))
+		begin := make([]byte, r.IntN(3*pageSize<<(seed%4%2*3)))
 		for i := range begin {
 			begin[i] = byte(r.Uint32())
 		}
@@ -39,15 +65,20 @@ func TestFileOracle(t *testing.T) {
 			begin = nil
 		}
 		var from fs.FS = fstest.MapFS{"f": {Data: bytes.Clone(begin)}}
+		cache := spare{pages.NewHeap(2 * pages.BlockSize)}
 		if seed%4 == 1 {
-			from = pieced{from.(fstest.MapFS)}
+			at := r.IntN(2 * pages.BlockSize)
+			if seed%8 == 1 {
+				at &^= pageSize - 1
+			}
+			from = pieced{from.(fstest.MapFS), at, cache}
 		}
 		m := New(Options{Seed: from, Limit: 1 << 20})
 		n, e := m.root.Lookup("f")
 		if e != 0 {
 			t.Fatal(e)
 		}
-		f := n.(*File)
+		f := fileOf(n)
 		want := bytes.Clone(begin)
 		type loan struct {
 			core.Loan
@@ -64,7 +95,7 @@ func TestFileOracle(t *testing.T) {
 			if r.IntN(2) == 0 {
 				off = off / pageSize * pageSize
 			}
-			switch r.IntN(7) {
+			switch r.IntN(8) {
 			case 0, 1:
 				p := make([]byte, size)
 				for i := range p {
@@ -118,6 +149,10 @@ func TestFileOracle(t *testing.T) {
 					t.Fatalf("seed %d: data at %d from %d: %v", seed, from, off, e)
 				}
 			}
+			if x, ok := n.(*cached); ok {
+				shared += shares(t, x, want)
+			}
+			cache.Allow(cache.Seize(r.IntN(2)))
 			got := make([]byte, len(want)+10)
 			n, e := f.ReadAt(got, 0)
 			if e != 0 || n != len(want) || !bytes.Equal(got[:n], want) {
@@ -127,8 +162,13 @@ func TestFileOracle(t *testing.T) {
 				if !bytes.Equal(l.Bytes, l.was) {
 					t.Fatalf("seed %d: a loan changed", seed)
 				}
-				l.Return()
 			}
+		}
+		for _, l := range loans {
+			l.Return()
+		}
+		if cache.Kept().Load() != 0 {
+			t.Errorf("seed %d: pages are pinned", seed)
 		}
 		if e := m.root.Unlink("f"); e != 0 {
 			t.Fatal(e)
@@ -138,13 +178,36 @@ func TestFileOracle(t *testing.T) {
 			t.Fatalf("seed %d: %d pages and %d inodes are left", seed, p, i)
 		}
 	}
+	if shared < 20 {
+		t.Errorf("%d pages could be mapped", shared)
+	}
+}
+
+// shares looks at all pages of a file that can be mapped where they lie, and says how many there are.
+func shares(t *testing.T, x *cached, want []byte) (n int) {
+	t.Helper()
+	for off := 0; off < len(want)+pageSize; off += pageSize {
+		s, page, e := x.Share(int64(off))
+		if e != 0 {
+			t.Fatal(e)
+		}
+		if s == nil {
+			continue
+		}
+		n++
+		if rest := want[min(off, len(want)):]; len(rest) == 0 || !bytes.HasPrefix(s.Page(page), rest[:min(len(rest), pageSize)]) || !x.Cached(int64(off)) {
+			t.Fatalf("the page at %d of %d bytes is another", off, len(want))
+		}
+		s.Unpin()
+	}
+	return n
 }
 
 // TestSparse has a file of 16 TiB, and the largest there may be.
 func TestSparse(t *testing.T) {
 	m := New(Options{Limit: 1 << 20})
 	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
-	f := n.(*File)
+	f := fileOf(n)
 	for _, off := range []int64{0, 16<<40 - 1, core.MaxSize - 1} {
 		if n, at, e := f.WriteAt([]byte("x"), off); n != 1 || at != off || e != 0 {
 			t.Fatalf("%d at %d: %v", n, at, e)
@@ -177,7 +240,7 @@ func TestSparse(t *testing.T) {
 func TestLimit(t *testing.T) {
 	m := New(Options{Limit: 10 * pageSize, Inodes: 2})
 	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
-	f := n.(*File)
+	f := fileOf(n)
 	if n, _, e := f.WriteAt(make([]byte, 20*pageSize), 0); n != 10*pageSize || e != 0 {
 		t.Error(n, e)
 	}
@@ -213,7 +276,7 @@ func TestRoom(t *testing.T) {
 	var asked []int64
 	m := New(Options{Room: func(n int64) bool { asked = append(asked, n); left -= n; return left >= 0 }})
 	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
-	f := n.(*File)
+	f := fileOf(n)
 	defer f.Unref()
 	if n, _, e := f.WriteAt(make([]byte, 200*pageSize), 0); n != 127*pageSize || e != 0 { // 63 without asking, and 64
 		t.Error(n, e)
@@ -249,7 +312,7 @@ func TestFullForTwo(t *testing.T) {
 			if e != 0 {
 				t.Fatal(e)
 			}
-			files[i] = n.(*File)
+			files[i] = fileOf(n)
 		}
 		for i, f := range files {
 			wg.Go(func() {
@@ -286,7 +349,7 @@ func TestFullForTwo(t *testing.T) {
 func TestLimitOfNames(t *testing.T) {
 	m := New(Options{Limit: 2 * pageSize, Inodes: 3})
 	n, _ := m.root.Create("f", syscall.S_IFREG, 0)
-	f := n.(*File)
+	f := fileOf(n)
 	for i, want := range []syscall.Errno{0, 0, syscall.ENOSPC} {
 		if e := m.root.Link(string(rune('g'+i)), f); e != want {
 			t.Errorf("link %d: %v", i, e)
@@ -355,11 +418,13 @@ type failing struct {
 
 func (f *failing) Pieces(string) Pieces { return f }
 
-func (f *failing) Piece(off, n int64) ([]byte, error) {
+func (f *failing) Cached(int64) bool { return false }
+
+func (f *failing) Piece(off, n int64) (pages.Hold, error) {
 	if f.times--; f.times >= 0 {
-		return nil, fs.ErrInvalid
+		return pages.Hold{}, fs.ErrInvalid
 	}
-	return []byte("text")[off:], nil
+	return pages.Hold{Data: []byte("text")[off:]}, nil
 }
 
 // TestSeedFails: a piece that cannot be read is EIO, however it is asked for, and is asked for again.
@@ -369,7 +434,7 @@ func TestSeedFails(t *testing.T) {
 	if e != 0 {
 		t.Fatal(e)
 	}
-	f := n.(*File)
+	f := fileOf(n)
 	b := make([]byte, 4)
 	if n, e := f.ReadAt(b, 0); n != -1 || e != syscall.EIO {
 		t.Error(n, e)
@@ -408,7 +473,7 @@ func TestGreatestOffsets(t *testing.T) {
 	if e != 0 {
 		t.Fatal(e)
 	}
-	f := n.(*File)
+	f := fileOf(n)
 	if e := f.Truncate(core.MaxSize); e != 0 {
 		t.Fatal(e)
 	}

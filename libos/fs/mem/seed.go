@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // A seedDir is a folder of a seed.
@@ -79,10 +80,15 @@ func (d *Dir) sprout(s seedDir, name string, info fs.FileInfo) bool {
 		n.init(d.fs, syscall.S_IFLNK|0o777, 0)
 		inode, b = n, &n.node
 	case 0:
-		n := newFile(d.fs, syscall.S_IFREG|perm)
-		n.size, n.seed = info.Size(), &seed{seedDir: from}
-		n.seeded = n.size
+		x := &cached{File: File{size: info.Size(), seeded: info.Size(), seed: &seed{seedDir: from}}}
+		n := &x.File
+		n.init(d.fs, syscall.S_IFREG|perm)
 		inode, b = n, &n.node
+		if p, ok := s.fs.(Piecer); ok {
+			if n.seed.pieces = p.Pieces(from.name); n.seed.pieces != nil {
+				inode = x
+			}
+		}
 	default:
 		return true // no other kind has contents
 	}
@@ -99,8 +105,8 @@ func (d *Dir) sprout(s seedDir, name string, info fs.FileInfo) bool {
 // A seed is the contents that a file began with, read when they are first needed.
 type seed struct {
 	seedDir
-	once   sync.Once
 	pieces Pieces // nil: data
+	once   sync.Once
 	data   []byte
 	err    error
 }
@@ -111,10 +117,13 @@ type Holder interface {
 	Bytes(name string) []byte
 }
 
-// Pieces are the contents of a file that are read piece by piece and not kept.
+// Pieces are the contents of a file that lie in the page cache, as far as it has memory for them.
 type Pieces interface {
-	// Piece returns contents from an offset on, one byte at least, which nobody writes to. n are wanted. It may park.
-	Piece(off, n int64) ([]byte, error)
+	// Piece returns contents from an offset on, pinned, one byte at least, which nobody writes to. n are wanted. It may park.
+	Piece(off, n int64) (pages.Hold, error)
+
+	// Cached says whether the page that begins at off is in memory.
+	Cached(off int64) bool
 }
 
 // A Piecer is a seed some of whose files are read piece by piece.
@@ -123,29 +132,58 @@ type Piecer interface {
 	Pieces(name string) Pieces
 }
 
-// piece returns contents from an offset on, of which n are wanted; none behind the end.
-func (s *seed) piece(off, n int64) ([]byte, core.Errno) {
-	s.once.Do(func() {
-		if p, ok := s.fs.(Piecer); ok {
-			if s.pieces = p.Pieces(s.name); s.pieces != nil {
-				return
-			}
-		}
-		if h, ok := s.fs.(Holder); ok {
-			s.data = h.Bytes(s.name)
-		}
-		if s.data == nil {
-			s.data, s.err = fs.ReadFile(s.fs, s.name)
-		}
-	})
-	b, err := s.data[min(off, int64(len(s.data))):], s.err
+// piece returns contents from an offset on, of which n are wanted, pinned; none behind the end.
+func (s *seed) piece(off, n int64) (h pages.Hold, e core.Errno) {
+	var err error
 	if s.pieces != nil {
-		b, err = s.pieces.Piece(off, n)
+		h, err = s.pieces.Piece(off, n)
+	} else {
+		s.once.Do(func() {
+			if h, ok := s.fs.(Holder); ok {
+				s.data = h.Bytes(s.name)
+			}
+			if s.data == nil {
+				s.data, s.err = fs.ReadFile(s.fs, s.name)
+			}
+		})
+		h.Data, err = s.data[min(off, int64(len(s.data))):], s.err
 	}
 	if err != nil {
-		return nil, syscall.EIO
+		return pages.Hold{}, syscall.EIO
 	}
-	return b[:min(n, int64(len(b)))], 0
+	h.Data = h.Data[:min(n, int64(len(h.Data)))]
+	return h, 0
+}
+
+// A cached is a File whose contents, where it was not written to, lie in the page cache.
+type cached struct{ File }
+
+// Share implements pages.Sharer: of pages that nothing was written to, and of which the seed has all that the file has.
+func (f *cached) Share(off int64) (*pages.Slot, int, core.Errno) {
+	f.bytes.RLock()
+	defer f.bytes.RUnlock()
+	if f.seed == nil || off >= f.seeded || off+pageSize > f.seeded && f.seeded < f.size || f.pages.at(off/pageSize) != nil {
+		return nil, 0, 0
+	}
+	h, e := f.seed.piece(off, pageSize)
+	if h.Of == nil {
+		return nil, 0, e
+	}
+	if !h.Whole() || int64(len(h.Data)) < min(pageSize, f.seeded-off) || !h.Of.Mappable() {
+		h.Release()
+		return nil, 0, 0
+	}
+	return h.Of, h.Page, 0
+}
+
+// Cached implements pages.Cacher. What was written is in memory.
+func (f *cached) Cached(off int64) bool {
+	f.bytes.RLock()
+	defer f.bytes.RUnlock()
+	if f.pages.at(off/pageSize) != nil {
+		return true
+	}
+	return f.seed != nil && off < f.seeded && f.seed.pieces.Cached(off)
 }
 
 // A Made is a regular file whose contents are made when it is opened. It can be removed and replaced, but not written to.
@@ -213,7 +251,7 @@ func (m *Made) Open(flags int) (core.File, core.Errno) {
 	data := m.contents()
 	n := &File{size: int64(len(data)), seeded: int64(len(data)), seed: &seed{data: data}}
 	n.seed.once.Do(func() {})
-	n.init(m.fs, syscall.S_IFREG|0o444, 0)
+	n.node.init(m.fs, syscall.S_IFREG|0o444, 0)
 	n.ino = m.ino
 	a := m.Attr()
 	n.mtime, n.ctime = a.Mtime, a.Ctime

@@ -48,6 +48,11 @@ func (h Hold) Release() {
 	}
 }
 
+// Whole says whether it begins where a page does, in memory that is pinned.
+func (h Hold) Whole() bool {
+	return h.Of != nil && len(h.Data) > 0 && &h.Data[0] == &h.Of.Page(h.Page)[0]
+}
+
 // A Load is some pages in a row that are being read.
 type Load struct {
 	Done chan struct{} // closed when they are there, or could not be read

@@ -9,7 +9,7 @@
 //
 // cffs and FAT are mounted while packages are initialised, the program's own kinds when all but main were, by Late: mkimage has main call it before its init functions.
 //
-// Their page cache is one, of what memory nobody needs more; the word pagecache=MOST[,LEAST] bounds it (sizes as 64M), /proc/meminfo and /proc/vmstat show it.
+// Their page cache is the machine's (libos/fs/pagecache).
 //
 // What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
 // memory for its volume.
@@ -33,6 +33,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/drives"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
 	"github.com/hardtack-os/hardtack/libos/fs/kinds"
+	"github.com/hardtack-os/hardtack/libos/fs/pagecache"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
@@ -308,12 +309,12 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 	}
 	memory, _ := posix.Memory()
 	if d.fat {
-		f, err := fat.Mount(d, fat.Options{ReadOnly: w.readOnly, Pages: store(memory), Cache: int(memory / 8)})
+		f, err := fat.Mount(d, fat.Options{ReadOnly: w.readOnly, Pages: pagecache.Store(), Cache: int(memory / 8)})
 		return "vfat", f, err
 	}
 	f, err := cffs.Mount(d.Device, cffs.Options{ // which may say that it has grown
 		ReadOnly: w.readOnly,
-		Pages:    store(memory),
+		Pages:    pagecache.Store(),
 		Cache:    int(memory / 8),
 		Dirty:    int(min(memory/16, 64<<20)),
 		Log:      func(s string) { println("libos/fs/volumes:", s) },

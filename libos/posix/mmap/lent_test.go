@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"unsafe"
 
 	"github.com/hardtack-os/hardtack/exo"
@@ -19,6 +20,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 	"github.com/hardtack-os/hardtack/libos/internal/ram"
 )
@@ -629,4 +631,79 @@ func TestStoreToLent(t *testing.T) {
 		}
 	}
 	w.munmap()
+}
+
+// seed is one file of an image, which lies in blocks.
+type seed struct {
+	fstest.MapFS
+	data  []byte
+	store *pages.Store
+}
+
+func (s seed) Pieces(string) mem.Pieces {
+	b := pages.NewBlocks(s.store, int64(len(s.data)/pages.BlockSize+1), s, false)
+	return b.Part(0, int64(len(s.data)))
+}
+
+func (s seed) ReadBlocks(vec [][]byte, first int64) (bool, error) {
+	for i, v := range vec {
+		clear(v)
+		copy(v, s.data[(first+int64(i))*pages.BlockSize:])
+	}
+	return false, nil
+}
+
+// TestImageFile maps a file of the image: it shows the page cache's pages, and where something was written, what was.
+func TestImageFile(t *testing.T) {
+	const n = 50
+	m := spoiling{ram.New(1024)}
+	machineOf(t, m)
+	spares, err := exo.OpenSpares(32, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := pattern(n*exo.PageSize-100, 1)
+	root := mem.New(mem.Options{Limit: 1 << 20, Seed: seed{fstest.MapFS{"f": {Data: data}}, bytes.Clone(data), pages.New(spares)}}).Root()
+	node, e := root.Lookup("f")
+	if e != 0 {
+		t.Fatal(e)
+	}
+	f := node.(fs.File)
+	defer f.Unref()
+	v := mapped(t, f, 0, n, mapShared, protRead)
+	defer v.munmap()
+	right := func(when string, lent int) {
+		t.Helper()
+		for page := range n {
+			want := make([]byte, exo.PageSize)
+			copy(want, data[page*exo.PageSize:])
+			if !exo.Touch(v.pages, page, false) || !bytes.Equal(v.shows(m, page), want) {
+				t.Fatalf("%s: page %d is another", when, page)
+			}
+		}
+		for _, f := range v.o.pages {
+			if f.lent() {
+				lent--
+			}
+		}
+		if lent != 0 {
+			t.Errorf("%s: %d pages fewer are the page cache's", when, lent)
+		}
+	}
+	right("read", n)
+	for _, at := range []int{0, 10*exo.PageSize - 3, len(data) - 5} {
+		copy(data[at:], "other")
+		if k, _, e := fs.WriteAt(f, []byte("other"), int64(at)); k != 5 || e != 0 {
+			t.Fatal(k, e)
+		}
+	}
+	right("written", n-4)
+	if e := fs.Truncate(f, 20*exo.PageSize+100); e != 0 {
+		t.Fatal(e)
+	}
+	clear(data[20*exo.PageSize+100:])
+	if e := fs.Truncate(f, n*exo.PageSize); e != 0 {
+		t.Fatal(e)
+	}
+	right("cut off and made longer", 20-3)
 }

@@ -100,9 +100,7 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 		if err := b.AddRoots(c, linked, s.Roots); err != nil {
 			return "", err
 		}
-		if extra != nil && at != nil {
-			linked = with(linked, partitionModule)
-		} else if extra != nil {
+		if extra != nil && at == nil {
 			linked = with(linked, imageModule)
 		}
 		return b.compile(ctx, c, t, linked, extra)

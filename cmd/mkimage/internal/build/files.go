@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/flate"
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/libos/fs/checked"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // imageArchive is the file of imageModule that an archive takes the place of, filesIndex that of partitionModule for the index of one whose members are on the disk.
@@ -136,7 +138,7 @@ func zipped(files []File, compress bool) (archive []byte, members int, err error
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	for _, f := range slices.SortedFunc(maps.Values(last), func(a, b File) int { return cmp.Compare(a.Guest, b.Guest) }) {
-		if err := pack(w, f, compress); err != nil {
+		if err := pack(w, &out, f, compress); err != nil {
 			return nil, 0, fmt.Errorf("files for the image: %w", err)
 		}
 	}
@@ -151,8 +153,17 @@ func zipped(files []File, compress bool) (archive []byte, members int, err error
 // worth is what compression must leave, in percent, to be worth the unpacking.
 const worth = 90
 
-// pack writes one file.
-func pack(w *zip.Writer, f File, compress bool) error {
+const (
+	// mappable is how large files are that begin with a page of the archive and end with one, so that they can be mapped where they lie. That costs such a file a page on an average.
+	mappable = 4 * pages.Size
+
+	// localHeader is that of a member without its name (APPNOTE 4.3.7), alignExtra the extra field that makes it longer: the one that zipalign writes.
+	localHeader = 30
+	alignExtra  = 0xd935
+)
+
+// pack writes one file. out is what w writes to.
+func pack(w *zip.Writer, out *bytes.Buffer, f File, compress bool) error {
 	h := &zip.FileHeader{Name: f.Guest, Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
 	h.SetMode(f.Info.Mode())
 	var data []byte
@@ -184,7 +195,20 @@ func pack(w *zip.Writer, f File, compress bool) error {
 		}
 	}
 	h.CompressedSize64 = uint64(len(data))
+	align := !compress && len(data) >= mappable
+	if align {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		if n := -(out.Len() + localHeader + len(h.Name)) & (pages.Size - 1); n > 0 {
+			n = (n-4)&(pages.Size-1) + 4 // with its own header
+			h.Extra = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, alignExtra), uint16(n-4))
+			h.Extra = append(h.Extra, make([]byte, n-4)...)
+		}
+		data = append(data, make([]byte, -len(data)&(pages.Size-1))...)
+	}
 	raw, err := w.CreateRaw(h)
+	h.Extra = nil // the directory, which is written later, has none
 	if err == nil {
 		_, err = raw.Write(data)
 	}

@@ -3,7 +3,6 @@ package build
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -106,9 +105,6 @@ func Modules(s config.Settings) ([]string, error) {
 		if x.wanted {
 			modules = with(with(modules, SocketModule), x.module)
 		}
-	}
-	if s.PageCache != "" && len(s.Disks)+len(s.Mounts) == 0 {
-		return nil, errors.New("--page-cache is about volumes, and there are none: give some by --disk or --mount")
 	}
 	for _, name := range s.Modules {
 		path, err := modulePath(name)

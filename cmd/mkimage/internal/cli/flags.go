@@ -41,7 +41,7 @@ func (s *shared) add(cmd *cobra.Command, boots bool) {
 	f.StringArrayVar(&s.Files, "files", nil, "put a folder or file into the image: FOLDER[:/PATH] (may be repeated)")
 	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format[=KIND]][,ro][,bus=virtio|scsi|nvme], at "+config.DataPath+" if no path is said, behind virtio if no bus is (may be repeated)")
 	f.StringArrayVar(&s.Mounts, "mount", nil, "mount a volume by what it is called: WHICH:/PATH[,format[=KIND]][,ro]; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number (may be repeated)")
-	f.StringVar(&s.PageCache, "page-cache", "", "memory that the page cache of volumes may have, and what is never taken from it: MOST[,LEAST], as 64M,8M (default what nobody else needs, and a sixty-fourth of the machine's)")
+	f.StringVar(&s.PageCache, "page-cache", "", "memory that the page cache, of volumes and files on the disk, may have, and what is never taken from it: MOST[,LEAST], as 64M,8M (default what nobody else needs, and a sixty-fourth of the machine's)")
 	f.StringVar(&s.HostName, "hostname", "", "what the image calls itself (default what a DHCP server says, or hardtack)")
 	f.StringArrayVar(&s.IP, "ip", nil, "set up a network card of the image: [CARD=]dhcp, off, or ADDRESS/BITS, of IPv4 or IPv6; behind it ,addr=ADDRESS/BITS ,gw=ADDRESS ,dns=ADDRESS ,search=DOMAIN ,slaac=on|off ,probe=fast|full|off; CARD is eth0, eth1 ... or a station address, without it the first card (default dhcp; may be repeated)")
 	f.StringVar(&s.Netstat, "netstat", "", "show the image's network at this port of it: http://IMAGE:PORT/, and at /goroutines who waits for it")

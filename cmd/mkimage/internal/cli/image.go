@@ -133,8 +133,8 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	if len(s.Disks)+len(s.Mounts) > 0 && !slices.Contains(modules, build.VolumesModule) {
 		return fmt.Errorf("%s was built without volumes: build it with --disk or --mount", name)
 	}
-	if s.PageCache != "" && !slices.Contains(modules, build.VolumesModule) {
-		return fmt.Errorf("%s was built without volumes, and has no page cache: build it with --disk or --mount", name)
+	if s.PageCache != "" && !build.HasPageCache(modules) {
+		return fmt.Errorf("%s was built without volumes and files on its disk, and has no page cache: build it with --disk or --mount", name)
 	}
 	words, err := s.Words()
 	if err != nil {

@@ -29,7 +29,7 @@ func pageCacheSizes(sizes string) (list []Size, err error) {
 	return list, nil
 }
 
-// pageCacheWord is the image's setting, whose reader knows few forms of sizes (libos/fs/volumes): in whole KiB.
+// pageCacheWord is the image's setting, whose reader knows few forms of sizes (libos/fs/pagecache): in whole KiB.
 func pageCacheWord(sizes string) string {
 	if sizes == "" {
 		return ""

@@ -1,4 +1,4 @@
-package partition
+package archive
 
 import (
 	"archive/zip"
@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/checked"
 	"github.com/hardtack-os/hardtack/libos/fs/mem"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // pack makes an index of two files, a link and folders, and what lies in the partition.
@@ -51,6 +53,13 @@ func pack(t testing.TB) (index string, members, big []byte) {
 	return string(x.Encode()), members, big
 }
 
+// open opens an index whose blocks are on a device that find finds; lines counts what was told.
+func open(index string, cache *pages.Heap, lines *int, find func(guid [16]byte) (block.Device, error)) (*FS, error) {
+	return Open(index, func(x checked.Index) *pages.Blocks {
+		return checked.Blocks(pages.New(cache), x.Sums, func() (block.Device, error) { return find(x.Partition) })
+	}, func(error) { *lines++ })
+}
+
 // read reads a file of a tree whole.
 func read(tree *core.Tree, name string) ([]byte, core.Errno) {
 	p, e := tree.Resolve(tree.Root(), name, 0)
@@ -65,8 +74,9 @@ func read(tree *core.Tree, name string) ([]byte, core.Errno) {
 // TestFiles: names are there without the disk, and what is in the files with it.
 func TestFiles(t *testing.T) {
 	index, members, big := pack(t)
-	opened := 0
-	s, err := open(index, func(id [16]byte) (block.Device, error) {
+	opened, lines := 0, 0
+	cache := pages.NewHeap(2 * checked.BlockSize)
+	s, err := open(index, cache, &lines, func(id [16]byte) (block.Device, error) {
 		if opened++; id != [16]byte{7} {
 			t.Errorf("GUID %x", id)
 		}
@@ -85,9 +95,23 @@ func TestFiles(t *testing.T) {
 	if b, e := read(tree, "srv/big"); !bytes.Equal(b, big) || e != 0 {
 		t.Errorf("%d bytes, %v", len(b), e)
 	}
-	if opened != 1 {
-		t.Errorf("opened %d times", opened)
+	if opened != 1 || lines != 0 {
+		t.Errorf("opened %d times, %d lines", opened, lines)
 	}
+
+	// By several, while memory is taken.
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				cache.Allow(cache.Seize(2))
+				if b, e := read(tree, "srv/big"); !bytes.Equal(b, big) || e != 0 {
+					t.Errorf("%d bytes, %v", len(b), e)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestLost: without the disk, or with one that is damaged, reading gives EIO, and there is no panic.
@@ -98,7 +122,8 @@ func TestLost(t *testing.T) {
 		func([16]byte) (block.Device, error) { return block.NewMemory(make([]byte, len(members))), nil },
 		func([16]byte) (block.Device, error) { return block.NewMemory(members[:checked.BlockSize/2]), nil },
 	} {
-		s, err := open(index, find)
+		lines := 0
+		s, err := open(index, pages.NewHeap(checked.BlockSize), &lines, find)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,13 +132,12 @@ func TestLost(t *testing.T) {
 		}
 		p := s.Pieces("srv/small")
 		for range 2 {
-			if b, err := p.Piece(0, 4); err == nil {
-				t.Errorf("read %q", b)
+			if h, err := p.Piece(0, 4); err == nil || p.Cached(0) {
+				t.Errorf("read %q", h.Data)
 			}
 		}
-		n := 0
-		if s.told.Range(func(_, _ any) bool { n++; return true }); n != 1 {
-			t.Errorf("%d lines", n)
+		if lines != 1 {
+			t.Errorf("%d lines", lines)
 		}
 		if _, e := read(core.NewTree("tmpfs", mem.New(mem.Options{Seed: s})), "srv/small"); e != syscall.EIO {
 			t.Error(e)
@@ -128,7 +152,8 @@ func FuzzIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at, v uint32) {
 		b := []byte(index)
 		b[int(at)%len(b)] ^= byte(v)
-		s, err := open(string(b), func([16]byte) (block.Device, error) { return block.NewMemory(members), nil })
+		lines := 0
+		s, err := open(string(b), pages.NewHeap(checked.BlockSize), &lines, func([16]byte) (block.Device, error) { return block.NewMemory(members), nil })
 		if err != nil {
 			return
 		}
@@ -137,7 +162,9 @@ func FuzzIndex(f *testing.F) {
 			s.Stat(strings.Trim(x.Name, "/"))
 			if p := s.Pieces(x.Name); p != nil {
 				for _, off := range []int64{0, 1 << 10, 1 << 40} {
-					p.Piece(off, 1<<20)
+					h, _ := p.Piece(off, 1<<20)
+					p.Cached(off)
+					h.Release()
 				}
 			}
 		}

@@ -1,4 +1,6 @@
-package volumes
+// Package pagecache is the machine's page cache: one store (libos/fs/pages) for all that an image has on disks or compressed, in frames that the allocator takes back at any moment (exo.Spares). The word
+// pagecache=MOST[,LEAST] of the command line bounds it (sizes as 64M), /proc/meminfo and /proc/vmstat show it.
+package pagecache
 
 import (
 	"errors"
@@ -8,9 +10,8 @@ import (
 	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
+	"github.com/hardtack-os/hardtack/libos/posix"
 )
-
-// The page cache: one store for all volumes of the image, in frames that the allocator takes back at any moment.
 
 const slotBytes = pages.PerSlot * pages.Size
 
@@ -19,15 +20,16 @@ var _ = [1]struct{}{}[pages.Have^exo.SpareHave|pages.Used^exo.SpareUsed|pages.Bu
 
 var cache *pages.Store
 
-// store gives the page cache; nil where the machine has none, so that volumes have memory of their own. It makes it from memory, the machine's in bytes, and the word pagecache of the command line.
-func store(memory uint64) *pages.Store {
+// Store gives the page cache; nil where the machine has none, so that who wants one has memory of its own. It is called by init functions, one at a time: the first call makes it.
+func Store() *pages.Store {
 	if cache != nil {
 		return cache
 	}
+	memory, _ := posix.Memory()
 	word, _ := exo.Setting("pagecache")
 	most, least, err := cacheSize(word, memory)
 	if err != nil {
-		tell(err)
+		println("libos/fs/pagecache:", err.Error())
 	}
 	mem, err := exo.OpenSpares(int(most/slotBytes), int(least/slotBytes), shrink)
 	if err != nil {
@@ -36,6 +38,14 @@ func store(memory uint64) *pages.Store {
 	cache = pages.New(mem)
 	fs.PageCache = cacheUse
 	return cache
+}
+
+// StoreOf is Store, or where the machine has none, one of so many bytes of Go's heap.
+func StoreOf(bytes int) *pages.Store {
+	if s := Store(); s != nil {
+		return s
+	}
+	return pages.New(pages.NewHeap(bytes))
 }
 
 // shrink is asked for frames. Those that are mapped go last.
