@@ -114,6 +114,8 @@ type receiver struct {
 	frame    link.Frame
 	packet   ip.Packet
 	delivery delivery
+
+	frames, bytes atomic.Uint64 // received, with Ethernet's headers
 }
 
 func newReceiver(c *card, queue int) *receiver {
@@ -131,8 +133,10 @@ func (r *receiver) take() (n int) {
 	if r.changing != nil {
 		s.changed(r.c, r.changing)
 	}
+	bytes := 0
 	for n < batch && r.c.iface.Device.Receive(r.queue, &r.frame) {
 		now := s.now()
+		bytes += r.frame.Len()
 		switch s.host.Input(now, r.c.iface, &r.frame, &r.packet) {
 		case ip.Transport:
 			s.transport(now, r)
@@ -143,6 +147,8 @@ func (r *receiver) take() (n int) {
 		n++
 	}
 	if n > 0 {
+		r.frames.Add(uint64(n))
+		r.bytes.Add(uint64(bytes))
 		r.delivery.settle(s.now())
 		s.armHost()
 		s.flush()

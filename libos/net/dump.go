@@ -64,13 +64,7 @@ func (s *Stack) Dropped() (list []Drop) {
 			d.Dropped(func(why string, n uint64) { list = append(list, Drop{c.iface.Info.Name + ": " + why, n}) })
 		}
 	}
-	s.ended.Lock()
-	all := s.ended.Stats
-	s.ended.Unlock()
-	for _, k := range s.Conns() {
-		i := k.Info()
-		all.Add(&i.Stats)
-	}
+	all := s.Segments()
 	return append(list, Drop{"tcp: not acceptable", all.Unacceptable}, Drop{"tcp: old timestamp", all.OldTimestamps}, Drop{"tcp: duplicate data", all.Duplicates},
 		Drop{"tcp: connection holds too much", all.NoMemory}, Drop{"tcp: too many holes", all.Holes})
 }

@@ -44,6 +44,7 @@ type loopback struct {
 	spare    [][]buf.Ref // arrays of bodies that were delivered
 	draining bool
 	scratch  delivery // who drains has it
+	sent     ip.Sent
 }
 
 // loopbackQueue bounds the packets that wait; more are dropped, as by a device.
@@ -63,7 +64,11 @@ func (s *Stack) sendLocal(p packet) {
 	l := &s.loop
 	l.mu.Lock()
 	full := l.queue.Len() >= loopbackQueue
-	if !full {
+	if full {
+		l.sent.Dropped++
+	} else {
+		l.sent.Frames++
+		l.sent.Bytes += loopbackBytes(&p)
 		q := p
 		if n := len(l.spare); n > 0 {
 			q.body, l.spare = l.spare[n-1], l.spare[:n-1]
@@ -79,6 +84,18 @@ func (s *Stack) sendLocal(p packet) {
 		s.Counters.LoopbackFull.Add(1)
 		release(p.body)
 	}
+}
+
+// loopbackBytes is what a packet would have on a wire: headers are counted as if somebody had made them, as Linux counts.
+func loopbackBytes(p *packet) uint64 {
+	n := wire.EthernetSize + wire.IPv4Size
+	if p.dst.Is6() {
+		n = wire.EthernetSize + wire.IPv6Size
+	}
+	for i := range p.body {
+		n += p.body[i].Len()
+	}
+	return uint64(n)
 }
 
 // drain delivers what waits, unless somebody is at it.

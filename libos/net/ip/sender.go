@@ -11,6 +11,26 @@ type sender struct {
 	mu   sync.Mutex
 	wait []link.Frame // from first on
 	from int
+	sent Sent
+}
+
+// Sent is what was given to an interface to send. Frames that a device shall cut count as one.
+type Sent struct {
+	Frames, Bytes uint64 // with their Ethernet headers; those that wait for room, too
+	Dropped       uint64 // frames
+}
+
+// Sent gives it, for all transmit queues together.
+func (i *Interface) Sent() (all Sent) {
+	for q := range i.out {
+		s := &i.out[q]
+		s.mu.Lock()
+		all.Frames += s.sent.Frames
+		all.Bytes += s.sent.Bytes
+		all.Dropped += s.sent.Dropped
+		s.mu.Unlock()
+	}
+	return all
 }
 
 // maxQueued is how many frames wait for a device, at most: as many as Linux's queue holds by default.
@@ -18,25 +38,32 @@ const maxQueued = 1000
 
 // send gives a frame to the device, or queues it; beyond that it is dropped. Flush is the caller's.
 func (i *Interface) send(queue int, f *link.Frame) {
-	if len(f.Body) > i.Info.MaxBody {
-		i.host.count(TooManyPieces)
-		f.Release()
-		return
-	}
 	s := &i.out[queue]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(f.Body) > i.Info.MaxBody {
+		i.host.count(TooManyPieces)
+		s.sent.Dropped++
+		f.Release()
+		return
+	}
+	bytes := uint64(f.Len())
 	if len(s.wait) > s.from {
 		i.drain(s, queue)
 	}
 	if len(s.wait) == s.from && i.Device.Send(queue, f) {
+		s.sent.Frames++
+		s.sent.Bytes += bytes
 		return
 	}
 	if len(s.wait)-s.from >= maxQueued {
 		i.host.count(QueueFull)
+		s.sent.Dropped++
 		f.Release()
 		return
 	}
+	s.sent.Frames++
+	s.sent.Bytes += bytes
 	s.queue(f)
 }
 
