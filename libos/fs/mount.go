@@ -24,6 +24,7 @@ type Mount struct {
 	Dev      uint64 // st_dev of all that is on it
 	Type     string // as /proc/mounts calls it
 	Path     string // where it is, as it was mounted
+	Source   string // what it is on, as /proc/mounts calls it: "/dev/vda"; the type where it is on nothing
 	ReadOnly bool
 
 	root   Node
@@ -69,7 +70,7 @@ func (p Place) Attr() Attr {
 // NewTree is a tree of one filesystem.
 func NewTree(kind string, f FileSystem) *Tree {
 	t := &Tree{lastDev: firstDev}
-	t.root = t.mount(kind, "/", f)
+	t.root = t.mount(kind, "/", kind, f)
 	t.look()
 	return t
 }
@@ -77,12 +78,12 @@ func NewTree(kind string, f FileSystem) *Tree {
 // firstDev is what the root's st_dev is above: lower ones are those of posix's own objects.
 const firstDev = 32
 
-func (t *Tree) mount(kind, path string, f FileSystem) *Mount {
+func (t *Tree) mount(kind, path, source string, f FileSystem) *Mount {
 	t.lastDev++
 	var s Statfs
 	f.Statfs(&s)
 	w, _ := f.(Walker)
-	return &Mount{FS: f, Dev: t.lastDev, Type: kind, Path: path, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
+	return &Mount{FS: f, Dev: t.lastDev, Type: kind, Path: path, Source: source, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
 }
 
 // Root is where absolute paths begin.
@@ -128,6 +129,11 @@ func (t *Tree) enter(path string) (at Place, rest string) {
 // Mount mounts f over the folder at path: from then on the path leads to f's root. A filesystem can be in one place only. kind is its name for /proc/mounts. The
 // errors are those of the walk, and ENOTDIR.
 func (t *Tree) Mount(path, kind string, f FileSystem) (*Mount, Errno) {
+	return t.MountFrom(kind, path, kind, f)
+}
+
+// MountFrom is Mount of what is on a disk: source is the disk's name for /proc/mounts.
+func (t *Tree) MountFrom(source, path, kind string, f FileSystem) (*Mount, Errno) {
 	root := t.Root()
 	at, e := t.Resolve(root, path, 0)
 	root.Drop()
@@ -140,7 +146,7 @@ func (t *Tree) Mount(path, kind string, f FileSystem) (*Mount, Errno) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := t.mount(kind, path, f)
+	m := t.mount(kind, path, source, f)
 	m.parent, m.at = at.Mount, at.Node // keeps the reference
 	var list []*Mount
 	if old := at.Mount.below.Load(); old != nil {

@@ -81,9 +81,9 @@ func Open(tell func(error)) (list []block.Device) {
 		if s.users == 0 {
 			s.start(tell)
 		}
-		for _, d := range s.disks {
+		for i, d := range s.disks {
 			s.users++
-			list = append(list, &shared{Disk: d, of: s})
+			list = append(list, &shared{Disk: d, of: s, number: i})
 		}
 	}
 	return list
@@ -137,10 +137,22 @@ func uses() (list []fs.DiskUse) {
 	return list
 }
 
+// Name is what Linux would call a disk that Open gave, as fs.Disks does; empty for another device.
+func Name(d block.Device) string {
+	s, ok := d.(*shared)
+	if !ok {
+		return ""
+	}
+	all.Lock()
+	defer all.Unlock()
+	return s.of.kind.name(s.of.given[s.number])
+}
+
 // A shared is one user's disk.
 type shared struct {
 	*block.Disk
 	of     *source
+	number int  // among the source's
 	closed bool // under all
 }
 

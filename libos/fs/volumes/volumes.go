@@ -50,7 +50,7 @@ func init() {
 	late.disks = find()
 	for _, w := range list {
 		if w.bad {
-			at(w.path, "cffs", broken{})
+			at(w.path, "cffs", "cffs", broken{})
 			continue
 		}
 		d, err := late.disks.find(w)
@@ -59,7 +59,7 @@ func init() {
 				continue
 			}
 		}
-		at(w.path, "cffs", broken{})
+		at(w.path, "cffs", "cffs", broken{})
 		switch {
 		case err != nil:
 			refuse(w, err)
@@ -104,7 +104,7 @@ func use(w want, d *disk, mount func(want, *disk) (string, kinds.Volume, error))
 	if err != nil {
 		return err
 	}
-	at(w.path, kind, f)
+	at(w.path, d.source(kind), kind, f)
 	atDeath(func() { f.Sync() })
 	if len(mounted) == 0 {
 		atDeath(func() { // apart: who dies may have locked what is mapped, or one volume may be full
@@ -355,8 +355,24 @@ func labelFor(w want) string {
 	return ""
 }
 
-// at mounts f at a path, and makes its folders. kind is its name.
-func at(where, kind string, f fs.FileSystem) {
+// source is what /proc/mounts calls the disk or partition: as Linux would, or kind where it would not know.
+func (d *disk) source(kind string) string {
+	v, part := d.Device, ""
+	if p, ok := v.(*block.Partition); ok {
+		v, part = p.Device, strconv.Itoa(p.Number)
+	}
+	name := drives.Name(v)
+	switch last := len(name) - 1; {
+	case name == "":
+		return kind
+	case part != "" && name[last] >= '0' && name[last] <= '9': // nvme0n1p1
+		part = "p" + part
+	}
+	return "/dev/" + name + part
+}
+
+// at mounts f at a path, and makes its folders. kind is its name, source what it is on.
+func at(where, source, kind string, f fs.FileSystem) {
 	root := files.Tree.Root()
 	defer root.Drop()
 	for i := 1; i <= len(where); i++ {
@@ -364,7 +380,7 @@ func at(where, kind string, f fs.FileSystem) {
 			files.Tree.Mkdir(root, where[:i], 0o755) // one that is there is as good
 		}
 	}
-	if _, e := files.Tree.Mount(where, kind, f); e != 0 {
+	if _, e := files.Tree.MountFrom(source, where, kind, f); e != 0 {
 		tell(errors.New(where + ": " + e.Error()))
 	}
 }

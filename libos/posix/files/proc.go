@@ -300,7 +300,7 @@ func procKinds() []byte {
 func procMounts() []byte {
 	var b strings.Builder
 	for _, m := range Tree.Mounts() {
-		b.WriteString(m.Type + " " + escaped(m.Path) + " " + m.Type + " " + mode(m) + " 0 0\n")
+		b.WriteString(escaped(m.Source) + " " + escaped(m.Path) + " " + m.Type + " " + mode(m) + " 0 0\n")
 	}
 	return []byte(b.String())
 }
@@ -309,7 +309,7 @@ func procMountinfo() []byte {
 	var b strings.Builder
 	parent := "1"
 	for i, m := range Tree.Mounts() {
-		b.WriteString(strconv.Itoa(20+i) + " " + parent + " 0:" + strconv.FormatUint(m.Dev, 10) + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + m.Type + " " + mode(m) + "\n")
+		b.WriteString(strconv.Itoa(20+i) + " " + parent + " 0:" + strconv.FormatUint(m.Dev, 10) + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + mode(m) + "\n")
 		parent = "20" // mounts of mounts are told as if they were the root's
 	}
 	return []byte(b.String())
