@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// Paths serves the calls on paths that programs make most: as plain Go, on the caller's goroutine. Neither keeps path or st. The errors are those of the calls.
+// Paths serves the calls on paths that programs make most: as plain Go, on the caller's goroutine. Openat may keep path, Fstatat keeps neither path nor st. The errors are those of the calls.
 type Paths interface {
 	Openat(dirfd int, path string, flags int, mode uint32) (fd int, e syscall.Errno)
 	Fstatat(dirfd int, path string, st *syscall.Stat_t, flags int) syscall.Errno

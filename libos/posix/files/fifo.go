@@ -109,7 +109,9 @@ func (f *fifo) tidy(n fs.Node) {
 
 func (o *fifoEnd) place() *fs.Place { return &o.at.p }
 
-func (o *fifoEnd) opened(flags int) { o.at.opened(flags) }
+func (o *fifoEnd) where() string { return o.at.where() }
+
+func (o *fifoEnd) opened(flags int, from fs.Place, path string) { o.at.opened(flags, from, path) }
 
 // Stat implements posix.Object.
 func (o *fifoEnd) Stat(st *syscall.Stat_t) { o.at.Stat(st) }

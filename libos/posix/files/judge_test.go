@@ -68,9 +68,11 @@ func judge(dir string) int {
 	must(syscall.Chroot(dir))
 	must(syscall.Chdir("/"))
 	syscall.Umask(0o22)
+	defer syscall.Unmount("/proc", syscall.MNT_DETACH)
 	for _, d := range []string{"dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"} {
 		must(os.Mkdir(d, 0o755))
 	}
+	must(syscall.Mount("proc", "/proc", "proc", 0, ""))
 	n := rounds
 	if v, err := strconv.Atoi(os.Getenv("HARDTACK_FILES_ROUNDS")); err == nil {
 		n = v
@@ -322,6 +324,35 @@ func (j *trial) happenings() string {
 	return fmt.Sprintf("the host tells %q, we tell %q", told[0], told[1])
 }
 
+// whereFD compares what /proc/self/fd says of an open file. Of what has no name any more only that is compared: the host keeps the last one, we that by which it was opened. Where there are several, any will do.
+func (j *trial) whereFD(i int) string {
+	if i == 0 || j.fds[i][0] < 0 {
+		return ""
+	}
+	var says [2]string
+	var st [2]syscall.Stat_t
+	for side := range 2 {
+		buf := make([]byte, 8192)
+		p := j.str(fmt.Sprint("/proc/self/fd/", j.fds[i][side]))
+		n, e := j.one(side, syscall.SYS_READLINK, p, address(&buf[0]), uintptr(len(buf)))
+		if e != 0 {
+			return fmt.Sprintf("readlink of /proc/self/fd for %d: side %d gives %v", i, side, e)
+		}
+		says[side] = string(buf[:n])
+		j.one(side, syscall.SYS_FSTAT, uintptr(j.fds[i][side]), address((*byte)(unsafe.Pointer(&st[side]))))
+	}
+	const gone = " (deleted)"
+	j.log = append(j.log, fmt.Sprintf("where %d: %q", i, says))
+	folder := st[0].Mode&syscall.S_IFMT == syscall.S_IFDIR
+	switch {
+	case says[0] == says[1], !folder && st[0].Nlink > 1:
+		return ""
+	case strings.HasSuffix(says[0], gone) && (strings.HasSuffix(says[1], gone) || !folder && st[0].Nlink > 0):
+		return ""
+	}
+	return fmt.Sprintf("/proc/self/fd of %d is %q on the host, %q here", i, says[0], says[1])
+}
+
 // record locks bytes of a file, or asks who has.
 func (j *trial) record() string {
 	i := j.file()
@@ -394,7 +425,9 @@ func (j *trial) step() (bad string) {
 	r := j.r
 	at, path := j.at(), j.path()
 	p := j.str(path)
-	switch r.IntN(39) {
+	switch r.IntN(40) {
+	case 39:
+		bad = j.whereFD(j.file())
 	case 0, 1, 2, 3:
 		flags := pick(r, syscall.O_RDONLY, syscall.O_RDWR, syscall.O_WRONLY)
 		for _, f := range []int{syscall.O_CREAT, syscall.O_CREAT, syscall.O_EXCL, syscall.O_TRUNC, syscall.O_APPEND, syscall.O_DIRECTORY, syscall.O_NOFOLLOW, oPath, syscall.O_DIRECT} {

@@ -13,7 +13,8 @@ import (
 type located interface {
 	posix.Object
 	place() *fs.Place
-	opened(flags int)
+	where() string
+	opened(flags int, from fs.Place, path string)
 }
 
 // at is what all of them share.
@@ -21,12 +22,18 @@ type at struct {
 	p      fs.Place
 	locked atomic.Bool // somebody called flock on this description
 	writes bool        // it was opened for writing
+	temp   bool        // it was made by O_TMPFILE
+
+	// How it was reached, for /proc/self/fd: path may be relative to from, to which it has a reference then. Nothing else looks at it, for names change.
+	from fs.Place
+	path string
 }
 
 func (o *at) place() *fs.Place { return &o.p }
 
-// opened says how it was opened.
-func (o *at) opened(flags int) {
+// opened says how it was opened, and takes over from's reference.
+func (o *at) opened(flags int, from fs.Place, path string) {
+	o.from, o.path, o.temp = from, path, flags&oTmpfile == oTmpfile
 	o.writes = flags&syscall.O_ACCMODE != syscall.O_RDONLY
 	if !fs.Listening() {
 		return
@@ -34,6 +41,16 @@ func (o *at) opened(flags int) {
 	if a := o.p.Attr(); a.Type() != syscall.S_IFREG && a.Type() != syscall.S_IFDIR { // of those the walk has told
 		o.p.Tell(fs.HasOpened)
 	}
+}
+
+// where is what readlink says of it in /proc/self/fd.
+func (o *at) where() string {
+	path := o.path
+	if o.temp {
+		a := o.p.Attr()
+		path = fs.Unnamed(path, a.Ino)
+	}
+	return Tree.Where(o.p, o.from, path)
 }
 
 // Stat implements posix.Object.
@@ -64,6 +81,7 @@ func (o *at) Release() {
 	if recorded.Load() > 0 {
 		unrecord(o)
 	}
+	o.from.Drop()
 	o.p.Drop()
 }
 

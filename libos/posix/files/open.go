@@ -52,11 +52,11 @@ func openat(fd int, path string, flags int, mode uint32, how fs.How) (uintptr, s
 		}
 	}
 	p, e := Tree.Open(at, path, flags, mode&0o7777, how)
-	at.Drop()
 	if e != 0 {
+		at.Drop()
 		return 0, e
 	}
-	return install(p, flags)
+	return install(p, flags, at, path)
 }
 
 // hot serves what is called by package syscall's wrappers as it is.
@@ -76,23 +76,25 @@ func (hot) Fstatat(dirfd int, path string, st *syscall.Stat_t, flags int) syscal
 	return statAt(dirfd, path, st, uint32(flags))
 }
 
-// install opens a descriptor for what is at p, whose reference it takes over.
-func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
+// install opens a descriptor for what is at p, which was reached by path from a place. It takes over the references to both.
+func install(p fs.Place, flags int, from fs.Place, path string) (uintptr, syscall.Errno) {
 	keep := flags &^ (oTmpfile &^ syscall.O_DIRECTORY)
 	if flags&oPath != 0 {
-		fd, e := posix.Install(&pathOnly{at{p: p}}, keep)
+		fd, e := posix.Install(&pathOnly{at{p: p, from: from, path: path}}, keep)
 		return uintptr(fd), e
 	}
 	o, f, e := object(p, flags)
 	if e != 0 {
+		from.Drop()
 		return 0, e
 	}
 	if r, ok := o.(*file); ok {
-		r.opened(flags)
+		r.opened(flags, from, path)
 		fd, e := posix.InstallIn(&r.desc, r, keep|oLarge)
 		return uintptr(fd), e
 	}
 	if f != nil { // open already: another descriptor of the same
+		from.Drop()
 		fd, e := posix.InstallFile(f, flags&syscall.O_CLOEXEC != 0)
 		if e != 0 {
 			f.Put()
@@ -100,11 +102,14 @@ func install(p fs.Place, flags int) (uintptr, syscall.Errno) {
 		return uintptr(fd), e
 	}
 	if flags&syscall.O_DIRECT != 0 {
+		from.Drop()
 		o.Release()
 		return 0, syscall.EINVAL
 	}
 	if l, ok := o.(located); ok {
-		l.opened(flags)
+		l.opened(flags, from, path)
+	} else {
+		from.Drop()
 	}
 	fd, e := posix.Install(o, keep|oLarge)
 	return uintptr(fd), e
@@ -202,12 +207,12 @@ func openat2(a [6]uintptr) (uintptr, syscall.Errno) {
 		if e != 0 {
 			return 0, e
 		}
-		defer at.Drop()
 		p, e := Tree.Open(at, path, int(how.flags), uint32(how.mode)&^posix.Mask(), h)
 		if e != 0 {
+			at.Drop()
 			return 0, e
 		}
-		return install(p, int(how.flags))
+		return install(p, int(how.flags), at, "./"+path) // which begins at the folder, absolute or not
 	}
 	return open(a[0], a[1], int(how.flags), uint32(how.mode), h)
 }

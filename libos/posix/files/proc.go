@@ -380,13 +380,7 @@ func describe(fd int) string {
 	}
 	defer f.Put()
 	if o, ok := f.Object().(located); ok {
-		p := *o.place()
-		if _, folder := p.Node.(fs.Dir); folder {
-			if path, e := Tree.PathTo(p); e == 0 {
-				return path
-			}
-		}
-		return "/" // a file's names are not kept
+		return o.where()
 	}
 	var st syscall.Stat_t
 	posix.Fstat(fd, &st)

@@ -33,7 +33,7 @@ func exoFcntl(fd, cmd, arg int) (val int, e Errno)
 //go:noescape
 func exoFstat(fd int, st *Stat_t) Errno
 
-//go:noescape
+// exoOpenat keeps path, for /proc/self/fd: os.File keeps it, too.
 func exoOpenat(dirfd int, path string, flags int, mode uint32) (fd int, e Errno)
 
 //go:noescape
