@@ -19,7 +19,8 @@
 //   - O_DIRECT goes through the cache, and takes any address and length.
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).
 //   - RESOLVE_CACHED is EAGAIN always. sync_file_range writes all of the file, readahead reads nothing: what is read in order is on its way by itself.
-//   - readlink of a file in /proc/self/fd says "/", for nobody keeps names; that of a folder says where it is now.
+//   - readlink of a file in /proc/self/fd looks for the file where it was opened, and where it is not in the whole mount (fs.Tree.Where): one of several names will do, and what has none any more is called as it was opened.
+//   - /proc/self/io counts calls on files and their bytes, not those on sockets, pipes and the console; read_bytes and write_bytes are what the disks have done.
 //
 // # Files
 //
@@ -27,6 +28,6 @@
 //	tree.go      what there is at boot; the current folder
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
-//	proc.go, disks.go    /proc
+//	proc.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
 //	sync.go      syncfs, readahead, sync_file_range
 package files

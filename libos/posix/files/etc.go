@@ -25,6 +25,13 @@ func etc() {
 	resolver.be("etc/resolv.conf", func() []byte { return nil })
 	Root.Provide("etc/localtime", localtime, nil)
 	Root.Provide("etc/hostname", func() []byte { return []byte(uname(1) + "\n") }, nil)
+	memfile.FoldersTo(func(name string, d memfile.Folder) {
+		if name == "/sys/class/net" {
+			network.Lock()
+			network.interfaces = d.List
+			network.Unlock()
+		}
+	})
 	memfile.To(func(name string, f memfile.File) {
 		if file, ok := strings.CutPrefix(name, "/proc/net/"); ok {
 			network.Lock()

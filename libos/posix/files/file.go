@@ -36,17 +36,19 @@ const (
 func (o *file) Read(_ *posix.File, p []byte) (int, syscall.Errno) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n, e := fs.ReadAt(o.data, p, o.off)
-	if n > 0 {
-		o.p.Tell(fs.HasAccessed)
-	}
+	n, e := o.read(p, o.off)
 	o.off += int64(max(n, 0))
 	return n, e
 }
 
 // Pread implements posix.Positioned.
 func (o *file) Pread(_ *posix.File, p []byte, off int64) (int, syscall.Errno) {
+	return o.read(p, off)
+}
+
+func (o *file) read(p []byte, off int64) (int, syscall.Errno) {
 	n, e := fs.ReadAt(o.data, p, off)
+	counted.read.add(n)
 	if n > 0 {
 		o.p.Tell(fs.HasAccessed)
 	}
@@ -71,6 +73,13 @@ func (o *file) Pwrite(f *posix.File, p []byte, off int64) (int, syscall.Errno) {
 }
 
 func (o *file) write(f *posix.File, p []byte, off int64) (n int, at int64, e syscall.Errno) {
+	n, at, e = o.put(f, p, off)
+	counted.written.add(n)
+	return n, at, e
+}
+
+// put is write, not counted.
+func (o *file) put(f *posix.File, p []byte, off int64) (n int, at int64, e syscall.Errno) {
 	if f.Flags()&syscall.O_APPEND != 0 {
 		off = fs.Append
 	}
@@ -138,6 +147,7 @@ func (o *file) Release() {
 func (o *file) Lend(_ *posix.File, off int64, n int) (posix.Loan, syscall.Errno) {
 	loan, e := fs.Lend(o.data, off, n)
 	if len(loan.Bytes) > 0 {
+		counted.read.add(len(loan.Bytes))
 		o.p.Tell(fs.HasAccessed)
 	}
 	return posix.Loan(loan), e
@@ -314,7 +324,7 @@ func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
 		if done == 0 {
 			src.p.Tell(fs.HasAccessed)
 		}
-		w, _, err := dst.write(out, buf[:n], end+done)
+		w, _, err := dst.put(out, buf[:n], end+done)
 		done += int64(max(w, 0))
 		if w < n {
 			e = err
@@ -324,6 +334,8 @@ func copyRange(a [6]uintptr) (uintptr, syscall.Errno) {
 	if done == 0 {
 		return 0, e
 	}
+	counted.read.add(int(done))
+	counted.written.add(int(done))
 	*from, *to = start+done, end+done
 	return uintptr(done), 0
 }

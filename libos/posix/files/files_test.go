@@ -205,6 +205,91 @@ func TestDevices(t *testing.T) {
 	}
 }
 
+// TestCounts: /proc/self/io counts calls on files and their bytes, as the host counts those of a process of its own.
+func TestCounts(t *testing.T) {
+	dir := fresh(t)
+	fd := openPath(t, dir+"/f", syscall.O_RDWR|syscall.O_CREAT)
+	defer posix.Close(fd)
+	count := func() (n [4]int64, length int64) {
+		var disk [3]int64
+		text := content(t, "/proc/self/io")
+		if _, err := fmt.Sscanf(text, "rchar: %d\nwchar: %d\nsyscr: %d\nsyscw: %d\nread_bytes: %d\nwrite_bytes: %d\ncancelled_write_bytes: %d\n", &n[0], &n[1], &n[2], &n[3], &disk[0], &disk[1], &disk[2]); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		return n, int64(len(text))
+	}
+	first, _ := count()
+	was, length := count()
+	looking := was[2] - first[2] // calls, to see it once
+	buf := make([]byte, 1000)
+	for range 3 {
+		posix.Write(fd, buf)
+	}
+	posix.Pwrite(fd, buf, 5000)
+	posix.Pread(fd, buf[:10], 0)
+	posix.Lseek(fd, 0, 2)
+	posix.Read(fd, buf) // the end: a call without bytes
+	now, _ := count()
+	for i, was := range was {
+		now[i] -= was
+	}
+	now[0] -= length
+	now[2] -= looking
+	if now != [4]int64{10, 4000, 2, 4} {
+		t.Errorf("counted %v", now)
+	}
+}
+
+// TestWhere: /proc/self/fd says how an open file is called now, or was.
+func TestWhere(t *testing.T) {
+	dir := fresh(t)
+	where := func(fd int) string {
+		buf := make([]byte, 300)
+		n, e := sys(syscall.SYS_READLINKAT, atCWD, fmt.Sprintf("/proc/self/fd/%d", fd), buf, len(buf))
+		if e != 0 {
+			return e.Error()
+		}
+		return string(buf[:n])
+	}
+	mkdir := func(path string) { sys(syscall.SYS_MKDIRAT, atCWD, path, 0o755) }
+	mkdir(dir + "/d")
+	mkdir(dir + "/e")
+	sys(syscall.SYS_SYMLINKAT, "d", atCWD, dir+"/to")
+	sys(syscall.SYS_SYMLINKAT, "../e/f", atCWD, dir+"/d/link")
+	folder := openPath(t, dir+"/e", syscall.O_RDONLY)
+	fd := openPath(t, dir+"/to/f", syscall.O_RDWR|syscall.O_CREAT)
+	n, _ := sys(syscall.SYS_OPENAT, folder, "f", syscall.O_RDWR|syscall.O_CREAT, 0o600)
+	other := int(n)
+	through := openPath(t, dir+"/to/link", syscall.O_RDONLY)
+	again := openPath(t, fmt.Sprintf("/proc/self/fd/%d", fd), syscall.O_RDONLY)
+	temp := openPath(t, dir+"/d", syscall.O_RDWR|oTmpfile)
+	null := openPath(t, "/dev/null", syscall.O_RDONLY)
+	check := func(step string, want map[int]string) {
+		t.Helper()
+		for fd, want := range want {
+			if got := where(fd); got != want {
+				t.Errorf("%s: %q, want %q", step, got, want)
+			}
+		}
+	}
+	var st syscall.Stat_t
+	posix.Fstat(temp, &st)
+	check("open", map[int]string{fd: dir + "/d/f", other: dir + "/e/f", through: dir + "/e/f", again: dir + "/d/f", temp: fmt.Sprintf("%s/d/#%d (deleted)", dir, st.Ino), null: "/dev/null", folder: dir + "/e"})
+	sys(syscall.SYS_RENAMEAT, atCWD, dir+"/d/f", atCWD, dir+"/d/g")
+	check("renamed", map[int]string{fd: dir + "/d/g", again: dir + "/d/g"})
+	sys(syscall.SYS_RENAMEAT, atCWD, dir+"/d/g", atCWD, dir+"/e/g")
+	check("moved", map[int]string{fd: dir + "/e/g"})
+	sys(syscall.SYS_RENAMEAT, atCWD, dir+"/e", atCWD, dir+"/d/e2")
+	check("folder moved", map[int]string{fd: dir + "/d/e2/g", other: dir + "/d/e2/f", folder: dir + "/d/e2"})
+	sys(syscall.SYS_UNLINKAT, atCWD, dir+"/d/e2/f", 0)
+	check("removed", map[int]string{other: dir + "/d/e2/f (deleted)"})
+	sys(syscall.SYS_LINKAT, atCWD, fmt.Sprintf("/proc/self/fd/%d", temp), atCWD, dir+"/named", atFollow)
+	check("linked", map[int]string{temp: dir + "/named"})
+	for _, fd := range []int{folder, fd, other, through, again, temp, null} {
+		posix.Close(fd)
+	}
+}
+
 // TestDescriptors opens what is open by /proc/self/fd.
 func TestDescriptors(t *testing.T) {
 	dir := fresh(t)
@@ -240,7 +325,7 @@ func TestProc(t *testing.T) {
 	for path, want := range map[string]string{
 		"/proc/cpuinfo": "processor\t: 0\n", "/proc/meminfo": "MemTotal:", "/proc/uptime": ".", "/proc/stat": "cpu0 ", "/proc/mounts": "proc /proc proc rw 0 0\n",
 		"/proc/self/status": "Threads:", "/proc/self/stat": "1 (", "/proc/self/limits": "Max open files", "/sys/devices/system/cpu/online": "0", "/proc/self/mountinfo": " /proc ", "/proc/1/cmdline": "\x00",
-		"/proc/filesystems": "nodev\ttmpfs\n", "/etc/hosts": "127.0.1.1\thardtack\n",
+		"/proc/filesystems": "nodev\ttmpfs\n", "/etc/hosts": "127.0.1.1\thardtack\n", "/proc/self/smaps_rollup": "Rss:  ", "/proc/swaps": "Filename\t",
 		"/proc/sys/kernel/hostname": "hardtack\n", "/proc/sys/kernel/random/uuid": "-4", "/proc/sys/fs/nr_open": "1048576\n", "/proc/version": "Linux version ",
 	} {
 		if got := content(t, path); !strings.Contains(got, want) {

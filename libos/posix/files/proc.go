@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/proc"
 	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/memfile"
 )
 
 // newProc makes /proc: proc(5), as much of it as programs look at.
@@ -30,7 +32,8 @@ func newProc() fs.FileSystem {
 		proc.Symlink("exe", executable),
 		proc.Magic("cwd", pathOf(here), func() (fs.Place, fs.Errno) { return here(), 0 }),
 		proc.Magic("root", func() string { return "/" }, func() (fs.Place, fs.Errno) { return Tree.Root(), 0 }),
-		proc.Named{Name: "fd", Node: fd, Type: syscall.S_IFDIR},
+		proc.Named{Name: "fd", Node: fd, Type: syscall.S_IFDIR}, more("net", networkFiles),
+		proc.Make("io", procIO), proc.Make("smaps_rollup", procRollup),
 	)
 	return proc.New(magic, &proc.Folder{Names: []proc.Named{
 		self,
@@ -42,6 +45,7 @@ func newProc() fs.FileSystem {
 		proc.Make("version", func() []byte {
 			return []byte(uname(0) + " version " + uname(2) + " (" + runtime.Version() + ") " + uname(3) + "\n")
 		}),
+		proc.Text("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
 		proc.Make("filesystems", procKinds), proc.Make("diskstats", procDisks), proc.Make("partitions", procPartitions),
 		proc.Make("cmdline", func() []byte { return []byte(strings.Join(os.Args, " ") + "\n") }),
 		proc.Dir("sys",
@@ -60,7 +64,7 @@ func newProc() fs.FileSystem {
 			proc.Dir("fs", proc.Text("file-max", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("nr_open", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("pipe-max-size", "1048576\n")),
 			proc.Dir("net", proc.Dir("core", proc.Text("somaxconn", "4096\n"))),
 		),
-		proc.Named{Name: "net", Node: &proc.Folder{More: networkFiles}, Type: syscall.S_IFDIR},
+		proc.Symlink("net", func() string { return "self/net" }),
 	}})
 }
 
@@ -70,10 +74,11 @@ var Maps = func() []byte { return nil }
 // Mapped is how many bytes of files are mapped, and how many of these in copies that no page cache has.
 var Mapped = func() (n, copies uint64) { return 0, 0 }
 
-// network are the files in /proc/net: what the network has provided, if there is one.
+// network is what the network has provided, if there is one: the files in /proc/net, and those of /sys/class/net.
 var network struct {
 	sync.Mutex
-	files []networkFile
+	files      []networkFile
+	interfaces func() []memfile.Named // nil for none
 }
 
 type networkFile struct {
@@ -86,6 +91,36 @@ func networkFiles() (list []proc.Named) {
 	defer network.Unlock()
 	for _, f := range network.files {
 		list = append(list, proc.Make(f.name, f.contents))
+	}
+	return list
+}
+
+// sysInterfaces are the folders in /sys/class/net.
+func sysInterfaces() (list []proc.Named) {
+	network.Lock()
+	get := network.interfaces
+	network.Unlock()
+	if get == nil {
+		return nil
+	}
+	return foldersOf(get())
+}
+
+// foldersOf makes folders of files with paths; those of one folder stand together.
+func foldersOf(files []memfile.Named) (list []proc.Named) {
+	for len(files) > 0 {
+		folder, _, below := strings.Cut(files[0].Name, "/")
+		if !below {
+			list = append(list, proc.Make(folder, files[0].Contents))
+			files = files[1:]
+			continue
+		}
+		var in []memfile.Named
+		for len(files) > 0 && strings.HasPrefix(files[0].Name, folder+"/") {
+			in = append(in, memfile.Named{Name: files[0].Name[len(folder)+1:], File: files[0].File})
+			files = files[1:]
+		}
+		list = append(list, proc.Dir(folder, foldersOf(in)...))
 	}
 	return list
 }
@@ -237,6 +272,58 @@ func procStat(id string, cpu int64) []byte {
 func procStatm() []byte {
 	n := strconv.FormatUint(residentMemory()/4096, 10)
 	return []byte(n + " " + n + " 0 0 0 " + n + " 0\n")
+}
+
+// procRollup is smaps_rollup. What is mapped of files is the page cache's but for copies, and nobody has asked which of the rest the program has touched lately.
+func procRollup() []byte {
+	used := residentMemory()
+	mapped, copies := Mapped()
+	shared := min(mapped-min(copies, mapped), used)
+	var b strings.Builder
+	b.WriteString("000000000000-7fffffffffff ---p 00000000 00:00 0                          [rollup]\n")
+	for _, l := range []struct {
+		name  string
+		bytes uint64
+	}{{"Rss", used}, {"Pss", used}, {"Pss_Anon", used - shared}, {"Pss_File", shared}, {"Shared_Clean", shared}, {"Shared_Dirty", 0}, {"Private_Clean", 0}, {"Private_Dirty", used - shared},
+		{"Referenced", used}, {"Anonymous", used - shared}, {"Swap", 0}, {"SwapPss", 0}, {"Locked", 0}} {
+		b.WriteString(l.name + ":" + right(23-len(l.name), int64(l.bytes/1024)) + " kB\n")
+	}
+	return []byte(b.String())
+}
+
+// counted is what calls on files have moved, for /proc/self/io.
+var counted struct{ read, written moved }
+
+// A moved is calls and bytes in one direction.
+type moved struct {
+	calls, bytes atomic.Uint64
+	_            [48]byte // both directions are written all the time: they do not share a line
+}
+
+// add counts a call that has moved n bytes, or failed.
+func (m *moved) add(n int) {
+	m.calls.Add(1)
+	if n > 0 {
+		m.bytes.Add(uint64(n))
+	}
+}
+
+// procIO is io. Calls and bytes are those on files; bytes of disks are all that the disks in use have done, for nobody else uses them.
+func procIO() []byte {
+	var in, out uint64
+	for _, u := range disks() {
+		in += u.Read.Sectors * 512
+		out += u.Written.Sectors * 512
+	}
+	var b strings.Builder
+	for _, l := range []struct {
+		name string
+		n    uint64
+	}{{"rchar", counted.read.bytes.Load()}, {"wchar", counted.written.bytes.Load()}, {"syscr", counted.read.calls.Load()}, {"syscw", counted.written.calls.Load()},
+		{"read_bytes", in}, {"write_bytes", out}, {"cancelled_write_bytes", 0}} {
+		b.WriteString(l.name + ": " + strconv.FormatUint(l.n, 10) + "\n")
+	}
+	return []byte(b.String())
 }
 
 func procStatus() []byte {

@@ -25,7 +25,7 @@ func newSys() fs.FileSystem {
 	}
 	return proc.New(magic, &proc.Folder{Names: []proc.Named{
 		more("block", sysDisks), proc.Dir("bus"), proc.Dir("firmware"), proc.Dir("power"),
-		proc.Dir("class", more("block", func() []proc.Named { return linksTo("../../block/", sysDisks()) }), proc.Dir("net"), proc.Dir("thermal"), proc.Dir("hwmon")),
+		proc.Dir("class", more("block", func() []proc.Named { return linksTo("../../block/", sysDisks()) }), more("net", sysInterfaces), proc.Dir("thermal"), proc.Dir("hwmon")),
 		proc.Dir("devices", proc.Dir("system", proc.Dir("cpu", cpus...), proc.Dir("node"))),
 		proc.Dir("fs", proc.Dir("cgroup")),
 		proc.Dir("kernel", proc.Dir("mm", proc.Dir("transparent_hugepage", proc.Text("enabled", "[always] madvise never\n"), proc.Text("hpage_pmd_size", "2097152\n")))),

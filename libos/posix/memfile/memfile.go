@@ -13,10 +13,29 @@ type File struct {
 	Changed func() int64
 }
 
+// A Folder has files that come and go, as /sys/class/net has those of each interface.
+type Folder struct {
+	// List gives the files that there are now, by their paths below the folder. It is called each time that somebody looks.
+	List func() []Named
+}
+
+// A Named is a file of a Folder.
+type Named struct {
+	Name string // "eth0/statistics/rx_bytes"
+	File
+}
+
 var files struct {
 	sync.Mutex
-	given []given
-	to    func(name string, f File)
+	given   []given
+	to      func(name string, f File)
+	folders []folder
+	listed  func(name string, f Folder)
+}
+
+type folder struct {
+	name string
+	Folder
 }
 
 type given struct {
@@ -31,6 +50,26 @@ func Provide(name string, f File) {
 	files.given = append(files.given, given{name, f})
 	if files.to != nil {
 		files.to(name, f)
+	}
+}
+
+// ProvideFolder gives the absolute path name a folder. It is for init functions.
+func ProvideFolder(name string, f Folder) {
+	files.Lock()
+	defer files.Unlock()
+	files.folders = append(files.folders, folder{name, f})
+	if files.listed != nil {
+		files.listed(name, f)
+	}
+}
+
+// FoldersTo is To for folders.
+func FoldersTo(f func(name string, d Folder)) {
+	files.Lock()
+	defer files.Unlock()
+	files.listed = f
+	for _, g := range files.folders {
+		f(g.name, g.Folder)
 	}
 }
 
