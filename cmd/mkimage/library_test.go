@@ -30,6 +30,21 @@ func TestLibraries(t *testing.T) {
 	c.want(t, 0, "all is well")
 }
 
+// TestMachineTold has gopsutil ask of the machine, the network and the process what programs that watch themselves do.
+func TestMachineTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() // outside of our workspace
+	if err := os.CopyFS(dir, os.DirFS("testdata/machine")); err != nil {
+		t.Fatal(err)
+	}
+	disk := filepath.Join(dir, "disk.img")
+	var c call
+	c.mkimage(t, "fs", "mkfs", "--size", "64M", disk)
+	c.want(t, 0, "")
+	c.mkimage(t, "run", "--cpus", "2", "--memory", "256M", "--disk", disk+":/data", dir, "--", "2", "256", "64", "/data")
+	c.want(t, 0, "all is well")
+}
+
 // h2spec is the judge of HTTP/2 servers.
 const h2spec = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
 
