@@ -244,9 +244,9 @@ const (
 	XattrReplace = 2
 )
 
-// Temporary is a Dir that makes files without a name, O_TMPFILE. Such a file can be linked as long as it has none.
+// Temporary is a Dir that makes files without a name, O_TMPFILE. With linkable such a file can be given one, once; else Link is ENOENT.
 type Temporary interface {
-	Temp(mode uint32) (File, Errno)
+	Temp(mode uint32, linkable bool) (File, Errno)
 }
 
 // An Opener is a File that is another one each time it is opened: its contents are made then, as in /proc.

@@ -33,7 +33,7 @@ func (t *Tree) Open(at Place, path string, flags int, mode uint32, how How) (Pla
 	}
 	switch {
 	case flags&tmpfile != 0:
-		return t.openTemp(at, path, mode, how)
+		return t.openTemp(at, path, flags, mode, how)
 	case flags&syscall.O_CREAT == 0:
 		p, e := t.Resolve(at, path, how)
 		if e == 0 {
@@ -150,8 +150,8 @@ func (p Place) opened(flags int, made bool) Errno {
 	return 0
 }
 
-// openTemp is O_TMPFILE: path names the folder.
-func (t *Tree) openTemp(at Place, path string, mode uint32, how How) (Place, Errno) {
+// openTemp is O_TMPFILE: path names the folder. With O_EXCL the file never gets a name.
+func (t *Tree) openTemp(at Place, path string, flags int, mode uint32, how How) (Place, Errno) {
 	p, e := t.Resolve(at, path, how)
 	if e != 0 {
 		return p, e
@@ -167,7 +167,7 @@ func (t *Tree) openTemp(at Place, path string, mode uint32, how How) (Place, Err
 	if !ok {
 		return Place{}, syscall.EOPNOTSUPP
 	}
-	f, e := d.Temp(syscall.S_IFREG | mode&0o7777)
+	f, e := d.Temp(syscall.S_IFREG|mode&0o7777, flags&syscall.O_EXCL == 0)
 	if e != 0 {
 		return Place{}, e
 	}

@@ -242,7 +242,7 @@ func (d *Dir) Symlink(name, target string) (core.Node, core.Errno) {
 }
 
 // Temp implements fs.Temporary.
-func (d *Dir) Temp(mode uint32) (core.File, core.Errno) {
+func (d *Dir) Temp(mode uint32, linkable bool) (core.File, core.Errno) {
 	f := d.fs
 	if e := f.begin(perName, false); e != 0 {
 		return nil, e
@@ -252,7 +252,7 @@ func (d *Dir) Temp(mode uint32) (core.File, core.Errno) {
 		return nil, e
 	}
 	in := f.make(&d.inode, mode, 0)
-	in.temp = true
+	in.temp = linkable
 	in.rec.nlink = 0
 	f.orphan(in)
 	return in.self.(core.File), 0

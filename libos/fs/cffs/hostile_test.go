@@ -285,7 +285,7 @@ func TestMountThatFails(t *testing.T) {
 	}
 	d := formatted(t, minBlocks)
 	f := mount(t, d, manual)
-	if _, e := f.Root().(core.Temporary).Temp(syscall.S_IFREG); e != 0 {
+	if _, e := f.Root().(core.Temporary).Temp(syscall.S_IFREG, true); e != 0 {
 		t.Fatal(e)
 	}
 	f.Sync()

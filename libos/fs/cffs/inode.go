@@ -25,7 +25,7 @@ type inode struct {
 	home   []byte          // key of the entry that holds the record; nil: it is on its own
 	parent *inode          // of a directory: where it is, with a reference
 	gone   atomic.Bool     // it has no name; read without mu, too
-	temp   bool            // and never had one: it may get one
+	temp   bool            // and never had one, and may get one
 	dirs   map[uint64]page // dirty pages of a file, by number
 	fresh  uint64          // how many of them are
 

@@ -249,3 +249,20 @@ func TestRenameIsAtomic(t *testing.T) {
 		}
 	})
 }
+
+// TestTempForGood: what is made without a name gets one only where it may.
+func TestTempForGood(t *testing.T) {
+	t.Parallel()
+	f := mount(t, formatted(t, minBlocks), manual)
+	root := f.Root()
+	for linkable, want := range map[bool]core.Errno{true: 0, false: syscall.ENOENT} {
+		n, e := root.(core.Temporary).Temp(syscall.S_IFREG|0o600, linkable)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		if e := root.Link(fmt.Sprint(linkable), n); e != want {
+			t.Errorf("linkable %v: %v", linkable, e)
+		}
+		n.Unref()
+	}
+}

@@ -152,14 +152,14 @@ func (d *Dir) create(name string, f func() (core.Node, *node)) (core.Node, core.
 }
 
 // Temp implements fs.Temporary.
-func (d *Dir) Temp(mode uint32) (core.File, core.Errno) {
+func (d *Dir) Temp(mode uint32, linkable bool) (core.File, core.Errno) {
 	if e := d.fs.takeInode(); e != 0 {
 		return nil, e
 	}
 	n := newFile(d.fs, mode)
 	n.inherit(d)
 	n.nlink.Store(0)
-	n.temp.Store(true)
+	n.temp.Store(linkable)
 	return n, 0
 }
 

@@ -15,7 +15,6 @@
 //   - chroot, mount, quotas, leases, handles, memfd_create, fanotify, tee and vmsplice are not there.
 //   - sendfile goes to connections only, splice nowhere (EINVAL, on which std reads and writes); preadv2 and pwritev2 take no flags (EOPNOTSUPP).
 //   - fallocate neither collapses nor inserts (EOPNOTSUPP, as on tmpfs); renameat2 leaves no whiteout (EINVAL).
-//   - A file made by O_TMPFILE and O_EXCL can be linked all the same.
 //   - O_DIRECT goes through the cache, and takes any address and length.
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).
 //   - RESOLVE_CACHED is EAGAIN always. sync_file_range writes all of the file, readahead reads nothing: what is read in order is on its way by itself.

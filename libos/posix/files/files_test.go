@@ -290,6 +290,24 @@ func TestWhere(t *testing.T) {
 	}
 }
 
+// TestNamelessForGood: a file of O_TMPFILE gets a name once, and with O_EXCL never.
+func TestNamelessForGood(t *testing.T) {
+	dir := fresh(t)
+	for _, x := range []struct {
+		flags int
+		want  [2]syscall.Errno
+	}{{0, [2]syscall.Errno{0, syscall.EEXIST}}, {syscall.O_EXCL, [2]syscall.Errno{syscall.ENOENT, syscall.ENOENT}}} {
+		fd := openPath(t, dir, syscall.O_RDWR|oTmpfile|x.flags)
+		for i, path := range []string{fmt.Sprintf("/proc/self/fd/%d", fd), ""} {
+			flags := []uintptr{atFollow, atEmptyPath}[i]
+			if _, e := sys(syscall.SYS_LINKAT, fd, path, atCWD, fmt.Sprintf("%s/%d", dir, x.flags), int(flags)); e != x.want[i] {
+				t.Errorf("flags %#x, by %q: %v, want %v", x.flags, path, e, x.want[i])
+			}
+		}
+		posix.Close(fd)
+	}
+}
+
 // TestDescriptors opens what is open by /proc/self/fd.
 func TestDescriptors(t *testing.T) {
 	dir := fresh(t)

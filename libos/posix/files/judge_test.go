@@ -477,6 +477,9 @@ func (j *trial) step() (bad string) {
 		}
 		to, new := j.at(), j.path()
 		flags := pick[uintptr](r, 0, 0, atFollow, atEmptyPath)
+		if r.IntN(3) == 0 {
+			at, path, p, flags = j.file(), "", j.str(""), atEmptyPath
+		}
 		_, _, bad = j.both(fmt.Sprintf("link %d %q %d %q %#x", at, path, to, new, flags), syscall.SYS_LINKAT, []int{0, 2}, uintptr(at), p, uintptr(to), j.str(new), flags)
 	case 12:
 		target := j.path()

@@ -373,7 +373,7 @@ func (s *served) Tmpfile(_ <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateO
 	if !ok {
 		return fuse.Status(syscall.EOPNOTSUPP)
 	}
-	f, e := t.Temp(syscall.S_IFREG | in.Mode&0o7777)
+	f, e := t.Temp(syscall.S_IFREG|in.Mode&0o7777, in.Flags&syscall.O_EXCL == 0)
 	return s.made(&out.EntryOut, &in.InHeader, d, f, e)
 }
 
