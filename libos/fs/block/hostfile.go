@@ -111,4 +111,9 @@ func (h *HostFile) Discard(off, n int64) error {
 }
 
 // Close implements Device.
-func (h *HostFile) Close() error { return h.f.Close() }
+func (h *HostFile) Close() error {
+	if !h.info.ReadOnly {
+		unlock(h.f) // closing it would not, while a process that was started meanwhile has not begun to run its program
+	}
+	return h.f.Close()
+}

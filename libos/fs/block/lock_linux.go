@@ -28,3 +28,8 @@ func lock(f *os.File, write bool) error {
 	}
 	return nil
 }
+
+// unlock is the way back.
+func unlock(f *os.File) {
+	syscall.FcntlFlock(f.Fd(), setLock, &syscall.Flock_t{Type: syscall.F_UNLCK, Start: lockStart, Len: lockSize})
+}
