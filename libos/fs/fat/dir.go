@@ -96,11 +96,24 @@ func (e *found) first(width int) uint32 {
 	return c
 }
 
-// each calls do for each name from slot i on, until it returns false.
-func (n *node) each(i int, do func(e *found) bool) error {
+// row is how many bytes from slot i of a directory on lie in a row on the device, as far as it matters to who reads them at once.
+func (n *node) row(i int) int64 {
+	if f, off := n.fs, int64(i)*32; n.at != -1 || f.width == 32 {
+		_, k, _ := n.run(off, atOnce)
+		return k
+	} else {
+		return f.rootSize - off
+	}
+}
+
+// each calls do for each name from slot i on, until it returns false. It is for who looks at many: what lies in a row is read at once.
+func (n *node) each(i int, do func(e *found) bool) error { return n.walk(i, true, do) }
+
+func (n *node) walk(i int, many bool, do func(e *found) bool) error {
 	if _, err := n.clusters(); err != nil {
 		return err
 	}
+	f := n.fs
 	var long []uint16
 	want, check, begin := 0, byte(0), 0
 	for ; ; i++ {
@@ -108,7 +121,13 @@ func (n *node) each(i int, do func(e *found) bool) error {
 		if !ok {
 			return nil
 		}
-		b, err := n.fs.at32(at, false)
+		if many && f.meta[at&^(f.shape.sector-1)] == nil {
+			var err error
+			if many, err = f.bring(at, n.row(i)); err != nil { // once it failed, each sector is read for itself
+				return err
+			}
+		}
+		b, err := f.at32(at, false)
 		if err != nil {
 			return err
 		}

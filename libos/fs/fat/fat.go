@@ -10,9 +10,12 @@
 package fat
 
 import (
+	"bytes"
 	"container/list"
 	"encoding/binary"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +34,7 @@ const Interval = 5 * time.Second
 const (
 	maxTable = 64 << 20 // bytes of a table, which is in memory
 	maxMeta  = 4096     // sectors of directories in memory
+	atOnce   = 64 << 10 // bytes of directories or of the table that are read or written in one go
 	maxSize  = 1<<32 - 1
 )
 
@@ -393,22 +397,55 @@ func (f *FS) link(before, list []uint32) {
 	}
 }
 
+// room sees that sectors of directories can be read without their number growing beyond maxMeta, but for those that wait to be written.
+func (f *FS) room(n int) error {
+	if len(f.meta)+n <= maxMeta {
+		return nil
+	}
+	if f.ndirty > maxMeta/2 {
+		if err := f.sync(); err != nil {
+			return err
+		}
+	}
+	for k, old := range f.meta {
+		if !old.dirty {
+			delete(f.meta, k)
+		}
+	}
+	return nil
+}
+
+// bring reads sectors of a directory that lie in a row, k bytes from at on and atOnce at most, in one request: as many as are not in memory, if the first one is not. What cannot be read so is false, and left to at32. An error
+// is a sync's.
+func (f *FS) bring(at, k int64) (bool, error) {
+	at &^= f.shape.sector - 1
+	n := int64(0)
+	for n*f.shape.sector < min(k, atOnce) && f.meta[at+n*f.shape.sector] == nil {
+		n++
+	}
+	if n < 2 {
+		return true, nil
+	}
+	if err := f.room(int(n)); err != nil {
+		return false, err
+	}
+	b := make([]byte, n*f.shape.sector)
+	if f.dev.Read([][]byte{b}, at) != nil {
+		return false, nil
+	}
+	for ; len(b) > 0; at, b = at+f.shape.sector, b[f.shape.sector:] {
+		f.meta[at] = &sector{b: bytes.Clone(b[:f.shape.sector])} // each has its memory, for they go one by one
+	}
+	return true, nil
+}
+
 // at32 gives an entry of a directory, to look at or to change: soil says which.
 func (f *FS) at32(at int64, soil bool) ([]byte, error) {
 	base := at &^ (f.shape.sector - 1)
 	s := f.meta[base]
 	if s == nil {
-		if len(f.meta) >= maxMeta {
-			if f.ndirty > maxMeta/2 {
-				if err := f.sync(); err != nil {
-					return nil, err
-				}
-			}
-			for k, old := range f.meta {
-				if !old.dirty {
-					delete(f.meta, k)
-				}
-			}
+		if err := f.room(1); err != nil {
+			return nil, err
 		}
 		s = &sector{b: make([]byte, f.shape.sector)}
 		if err := f.dev.Read([][]byte{s.b}, base); err != nil {
@@ -477,26 +514,54 @@ func (f *FS) writeBack() error {
 			}
 		}
 	}
-	for i := range f.stale {
-		if i*f.sector >= f.table {
-			continue
-		}
-		for k := range f.copies {
-			if err := f.dev.Write([][]byte{f.tab[i*f.sector:][:f.sector]}, f.tableAt+k*f.table+i*f.sector); err != nil {
+	most := atOnce / int(f.sector)
+	if err := rows(slices.Collect(maps.Keys(f.stale)), 1, most, func(i int64, n int) error {
+		b := f.tab[min(i*f.sector, f.table):min((i+int64(n))*f.sector, f.table)]
+		for k := int64(0); k < f.copies && len(b) > 0; k++ {
+			if err := f.dev.Write([][]byte{b}, f.tableAt+k*f.table+i*f.sector); err != nil {
 				return err
 			}
 		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	clear(f.stale)
+	var dirty []int64
 	for at, s := range f.meta {
 		if s.dirty {
-			if err := f.write(s.b, at, false); err != nil {
-				return err
-			}
-			s.dirty = false
+			dirty = append(dirty, at)
 		}
 	}
+	if err := rows(dirty, f.sector, most, func(at int64, n int) error {
+		b := make([]byte, 0, int64(n)*f.sector)
+		for i := range n {
+			b = append(b, f.meta[at+int64(i)*f.sector].b...)
+		}
+		return f.write(b, at, false)
+	}); err != nil {
+		return err
+	}
+	for _, at := range dirty {
+		f.meta[at].dirty = false
+	}
 	f.ndirty = 0
+	return nil
+}
+
+// rows calls do for numbers that lie in rows, step apart, with the first one of a row and how many there are: most at a time.
+func rows(list []int64, step int64, most int, do func(first int64, n int) error) error {
+	slices.Sort(list)
+	for len(list) > 0 {
+		n := 1
+		for n < min(most, len(list)) && list[n] == list[n-1]+step {
+			n++
+		}
+		if err := do(list[0], n); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
 	return nil
 }
 

@@ -241,7 +241,7 @@ func (x *index) lookup(n *node, name string) (hit *found, err error) {
 		if x.nodes[slot].slots == 0 {
 			slot++
 		}
-		err := n.each(slot+1-int(x.nodes[slot].slots), func(e *found) bool {
+		err := n.walk(slot+1-int(x.nodes[slot].slots), false, func(e *found) bool {
 			if e.slot == slot && (hit == nil || hit.slot > slot) && e.is(name) {
 				hit = e
 			}

@@ -96,3 +96,36 @@ func TestEveryRequestFails(t *testing.T) {
 	}
 	t.Logf("%d requests", n)
 }
+
+// TestRequestsOfFolders: a folder that lies in a row is written by few requests, with its part of the table, and read by few.
+func TestRequestsOfFolders(t *testing.T) {
+	d := volume(t, 0, 40<<10)
+	counted := &block.Faulty{Device: d}
+	f, tree := mount(t, counted, fat.Options{})
+	root := tree.Root()
+	tree.Mkdir(root, "/d", 0o755)
+	for i := range 500 { // of three entries: 94 sectors, which are as many clusters
+		p, e := tree.Open(root, fmt.Sprintf("/d/some long name %d", i), syscall.O_CREAT, 0o644, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		p.Drop()
+	}
+	before := counted.Requests()
+	if e := f.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	if n := counted.Requests() - before; n > 12 { // two flushes; free space, read and written; two tables; the root; the folder
+		t.Errorf("%d requests write a folder of 500 names", n)
+	}
+	root.Drop()
+	f.Close()
+	_, tree = mount(t, counted, fat.Options{})
+	before = counted.Requests()
+	if n := len(list(t, tree, "/d")); n != 500 {
+		t.Errorf("%d names", n)
+	}
+	if n := counted.Requests() - before; n > 4 {
+		t.Errorf("%d requests read a folder of 500 names", n)
+	}
+}
