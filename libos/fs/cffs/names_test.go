@@ -260,7 +260,7 @@ func TestTempForGood(t *testing.T) {
 		if e != 0 {
 			t.Fatal(e)
 		}
-		if e := root.Link(fmt.Sprint(linkable), n); e != want {
+		if e := root.Link(strconv.FormatBool(linkable), n); e != want {
 			t.Errorf("linkable %v: %v", linkable, e)
 		}
 		n.Unref()
