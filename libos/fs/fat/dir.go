@@ -666,10 +666,10 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		return errno(err)
 	}
 	same := old != nil && old.at == e.at
-	if same && e.name == newName {
-		if flags == core.RenameNoReplace {
-			return syscall.EEXIST
-		}
+	switch {
+	case old != nil && flags == core.RenameNoReplace && (!same || e.name == newName):
+		return syscall.EEXIST
+	case same && e.name == newName:
 		return 0
 	}
 	if _, no := checkName(newName); no != 0 {
@@ -688,9 +688,6 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 	}
 	var at int64
 	if old != nil && !same {
-		if flags == core.RenameNoReplace {
-			return syscall.EEXIST
-		}
 		o, err := to.open(old)
 		if err != nil {
 			return errno(err)

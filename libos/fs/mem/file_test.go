@@ -2,6 +2,7 @@ package mem
 
 import (
 	"bytes"
+	"flag"
 	"io/fs"
 	"math/rand/v2"
 	"sync"
@@ -52,10 +53,12 @@ func fileOf(n core.Node) *File {
 	return n.(*File)
 }
 
+var operations = flag.Int("operations", 2400, "how many calls TestFileOracle makes")
+
 // TestFileOracle runs random calls on a file and on a slice of bytes. Loans must stay what they were.
 func TestFileOracle(t *testing.T) {
 	shared := 0
-	for seed := range uint64(16) {
+	for seed := range uint64(*operations / 150) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		begin := make([]byte, r.IntN(3*pageSize<<(seed%4%2*3)))
 		for i := range begin {
