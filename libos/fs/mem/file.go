@@ -165,7 +165,7 @@ func (f *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
 func (f *File) Truncate(size int64) core.Errno {
 	f.bytes.Lock()
 	defer f.bytes.Unlock()
-	if size < f.size {
+	if size <= f.size { // the same size, too: what was set aside behind the end goes
 		if e := f.zeroEnd(size); e != 0 {
 			return e
 		}

@@ -7,6 +7,7 @@ const (
 	sysStat          = syscall.SYS_NEWFSTATAT
 	sysSyncfs        = 306
 	sysRenameat2     = 316
+	sysMemfdCreate   = 319
 	sysCopyFileRange = 326
 	sysStatx         = 332
 	sysOpenat2       = 437

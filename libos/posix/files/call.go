@@ -134,6 +134,8 @@ func serveMore(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	switch nr {
 	case sysStatx:
 		return 0, statx(a)
+	case sysMemfdCreate:
+		return memfdCreate(a)
 	case sysCopyFileRange:
 		return copyRange(a)
 	case syscall.SYS_SYNC:

@@ -12,10 +12,11 @@
 //   - Access times do not change by reading.
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
 //   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
-//   - chroot, mount, quotas, leases, handles, memfd_create, fanotify, tee and vmsplice are not there.
+//   - chroot, mount, quotas, leases, handles, fanotify, tee and vmsplice are not there.
 //   - sendfile goes to connections only, splice nowhere (EINVAL, on which std reads and writes); preadv2 and pwritev2 take no flags (EOPNOTSUPP).
 //   - fallocate neither collapses nor inserts (EOPNOTSUPP, as on tmpfs); renameat2 leaves no whiteout (EINVAL).
 //   - O_DIRECT goes through the cache, and takes any address and length.
+//   - Files of memfd_create count against what the root's filesystem in memory may take; they have no huge pages (ENOSYS).
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).
 //   - RESOLVE_CACHED is EAGAIN always. sync_file_range writes all of the file, readahead reads nothing: what is read in order is on its way by itself.
 //   - readlink of a file in /proc/self/fd looks for the file where it was opened, and where it is not in the whole mount (fs.Tree.Where): one of several names will do, and what has none any more is called as it was opened.
@@ -28,5 +29,6 @@
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
 //	proc.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
+//	memfd.go     memfd_create and seals
 //	sync.go      syncfs, readahead, sync_file_range
 package files

@@ -83,7 +83,11 @@ func (o *file) put(f *posix.File, p []byte, off int64) (n int, at int64, e sysca
 	if f.Flags()&syscall.O_APPEND != 0 {
 		off = fs.Append
 	}
-	n, at, e = fs.WriteAt(o.data, p, off)
+	if m, ok := o.p.Node.(*memFile); ok {
+		n, at, e = m.sealed(p, off, func(p []byte) (int, int64, syscall.Errno) { return fs.WriteAt(o.data, p, off) })
+	} else {
+		n, at, e = fs.WriteAt(o.data, p, off)
+	}
 	if n > 0 {
 		o.p.Tell(fs.HasModified)
 	}
@@ -169,7 +173,16 @@ func (o *file) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.E
 		return 0, fs.Sync(o.data, nr == syscall.SYS_FDATASYNC), true
 	case syscall.SYS_FALLOCATE:
 		return 0, o.allocate(f, a), true
+	case syscall.SYS_FCNTL:
+		if cmd := int(int32(a[1])); cmd == fAddSeals || cmd == fGetSeals {
+			r, e := o.sealCall(f, cmd, a[2])
+			return r, e, true
+		}
 	case syscall.SYS_MMAP:
+		if m, ok := o.p.Node.(*memFile); ok && Map != nil {
+			r, e := m.mapSealed(o.data, f.Flags(), a)
+			return r, e, true
+		}
 		if Map != nil && !o.made {
 			r, e := Map(o.data, f.Flags(), a)
 			return r, e, true

@@ -19,6 +19,7 @@ func init() {
 	files.Map = mapFile
 	files.Maps = maps
 	files.Mapped = frames.mapped
+	files.Storable = storable
 	before = posix.Extend(serve)
 	posix.Anonymous = anonymous
 }
@@ -110,6 +111,13 @@ func mapFile(f fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
 		v.bringAll(0, v.n(), kind == mapPrivate && prot&protWrite != 0) // copies, too
 	}
 	return v.lo, 0
+}
+
+// storable says whether a file is mapped shared by a descriptor that was open for writing: mprotect may let that be stored to at any time.
+func storable(f fs.File) bool {
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	return slices.ContainsFunc(table.views, func(v *view) bool { return v.shared && v.may && v.o.raw == f })
 }
 
 // take gives addresses for a view. placed is locked where the flags name them.
