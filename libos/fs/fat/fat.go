@@ -32,9 +32,9 @@ import (
 const Interval = 5 * time.Second
 
 const (
-	maxTable = 64 << 20 // bytes of a table, which is in memory
-	maxMeta  = 4096     // sectors of directories in memory
-	atOnce   = 64 << 10 // bytes of directories or of the table that are read or written in one go
+	maxTable = 64 << 20              // bytes of a table, which is in memory
+	maxMeta  = maxSlots*32/512 + 256 // sectors of directories in memory: those of the largest one, and more
+	atOnce   = 64 << 10              // bytes of directories or of the table that are read or written in one go
 	maxSize  = 1<<32 - 1
 )
 

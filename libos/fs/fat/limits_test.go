@@ -11,6 +11,7 @@ import (
 	"time"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
 )
 
@@ -84,7 +85,8 @@ func manyNames(t *testing.T, name func(i int) string, most int) {
 	began = time.Now()
 	fsck(t, v)
 	did("checked by fsck.vfat", n)
-	f, tree = mount(t, d, fat.Options{})
+	counted := &block.Faulty{Device: d}
+	f, tree = mount(t, counted, fat.Options{})
 	root = tree.Root()
 	defer root.Drop()
 	began = time.Now()
@@ -102,6 +104,7 @@ func manyNames(t *testing.T, name func(i int) string, most int) {
 		}
 	}
 	began = time.Now()
+	requests := counted.Requests()
 	for i := range n {
 		p, e := tree.Resolve(root, name(i), 0)
 		if e != 0 {
@@ -110,6 +113,9 @@ func manyNames(t *testing.T, name func(i int) string, most int) {
 		p.Drop()
 	}
 	did("found", n)
+	if k := counted.Requests() - requests; k > 0 {
+		t.Errorf("%d requests find names that were listed", k)
+	}
 	for i := range n {
 		if e := tree.Unlink(root, name(i)); e != 0 {
 			t.Fatal(name(i), e)
