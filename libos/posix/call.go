@@ -140,5 +140,10 @@ func serve(nr uintptr, a *[6]uintptr) (uintptr, syscall.Errno) {
 	}
 	r, e := f.call(nr, a, def)
 	f.Put()
+	if e == syscall.EINVAL && (nr == syscall.SYS_SENDFILE || nr == syscall.SYS_SPLICE) && more != nil {
+		if r, e2 := more(nr, *a); e2 != syscall.ENOSYS {
+			return r, e2
+		}
+	}
 	return r, e
 }

@@ -2,7 +2,7 @@ package posix
 
 import "syscall"
 
-// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ, and libos/posix/files for pipes with names. Not linked without them.
+// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ, and libos/posix/files for pipes with names and for sendfile. Not linked without them.
 
 // Buffered is how many bytes are in the pipe.
 func (o *PipeEnd) Buffered() (n int) {
@@ -13,6 +13,14 @@ func (o *PipeEnd) Buffered() (n int) {
 	}
 	p.mu.Unlock()
 	return n
+}
+
+// Room is how many bytes a write to the pipe takes without waiting, at least.
+func (o *PipeEnd) Room() int {
+	p := o.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return (len(p.ring) - int(p.head-p.tail)) * pageSize
 }
 
 // Size is how many bytes the pipe holds at best.

@@ -134,6 +134,10 @@ func serveMore(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 	switch nr {
 	case sysStatx:
 		return 0, statx(a)
+	case syscall.SYS_SENDFILE:
+		return sendfile(a)
+	case syscall.SYS_SPLICE:
+		return splice(a)
 	case sysMemfdCreate:
 		return memfdCreate(a)
 	case sysCopyFileRange:

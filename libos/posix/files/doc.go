@@ -13,7 +13,7 @@
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
 //   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
 //   - chroot, mount, quotas, leases, handles, fanotify, tee and vmsplice are not there.
-//   - sendfile goes to connections only, splice nowhere (EINVAL, on which std reads and writes); preadv2 and pwritev2 take no flags (EOPNOTSUPP).
+//   - splice goes from files to pipes only (EINVAL else, on which std reads and writes); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
 //   - fallocate neither collapses nor inserts (EOPNOTSUPP, as on tmpfs); renameat2 leaves no whiteout (EINVAL).
 //   - O_DIRECT goes through the cache, and takes any address and length.
 //   - Files of memfd_create count against what the root's filesystem in memory may take; they have no huge pages (ENOSYS).
@@ -29,6 +29,7 @@
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
 //	proc.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
+//	send.go      sendfile and splice through memory
 //	memfd.go     memfd_create and seals
 //	sync.go      syncfs, readahead, sync_file_range
 package files

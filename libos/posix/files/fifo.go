@@ -65,7 +65,7 @@ func openFifo(p fs.Place, flags int) (posix.Object, syscall.Errno) {
 	}
 	f.enter(reading)
 	f.enter(writing)
-	return &fifoBoth{at{p: p}, f}, 0
+	return &fifoBoth{at{p: p, writes: true}, f}, 0
 }
 
 // end waits until somebody has the other end open, or has had it meanwhile.
@@ -77,7 +77,7 @@ func (f *fifo) end(p fs.Place, side, flags int) (posix.Object, syscall.Errno) {
 		f.change.Wait(&fifos.mu)
 	}
 	f.waiting--
-	return &fifoEnd{f.ends[side], at{p: p}, f, side}, 0
+	return &fifoEnd{f.ends[side], at{p: p, writes: side == writing}, f, side}, 0 // writes: who fails to open it now closes it
 }
 
 // enter counts one who opens an end. The first of all gets a new pipe, without what may have been in the last one.

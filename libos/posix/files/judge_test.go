@@ -353,6 +353,41 @@ func (j *trial) whereFD(i int) string {
 	return fmt.Sprintf("/proc/self/fd of %d is %q on the host, %q here", i, says[0], says[1])
 }
 
+// sendfile sends from one descriptor to another that is neither a pipe nor the same file.
+func (j *trial) sendfile() string {
+	in, out := j.file(), j.file()
+	var st [2]syscall.Stat_t
+	for i, fd := range []int{in, out} {
+		if fd == 0 || j.fds[fd][0] < 0 {
+			return ""
+		}
+		if syscall.Fstat(j.fds[fd][0], &st[i]); st[i].Mode&syscall.S_IFMT == syscall.S_IFIFO {
+			return ""
+		}
+	}
+	if st[0].Ino == st[1].Ino {
+		return ""
+	}
+	nr, n, off := uintptr(syscall.SYS_SENDFILE), uintptr(j.r.IntN(3*pageOf)), max(int64(j.offset()), 0) // of several errors that of the offset may come later here
+	var at uintptr
+	offs := [2]int64{off, off}
+	var res [2]uintptr
+	var errs [2]syscall.Errno
+	own := j.r.IntN(2) == 0
+	for side := range 2 {
+		if at = 0; !own {
+			at = address((*byte)(unsafe.Pointer(&offs[side])))
+		}
+		res[side], errs[side] = j.one(side, nr, uintptr(j.fds[out][side]), uintptr(j.fds[in][side]), at, n)
+	}
+	line := fmt.Sprintf("sendfile %d %d %d (own %v) %d = %d %v", out, in, off, own, n, res[0], errs[0])
+	j.log = append(j.log, line)
+	if res[0] != res[1] || errs[0] != errs[1] || offs[0] != offs[1] {
+		return fmt.Sprintf("%s: we give %d %v; offsets %d", line, res[1], errs[1], offs)
+	}
+	return ""
+}
+
 // record locks bytes of a file, or asks who has.
 func (j *trial) record() string {
 	i := j.file()
@@ -425,7 +460,9 @@ func (j *trial) step() (bad string) {
 	r := j.r
 	at, path := j.at(), j.path()
 	p := j.str(path)
-	switch r.IntN(40) {
+	switch r.IntN(41) {
+	case 40:
+		bad = j.sendfile()
 	case 39:
 		bad = j.whereFD(j.file())
 	case 0, 1, 2, 3:
