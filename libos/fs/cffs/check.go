@@ -29,38 +29,44 @@ type Report struct {
 	sb          *super
 	used        []uint64 // a bit for each block in use
 	groups      int
+	loss        bool // one of all problems, listed or not, is a loss
 }
 
 // maxProblems is how many are listed.
 const maxProblems = 1000
 
-func (r *Report) add(loss bool, format string, args ...any) {
-	if len(r.Problems) == maxProblems {
-		r.More++
+// add notes a problem. Arguments that are an inum or a gap are put in words when all is known.
+func (c *checker) add(loss bool, format string, args ...any) {
+	if loss {
+		c.r.loss = true
+	}
+	if len(c.found) == maxProblems {
+		c.r.More++
 		return
 	}
-	r.Problems = append(r.Problems, Problem{What: fmt.Sprintf(format, args...), Loss: loss})
+	c.found = append(c.found, told{loss, format, args})
 }
 
 // Check looks at all of the volume on dev, which must not be mounted, and changes nothing: every block of the tree, and with data the sums of all data. An error says that there is nothing to
 // look at; what is damaged is in the Report.
 func Check(dev block.Device, data bool) (*Report, error) {
-	f, err := open(dev, Options{ReadOnly: true})
+	f, err := begin(dev, Options{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	r := &Report{sb: &f.sb, used: make([]uint64, (f.sb.blocks+63)/64), groups: groupsOf(f.sb.blocks)}
-	c := checker{f: f, r: r, data: data, inodes: map[uint64]*seen{}}
+	c := checker{f: f, r: r, data: data, inodes: map[uint64]*seen{}, after: map[*lost]uint64{}}
 	if f.after != nil && f.after.err != nil {
 		r.Problems = append(r.Problems, Problem{What: f.after.String() + ": what follows is about the volume as the one before left it", Loss: true, after: true})
 	}
 	for g := range r.groups {
 		reserved(g, f.sb.backup, func(b uint64) { c.use(b, "a place of its own") })
 	}
-	c.node(f.t.root, -1, nil, nil)
+	c.node(f.t.root, int(f.sb.rootLevel), nil, nil)
 	c.names()
 	c.bitmaps()
 	c.supers()
+	c.tell()
 	return r, nil
 }
 
@@ -70,6 +76,9 @@ type checker struct {
 	data   bool
 	inodes map[uint64]*seen
 	last   []byte // the key before this one
+	found  []told
+	lost   []*lost          // nodes that cannot be read
+	after  map[*lost]uint64 // the first block of the extent behind one
 }
 
 // seen is what was found of an inode.
@@ -98,13 +107,13 @@ func (c *checker) inode(ino uint64) *seen {
 }
 
 // use notes that a block is in use, and says whether it could be.
-func (c *checker) use(b uint64, by string) bool {
+func (c *checker) use(b uint64, by any) bool {
 	if b >= uint64(c.r.groups)*groupBlocks || b >= c.f.sb.blocks {
-		c.r.add(true, "%s lies at block %d, outside the volume", by, b)
+		c.add(true, "%v lies at block %d, outside the volume", by, b)
 		return false
 	}
 	if c.r.used[b/64]>>(b%64)&1 != 0 {
-		c.r.add(true, "block %d is used twice, the second time by %s", b, by)
+		c.add(true, "block %d is used twice, the second time by %v", b, by)
 		return false
 	}
 	c.r.used[b/64] |= 1 << (b % 64)
@@ -119,7 +128,9 @@ func (c *checker) node(r *ref, level int, lo, hi []byte) {
 	}
 	n, err := c.f.t.load(r, level)
 	if err != nil {
-		c.r.add(true, "the tree's node at block %d cannot be read (%v): all between %x and %x is lost", r.addr, err, lo, hi)
+		l := &lost{r.addr, level, lo, hi, c.last}
+		c.lost = append(c.lost, l)
+		c.add(true, "the tree's node at block %d cannot be read (%v): lost are %v", r.addr, err, gap(l))
 		return
 	}
 	defer r.n.Store(nil)
@@ -133,13 +144,13 @@ func (c *checker) node(r *ref, level int, lo, hi []byte) {
 				b = n.keys[i+1]
 			}
 			if i > 0 && (bytes.Compare(k, lo) < 0 || hi != nil && bytes.Compare(k, hi) >= 0) {
-				c.r.add(true, "the tree's node at block %d has keys that it should not have", r.addr)
+				c.add(true, "the tree's node at block %d has keys that it should not have", r.addr)
 			}
 			c.node(n.kids[i], int(n.level)-1, a, b)
 			continue
 		}
 		if bytes.Compare(k, lo) < 0 || hi != nil && bytes.Compare(k, hi) >= 0 || c.last != nil && bytes.Compare(k, c.last) <= 0 {
-			c.r.add(true, "the tree's leaf at block %d has keys that it should not have", r.addr)
+			c.add(true, "the tree's leaf at block %d has keys that it should not have", r.addr)
 		}
 		c.last = bytes.Clone(k)
 		c.item(k, n.vals[i])
@@ -148,18 +159,18 @@ func (c *checker) node(r *ref, level int, lo, hi []byte) {
 
 func (c *checker) item(k, v []byte) {
 	if len(k) < 9 {
-		c.r.add(true, "a key is too short: %x", k)
+		c.add(true, "a key is too short: %x", k)
 		return
 	}
 	ino, kind := be.Uint64(k), k[8]
 	if ino >= c.f.sb.nextIno {
-		c.r.add(true, "inode %d has a number that was not given out yet", ino)
+		c.add(true, "%v has a number that was not given out yet", inum(ino))
 	}
 	switch {
 	case kind == kindRecord && len(k) == 9:
 		rec, ok := decodeRecord(v)
 		if !ok || rec.ino != ino {
-			c.r.add(true, "the record of inode %d makes no sense", ino)
+			c.add(true, "the record of %v makes no sense", inum(ino))
 			return
 		}
 		c.record(&rec, false)
@@ -175,14 +186,14 @@ func (c *checker) item(k, v []byte) {
 		s := c.inode(ino)
 		s.more, s.target = true, s.target+uint64(len(v))
 	default:
-		c.r.add(true, "a key of no known kind: %x", k)
+		c.add(true, "a key of no known kind: %x", k)
 	}
 }
 
 func (c *checker) record(rec *record, embedded bool) {
 	s := c.inode(rec.ino)
 	if s.rec != nil {
-		c.r.add(true, "inode %d has two records", rec.ino)
+		c.add(true, "%v has two records", inum(rec.ino))
 		return
 	}
 	s.rec, s.embedded = rec, embedded
@@ -191,20 +202,20 @@ func (c *checker) record(rec *record, embedded bool) {
 func (c *checker) entry(dir, cookie uint64, v []byte) {
 	e, ok := decodeEntry(v)
 	if !ok {
-		c.r.add(true, "an entry of directory %d makes no sense", dir)
+		c.add(true, "an entry of directory %v makes no sense", inum(dir))
 		return
 	}
 	if cookie>>8 != cookieBase(&c.f.sb.uuid, e.name)>>8 {
-		c.r.add(true, "the name %q of directory %d is at a wrong place", e.name, dir)
+		c.add(true, "the name %q of directory %v is at a wrong place", e.name, inum(dir))
 	}
 	d, s := c.inode(dir), c.inode(e.ino)
 	d.entries++
 	s.names++
 	if s.names > 1 && e.kind == syscall.S_IFDIR {
-		c.r.add(true, "directory %d has two names, one of them %q", e.ino, e.name)
+		c.add(true, "directory %v has two names, one of them %q", inum(e.ino), e.name)
 	}
 	if s.kind != 0 && s.kind != e.kind {
-		c.r.add(true, "names of inode %d do not agree what it is", e.ino)
+		c.add(true, "names of %v do not agree what it is", inum(e.ino))
 	}
 	s.kind, s.parent = e.kind, dir
 	if e.kind == syscall.S_IFDIR {
@@ -218,18 +229,21 @@ func (c *checker) entry(dir, cookie uint64, v []byte) {
 func (c *checker) extent(ino uint64, k, v []byte) {
 	x, ok := decodeExtent(k, v)
 	if !ok {
-		c.r.add(true, "an extent of inode %d makes no sense", ino)
+		c.add(true, "an extent of %v makes no sense", inum(ino))
 		return
 	}
 	s := c.inode(ino)
 	s.more = true
 	if x.first() < s.next {
-		c.r.add(true, "extents of inode %d overlap at its block %d", ino, x.first())
+		c.add(true, "extents of %v overlap at its block %d", inum(ino), x.first())
 	}
 	s.next = x.last + 1
+	if n := len(c.lost); n > 0 && c.after[c.lost[n-1]] == 0 && bytes.HasPrefix(c.lost[n-1].hi, k[:9]) {
+		c.after[c.lost[n-1]] = x.first()
+	}
 	s.blocks += uint64(len(x.sums))
 	for i := range x.sums {
-		if !c.use(x.block+uint64(i), fmt.Sprintf("inode %d", ino)) {
+		if !c.use(x.block+uint64(i), inum(ino)) {
 			return
 		}
 	}
@@ -237,15 +251,35 @@ func (c *checker) extent(ino uint64, k, v []byte) {
 		return
 	}
 	b := make([]byte, len(x.sums)*BlockSize)
-	if err := c.f.dev.Read([][]byte{b}, int64(x.block)*BlockSize); err != nil {
-		c.r.add(true, "blocks %d to %d of inode %d cannot be read: %v", x.first(), x.last, ino, err)
-		return
+	whole := c.f.dev.Read([][]byte{b}, int64(x.block)*BlockSize)
+	var run piece
+	end := func() {
+		if run.n > 0 {
+			c.add(true, "%v of %v are lost: %s", run, inum(ino), run.why)
+		}
+		run = piece{}
 	}
 	for i, want := range x.sums {
-		if c.f.dataSum(b[i*BlockSize:(i+1)*BlockSize]) != want {
-			c.r.add(true, "block %d of inode %d has a wrong sum: its data is lost", x.first()+uint64(i), ino)
+		one, why := b[i*BlockSize:(i+1)*BlockSize], ""
+		if whole != nil { // which of them?
+			if err := c.f.dev.Read([][]byte{one}, int64(x.block+uint64(i))*BlockSize); err != nil {
+				why = fmt.Sprintf("block %d cannot be read: %v", x.block+uint64(i), err)
+			}
+		}
+		if why == "" && c.f.dataSum(one) != want {
+			why = fmt.Sprintf("block %d has a wrong sum", x.block+uint64(i))
+		}
+		switch {
+		case why == "":
+			end()
+		case run.n == 0:
+			run = piece{ino, span{x.first() + uint64(i), 1}, why}
+		default:
+			run.n++
+			run.why = fmt.Sprintf("blocks from %d to %d cannot be read, or have wrong sums", x.block+uint64(i)+1-run.n, x.block+uint64(i))
 		}
 	}
+	end()
 }
 
 // names looks whether inodes and names fit each other.
@@ -255,10 +289,13 @@ func (c *checker) names() {
 		list = append(list, ino)
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
+	if c.inodes[rootIno] == nil || c.inodes[rootIno].rec == nil {
+		c.add(true, "the root directory has no record: the volume cannot be mounted")
+	}
 	for _, ino := range list {
 		s := c.inodes[ino]
 		if s.rec == nil {
-			c.r.add(true, "inode %d has no record, but %d names, %d entries and %d blocks", ino, s.names, s.entries, s.blocks)
+			c.add(true, "%v has no record, but %d names, %d entries and %d blocks", inum(ino), s.names, s.entries, s.blocks)
 			continue
 		}
 		kind := s.rec.mode & syscall.S_IFMT
@@ -273,28 +310,28 @@ func (c *checker) names() {
 			c.r.Files++
 		}
 		if s.rec.nlink != links {
-			c.r.add(true, "inode %d has %d names or directories, and says %d", ino, links, s.rec.nlink)
+			c.add(true, "%v has %d names or directories, and says %d", inum(ino), links, s.rec.nlink)
 		}
 		if s.kind != 0 && s.kind != kind {
-			c.r.add(true, "names of inode %d do not agree with it what it is", ino)
+			c.add(true, "names of %v do not agree with it what it is", inum(ino))
 		}
 		if s.names == 0 && ino != rootIno && !s.orphan {
-			c.r.add(true, "inode %d has no name, and is not on the list of those without", ino)
+			c.add(true, "%v has no name, and is not on the list of those without", inum(ino))
 		}
 		if s.names != 0 && s.orphan {
-			c.r.add(true, "inode %d has a name, and is on the list of those without", ino)
+			c.add(true, "%v has a name, and is on the list of those without", inum(ino))
 		}
 		if s.embedded && s.names > 1 {
-			c.r.add(true, "inode %d has %d names, and its record is in one of them", ino, s.names)
+			c.add(true, "%v has %d names, and its record is in one of them", inum(ino), s.names)
 		}
 		if dir && s.rec.size != s.entries || !dir && s.entries != 0 {
-			c.r.add(true, "inode %d has %d entries, and says %d", ino, s.entries, s.rec.size)
+			c.add(true, "%v has %d entries, and says %d", inum(ino), s.entries, s.rec.size)
 		}
 		if s.rec.blocks != s.blocks {
-			c.r.add(true, "inode %d has %d blocks, and says %d", ino, s.blocks, s.rec.blocks)
+			c.add(true, "%v has %d blocks, and says %d", inum(ino), s.blocks, s.rec.blocks)
 		}
 		if kind == syscall.S_IFLNK && s.rec.size != s.target+uint64(len(s.rec.target)) {
-			c.r.add(true, "the target of link %d is incomplete", ino)
+			c.add(true, "the target of link %v is incomplete", inum(ino))
 		}
 		c.rooted(ino, s)
 	}
@@ -308,7 +345,7 @@ func (c *checker) rooted(ino uint64, s *seen) {
 	for at, n := s.parent, 0; at != rootIno; n++ {
 		p := c.inodes[at]
 		if p == nil || p.names == 0 && (p.rec == nil || p.rec.nlink != 0) || n > 1<<16 {
-			c.r.add(true, "inode %d is not below the root directory", ino)
+			c.add(true, "%v is not below the root directory", inum(ino))
 			return
 		}
 		if p.names == 0 {
@@ -322,16 +359,16 @@ func (c *checker) rooted(ino uint64, s *seen) {
 func (c *checker) bitmaps() {
 	stale, err := c.f.readBitmaps()
 	if err != nil {
-		c.r.add(true, "a bitmap is damaged, and what is in use cannot be found without it (%v)", err)
+		c.add(true, "a bitmap is damaged, and what is in use cannot be found without it (%v)", err)
 		return
 	}
 	a := &c.f.al
 	if stale {
-		c.r.add(false, "the bitmaps are not those that the last commit wrote")
+		c.add(false, "the bitmaps are not those that the last commit wrote")
 	}
 	for g := range a.groups {
 		if a.groups[g].half && !stale {
-			c.r.add(false, "a bitmap of group %d is damaged", g)
+			c.add(false, "a bitmap of group %d is damaged", g)
 		}
 	}
 	leaks, first := uint64(0), uint64(0)
@@ -339,7 +376,7 @@ func (c *checker) bitmaps() {
 		used := c.r.used[b/64]>>(b%64)&1 != 0
 		switch {
 		case used && !a.is(b):
-			c.r.add(true, "block %d is in use and counts as free", b)
+			c.add(true, "block %d is in use and counts as free", b)
 		case !used && a.is(b):
 			if leaks == 0 {
 				first = b
@@ -347,11 +384,11 @@ func (c *checker) bitmaps() {
 			leaks++
 		}
 	}
-	if leaks > 0 {
-		c.r.add(false, "%d blocks count as used and are not, the first is %d", leaks, first)
+	if leaks > 0 && len(c.lost) == 0 { // else it may be what was lost that uses them
+		c.add(false, "%d blocks count as used and are not, the first is %d", leaks, first)
 	}
 	if a.used != c.f.sb.used {
-		c.r.add(false, "%d blocks count as used, and the superblock says %d", a.used, c.f.sb.used)
+		c.add(false, "%d blocks count as used, and the superblock says %d", a.used, c.f.sb.used)
 	}
 }
 
@@ -360,9 +397,9 @@ func (c *checker) supers() {
 	for _, at := range []uint64{0, 1, c.f.sb.backup, c.f.sb.backup + 1} {
 		b := make([]byte, BlockSize)
 		if err := c.f.dev.Read([][]byte{b}, int64(at)*BlockSize); err != nil {
-			c.r.add(false, "the superblock at %d cannot be read: %v", at, err)
+			c.add(false, "the superblock at %d cannot be read: %v", at, err)
 		} else if s := decodeSuper(b); (s == nil || s.gen+3 < c.f.sb.gen) && c.f.sb.gen > 2 {
-			c.r.add(false, "the superblock at %d is damaged", at)
+			c.add(false, "the superblock at %d is damaged", at)
 		}
 	}
 }
@@ -380,6 +417,9 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.loss {
+		return nil, ErrLoss
+	}
 	for _, p := range r.Problems {
 		switch {
 		case p.after && !back:
@@ -387,8 +427,6 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 		case p.after:
 			done = append(done, "went back to the commit before the last: "+p.What)
 			continue
-		case p.Loss:
-			return nil, ErrLoss
 		}
 		done = append(done, "mended: "+p.What)
 	}

@@ -145,6 +145,27 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 
 // open reads what a mounted volume needs to know.
 func open(dev block.Device, o Options) (*FS, error) {
+	f, err := begin(dev, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.t.load(f.t.root, int(f.sb.rootLevel)); err != nil {
+		return nil, &MountError{dev.Info().Name, "the root of its tree cannot be read", err}
+	}
+	v, err := f.t.get(key(rootIno, kindRecord))
+	rec, ok := decodeRecord(v)
+	if err != nil || !ok || rec.ino != rootIno || rec.mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return nil, &MountError{dev.Info().Name, "it has no root directory", err}
+	}
+	root := f.newInode(rec, nil)
+	root.parent = root
+	root.refs = 1
+	f.nodes[rootIno] = root
+	return f, nil
+}
+
+// begin is open as far as the superblock goes: nothing of the tree was looked at.
+func begin(dev block.Device, o Options) (*FS, error) {
 	in := dev.Info()
 	refuse := func(why string, err error) (*FS, error) { return nil, &MountError{in.Name, why, err} }
 	if o.Now == nil {
@@ -196,18 +217,6 @@ func open(dev block.Device, o Options) (*FS, error) {
 		f.dataSum = wordSum
 	}
 	f.t = tree{most: maxNodes, root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
-	if _, err := f.t.load(f.t.root, int(sb.rootLevel)); err != nil {
-		return refuse("the root of its tree cannot be read", err)
-	}
-	v, err := f.t.get(key(rootIno, kindRecord))
-	rec, ok := decodeRecord(v)
-	if err != nil || !ok || rec.ino != rootIno || rec.mode&syscall.S_IFMT != syscall.S_IFDIR {
-		return refuse("it has no root directory", err)
-	}
-	root := f.newInode(rec, nil)
-	root.parent = root
-	root.refs = 1
-	f.nodes[rootIno] = root
 	f.timer = time.AfterFunc(1<<62, f.tick)
 	f.timer.Stop()
 	return f, nil
