@@ -129,7 +129,8 @@ type Dir interface {
 	Rename(name string, to Dir, newName string, flags uint32) Errno
 
 	// ReadDir calls f for the entries behind cookie, 0 at first, until f returns false; not for "." and "..". A name that is there from the
-	// first call to the last is told once; one that comes or goes meanwhile at most once. f may not call the filesystem. ENOENT where the folder was removed.
+	// first call to the last is told once; one that comes or goes meanwhile at most once. f may not call the filesystem. ENOENT where the folder was removed; EIO behind all
+	// names that can be read, where some cannot.
 	ReadDir(cookie uint64, f func(*Entry) bool) Errno
 }
 

@@ -114,29 +114,32 @@ func (d *Dir) Parent() core.Dir {
 	return d.parent.self.(core.Dir)
 }
 
-// ReadDir implements fs.Dir.
+// ReadDir implements fs.Dir. Names that cannot be read are left out: EIO comes behind all others, also where who reads has come by them in an earlier call.
 func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 	d.fs.look()
 	defer d.fs.looked()
 	if d.gone.Load() {
 		return syscall.ENOENT
 	}
-	bad := false
-	want := key(d.rec.ino, kindEntry)
-	err := d.fs.t.scan(keyNumber(d.rec.ino, kindEntry, cookie+1), func(k, v []byte) bool {
-		if len(k) != 17 || string(k[:9]) != string(want) {
-			return false
-		}
+	if cookie == 0 {
+		d.torn.Store(false)
+	}
+	t := &d.fs.t
+	more, err := t.salvage(t.root, -1, keyNumber(d.rec.ino, kindEntry, cookie+1), key(d.rec.ino, kindEntry+1), func(k, v []byte) bool {
 		e, ok := decodeEntry(v)
-		if bad = !ok; bad {
-			return false
+		if !ok || len(k) != 17 {
+			d.torn.Store(true)
+			return true
 		}
 		return f(&core.Entry{Name: e.name, Ino: e.ino, Type: e.kind, Cookie: be.Uint64(k[9:])})
 	})
-	if bad {
-		err = errDamaged
+	if err != nil {
+		d.torn.Store(true)
 	}
-	return errno(err)
+	if more && d.torn.Load() {
+		return syscall.EIO
+	}
+	return 0
 }
 
 // SyncDir implements fs.DirSyncer.

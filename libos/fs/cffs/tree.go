@@ -216,6 +216,33 @@ func (t *tree) walk(r *ref, level int, from []byte, f func(k, v []byte) bool) (m
 	return true, nil
 }
 
+// salvage calls f for the keys in [from, to) that can be read, in order, until it returns false, which it tells; bad is the first error of a node that was left out. f must not change the tree.
+func (t *tree) salvage(r *ref, level int, from, to []byte, f func(k, v []byte) bool) (more bool, bad error) {
+	n, err := t.load(r, level)
+	if err != nil {
+		return true, err
+	}
+	if n.level == 0 {
+		for i, _ := n.find(from); i < len(n.keys) && bytes.Compare(n.keys[i], to) < 0; i++ {
+			if !f(n.keys[i], n.vals[i]) {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
+	first := n.kid(from)
+	for i := first; i < len(n.kids) && (i == first || bytes.Compare(n.keys[i], to) < 0); i++ {
+		more, err := t.salvage(n.kids[i], int(n.level)-1, from, to, f)
+		if bad == nil {
+			bad = err
+		}
+		if !more {
+			return false, bad
+		}
+	}
+	return true, bad
+}
+
 // prefix calls f for the keys that begin with p.
 func (t *tree) prefix(p []byte, f func(k, v []byte) bool) error {
 	return t.scan(p, func(k, v []byte) bool { return bytes.HasPrefix(k, p) && f(k, v) })

@@ -519,10 +519,13 @@ func (s *served) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryL
 	if cookie <= 2 {
 		cookie = 0
 	}
+	some := in.Offset < 2
 	e := d.ReadDir(cookie, func(e *core.Entry) bool {
-		return out.AddDirEntry(fuse.DirEntry{Mode: e.Type, Name: e.Name, Ino: e.Ino, Off: e.Cookie})
+		added := out.AddDirEntry(fuse.DirEntry{Mode: e.Type, Name: e.Name, Ino: e.Ino, Off: e.Cookie})
+		some = some || added
+		return added
 	})
-	if e == syscall.ENOENT { // it was removed, and has no names
+	if e == syscall.ENOENT || some { // it was removed, and has no names; or there are some, and the next call is told what is wrong behind them
 		e = 0
 	}
 	return fuse.Status(e)

@@ -147,11 +147,11 @@ type entry struct {
 	attr core.Attr
 }
 
-// entries are a folder's, sorted. The caller drops them.
+// entries are a folder's, sorted: those that can be read, also where err says that others cannot. The caller drops them.
 func (v *Volume) entries(name string, d core.Dir) (list []entry, err error) {
 	var names []string
 	if e := d.ReadDir(0, func(e *core.Entry) bool { names = append(names, e.Name); return true }); e != 0 {
-		return nil, fail(name, e)
+		err = fmt.Errorf("%s in the volume: %d names can be read, and others not: %w", name, len(names), e)
 	}
 	slices.Sort(names)
 	for _, n := range names {

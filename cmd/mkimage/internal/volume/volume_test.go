@@ -5,6 +5,7 @@ package volume
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -175,6 +176,78 @@ func TestDamagedAndInUse(t *testing.T) {
 	if err := Check(&b, file, true, false, false); err != nil {
 		t.Error(b.String(), err)
 	}
+}
+
+// torn makes a volume with folders /src/d0 to /src/d3 of 80 files each, damages a node of its tree that has names of /src/d1, and gives what it was before.
+func torn(t *testing.T, file string) {
+	t.Helper()
+	if err := Make(file, 4<<20, "torn", false, false); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, file, false, func(v *Volume) {
+		from := t.TempDir()
+		for d := range 4 {
+			dir := filepath.Join(from, fmt.Sprint("d", d))
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for f := range 80 {
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("f", f)), fmt.Appendf(nil, "file %d of %d", f, d), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := v.In(from, "/src", true); err != nil {
+			t.Fatal(err)
+		}
+	})
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b := 0; b < len(good); b += 4096 {
+		if string(good[b+4:b+8]) != "CTRE" || good[b+24] != 0 || !bytes.Contains(good[b:b+4096], []byte("f1")) {
+			continue
+		}
+		bad := bytes.Clone(good)
+		bad[b+100] ^= 1
+		if err := os.WriteFile(file, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := Check(&out, file, true, false, false); errors.Is(err, ErrDamaged) && strings.Contains(out.String(), "names in /src/d1 ") && !strings.Contains(out.String(), "/src/d0") {
+			return
+		}
+	}
+	t.Fatal("no node has names of /src/d1")
+}
+
+// TestTornFolder has what can be read of a damaged folder listed and copied, with a line for what cannot, and an error.
+func TestTornFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "v")
+	torn(t, file)
+	opened(t, file, true, func(v *Volume) {
+		var ls, tree bytes.Buffer
+		err := v.List(&ls, "/src/d1", false)
+		if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "/src/d1 in the volume: ") || ls.Len() == 0 {
+			t.Error(err, ls.String())
+		}
+		names := strings.Count(ls.String(), "\n")
+		if err := v.Tree(&tree, "/"); !errors.Is(err, syscall.EIO) || strings.Count(tree.String(), "\n") < 3*80+names {
+			t.Error(err, tree.String())
+		}
+		out := filepath.Join(dir, "out")
+		if err := v.Out("/src", out, true); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "/src/d1 in the volume: ") {
+			t.Error(err)
+		}
+		for d, want := range map[string]int{"d0": 80, "d2": 80, "d3": 1, "d1": 1} {
+			list, err := os.ReadDir(filepath.Join(out, d))
+			if err != nil || len(list) < want || d == "d1" && len(list) > names {
+				t.Errorf("%s: %d files, %v", d, len(list), err)
+			}
+		}
+	})
 }
 
 // TestInUseByQEMU gives the file to a machine.
