@@ -54,8 +54,12 @@ func TestVolumes(t *testing.T) {
 	c.want(t, 0, "xx")
 	c.mkimage(t, "fs", "info", w)
 	c.want(t, 1, "it is not formatted")
-	c.mkimage(t, "run", "--disk", w+":/w,format", dir, "--", "/w/g")
-	c.want(t, 0, `/w/g: "" open`)
+	there := call{dir: dir}
+	if err := os.Symlink(w, filepath.Join(dir, "we:ird.img")); err != nil {
+		t.Fatal(err)
+	}
+	there.mkimage(t, "run", "--disk", "we:ird.img:/w,format", dir, "--", "/w/g")
+	there.want(t, 0, `/w/g: "" open`)
 	c.mkimage(t, "run", "--disk", w+":/w,ro", dir, "--", "/w/g")
 	c.want(t, 0, `/w/g: "x" <nil>`, "read-only file system")
 	c.mkimage(t, "fs", "check", w)

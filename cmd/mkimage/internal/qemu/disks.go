@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
@@ -64,7 +66,7 @@ func (m *Machine) clash(a, b config.Disk) bool {
 func (m *Machine) diskArgs(bus string) (a []string) {
 	scsi := false
 	for i, d := range m.Disks {
-		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,werror=report,rerror=report,file=%s", i, escape(d.File))
+		drive := fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,werror=report,rerror=report,file=%s", i, escape(filename(d.File)))
 		if d.ReadOnly {
 			drive += ",readonly=on"
 		}
@@ -84,6 +86,14 @@ func (m *Machine) diskArgs(bus string) (a []string) {
 		a = append(a, "-drive", drive, "-device", fmt.Sprintf("%s,drive=disk%d,serial=%s", device, i, config.DiskSerial(i)))
 	}
 	return a
+}
+
+// filename is how QEMU is told of a file: it takes what stands before a colon in a name for a protocol, unless a slash comes first.
+func filename(name string) string {
+	if i := strings.IndexAny(name, ":/"); i >= 0 && name[i] == ':' && filepath.VolumeName(name) == "" {
+		return "./" + name
+	}
+	return name
 }
 
 // hasNVMe tells whether the machine has NVMe controllers, which are PCI functions.

@@ -148,6 +148,11 @@ func TestDisks(t *testing.T) {
 	if got := strings.Join(m.typeArgs(), " "); strings.Contains(got, "pcie") {
 		t.Errorf("%s", got)
 	}
+	for name, want := range map[string]string{"we:ird.img": "./we:ird.img", "nbd:x/y": "./nbd:x/y", "/a/b:c": "/a/b:c", "a/b:c": "a/b:c", "a": "a"} {
+		if got := filename(name); got != want { // QEMU takes what is before a colon for a protocol
+			t.Errorf("%s: %s", name, got)
+		}
+	}
 	m.Disks = append(m.Disks, config.Disk{File: "d", Bus: config.BusNVMe})
 	if got := strings.Join(m.typeArgs(), " "); !strings.Contains(got, "pcie=on") || !strings.Contains(got, "-device nvme,drive=disk3,serial=disk3") {
 		t.Errorf("%s", got)
