@@ -109,6 +109,9 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 	if err := built.Check(); err != nil {
 		return fmt.Errorf("%s: the image's record: %w", name, err)
 	}
+	if len(s.Disks)+len(s.Mounts) > 0 {
+		s.Built = cmdline.Value(img.Cmdline, "disks")
+	}
 	settings := s.Settings.Or(built).Or(config.Defaults)
 	if err := build.CheckFits(name, img, settings.Memory); err != nil {
 		return err

@@ -26,6 +26,33 @@ func (l *Line) Program(args, env []string) {
 	}
 }
 
+// Value reads the value of the last token key=value of a line that a Line has written; "" where there is none.
+func Value(line, key string) (value string) {
+	var token []byte
+	quoted, start := false, true
+	end := func() {
+		if k, v, ok := strings.Cut(string(token), "="); ok && k == key {
+			value = v
+		}
+		token, start = token[:0], true
+	}
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == ' ' && !quoted:
+			end()
+			continue
+		case c == '"' && !start:
+			quoted = !quoted
+			continue
+		case c == '\\' && quoted && i+1 < len(line):
+			i++
+		}
+		token, start = append(token, line[i]), false
+	}
+	end()
+	return value
+}
+
 // String returns the line.
 func (l *Line) String() string { return strings.Join(l.tokens, " ") }
 

@@ -12,6 +12,23 @@ func TestLine(t *testing.T) {
 	}
 }
 
+func TestValue(t *testing.T) {
+	var l Line
+	want := map[string]string{"name": "hello", "disks": `label=my "data\:/a;0:/b,ro`, "arg": "", "env": "A=B = c"}
+	l.Add("arg", "disks=of an argument disks=x")
+	for _, key := range []string{"name", "disks", "arg", "env"} {
+		l.Add(key, want[key])
+	}
+	for key, want := range want {
+		if got := Value(l.String(), key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	if got := Value(l.String(), "label") + Value("", "x"); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	if err := Check([]string{"a"}, []string{"A=", "B=1=2"}); err != nil {
 		t.Error(err)

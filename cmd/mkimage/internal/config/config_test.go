@@ -155,6 +155,34 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// TestDisksOfBuilt: a built image keeps what it mounts where, but for what is said anew.
+func TestDisksOfBuilt(t *testing.T) {
+	const named, placed = "label=ALPHA:/a;0p1:/boot,ro", "serial=disk0:/x,format=logkv;serial=disk1:/y,ro"
+	for _, c := range []struct {
+		built, want   string
+		disks, mounts []string
+	}{
+		{named, named, []string{"a.img"}, nil}, // mounted by its name only
+		{named, "serial=disk0:/d;" + named, []string{"a.img:/d"}, nil},
+		{named, "serial=disk1:/a;0p1:/boot,ro", []string{"a.img", "b.img:/a"}, nil},
+		{named, "label=B:/b", []string{"a.img"}, []string{"label=B:/b"}},
+		{placed, "serial=disk0:/x,format=logkv;serial=disk1:/y,ro", []string{"a.img"}, nil},
+		{placed, "serial=disk0:/x,format=logkv,ro;serial=disk1:/y,ro", []string{"a.img,ro", "b.img"}, nil},
+		{placed, "serial=disk0:/z;serial=disk1:/y,ro", []string{"a.img:/z"}, nil},
+		{placed, "label=C:/c;serial=disk0:/x,format=logkv;serial=disk1:/y,ro", nil, []string{"label=C:/c"}},
+		{placed, "serial=disk0:/x,format=logkv;serial=disk1:/y,ro;serial=disk2:/data", []string{"a.img", "b.img", "c.img"}, nil},
+		{"", "serial=disk0:/data", []string{"a.img"}, nil},
+	} {
+		s := Settings{Built: c.built, Disks: c.disks, Mounts: c.mounts}
+		if got, err := s.DisksWord(); err != nil || got != c.want {
+			t.Errorf("built with %s, disks %q, mounts %q: %s %v, want %s", c.built, c.disks, c.mounts, got, err, c.want)
+		}
+	}
+	if _, err := (Settings{Built: placed, Disks: []string{"a.img:/y", "b.img"}}).DiskList(); err == nil {
+		t.Error("two disks are at /y")
+	}
+}
+
 func TestDisks(t *testing.T) {
 	s := Settings{Disks: []string{"a.img", "b.img:/b/,format", "c,d.img:/c,ro,format"}}
 	list, err := s.DiskList()

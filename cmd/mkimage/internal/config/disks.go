@@ -38,35 +38,31 @@ var formatKind = regexp.MustCompile(`,format=([A-Za-z0-9_-]+)$`)
 // busOption is an option that says what a disk is behind.
 var busOption = regexp.MustCompile(`,bus=([^,:/]*)$`)
 
-// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,bus=BUS]. Without a path the volume is at DataPath, if the settings mount none by their names.
+// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,bus=BUS]. Without a path the volume is where the disk of the same number was when the image was built, and else at DataPath, if
+// no volume is mounted by its name: then that says where. A disk that it does not find has no place.
 func (s Settings) DiskList() (list []Disk, err error) {
 	at := map[string]bool{}
-	for _, v := range s.Disks {
-		d := Disk{File: v}
-		for {
-			rest, isFormat := strings.CutSuffix(d.File, ",format")
-			if m := formatKind.FindStringSubmatch(rest); m != nil {
-				rest, isFormat, d.Kind = strings.TrimSuffix(rest, m[0]), true, m[1]
-			}
-			rest, isRO := strings.CutSuffix(rest, ",ro")
-			bus := busOption.FindStringSubmatch(rest)
-			if bus != nil {
-				if rest, d.Bus = strings.TrimSuffix(rest, bus[0]), bus[1]; d.Bus != BusVirtio && d.Bus != BusSCSI && d.Bus != BusNVMe {
-					return nil, fmt.Errorf("disk %q: there is no bus %q: want virtio, scsi or nvme", v, d.Bus)
-				}
-			}
-			if d.File = rest; !isFormat && !isRO && bus == nil {
-				break
-			}
-			d.Format, d.ReadOnly = d.Format || isFormat, d.ReadOnly || isRO
+	named := len(s.Mounts) > 0
+	places := map[int]place{}
+	for _, b := range builtPlaces(s.Built) {
+		if b.disk < 0 {
+			named = true
+		} else {
+			places[b.disk] = b
 		}
-		if i := strings.LastIndex(d.File, ":/"); i > 1 { // C:/x is a path of Windows
-			d.File, d.Path = d.File[:i], path.Clean(d.File[i+1:])
-		} else if len(s.Mounts) == 0 {
+	}
+	for i, v := range s.Disks {
+		d, err := readDisk(v)
+		if err != nil {
+			return nil, err
+		}
+		if was, ok := places[i]; d.Path == "" && ok {
+			d.Path, d.Format, d.ReadOnly = was.path, d.Format || was.format, d.ReadOnly || was.readOnly
+			if d.Kind == "" {
+				d.Kind = was.kind
+			}
+		} else if d.Path == "" && !named {
 			d.Path = DataPath
-		}
-		if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
-			return nil, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
 		}
 		if d.Path != "" && at[d.Path] {
 			return nil, fmt.Errorf("disk %q: two disks are to be at %s: say where by FILE:/PATH", v, d.Path)
@@ -78,6 +74,72 @@ func (s Settings) DiskList() (list []Disk, err error) {
 		return nil, fmt.Errorf("%d disks: a machine has at most %d", len(list), MaxDisks)
 	}
 	return list, nil
+}
+
+// readDisk reads one of Settings.Disks; the path is empty where none is said.
+func readDisk(v string) (Disk, error) {
+	d := Disk{File: v}
+	for {
+		rest, isFormat := strings.CutSuffix(d.File, ",format")
+		if m := formatKind.FindStringSubmatch(rest); m != nil {
+			rest, isFormat, d.Kind = strings.TrimSuffix(rest, m[0]), true, m[1]
+		}
+		rest, isRO := strings.CutSuffix(rest, ",ro")
+		bus := busOption.FindStringSubmatch(rest)
+		if bus != nil {
+			if rest, d.Bus = strings.TrimSuffix(rest, bus[0]), bus[1]; d.Bus != BusVirtio && d.Bus != BusSCSI && d.Bus != BusNVMe {
+				return d, fmt.Errorf("disk %q: there is no bus %q: want virtio, scsi or nvme", v, d.Bus)
+			}
+		}
+		if d.File = rest; !isFormat && !isRO && bus == nil {
+			break
+		}
+		d.Format, d.ReadOnly = d.Format || isFormat, d.ReadOnly || isRO
+	}
+	if i := strings.LastIndex(d.File, ":/"); i > 1 { // C:/x is a path of Windows
+		d.File, d.Path = d.File[:i], path.Clean(d.File[i+1:])
+	}
+	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
+		return d, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
+	}
+	return d, nil
+}
+
+// A place is where an image mounts a volume, as it was built.
+type place struct {
+	word     string // of all of it, as on the command line
+	disk     int    // which of the machine's it is, -1 where it is found by what it is called
+	path     string
+	format   bool
+	kind     string
+	readOnly bool
+}
+
+// builtPlaces reads the word that DisksWord has written.
+func builtPlaces(word string) (list []place) {
+	for _, v := range strings.Split(word, ";") {
+		which, rest, ok := strings.Cut(v, ":/")
+		if !ok {
+			continue
+		}
+		p := place{word: v, disk: -1}
+		for i := range MaxDisks {
+			if which == "serial="+DiskSerial(i) {
+				p.disk = i
+			}
+		}
+		where, flags, _ := strings.Cut(rest, ",")
+		p.path = path.Clean("/" + where)
+		for _, f := range strings.Split(flags, ",") {
+			kind, named := strings.CutPrefix(f, "format=")
+			p.format, p.readOnly = p.format || named || f == "format", p.readOnly || f == "ro"
+			if named {
+				p.kind = kind
+			}
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 // WithSlash is what somebody will have meant who wrote FILE:PATH and forgot the slash that a path in a volume begins with; "" where nothing says so.
@@ -120,7 +182,8 @@ func checkMounts(list []string) error {
 	return nil
 }
 
-// DisksWord is the image's setting of that name: what is mounted where.
+// DisksWord is the image's setting of that name: what is mounted where. What the image was built with stays, behind what the settings say, but for what they say anew: a path, the path of a disk of the same number, all
+// mounts.
 func (s Settings) DisksWord() (string, error) {
 	disks, err := s.DiskList()
 	if err != nil {
@@ -142,6 +205,16 @@ func (s Settings) DisksWord() (string, error) {
 			w += ",ro"
 		}
 		words = append(words, w)
+	}
+	said := builtPlaces(strings.Join(words, ";"))
+	for _, b := range builtPlaces(s.Built) {
+		again := b.disk < 0 && s.Mounts != nil
+		for _, p := range said {
+			again = again || p.path == b.path || b.disk >= 0 && p.disk == b.disk
+		}
+		if !again {
+			words = append(words, b.word)
+		}
 	}
 	return strings.Join(words, ";"), nil
 }

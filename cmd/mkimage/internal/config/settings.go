@@ -29,6 +29,7 @@ type Settings struct {
 	Files   []string // folders and files to put into the image, as "FOLDER" or "FOLDER:/PATH"
 	Disks   []string // files of the host that are the machine's disks, as "FILE:/PATH"
 	Mounts  []string // volumes that are found by their names, as "label=data:/data"
+	Built   string   // what an image that is there mounts where (DisksWord), if disks or mounts are said anew
 	Net     []string // the machine's network cards, each "user" or "tap=NAME"; "none" alone; nothing is user for programs that use sockets
 	Publish []string // ports of the host that lead to the image's, as "8080:80" or "127.0.0.1:5353:53/udp"
 	IP      []string // how the image's network cards are set up (libos/net/setup): "dhcp", "off", or an address and what belongs to it, behind CARD= if need be
