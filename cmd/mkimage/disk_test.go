@@ -60,8 +60,8 @@ func TestVolumes(t *testing.T) {
 	}
 	there.mkimage(t, "run", "--disk", "we:ird.img:/w,format", dir, "--", "/w/g")
 	there.want(t, 0, `/w/g: "" open`)
-	c.mkimage(t, "run", "--disk", w+":/w,ro", dir, "--", "/w/g")
-	c.want(t, 0, `/w/g: "x" <nil>`, "read-only file system")
+	c.mkimage(t, "run", "--ephemeral", "--disk", w+":/x/in,ro", "--disk", v+":/x", dir, "--", "/x/in/g", "/x/f") // the outer one comes last
+	c.want(t, 0, `/x/in/g: "x" <nil>`, "read-only file system", `/x/f: "xx" <nil>`)
 	c.mkimage(t, "fs", "check", w)
 	c.want(t, 0, "1 files, 1 folders", "0 problems")
 
@@ -69,8 +69,10 @@ func TestVolumes(t *testing.T) {
 	image := filepath.Join(dir, "i.elf")
 	c.mkimage(t, "build", "-o", image, "--mount", "label=mine:/m", dir)
 	c.want(t, 0, "")
-	c.mkimage(t, "run", "--disk", v+":/d", image, "--", "/d/f")
-	c.want(t, 0, `/d/f: "xx" <nil>`)
+	c.mkimage(t, "run", "--disk", v+":/d", image, "--", "/d/f", "/m/f")
+	c.want(t, 0, `/d/f: "xx" <nil>`, "/m is not mounted: ", "is mounted already", "open /m/f: input/output error")
+	c.mkimage(t, "run", "--ephemeral", "--disk", v, image, "--", "/m/f", "/data/f")
+	c.want(t, 0, `/m/f: "xxx" <nil>`, "open /data/f: no such file or directory")
 
 	// Tests have volumes, too, and leave them as they were.
 	if err := os.WriteFile(filepath.Join(dir, "v_test.go"), []byte(`package main
@@ -102,8 +104,11 @@ func TestVolume(t *testing.T) {
 	if err := os.WriteFile(w, foreign, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.mkimage(t, "run", "--disk", w+":/w,format", dir, "--", "/w/g")
-	c.want(t, 0, "/w is not mounted", "GPT partition table", "open /w/g: input/output error")
+	c.mkimage(t, "run", "--disk", w+":/w,format", dir, "--", "/w/g", "/proc/mounts")
+	c.want(t, 0, "/w is not mounted", "GPT partition table", "open /w/g: input/output error", "/proc/mounts")
+	if strings.Contains(c.stdout, " /w cffs ") {
+		t.Error("what could not be mounted is listed as mounted:", c.stdout)
+	}
 	c.mkimage(t, "run", "--disk", v, "--mount", "label=other:/o", dir, "--", "/o/g")
 	c.want(t, 0, `no disk has label other; disk 0:`, `label "mine"`, "open /o/g: input/output error")
 	if b, err := os.ReadFile(w); err != nil || string(b) != string(foreign) {

@@ -1,8 +1,11 @@
 package fs
 
-// A DiskUse is a disk that is in use, and what was done to it since it was opened.
+// A DiskUse is a disk that is in use, or a partition of it, and what was done to it since it was opened.
 type DiskUse struct {
-	Name         string // as Linux would call it: vda, nvme0n1, sda
+	Name         string // as Linux would call it: vda, nvme0n1, sda; vda2, nvme0n1p2
+	Whole        string // of a partition: its disk's name
+	Partition    int    // its number
+	Start        int64  // where it begins, bytes
 	Major, Minor int
 	Serial       string // what the host calls it; may be empty
 	Size         int64  // bytes
@@ -21,5 +24,8 @@ type DiskWork struct {
 	Time              int64  // nanoseconds from their start to their end, all together
 }
 
-// Disks tells of the disks in use; nil where nothing drives any. It is set while packages are initialised.
+// Disks tells of the disks in use, each with its partitions behind it, if somebody has looked for them; nil where nothing drives any. It is set while packages are initialised.
 var Disks func() []DiskUse
+
+// DiskChanged is called, where it is set, when a disk or a partition comes into use or is no longer in use: in Disks it is, or not. It does not call back.
+var DiskChanged func(u DiskUse, inUse bool)

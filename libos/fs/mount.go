@@ -22,7 +22,7 @@ type Tree struct {
 type Mount struct {
 	FS       FileSystem
 	Dev      uint64 // st_dev of all that is on it
-	Type     string // as /proc/mounts calls it
+	Type     string // as /proc/mounts calls it; it does not list what has none
 	Path     string // where it is, as it was mounted
 	Source   string // what it is on, as /proc/mounts calls it: "/dev/vda"; the type where it is on nothing
 	ReadOnly bool
@@ -70,7 +70,7 @@ func (p Place) Attr() Attr {
 // NewTree is a tree of one filesystem.
 func NewTree(kind string, f FileSystem) *Tree {
 	t := &Tree{lastDev: firstDev}
-	t.root = t.mount(kind, "/", kind, f)
+	t.root = t.mount(kind, "/", Source{Name: kind}, f)
 	t.look()
 	return t
 }
@@ -78,12 +78,26 @@ func NewTree(kind string, f FileSystem) *Tree {
 // firstDev is what the root's st_dev is above: lower ones are those of posix's own objects.
 const firstDev = 32
 
-func (t *Tree) mount(kind, path, source string, f FileSystem) *Mount {
-	t.lastDev++
+// A Source is the device that a filesystem is on.
+type Source struct {
+	Name string // as /proc/mounts calls it
+	Dev  uint64 // its number, as Makedev makes it, which is the st_dev of all that is on it; 0 for one that is given by the tree
+}
+
+// Makedev is a device's number as Linux tells it to programs (gnu_dev_makedev of its C library): the lower eight bits of the minor number, twelve of the major one, the rest of the minor one.
+func Makedev(major, minor int) uint64 {
+	return uint64(minor)&0xff | uint64(major)&0xfff<<8 | uint64(minor)&^0xff<<12
+}
+
+func (t *Tree) mount(kind, path string, on Source, f FileSystem) *Mount {
+	if on.Dev == 0 {
+		t.lastDev++
+		on.Dev = t.lastDev
+	}
 	var s Statfs
 	f.Statfs(&s)
 	w, _ := f.(Walker)
-	return &Mount{FS: f, Dev: t.lastDev, Type: kind, Path: path, Source: source, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
+	return &Mount{FS: f, Dev: on.Dev, Type: kind, Path: path, Source: on.Name, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
 }
 
 // Root is where absolute paths begin.
@@ -129,11 +143,11 @@ func (t *Tree) enter(path string) (at Place, rest string) {
 // Mount mounts f over the folder at path: from then on the path leads to f's root. A filesystem can be in one place only. kind is its name for /proc/mounts. The
 // errors are those of the walk, and ENOTDIR.
 func (t *Tree) Mount(path, kind string, f FileSystem) (*Mount, Errno) {
-	return t.MountFrom(kind, path, kind, f)
+	return t.MountFrom(Source{Name: kind}, path, kind, f)
 }
 
-// MountFrom is Mount of what is on a disk: source is the disk's name for /proc/mounts.
-func (t *Tree) MountFrom(source, path, kind string, f FileSystem) (*Mount, Errno) {
+// MountFrom is Mount of what is on a disk.
+func (t *Tree) MountFrom(on Source, path, kind string, f FileSystem) (*Mount, Errno) {
 	root := t.Root()
 	at, e := t.Resolve(root, path, 0)
 	root.Drop()
@@ -146,7 +160,7 @@ func (t *Tree) MountFrom(source, path, kind string, f FileSystem) (*Mount, Errno
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := t.mount(kind, path, source, f)
+	m := t.mount(kind, path, on, f)
 	m.parent, m.at = at.Mount, at.Node // keeps the reference
 	var list []*Mount
 	if old := at.Mount.below.Load(); old != nil {

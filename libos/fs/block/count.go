@@ -77,7 +77,8 @@ type Work struct {
 func (w *work) sum() Work { return Work{w.requests.Load(), w.sectors.Load(), w.time.Load()} }
 
 // Use tells what the disk was used for. It does not block.
-func (v *Disk) Use() Use {
-	c := &v.counts
+func (v *Disk) Use() Use { return v.counts.use() }
+
+func (c *counts) use() Use {
 	return Use{c.read.sum(), c.written.sum(), c.discarded.sum(), c.flushed.sum(), c.flying.Load(), c.busy.Load()}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"strconv"
+
+	"github.com/hardtack-os/hardtack/exo/disk"
 )
 
 // A Partition is a part of a device.
@@ -16,6 +18,7 @@ type Partition struct {
 	at     int64
 	size   int64
 	info   Info
+	counts counts
 }
 
 var le = binary.LittleEndian
@@ -120,6 +123,12 @@ func (p *Partition) UUID() string {
 	return string(text)
 }
 
+// Start is where it begins on the whole, bytes.
+func (p *Partition) Start() int64 { return p.at }
+
+// Use tells what was done to the partition by this value, in calls and not in requests, since it was found. Flushes are the whole's. It does not block.
+func (p *Partition) Use() Use { return p.counts.use() }
+
 // Info implements Device.
 func (p *Partition) Info() Info { return p.info }
 
@@ -128,6 +137,7 @@ func (p *Partition) Read(vec [][]byte, off int64) error {
 	if err := p.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
+	defer p.counts.end(disk.Read, uint64(Len(vec)), p.counts.begin())
 	return p.Device.Read(vec, p.at+off)
 }
 
@@ -136,6 +146,7 @@ func (p *Partition) Write(vec [][]byte, off int64) error {
 	if err := p.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
+	defer p.counts.end(disk.Write, uint64(Len(vec)), p.counts.begin())
 	return p.Device.Write(vec, p.at+off)
 }
 
@@ -144,6 +155,7 @@ func (p *Partition) Discard(off, n int64) error {
 	if err := p.info.Check(off, n); err != nil {
 		return err
 	}
+	defer p.counts.end(disk.Discard, uint64(n), p.counts.begin())
 	return p.Device.Discard(p.at+off, n)
 }
 

@@ -17,24 +17,29 @@ import (
 // A source is a device by which there are disks: one of its own, or those of a SCSI host.
 type source struct {
 	kind  *kind
-	open  func() ([]hw.Disk, error) // with an error there may be disks, too
-	disks []*block.Disk             // while users is not 0
-	given []int                     // their numbers among those of the kind, which they keep
-	users int                       // disks that somebody has open
+	open  func() ([]hw.Disk, error)  // with an error there may be disks, too
+	disks []*block.Disk              // while users is not 0
+	parts map[int][]*block.Partition // of disks, as far as somebody has looked
+	given []int                      // their numbers among those of the kind, which they keep
+	users int                        // disks that somebody has open
 }
 
 // A kind is how disks are called.
 type kind struct {
 	name  func(n int) string
 	major int
-	apart int // minor numbers from one disk to the next: as many partitions have one
+	apart int // minor numbers from one disk to the next: as many partitions have one, less one
 	count int
+	more  int // where the minor numbers begin, with major number blkext, of partitions that have none else
 }
 
+// blkext is the major number that Linux gives to what has no other: NVMe's disks, and partitions beyond the numbers that their disk has. The minor ones are any.
+const blkext = 259
+
 var (
-	virtioDisks = &kind{name: func(n int) string { return "vd" + letters(n) }, major: 254, apart: 16}
-	nvmeDisks   = &kind{name: func(n int) string { return "nvme" + strconv.Itoa(n) + "n1" }, major: 259, apart: 1}
-	scsiDisks   = &kind{name: func(n int) string { return "sd" + letters(n) }, major: 8, apart: 16}
+	virtioDisks = &kind{name: func(n int) string { return "vd" + letters(n) }, major: 254, apart: 16, more: 1 << 18}
+	nvmeDisks   = &kind{name: func(n int) string { return "nvme" + strconv.Itoa(n) + "n1" }, major: blkext, apart: 16, more: 2 << 18}
+	scsiDisks   = &kind{name: func(n int) string { return "sd" + letters(n) }, major: 8, apart: 16, more: 3 << 18}
 )
 
 // letters numbers with letters: a to z, aa and so on.
@@ -102,7 +107,7 @@ func (s *source) start(tell func(error)) {
 	if err != nil {
 		tell(err)
 	}
-	s.disks = nil
+	s.disks, s.parts = nil, map[int][]*block.Partition{}
 	for _, d := range list {
 		v, err := block.OpenDisk(d)
 		if err != nil {
@@ -114,6 +119,13 @@ func (s *source) start(tell func(error)) {
 			s.given = append(s.given, s.kind.count)
 			s.kind.count++
 		}
+		changed(s.use(len(s.disks)-1), true)
+	}
+}
+
+func changed(u fs.DiskUse, inUse bool) {
+	if fs.DiskChanged != nil {
+		fs.DiskChanged(u, inUse)
 	}
 }
 
@@ -124,28 +136,83 @@ func uses() (list []fs.DiskUse) {
 	all.Lock()
 	defer all.Unlock()
 	for _, s := range all.sources {
-		for i, d := range s.disks {
-			u, in, n := d.Use(), d.Info(), s.given[i]
-			list = append(list, fs.DiskUse{
-				Name: s.kind.name(n), Major: s.kind.major, Minor: n * s.kind.apart,
-				Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly,
-				Read: fs.DiskWork(u.Read), Written: fs.DiskWork(u.Written), Discarded: fs.DiskWork(u.Discarded), Flushed: fs.DiskWork(u.Flushed),
-				Flying: u.Flying, Busy: u.Busy,
-			})
+		for i := range s.disks {
+			list = append(list, s.use(i))
+			for _, p := range s.parts[i] {
+				list = append(list, s.part(i, p))
+			}
 		}
 	}
 	return list
 }
 
-// Name is what Linux would call a disk that Open gave, as fs.Disks does; empty for another device.
-func Name(d block.Device) string {
+// use tells of a disk.
+func (s *source) use(i int) fs.DiskUse {
+	in, n := s.disks[i].Info(), s.given[i]
+	u := fs.DiskUse{Name: s.kind.name(n), Major: s.kind.major, Minor: n * s.kind.apart, Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly}
+	return done(u, s.disks[i].Use())
+}
+
+// part tells of a partition of a disk.
+func (s *source) part(i int, p *block.Partition) fs.DiskUse {
+	u, in := s.use(i), p.Info()
+	u.Whole, u.Partition, u.Start, u.Serial, u.Size = u.Name, p.Number, p.Start(), "", in.Size
+	if last := u.Name[len(u.Name)-1]; last >= '0' && last <= '9' { // nvme0n1p1
+		u.Name += "p"
+	}
+	u.Name += strconv.Itoa(p.Number)
+	if u.Minor += p.Number; p.Number >= s.kind.apart {
+		u.Major, u.Minor = blkext, s.kind.more+s.given[i]<<10+p.Number // there are 1024 at most, from 1 on
+	}
+	return done(u, p.Use())
+}
+
+func done(u fs.DiskUse, w block.Use) fs.DiskUse {
+	u.Read, u.Written, u.Discarded, u.Flushed = fs.DiskWork(w.Read), fs.DiskWork(w.Written), fs.DiskWork(w.Discarded), fs.DiskWork(w.Flushed)
+	u.Flying, u.Busy = w.Flying, w.Busy
+	return u
+}
+
+// Partitions finds the partitions of a disk that Open gave, as block.Partitions does, once for all users: from then on they are in fs.Disks. They serve until all have closed the disk. It may read, and parks as long.
+func Partitions(d block.Device) []*block.Partition {
 	s, ok := d.(*shared)
 	if !ok {
-		return ""
+		return block.Partitions(d)
 	}
 	all.Lock()
 	defer all.Unlock()
-	return s.of.kind.name(s.of.given[s.number])
+	list, known := s.of.parts[s.number]
+	if !known {
+		list = block.Partitions(s.Disk)
+		s.of.parts[s.number] = list
+		for _, p := range list {
+			changed(s.of.part(s.number, p), true)
+		}
+	}
+	return list
+}
+
+// Source is a disk that Open gave, or a partition that Partitions gave, as /proc/mounts has it; not ok for another device.
+func Source(d block.Device) (on fs.Source, ok bool) {
+	all.Lock()
+	defer all.Unlock()
+	for _, s := range all.sources {
+		for i, v := range s.disks {
+			if x, is := d.(*shared); is && x.Disk == v {
+				return named(s.use(i)), true
+			}
+			for _, p := range s.parts[i] {
+				if d == block.Device(p) {
+					return named(s.part(i, p)), true
+				}
+			}
+		}
+	}
+	return fs.Source{}, false
+}
+
+func named(u fs.DiskUse) fs.Source {
+	return fs.Source{Name: "/dev/" + u.Name, Dev: fs.Makedev(u.Major, u.Minor)}
 }
 
 // A shared is one user's disk.
@@ -167,9 +234,13 @@ func (s *shared) Close() error {
 	if s.of.users--; s.of.users > 0 {
 		return nil
 	}
-	for _, d := range s.of.disks {
+	for i, d := range s.of.disks {
+		for _, p := range s.of.parts[i] {
+			changed(s.of.part(i, p), false)
+		}
+		changed(s.of.use(i), false)
 		d.Close()
 	}
-	s.of.disks = nil
+	s.of.disks, s.of.parts = nil, nil
 	return nil
 }

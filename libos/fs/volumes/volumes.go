@@ -11,6 +11,8 @@
 //
 // Their page cache is the machine's (libos/fs/pagecache).
 //
+// A volume may be mounted in the folders of another: the outer one comes first, whatever their order in the word.
+//
 // What cannot be mounted is told on the console, with the disk's name and what was found on it. The program starts all the same, and all that it does at PATH gives EIO: it cannot take a folder in
 // memory for its volume.
 //
@@ -22,6 +24,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,44 +51,63 @@ func init() {
 		return
 	}
 	late.disks = find()
+	var found []left
 	for _, w := range list {
-		if w.bad {
-			at(w.path, "cffs", "cffs", broken{})
-			continue
+		l := left{want: w}
+		if !w.bad {
+			l.disk, l.err = late.disks.find(w)
 		}
-		d, err := late.disks.find(w)
-		if err == nil && d.builtin(w) {
-			if err = use(w, d, mountBuiltin); err == nil {
-				continue
-			}
-		}
-		at(w.path, "cffs", "cffs", broken{})
+		found = append(found, l)
+	}
+	for _, l := range outerFirst(found) {
 		switch {
-		case err != nil:
-			refuse(w, err)
+		case late.below(l.path): // what it is to be in is not there yet
+			late.wants = append(late.wants, l)
+		case l.disk != nil && !l.disk.builtin(l.want):
+			l.fail()
+			late.wants = append(late.wants, l)
 		default:
-			late.wants = append(late.wants, left{w, d})
+			l.mount(mountBuiltin)
 		}
 	}
 }
 
-// What is left for Late: disks of the program's own kinds, or of none.
-var late struct {
+// outerFirst sorts volumes so that none hides another: one that is mounted in another's folders comes behind it.
+func outerFirst(list []left) []left {
+	slices.SortStableFunc(list, func(a, b left) int { return strings.Count(a.path, "/") - strings.Count(b.path, "/") })
+	return list
+}
+
+// late is what is left for Late: disks of the program's own kinds, or of none, and what is to be mounted in these.
+var late waiting
+
+type waiting struct {
 	disks disks
 	wants []left
 }
 
-type left struct {
-	want
-	disk *disk
+// below says whether a path leads through one that is left.
+func (l *waiting) below(path string) bool {
+	return slices.ContainsFunc(l.wants, func(o left) bool { return strings.HasPrefix(path, o.path+"/") })
 }
 
-// Late mounts what a kind of the program's own knows, tells of what nobody does, and closes the disks that are not used. It is called once, when all packages but main are initialised.
+// A left is a volume that is to be mounted, and its disk, nil where there is none.
+type left struct {
+	want
+	disk   *disk
+	err    error // why it is not mounted, if that was not told
+	failed bool  // its folder gives EIO
+}
+
+// Late mounts what a kind of the program's own knows, and what is in it; tells of what nobody knows, and closes the disks that are not used. It is called once, when all packages but main are initialised.
 func Late() struct{} {
 	for _, l := range late.wants {
-		if err := use(l.want, l.disk, mountKind); err != nil {
+		how := mountKind
+		if l.disk != nil && l.disk.builtin(l.want) {
+			how = mountBuiltin
+		}
+		if !l.mount(how) && l.disk != nil {
 			l.disk.used = false
-			refuse(l.want, err)
 		}
 	}
 	for _, d := range late.disks {
@@ -96,6 +118,27 @@ func Late() struct{} {
 	return struct{}{}
 }
 
+// mount mounts a volume, or has its folder give EIO, and tells why.
+func (l *left) mount(how func(want, *disk) (string, kinds.Volume, error)) bool {
+	if l.disk != nil {
+		if l.err = use(l.want, l.disk, how); l.err == nil {
+			return true
+		}
+	}
+	l.fail()
+	if l.err != nil {
+		refuse(l.want, l.err)
+	}
+	return false
+}
+
+// fail has the folder give EIO where the volume is to be, or was to be.
+func (l *left) fail() {
+	if !l.failed {
+		l.failed = at(l.path, fs.Source{}, "", broken{}) == 0
+	}
+}
+
 var mounted []kinds.Volume
 
 // use mounts what is on a disk, and sees that it is written when the program ends.
@@ -104,7 +147,9 @@ func use(w want, d *disk, mount func(want, *disk) (string, kinds.Volume, error))
 	if err != nil {
 		return err
 	}
-	at(w.path, d.source(kind), kind, f)
+	if e := at(w.path, d.source(kind), kind, f); e != 0 {
+		return errors.Join(errors.New("it cannot be put there: "+e.Error()), f.Close())
+	}
 	atDeath(func() { f.Sync() })
 	if len(mounted) == 0 {
 		atDeath(func() { // apart: who dies may have locked what is mapped, or one volume may be full
@@ -224,7 +269,7 @@ func find() (list disks) {
 		d := look(v, strconv.Itoa(n), nil)
 		list = append(list, d)
 		if d.uuid == "" {
-			for _, p := range block.Partitions(v) {
+			for _, p := range drives.Partitions(v) {
 				list = append(list, look(p, strconv.Itoa(n)+"p"+strconv.Itoa(p.Number), d))
 			}
 		}
@@ -355,24 +400,17 @@ func labelFor(w want) string {
 	return ""
 }
 
-// source is what /proc/mounts calls the disk or partition: as Linux would, or kind where it would not know.
-func (d *disk) source(kind string) string {
-	v, part := d.Device, ""
-	if p, ok := v.(*block.Partition); ok {
-		v, part = p.Device, strconv.Itoa(p.Number)
+// source is the disk or partition, for /proc/mounts; what it calls kind where it would not know.
+func (d *disk) source(kind string) fs.Source {
+	s, ok := drives.Source(d.Device)
+	if !ok {
+		s.Name = kind
 	}
-	name := drives.Name(v)
-	switch last := len(name) - 1; {
-	case name == "":
-		return kind
-	case part != "" && name[last] >= '0' && name[last] <= '9': // nvme0n1p1
-		part = "p" + part
-	}
-	return "/dev/" + name + part
+	return s
 }
 
-// at mounts f at a path, and makes its folders. kind is its name, source what it is on.
-func at(where, source, kind string, f fs.FileSystem) {
+// at mounts f at a path, and makes its folders. kind is its name, on what it is on. The errors are those of fs.Tree.Mount.
+func at(where string, on fs.Source, kind string, f fs.FileSystem) fs.Errno {
 	root := files.Tree.Root()
 	defer root.Drop()
 	for i := 1; i <= len(where); i++ {
@@ -380,9 +418,8 @@ func at(where, source, kind string, f fs.FileSystem) {
 			files.Tree.Mkdir(root, where[:i], 0o755) // one that is there is as good
 		}
 	}
-	if _, e := files.Tree.MountFrom(source, where, kind, f); e != 0 {
-		tell(errors.New(where + ": " + e.Error()))
-	}
+	_, e := files.Tree.MountFrom(on, where, kind, f)
+	return e
 }
 
 // broken is what is mounted where no volume could be: a folder that gives EIO.

@@ -24,7 +24,7 @@ var (
 func devices() fs.FileSystem {
 	m := mem.New(mem.Options{Inodes: 4096, Limit: 1 << 20})
 	root := m.Root()
-	defer root.Unref()
+	nodes(root) // which keeps it
 	for _, d := range []struct {
 		name string
 		perm uint32

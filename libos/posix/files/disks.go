@@ -3,13 +3,14 @@ package files
 import (
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/proc"
 )
 
-// The disks in use as programs see them: /proc/diskstats (iostats of Linux's documentation), /proc/partitions, /sys/block. They are whole disks: partitions are not counted apart. There are no nodes of
-// them in /dev.
+// The disks in use as programs see them, and their partitions, if somebody has looked for them: /proc/diskstats (iostats of Linux's documentation), /proc/partitions, /sys/block, /sys/class/block, /sys/dev/block and
+// nodes in /dev. A node tells a disk's number, by which all of these are one; to open one is ENXIO, for the bytes of a disk are those of its filesystem.
 
 func disks() []fs.DiskUse {
 	if fs.Disks == nil {
@@ -63,19 +64,67 @@ func procPartitions() []byte {
 
 // sysDisks are the folders in /sys/block.
 func sysDisks() (list []proc.Named) {
-	for _, u := range disks() {
-		number := func(name string, n int64) proc.Named { return proc.Text(name, strconv.FormatInt(n, 10)+"\n") }
-		dev := strconv.Itoa(u.Major) + ":" + strconv.Itoa(u.Minor)
-		readOnly := int64(0)
-		if u.ReadOnly {
-			readOnly = 1
+	all := disks()
+	for i := range all {
+		if all[i].Whole == "" {
+			list = append(list, sysDisk(&all[i], all))
 		}
-		list = append(list, proc.Dir(u.Name,
-			proc.Text("dev", dev+"\n"), number("size", u.Size/512), number("ro", readOnly), number("removable", 0), proc.Text("serial", u.Serial),
-			proc.Text("uevent", "MAJOR="+strconv.Itoa(u.Major)+"\nMINOR="+strconv.Itoa(u.Minor)+"\nDEVNAME="+u.Name+"\nDEVTYPE=disk\n"),
-			proc.Text("stat", diskNumbers(&u)),
-			proc.Dir("queue", number("logical_block_size", int64(u.BlockSize)), number("hw_sector_size", int64(u.BlockSize)), number("rotational", 0)),
-		))
 	}
 	return list
+}
+
+// sysDisk is the folder of a disk, with those of its partitions, or of a partition.
+func sysDisk(u *fs.DiskUse, all []fs.DiskUse) proc.Named {
+	number := func(name string, n int64) proc.Named { return proc.Text(name, strconv.FormatInt(n, 10)+"\n") }
+	readOnly, kind := int64(0), "disk"
+	if u.ReadOnly {
+		readOnly = 1
+	}
+	in := []proc.Named{proc.Text("dev", diskDev(u)+"\n"), number("size", u.Size/512), number("ro", readOnly), proc.Text("stat", diskNumbers(u))}
+	if u.Whole != "" {
+		kind = "partition"
+		in = append(in, number("partition", int64(u.Partition)), number("start", u.Start/512))
+	} else {
+		in = append(in, number("removable", 0), proc.Text("serial", u.Serial),
+			proc.Dir("queue", number("logical_block_size", int64(u.BlockSize)), number("hw_sector_size", int64(u.BlockSize)), number("rotational", 0)))
+		for i := range all {
+			if all[i].Whole == u.Name {
+				in = append(in, sysDisk(&all[i], all))
+			}
+		}
+	}
+	return proc.Dir(u.Name, append(in, proc.Text("uevent", "MAJOR="+strconv.Itoa(u.Major)+"\nMINOR="+strconv.Itoa(u.Minor)+"\nDEVNAME="+u.Name+"\nDEVTYPE="+kind+"\n"))...)
+}
+
+func diskDev(u *fs.DiskUse) string { return strconv.Itoa(u.Major) + ":" + strconv.Itoa(u.Minor) }
+
+// sysLinks are links to those folders, called as name says.
+func sysLinks(name func(u *fs.DiskUse) string) func() []proc.Named {
+	return func() (links []proc.Named) {
+		for _, u := range disks() {
+			to := "../../block/" + u.Name
+			if u.Whole != "" {
+				to = "../../block/" + u.Whole + "/" + u.Name
+			}
+			links = append(links, proc.Symlink(name(&u), func() string { return to }))
+		}
+		return links
+	}
+}
+
+// nodes keeps the nodes of disks in /dev: root is that of its filesystem.
+func nodes(root fs.Dir) {
+	change := func(u fs.DiskUse, inUse bool) {
+		root.Unlink(u.Name) // what has the name may be of another
+		if !inUse {
+			return
+		}
+		if n, e := root.Create(u.Name, syscall.S_IFBLK|0o660, fs.Makedev(u.Major, u.Minor)); e == 0 {
+			n.Unref()
+		}
+	}
+	for _, u := range disks() {
+		change(u, true)
+	}
+	fs.DiskChanged = change
 }

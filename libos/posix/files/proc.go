@@ -375,7 +375,7 @@ func mode(m *fs.Mount) string {
 func procKinds() []byte {
 	none := []string{"proc", "tmpfs", "devtmpfs", "sysfs"}
 	text := "nodev\t" + strings.Join(none, "\nnodev\t") + "\n"
-	for _, m := range Tree.Mounts() {
+	for _, m := range mounts() {
 		if !slices.Contains(none, m.Type) {
 			none = append(none, m.Type)
 			text += "\t" + m.Type + "\n"
@@ -384,9 +384,14 @@ func procKinds() []byte {
 	return []byte(text)
 }
 
+// mounts are those that are listed.
+func mounts() []*fs.Mount {
+	return slices.DeleteFunc(Tree.Mounts(), func(m *fs.Mount) bool { return m.Type == "" })
+}
+
 func procMounts() []byte {
 	var b strings.Builder
-	for _, m := range Tree.Mounts() {
+	for _, m := range mounts() {
 		b.WriteString(escaped(m.Source) + " " + escaped(m.Path) + " " + m.Type + " " + mode(m) + " 0 0\n")
 	}
 	return []byte(b.String())
@@ -395,8 +400,9 @@ func procMounts() []byte {
 func procMountinfo() []byte {
 	var b strings.Builder
 	parent := "1"
-	for i, m := range Tree.Mounts() {
-		b.WriteString(strconv.Itoa(20+i) + " " + parent + " 0:" + strconv.FormatUint(m.Dev, 10) + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + mode(m) + "\n")
+	for i, m := range mounts() {
+		dev := strconv.Itoa(int(major(m.Dev))) + ":" + strconv.Itoa(int(minor(m.Dev)))
+		b.WriteString(strconv.Itoa(20+i) + " " + parent + " " + dev + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + mode(m) + "\n")
 		parent = "20" // mounts of mounts are told as if they were the root's
 	}
 	return []byte(b.String())

@@ -25,7 +25,8 @@ func newSys() fs.FileSystem {
 	}
 	return proc.New(magic, &proc.Folder{Names: []proc.Named{
 		more("block", sysDisks), proc.Dir("bus"), proc.Dir("firmware"), proc.Dir("power"),
-		proc.Dir("class", more("block", func() []proc.Named { return linksTo("../../block/", sysDisks()) }), more("net", sysInterfaces), proc.Dir("thermal"), proc.Dir("hwmon")),
+		proc.Dir("class", more("block", sysLinks(func(u *fs.DiskUse) string { return u.Name })), more("net", sysInterfaces), proc.Dir("thermal"), proc.Dir("hwmon")),
+		proc.Dir("dev", more("block", sysLinks(diskDev)), proc.Dir("char")),
 		proc.Dir("devices", proc.Dir("system", proc.Dir("cpu", cpus...), proc.Dir("node"))),
 		proc.Dir("fs", proc.Dir("cgroup")),
 		proc.Dir("kernel", proc.Dir("mm", proc.Dir("transparent_hugepage", proc.Text("enabled", "[always] madvise never\n"), proc.Text("hpage_pmd_size", "2097152\n")))),
@@ -36,12 +37,4 @@ func newSys() fs.FileSystem {
 // more is a folder of what list gives, each time that somebody looks.
 func more(name string, list func() []proc.Named) proc.Named {
 	return proc.Named{Name: name, Node: &proc.Folder{More: list}, Type: syscall.S_IFDIR}
-}
-
-// linksTo is links to what is elsewhere by the same names.
-func linksTo(where string, list []proc.Named) (links []proc.Named) {
-	for _, n := range list {
-		links = append(links, proc.Symlink(n.Name, func() string { return where + n.Name }))
-	}
-	return links
 }

@@ -116,6 +116,9 @@ func disks(size uint64, folder string) {
 	holds("disk.Partitions", all, err, slices.ContainsFunc(all, func(p disk.PartitionStat) bool { return p.Mountpoint == folder && p.Fstype == "cffs" }))
 	real, err := disk.Partitions(false)
 	holds("disk.Partitions of disks", real, err, len(real) == 1 && real[0].Mountpoint == folder && strings.HasPrefix(real[0].Device, "/dev/"))
+	node, err := os.Stat(real[0].Device)
+	holds("the disk's node", node, err, node != nil && node.Mode().Type() == os.ModeDevice)
+	name := filepath.Base(real[0].Device)
 	u, err := disk.Usage(folder)
 	holds("disk.Usage", u, err, u != nil && u.Total > size*9/10 && u.Total <= size && u.Free > 0 && u.Free <= u.Total)
 	before := have[map[string]disk.IOCountersStat]("disk.IOCounters")(disk.IOCounters())
@@ -128,10 +131,10 @@ func disks(size uint64, folder string) {
 	f.Close()
 	after, err := disk.IOCounters()
 	written := uint64(0)
-	for name, c := range after {
-		written += c.WriteBytes - before[name].WriteBytes
+	for x, c := range after {
+		written += c.WriteBytes - before[x].WriteBytes
 	}
-	holds("disk.IOCounters", after, err, len(after) == 1 && written >= mib && written < 4*mib)
+	holds("disk.IOCounters", after, err, len(after) == 1 && written >= mib && written < 4*mib && after[name].WriteBytes-before[name].WriteBytes == written)
 }
 
 func network() {

@@ -47,12 +47,13 @@ func find(guid [16]byte) (block.Device, error) {
 	var found block.Device
 	var failed error
 	for _, d := range drives.Open(func(err error) { failed = err }) {
-		for _, p := range block.Partitions(d) {
+		here := false
+		for _, p := range drives.Partitions(d) {
 			if p.GPT && p.GUID == guid && found == nil {
-				found = p
+				found, here = p, true
 			}
 		}
-		if p, _ := found.(*block.Partition); p == nil || p.Device != d {
+		if !here {
 			d.Close()
 		}
 	}
