@@ -23,7 +23,8 @@ type Partition struct {
 
 var le = binary.LittleEndian
 
-// Partitions finds the partitions of a device: those of a GUID partition table ("GPT": UEFI 2.10, 5.3), or the primary ones of a master boot record (5.2.1). Those that are empty, or not inside, or
+// Partitions finds the partitions of a device: those of a GUID partition table ("GPT": UEFI 2.10, 5.3), or those of a master boot record (5.2.1): the primary ones, and the logical ones of an extended
+// one, from number 5 on, as Linux counts them. The extended one itself is none. Those that are empty, or not inside, or
 // not of whole blocks, are left out; there are none where the device cannot be read or has no table that makes sense. Which bytes are whose is all that is looked at.
 func Partitions(dev Device) (list []*Partition) {
 	in := dev.Info()
@@ -47,8 +48,9 @@ func Partitions(dev Device) (list []*Partition) {
 		}
 		list = append(list, p)
 	}
+	var extended []uint64
 	for i := range 4 {
-		e := b[446+16*i:]
+		e := b[tableAt+16*i:]
 		switch e[4] {
 		case 0:
 		case 0xee:
@@ -62,8 +64,55 @@ func Partitions(dev Device) (list []*Partition) {
 			if e[0]&0x7f != 0 { // no table, but a boot sector's code
 				return nil
 			}
-			add(i+1, "", false, [16]byte{}, uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])))
+			if first, blocks := uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])); isExtended(e) {
+				extended = append(extended, first)
+			} else {
+				add(i+1, "", false, [16]byte{}, first, blocks)
+			}
 		}
+	}
+	number := 5
+	for _, first := range extended {
+		for _, p := range logical(dev, n, first) {
+			add(number, "", false, [16]byte{}, p[0], p[1])
+			number++
+		}
+	}
+	return list
+}
+
+// tableAt is where four entries of 16 bytes lie in a master boot record.
+const tableAt = 446
+
+// isExtended says whether an entry of a master boot record is that of an extended partition.
+func isExtended(e []byte) bool { return e[4] == 0x05 || e[4] == 0x0f || e[4] == 0x85 }
+
+// maxLogical is how many logical partitions there can be, as on Linux: a chain that leads back to itself ends.
+const maxLogical = 100
+
+// logical gives first block and length of the logical partitions in an extended one. Each has a table like a master boot record's in front, whose first entry is the partition, counted from the table, and whose second one the
+// next table, counted from the extended partition. The chain ends where one cannot be read, or makes no sense.
+func logical(dev Device, n int64, first uint64) (list [][2]uint64) {
+	b := make([]byte, n)
+	for at := first; at != 0 && at < uint64(dev.Info().Size/n) && len(list) < maxLogical; {
+		if dev.Read([][]byte{b}, int64(at)*n) != nil || b[510] != 0x55 || b[511] != 0xaa {
+			break
+		}
+		next := uint64(0)
+		for _, e := range [][]byte{b[tableAt:], b[tableAt+16:]} {
+			start, blocks := uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:]))
+			switch {
+			case blocks == 0 || start == 0:
+			case !isExtended(e):
+				list = append(list, [2]uint64{at + start, blocks})
+			case next == 0:
+				next = first + start
+			}
+		}
+		if next == at {
+			break
+		}
+		at = next
 	}
 	return list
 }

@@ -34,8 +34,9 @@ func table(t testing.TB, script string) []byte {
 }
 
 const (
-	gpt = "label: gpt\nstart=2048, size=4096, uuid=00112233-4455-6677-8899-AABBCCDDEEFF\nstart=8192, size=2048\n"
-	mbr = "label: dos\nstart=2048, size=4096, type=c\nstart=8192, size=2048, type=83\n"
+	gpt      = "label: gpt\nstart=2048, size=4096, uuid=00112233-4455-6677-8899-AABBCCDDEEFF\nstart=8192, size=2048\n"
+	logicals = "label: dos\nstart=2048, size=2048\nstart=4096, size=1024\nstart=5120, size=8192, type=5\nstart=15360, size=1024\nstart=6144, size=1024\nstart=8192, size=2048\nstart=11264, size=512\n"
+	mbr      = "label: dos\nstart=2048, size=4096, type=c\nstart=8192, size=2048, type=83\n"
 )
 
 // TestPartitions finds what sfdisk has made, and moves bytes inside of it only.
@@ -72,9 +73,32 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
+// TestLogical finds the logical partitions that sfdisk has made, by the numbers that it gives them, and ends where their chain does not.
+func TestLogical(t *testing.T) {
+	b := table(t, logicals)
+	list := Partitions(NewMemory(b))
+	want := [][3]int64{{1, 2048, 2048}, {2, 4096, 1024}, {4, 15360, 1024}, {5, 6144, 1024}, {6, 8192, 2048}, {7, 11264, 512}}
+	for i, w := range want {
+		if len(list) != len(want) || int64(list[i].Number) != w[0] || list[i].at != 512*w[1] || list[i].size != 512*w[2] || list[i].Start() != list[i].at {
+			t.Fatalf("%d: %+v", i, list)
+		}
+	}
+	// A chain that leads back into itself: the last table, which sfdisk puts right before its partition, names the one before it as the next.
+	last := b[512*(11264-1):]
+	if last[510] != 0x55 {
+		t.Fatal("no table")
+	}
+	copy(last[tableAt+16:], []byte{4: 5})
+	le.PutUint32(last[tableAt+16+8:], 8192-1-5120)
+	le.PutUint32(last[tableAt+16+12:], 1)
+	if n := len(Partitions(NewMemory(b))); n != 3+maxLogical {
+		t.Errorf("%d partitions of a chain without end", n)
+	}
+}
+
 // FuzzPartitions changes bytes of a table: whatever is found is inside the disk.
 func FuzzPartitions(f *testing.F) {
-	images := [][]byte{table(f, gpt), table(f, mbr)}
+	images := [][]byte{table(f, gpt), table(f, logicals)}
 	f.Add(false, []byte{0, 2, 5, 1, 0xbe, 9})
 	f.Add(true, []byte{1, 0xc6, 0xff, 1, 0xca, 0xff})
 	f.Fuzz(func(t *testing.T, dos bool, change []byte) {
