@@ -207,13 +207,10 @@ func (a *app) fsCheck() *cobra.Command {
 
 func (a *app) fsResize() *cobra.Command {
 	var size config.Size
-	cmd := sub("resize --size SIZE FILE", "Make a volume larger", 1, func(args []string) error {
-		if size == 0 {
-			return fmt.Errorf("fs resize: say how large by --size")
-		}
+	cmd := sub("resize [--size SIZE] FILE", "Make a volume as large as the file, disk or partition that it is in", 1, func(args []string) error {
 		return volume.Resize(args[0], int64(size))
 	})
-	cmd.Flags().Var(&size, "size", "its new `size`, as 1G")
+	cmd.Flags().Var(&size, "size", "make the file larger first: its new `size`, as 1G")
 	return cmd
 }
 

@@ -34,6 +34,7 @@ func Split(arg string) (file, in string, inside bool) {
 // A Volume is one that is open.
 type Volume struct {
 	dev  *block.HostFile
+	part block.Device // of it, or all of it
 	fs   mounted
 	tree *core.Tree
 	root core.Place
@@ -109,7 +110,7 @@ func open(file string, readOnly, manual bool) (*Volume, error) {
 		dev.Close()
 		return nil, err
 	}
-	v := &Volume{dev: dev, fs: f, tree: core.NewTree(kind, f)}
+	v := &Volume{dev: dev, part: part, fs: f, tree: core.NewTree(kind, f)}
 	v.root = v.tree.Root()
 	return v, nil
 }
@@ -358,27 +359,32 @@ func grow(file string, size int64, create bool) error {
 	return nil
 }
 
-// Resize makes a volume larger, and the file that it is in.
+// Resize makes a volume as large as what it is in: a file, which is made larger first if size is not 0, a disk or a partition. These two have the size that they have.
 func Resize(file string, size int64) error {
-	if _, number, err := partition(file); err != nil {
+	whole, number, err := partition(file)
+	if err != nil {
 		return err
-	} else if number > 0 {
-		return fmt.Errorf("%s: a partition cannot be made larger here", file)
 	}
 	v, err := Open(file, true) // it must be one
 	if err != nil {
 		return err
 	}
 	if _, is := v.fs.(*cffs.FS); !is {
-		return errors.Join(fmt.Errorf("%s: a FAT volume cannot be made larger here", file), v.Close())
+		return errors.Join(fmt.Errorf("%s: a FAT volume cannot be made larger here: its table lies before its files, which would have to move", file), v.Close())
 	}
+	room := v.part.Info().Size
 	if err := v.Close(); err != nil {
 		return err
 	}
-	if err := grow(file, size, false); err != nil {
-		return err
+	if info, err := os.Stat(whole); size != 0 && size != room && (number > 0 || err == nil && !info.Mode().IsRegular()) {
+		return fmt.Errorf("%s has %d bytes, all of which a volume gets without --size; what it is in is made larger by others, as sfdisk or parted", file, room)
 	}
-	if v, err = Open(file, false); err != nil {
+	if size != 0 && number == 0 {
+		if err := grow(whole, size, false); err != nil {
+			return err
+		}
+	}
+	if v, err = Open(file, false); err != nil { // which takes what there is
 		return err
 	}
 	return v.Close()

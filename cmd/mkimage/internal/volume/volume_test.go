@@ -148,6 +148,70 @@ func TestMakeAndResize(t *testing.T) {
 	}
 }
 
+// TestResizePartition makes a partition larger, as sfdisk does, and then the volume in it, which takes nothing of the next one.
+func TestResizePartition(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 80<<20)); err != nil {
+		t.Fatal(err)
+	}
+	partitions := func(script string) {
+		t.Helper()
+		cmd := exec.Command("/sbin/sfdisk", "-q", file)
+		cmd.Stdin = strings.NewReader("label: gpt\n" + script)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("sfdisk (ci/install brings it): %v\n%s", err, out)
+		}
+	}
+	partitions("start=2048, size=16384\nstart=67584, size=73728\n")
+	if err := errors.Join(Make(file+"#1", 0, "", false, false), Make(file+"#2", 0, "next", false, true)); err != nil {
+		t.Fatal(err)
+	}
+	has := func(size string) {
+		t.Helper()
+		var b bytes.Buffer
+		opened(t, file+"#1", true, func(v *Volume) { v.Info(&b) })
+		if !strings.Contains(b.String(), "\nsize: "+size+" bytes\n") {
+			t.Error(b.String())
+		}
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	partitions("start=2048, size=65536\nstart=67584, size=73728\n")
+	if err := Resize(file+"#1", 40<<20); err == nil || !strings.Contains(err.Error(), "#1 has 33554432 bytes") {
+		t.Error(err)
+	}
+	has("8388608")
+	if err := Resize(file+"#1", 0); err != nil {
+		t.Error(err)
+	}
+	has("33554432")
+	if err := Check(io.Discard, file+"#1", true, false, false); err != nil {
+		t.Error(err)
+	}
+	if err := Resize(file+"#1", 32<<20); err != nil { // it is so large
+		t.Error(err)
+	}
+	if err := Resize(file+"#2", 0); err == nil || !strings.Contains(err.Error(), "its table lies before its files") {
+		t.Error(err)
+	}
+	after, err := os.ReadFile(file)
+	if next := int(67584 * 512); err != nil || !bytes.Equal(before[next:next+2<<20], after[next:next+2<<20]) {
+		t.Error("the next partition was written to", err)
+	}
+	// A file that others have made larger.
+	alone := filepath.Join(t.TempDir(), "v")
+	if err := errors.Join(Make(alone, 8<<20, "", false, false), os.Truncate(alone, 20<<20), Resize(alone, 0)); err != nil {
+		t.Error(err)
+	}
+	var b bytes.Buffer
+	opened(t, alone, true, func(v *Volume) { v.Info(&b) })
+	if !strings.Contains(b.String(), "size: 20971520 bytes") {
+		t.Error(b.String())
+	}
+}
+
 // TestDamagedAndInUse checks a damaged volume, repairs what can be, and opens one that somebody uses.
 func TestDamagedAndInUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "v")
