@@ -21,10 +21,11 @@ type Disk interface {
 	// Space is where extents of the disk are bound, and the capability of all its sectors: the caller's to hand on.
 	Space() (*flow.Disk, exo.Cap)
 
-	// Start begins a transfer. Memory must stay as it is until Done is called, and r with it. It parks while the queue is full. Transfers under way have no order.
+	// Start begins transfers, and tells the device of them together where it can. Memory must stay as it is until Done is called, and each request with it. It parks while the queue is full.
+	// Transfers under way have no order.
 	//
-	// Errors, and Done is not called then: those of Check, *GoneError.
-	Start(r *Request) error
+	// Errors, and then none is begun and Done is not called: those of Check, *GoneError. Where the disk goes while it begins them, the rest end as those do that are under way.
+	Start(list ...*Request) error
 
 	// Err says why the disk is gone: a *GoneError; nil while it works.
 	Err() error
@@ -36,7 +37,7 @@ type Disk interface {
 
 // Do makes one transfer and parks until it has ended. The errors are those of Start and of the transfer: *IOError, *UnsupportedError, *GoneError. After a *GoneError with Held the memory must
 // stay out of use for ever.
-func Do(d interface{ Start(*Request) error }, r *Request) error {
+func Do(d interface{ Start(...*Request) error }, r *Request) error {
 	if r.wait == nil {
 		r.wait = make(chan struct{}, 1)
 	}
@@ -46,6 +47,31 @@ func Do(d interface{ Start(*Request) error }, r *Request) error {
 	}
 	<-r.wait
 	return r.Err
+}
+
+// Check is Request.Check of all of a list.
+func Check(list []*Request, in *Info) error {
+	for _, r := range list {
+		if err := r.Check(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Each begins the transfers of a list, one after the other, for drivers. last is the one at which the device is told. Where begin gives an error, the transfer was not begun.
+func Each(list []*Request, begin func(r *Request, last bool) error) error {
+	for i, r := range list {
+		err := begin(r, i == len(list)-1)
+		switch {
+		case err == nil:
+		case i == 0:
+			return err
+		default:
+			r.Finish(err)
+		}
+	}
+	return nil
 }
 
 // Finish tells who asked how a transfer ended. It is for drivers.

@@ -68,18 +68,19 @@ func (d *Disk) do(c command) (result uint32, err error) {
 }
 
 // Start implements disk.Disk.
-func (d *Disk) Start(r *disk.Request) error {
-	if err := r.Check(&d.info); err != nil {
+func (d *Disk) Start(list ...*disk.Request) error {
+	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
-	if r.Op == disk.Identify {
-		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
-	}
-	return d.begin(d.queues[int(d.turn.Add(1)%uint32(len(d.queues)))], r)
+	q := d.queues[int(d.turn.Add(1)%uint32(len(d.queues)))]
+	return disk.Each(list, func(r *disk.Request, _ bool) error { return d.begin(q, r) })
 }
 
 // begin gives a command to the device.
 func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
+	if r.Op == disk.Identify {
+		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
+	}
 	defer func() {
 		if e := recover(); e != nil {
 			gone, ok := e.(*exo.RevokedError)

@@ -1,6 +1,9 @@
 package sim
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Virtio is the device's side of one virtio device, whichever way its registers are reached. Serve and Take are run for the parts of each
 // chain; the fields that begin with Lie make it break the rules.
@@ -31,6 +34,7 @@ type Virtio struct {
 
 	m     *Machine
 	raise func(queue int) // interrupts, for a queue; below 0 for a change of the configuration
+	rung  atomic.Int64
 
 	mu       sync.Mutex // guards all below
 	status   uint8
@@ -196,7 +200,13 @@ func (d *Virtio) WantNotice(queue int, behind uint16) {
 }
 
 // notify is a store to the notification register. The device runs on a goroutine of its own, as real ones do.
-func (d *Virtio) notify(queue uint32) { go d.run(int(queue % maxQueues)) }
+func (d *Virtio) notify(queue uint32) {
+	d.rung.Add(1)
+	go d.run(int(queue % maxQueues))
+}
+
+// Doorbells is how often the driver has told the device of something.
+func (d *Virtio) Doorbells() int { return int(d.rung.Load()) }
 
 func (d *Virtio) run(index int) {
 	d.mu.Lock()

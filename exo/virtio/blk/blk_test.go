@@ -260,6 +260,56 @@ func TestAgainstOracle(t *testing.T) {
 	})
 }
 
+// TestDoorbell begins many transfers at once: they go to one queue with one doorbell, more than fit with a few, and one that cannot be asked keeps all from being begun.
+func TestDoorbell(t *testing.T) {
+	each(t, 4096, everything, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {
+		d := open(t, blk.Options{})
+		defer d.Close()
+		e, f := whole(t, d), frames(t, 1)
+		start := func(n int) (list []*blk.Request, wait func()) {
+			var wg sync.WaitGroup
+			for i := range n {
+				wg.Add(1)
+				list = append(list, &blk.Request{Op: blk.Write, Extent: e, Sector: flow.Block(2 * i), Memory: run(f, 0, 1024), Done: func(r *blk.Request) {
+					if r.Err != nil {
+						t.Error(r.Err)
+					}
+					wg.Done()
+				}})
+			}
+			return list, wg.Wait
+		}
+		for _, c := range []struct{ n, most int }{{1, 1}, {8, 1}, {300, 50}} { // there is room for 64 in a queue
+			clear(disk.data)
+			f.Bytes()[0]++
+			before := v.Doorbells()
+			list, wait := start(c.n)
+			if err := d.Start(list...); err != nil {
+				t.Fatal(err)
+			}
+			wait()
+			if rung := v.Doorbells() - before; rung < 1 || rung > c.most {
+				t.Errorf("%d transfers rang %d times", c.n, rung)
+			}
+			for i := range c.n {
+				if disk.data[i*1024] != f.Bytes()[0] {
+					t.Fatalf("%d of %d was not written", i, c.n)
+				}
+			}
+		}
+		before := v.Doorbells()
+		list, _ := start(3)
+		list[2].Sector = 1 // of a disk with blocks of two
+		var shape *disks.RequestError
+		if err := d.Start(list...); !errors.As(err, &shape) || v.Doorbells() != before {
+			t.Error(err, v.Doorbells()-before)
+		}
+		if err := d.Start(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What cannot be asked is refused before the device sees it.
 func TestRefused(t *testing.T) {
 	each(t, 256, everything, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {

@@ -30,27 +30,31 @@ const segmentUnmap = 1 // flags of a write-zeroes segment: the blocks may be giv
 // Do makes one transfer and parks until it has ended: disk.Do.
 func (d *Disk) Do(r *Request) error { return disk.Do(d, r) }
 
-// Start begins a transfer: see disk.Disk.
-func (d *Disk) Start(r *Request) error {
-	if err := r.Check(&d.info); err != nil {
+// Start begins transfers: see disk.Disk. All of a list go to one queue, with one doorbell.
+func (d *Disk) Start(list ...*Request) error {
+	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
 	q := d.queues[0]
 	if n := uint32(len(d.queues)); n > 1 {
 		q = d.queues[d.turn.Add(1)%n]
 	}
-	return d.begin(q, r)
+	return disk.Each(list, func(r *Request, last bool) error { return d.begin(q, r, last) })
 }
 
-// begin gives a transfer to the device.
-func (d *Disk) begin(q *queue, r *Request) (err error) {
+// begin puts a transfer where the device finds it, and rings the doorbell if it is the last one, or has to wait for room.
+func (d *Disk) begin(q *queue, r *Request, last bool) (err error) {
+	begun := false // it is in its slot, and ends with the others
 	defer func() {
 		if e := recover(); e != nil {
 			gone, ok := e.(*exo.RevokedError)
 			if !ok {
 				panic(e)
 			}
-			d.giveUp(gone) // the transfer is in its slot, and ends with the others
+			d.giveUp(gone)
+			if !begun {
+				err = d.Err()
+			}
 		}
 	}()
 	need := len(r.Memory) + 2
@@ -60,6 +64,7 @@ func (d *Disk) begin(q *queue, r *Request) (err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.down && (len(q.free) == 0 || q.q.Room() < need) && q.q.Err() == nil {
+		q.q.Kick()
 		q.room.Wait()
 	}
 	if q.down {
@@ -73,11 +78,14 @@ func (d *Disk) begin(q *queue, r *Request) (err error) {
 	s := &q.slots[token]
 	q.describe(s, r)
 	if !q.q.Add(uint64(token), q.bufs...) {
+		q.q.Kick()
 		return &disk.RequestError{Op: r.Op, Why: "it is in more pieces than the queue holds"}
 	}
 	q.free = q.free[:len(q.free)-1]
-	s.r, s.since, r.Err = r, d.now(), nil
-	q.q.Kick()
+	s.r, s.since, r.Err, begun = r, d.now(), nil, true
+	if last {
+		q.q.Kick()
+	}
 	d.arm()
 	return nil
 }

@@ -349,10 +349,15 @@ func (d *Disk) giveUp(why error) {
 }
 
 // Start implements disk.Disk.
-func (d *Disk) Start(r *disk.Request) error {
-	if err := r.Check(&d.info); err != nil {
+func (d *Disk) Start(list ...*disk.Request) error {
+	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
+	return disk.Each(list, d.begin)
+}
+
+// begin gives a transfer to the host, which tells the device.
+func (d *Disk) begin(r *disk.Request, _ bool) error {
 	if r.Op == disk.Identify {
 		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
 	}

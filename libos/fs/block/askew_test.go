@@ -30,13 +30,15 @@ func (w *words) Space() (*flow.Disk, exo.Cap) {
 
 func (w *words) Notify(func()) {}
 
-func (w *words) Start(r *disk.Request) error {
-	w.runs++
+func (w *words) Start(list ...*disk.Request) error {
+	w.runs += len(list)
 	in := w.Info()
-	if err := r.Check(&in); err != nil {
+	if err := disk.Check(list, &in); err != nil {
 		return err
 	}
-	r.Finish(nil)
+	for _, r := range list {
+		r.Finish(nil)
+	}
 	return nil
 }
 

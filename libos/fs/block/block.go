@@ -4,7 +4,10 @@
 // Devices for tests are here, too: Recorder remembers what was written between which flushes, Faulty fails one request.
 package block
 
-import "errors"
+import (
+	"errors"
+	"sync"
+)
 
 // A Device is blocks in a row. Its methods may be called by several goroutines at a time, and park until they are done. Offsets and lengths are multiples of BlockSize, and inside.
 // What two calls at a time do to the same bytes is not defined.
@@ -27,6 +30,43 @@ type Device interface {
 
 	// Close ends the use. It does not flush.
 	Close() error
+}
+
+// A Piece is bytes, and where they go or come from.
+type Piece struct {
+	Vec [][]byte
+	Off int64
+}
+
+// A Gatherer is a Device that takes many writes at once.
+type Gatherer interface {
+	Device
+
+	// WriteAll is Write for several pieces that do not overlap. After an error any of them may be written, or not.
+	WriteAll(list []Piece) error
+}
+
+// WriteAll writes pieces that do not overlap, at the same time. It returns when all are written, or have failed, with the first error.
+func WriteAll(dev Device, list []Piece) error {
+	if g, ok := dev.(Gatherer); ok {
+		return g.WriteAll(list)
+	}
+	const atOnce = 16
+	var wg sync.WaitGroup
+	var first error
+	var once sync.Once
+	turn := make(chan struct{}, atOnce)
+	for _, p := range list {
+		turn <- struct{}{}
+		wg.Go(func() {
+			if err := dev.Write(p.Vec, p.Off); err != nil {
+				once.Do(func() { first = err })
+			}
+			<-turn
+		})
+	}
+	wg.Wait()
+	return first
 }
 
 // A Grower is a Device that may become larger while it is in use.

@@ -21,10 +21,10 @@ type work struct {
 	time              atomic.Int64
 }
 
-// begin counts a request that begins. It gives the time, for end.
-func (c *counts) begin() int64 {
+// begin counts requests that begin together. It gives the time, for end.
+func (c *counts) begin(n int) int64 {
 	now := exo.Now()
-	c.pass(now, c.flying.Add(1) > 1)
+	c.pass(now, c.flying.Add(int64(n)) > int64(n))
 	return now
 }
 
@@ -49,8 +49,8 @@ func (c *counts) end(op disk.Op, bytes uint64, began int64) {
 	c.flying.Add(-1)
 }
 
-// refused takes back what begin has counted: the request was not made.
-func (c *counts) refused() { c.flying.Add(-1) }
+// refused takes back what begin has counted: the requests were not made.
+func (c *counts) refused(n int) { c.flying.Add(-int64(n)) }
 
 // pass counts the time since the last call, if something was under way in it. Whoever is later has counted it where two come at a time.
 func (c *counts) pass(now int64, busy bool) {

@@ -95,34 +95,63 @@ func (v *Disk) check(off, n int64) error {
 }
 
 // Read implements Device.
-func (v *Disk) Read(vec [][]byte, off int64) error { return v.transfer(disk.Read, vec, off) }
+func (v *Disk) Read(vec [][]byte, off int64) error { return v.transfer(disk.Read, Piece{vec, off}) }
 
 // Write implements Device.
-func (v *Disk) Write(vec [][]byte, off int64) error {
+func (v *Disk) Write(vec [][]byte, off int64) error { return v.WriteAll([]Piece{{vec, off}}) }
+
+// WriteAll implements Gatherer.
+func (v *Disk) WriteAll(list []Piece) error {
 	if v.info.ReadOnly {
 		return ErrReadOnly
 	}
-	return v.transfer(disk.Write, vec, off)
+	return v.transfer(disk.Write, list...)
 }
 
-// transfer cuts what vec is in memory into requests that the disk takes, and has all of them under way at once.
-func (v *Disk) transfer(op disk.Op, vec [][]byte, off int64) error {
-	if err := v.check(off, Len(vec)); err != nil {
-		return err
-	}
-	in, start := v.d.Info(), off
-	var runs []exo.Run
-	for _, b := range vec {
-		if len(b) == 0 {
-			continue
+// transfer has all pieces under way at once.
+func (v *Disk) transfer(op disk.Op, list ...Piece) error {
+	all := batch{disk: v}
+	var askew []Piece
+	for _, p := range list {
+		if err := v.check(p.Off, Len(p.Vec)); err != nil {
+			return err
 		}
-		r, err := exo.PhysicalRuns(b)
+		fits, err := all.cut(op, p)
 		if err != nil {
 			return err
 		}
+		if !fits {
+			askew = append(askew, p)
+		}
+	}
+	err := all.start(v.d)
+	for _, p := range askew {
+		if err == nil {
+			err = v.copied(op, p.Vec, p.Off)
+		}
+	}
+	if e := all.wait(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// cut cuts what a piece is in memory into requests that the disk takes. It says false where there are none.
+func (b *batch) cut(op disk.Op, p Piece) (fits bool, err error) {
+	v, vec, off := b.disk, p.Vec, p.Off
+	in, had := v.d.Info(), len(b.list)
+	var runs []exo.Run
+	for _, piece := range vec {
+		if len(piece) == 0 {
+			continue
+		}
+		r, err := exo.PhysicalRuns(piece)
+		if err != nil {
+			return false, err
+		}
 		for _, x := range r {
 			if in.Pages && x.Base%4 != 0 {
-				return v.copied(op, vec, off)
+				return false, nil
 			}
 			if last := len(runs) - 1; last >= 0 && runs[last].Base+exo.Phys(runs[last].Len) == x.Base && runs[last].Len+x.Len <= uintptr(in.MaxRun) {
 				runs[last].Len += x.Len
@@ -135,7 +164,6 @@ func (v *Disk) transfer(op disk.Op, vec [][]byte, off int64) error {
 			runs = append(runs, x)
 		}
 	}
-	all := batch{disk: v, vec: vec}
 	for len(runs) > 0 {
 		n, size := 0, uintptr(0)
 		fits, fit := 0, uintptr(0) // the most that is whole blocks
@@ -152,19 +180,14 @@ func (v *Disk) transfer(op disk.Op, vec [][]byte, off int64) error {
 			}
 		}
 		if fits == 0 {
-			if err := all.wait(); err != nil {
-				return err
-			}
-			return v.copied(op, vec, start)
+			b.list = b.list[:had]
+			return false, nil
 		}
-		r := &disk.Request{Op: op, Extent: v.whole, Sector: flow.Block(off / disk.SectorSize), Memory: runs[:fits]}
-		if err := all.start(v.d, r); err != nil {
-			all.wait()
-			return err
-		}
+		b.list = append(b.list, &disk.Request{Op: op, Extent: v.whole, Sector: flow.Block(off / disk.SectorSize), Memory: runs[:fits]})
 		runs, off = runs[fits:], off+int64(fit)
 	}
-	return all.wait()
+	b.vec = append(b.vec, vec)
+	return true, nil
 }
 
 // copied is transfer for pieces that the disk cannot take as they lie: so small, or so askew, that no request's worth of them is whole blocks.
@@ -190,7 +213,7 @@ func (v *Disk) copied(op disk.Op, vec [][]byte, off int64) error {
 		if op == disk.Write {
 			move(b, false)
 		}
-		if err := v.transfer(op, [][]byte{b}, off); err != nil {
+		if err := v.transfer(op, Piece{[][]byte{b}, off}); err != nil {
 			return err
 		}
 		if op == disk.Read {
@@ -210,7 +233,8 @@ func (v *Disk) copied(op disk.Op, vec [][]byte, off int64) error {
 // A batch is requests that are waited for together.
 type batch struct {
 	disk *Disk
-	vec  [][]byte // the memory of all of them
+	list []*disk.Request
+	vec  [][][]byte // the memory of all of them
 	wg   sync.WaitGroup
 	mu   sync.Mutex
 	err  error // under mu: the first one
@@ -218,12 +242,17 @@ type batch struct {
 }
 
 // A starter is a disk.Disk.
-type starter interface{ Start(*disk.Request) error }
+type starter interface{ Start(...*disk.Request) error }
 
-func (b *batch) start(d starter, r *disk.Request) error {
-	b.wg.Add(1)
-	began := b.disk.begin()
-	r.Done = func(r *disk.Request) {
+// start begins all that is in the list, together.
+func (b *batch) start(d starter) error {
+	n := len(b.list)
+	if n == 0 {
+		return nil
+	}
+	b.wg.Add(n)
+	began := b.disk.begin(n)
+	done := func(r *disk.Request) {
 		b.disk.end(r.Op, uint64(r.Size())+uint64(r.Count)*disk.SectorSize, began)
 		if r.Err != nil {
 			b.mu.Lock()
@@ -237,10 +266,13 @@ func (b *batch) start(d starter, r *disk.Request) error {
 		}
 		b.wg.Done()
 	}
-	err := d.Start(r)
+	for _, r := range b.list {
+		r.Done = done
+	}
+	err := d.Start(b.list...)
 	if err != nil {
-		b.disk.refused()
-		b.wg.Done()
+		b.disk.refused(n)
+		b.wg.Add(-n)
 	}
 	return err
 }
@@ -250,10 +282,10 @@ func (b *batch) wait() error {
 	b.wg.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.held && b.vec != nil {
+	if b.held {
 		b.disk.mu.Lock()
 		defer b.disk.mu.Unlock()
-		b.disk.lost = append(b.disk.lost, b.vec)
+		b.disk.lost = append(b.disk.lost, b.vec...)
 	}
 	return b.err
 }
@@ -263,7 +295,7 @@ func (v *Disk) Flush() error {
 	if !v.d.Info().Cached {
 		return v.d.Err()
 	}
-	began := v.begin()
+	began := v.begin(1)
 	defer v.end(disk.Flush, 0, began)
 	return disk.Do(v.d, &disk.Request{Op: disk.Flush})
 }
@@ -277,11 +309,11 @@ func (v *Disk) Discard(off, n int64) error {
 	all := batch{disk: v}
 	for sector, left := uint64(off/disk.SectorSize), uint64(n/disk.SectorSize); left > 0; {
 		count := min(left, uint64(in.MaxDiscard))
-		if err := all.start(v.d, &disk.Request{Op: disk.Discard, Extent: v.whole, Sector: flow.Block(sector), Count: uint32(count)}); err != nil {
-			all.wait()
-			return err
-		}
+		all.list = append(all.list, &disk.Request{Op: disk.Discard, Extent: v.whole, Sector: flow.Block(sector), Count: uint32(count)})
 		sector, left = sector+count, left-count
+	}
+	if err := all.start(v.d); err != nil {
+		return err
 	}
 	return all.wait()
 }

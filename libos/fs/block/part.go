@@ -199,6 +199,18 @@ func (p *Partition) Write(vec [][]byte, off int64) error {
 	return p.Device.Write(vec, p.at+off)
 }
 
+// WriteAll implements Gatherer.
+func (p *Partition) WriteAll(list []Piece) error {
+	there := make([]Piece, len(list))
+	for i, x := range list {
+		if err := p.info.Check(x.Off, Len(x.Vec)); err != nil {
+			return err
+		}
+		there[i] = Piece{x.Vec, p.at + x.Off}
+	}
+	return WriteAll(p.Device, there)
+}
+
 // Discard implements Device.
 func (p *Partition) Discard(off, n int64) error {
 	if err := p.info.Check(off, n); err != nil {

@@ -116,3 +116,59 @@ func FuzzPartitions(f *testing.F) {
 		}
 	})
 }
+
+// TestWriteAll writes several pieces at once to a device that can, one that cannot, and a partition of either; one that is not inside keeps all from being written to a partition.
+func TestWriteAll(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		dev  func(*Memory) Device
+	}{
+		{"one by one", func(m *Memory) Device { return m }},
+		{"at once", func(m *Memory) Device { return &gathers{Memory: m} }},
+	} {
+		m := NewMemory(table(t, gpt))
+		dev := c.dev(m)
+		part := Partitions(dev)[0]
+		var list []Piece
+		for i := range 40 {
+			list = append(list, Piece{[][]byte{bytes.Repeat([]byte{byte(i + 1)}, 512), bytes.Repeat([]byte{byte(i + 101)}, 512)}, int64(i) * 2048})
+		}
+		if err := WriteAll(part, list); err != nil {
+			t.Fatal(c.name, err)
+		}
+		for i := range 40 {
+			if b := m.Bytes()[2048*512+i*2048:]; b[0] != byte(i+1) || b[512] != byte(i+101) {
+				t.Errorf("%s: piece %d is not there", c.name, i)
+			}
+		}
+		if g, ok := dev.(*gathers); ok && g.calls != 1 {
+			t.Errorf("%d calls", g.calls)
+		}
+		before := bytes.Clone(m.Bytes())
+		if err := WriteAll(part, append(list[:1:1], Piece{list[1].Vec, 4096 * 512})); err != errRange {
+			t.Error(c.name, err)
+		}
+		if !bytes.Equal(before, m.Bytes()) {
+			t.Error(c.name, "something was written")
+		}
+		if err := WriteAll(&Faulty{Device: dev, At: 2}, list); err == nil {
+			t.Error(c.name, "a write that fails is not told")
+		}
+	}
+}
+
+// gathers is a Gatherer.
+type gathers struct {
+	*Memory
+	calls int
+}
+
+func (g *gathers) WriteAll(list []Piece) error {
+	g.calls++
+	for _, p := range list {
+		if err := g.Write(p.Vec, p.Off); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -23,12 +23,14 @@ type recorder struct {
 
 func (d *recorder) Info() disk.Info              { return d.info }
 func (d *recorder) Space() (*flow.Disk, exo.Cap) { return d.space, d.all }
-func (d *recorder) Start(r *disk.Request) error {
-	if err := r.Check(&d.info); err != nil {
+func (d *recorder) Start(list ...*disk.Request) error {
+	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
-	d.seen = append(d.seen, r.Sector)
-	r.Finish(nil)
+	for _, r := range list {
+		d.seen = append(d.seen, r.Sector)
+		r.Finish(nil)
+	}
 	return nil
 }
 
