@@ -206,9 +206,9 @@ func (d *Disk) capacity() (sectors uint64) {
 	return sectors
 }
 
-// look sees whether the disk has grown, where the device may have said so. Over PCI messages do not tell what they are for: there the generation does.
+// look sees whether the disk has grown. Over PCI messages do not tell what they are for: there the generation does.
 func (d *Disk) look() {
-	if d.dev.Changed() && d.dev.Generation() != d.gen {
+	if d.dev.Generation() != d.gen {
 		d.Grow(d.space, d.capacity())
 	}
 }

@@ -87,7 +87,7 @@ func (d *Disk) listen() (ready bool) {
 	return ready
 }
 
-// failing is a reason to give the device up, nil if there is none. idle says that nothing was finished since the last look: then the device is asked, too.
+// failing is a reason to give the device up, nil if there is none. busy says that something was finished since the last look; else the device is asked, too, if it may have something to say.
 func (d *Disk) failing(busy bool) (why error) {
 	for _, q := range d.queues {
 		if err := q.q.Err(); err != nil {
@@ -111,6 +111,9 @@ func (d *Disk) failing(busy bool) (why error) {
 			why = gone
 		}
 	}()
+	if !d.dev.Changed() { // a device that wants a reset says so (2.1.2)
+		return nil
+	}
 	d.look()
 	if d.dev.NeedsReset() { // also what a device says that was pulled out: all ones
 		return &virtio.DeviceError{Device: d.dev.Name(), Why: "it asks for a reset, or is not there any more"}
