@@ -168,37 +168,40 @@ func (a *alloc) giveUp(s span) {
 	}
 }
 
-// bitmap is the block of group g as the next commit has it: without what it frees. freed has that group's bits.
-func (a *alloc) bitmap(g int, freed map[int]*[groupBlocks / 64]uint64, gen uint64, uuid *[16]byte) []byte {
-	b := make([]byte, BlockSize)
+// bitmap is the block of group g, encoded to b, as it is with what the next commit frees: without its sum.
+func (a *alloc) bitmap(b []byte, g int, gen uint64, uuid *[16]byte) []byte {
 	le.PutUint32(b[4:], bitmapMagic)
 	le.PutUint64(b[8:], gen)
 	le.PutUint64(b[16:], uint64(g))
-	copy(b[24:32], uuid[:8])
-	f := freed[g]
-	for i, w := range a.groups[g].bits {
-		if f != nil {
-			w &^= f[i]
-		}
-		le.PutUint64(b[32+8*i:], w)
+	copy(b[24:bitmapHeader], uuid[:8])
+	at := b[bitmapHeader:BlockSize]
+	for i, w := range &a.groups[g].bits {
+		le.PutUint64(at[8*i:], w)
 	}
-	seal(b)
 	return b
 }
 
-// freedBits is what the next commit frees, by group.
-func (a *alloc) freedBits() map[int]*[groupBlocks / 64]uint64 {
-	m := map[int]*[groupBlocks / 64]uint64{}
-	for _, s := range a.freed {
-		for b := s.first; b < s.first+s.n; b++ {
-			g := int(b / groupBlocks)
-			if m[g] == nil {
-				m[g] = new([groupBlocks / 64]uint64)
-			}
-			m[g][b%groupBlocks/64] |= 1 << (b % groupBlocks % 64)
+// bitmaps adds the blocks of the groups that differ to what a commit writes, without what it frees.
+func (a *alloc) bitmaps(w *writes, gen uint64, uuid *[16]byte) {
+	blocks := map[int][]byte{}
+	for g := range a.groups {
+		if p := &a.groups[g]; p.dirty {
+			blocks[g] = a.bitmap(w.blank(), g, gen, uuid)
+			w.add(uint64(g)*groupBlocks+bitmapAt+uint64(1-p.slot), blocks[g])
 		}
 	}
-	return m
+	for _, s := range a.freed {
+		for b := s.first; b < s.first+s.n; {
+			g := b / groupBlocks
+			bits := blocks[int(g)][bitmapHeader:]
+			for ; b < s.first+s.n && b/groupBlocks == g; b++ {
+				bits[b%groupBlocks/8] &^= 1 << (b % 8)
+			}
+		}
+	}
+	for g, b := range blocks {
+		a.groups[g].sum = seal(b)
+	}
 }
 
 // committed makes what was freed free, and gives it for discarding.

@@ -75,7 +75,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	root := record{ino: rootIno, mode: syscall.S_IFDIR | 0o755, nlink: 2, mtime: at, ctime: at, atime: at, btime: at}
 	leaf := node{keys: [][]byte{key(rootIno, kindRecord)}, vals: [][]byte{root.encode(nil)}}
 	sb.root = al.take(1).first
-	b := leaf.encode(1, sb.root, &sb.uuid)
+	b := leaf.encode(make([]byte, BlockSize), 1, sb.root, &sb.uuid)
 	sb.rootSum, sb.used = seal(b), al.used
 	// The superblocks first: a volume that is half made is none.
 	empty := make([]byte, BlockSize)
@@ -89,8 +89,8 @@ func Format(dev block.Device, o FormatOptions) error {
 	w = writes{}
 	w.add(sb.root, b)
 	for g := range al.groups {
-		b := al.bitmap(g, nil, 1, &sb.uuid)
-		al.groups[g].sum = le.Uint32(b)
+		b := al.bitmap(make([]byte, BlockSize), g, 1, &sb.uuid)
+		al.groups[g].sum = seal(b)
 		w.add(uint64(g)*groupBlocks+bitmapAt, b)
 		w.add(uint64(g)*groupBlocks+bitmapAt+1, empty)
 	}

@@ -55,9 +55,11 @@ type FS struct {
 	changing sync.Mutex   // one change at a time; taken before mu
 	mu       sync.RWMutex // guards all below, and inodes but for their references
 
-	sb     super  // as it was written last; blocks and nextIno as they are now
-	last   []byte // that superblock, as bytes
-	mine   bool   // it is one that this mount wrote
+	sb     super    // as it was written last; blocks and nextIno as they are now
+	last   []byte   // that superblock, as bytes
+	supers []byte   // both, as fence reads them
+	spare  [][]byte // see writes.blank
+	mine   bool     // it is one that this mount wrote
 	t      tree
 	al     alloc
 	ro     bool
@@ -351,7 +353,7 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 		b := buf[best*BlockSize:]
 		p.slot, p.sum = best, le.Uint32(b)
 		for i := range p.bits {
-			p.bits[i] = le.Uint64(b[32+8*i:])
+			p.bits[i] = le.Uint64(b[bitmapHeader+8*i:])
 		}
 	}
 	f.al.count(f.sb.backup)
@@ -596,6 +598,28 @@ func (f *FS) remove(k []byte) { f.must(f.t.remove(k)); f.changed() }
 type writes struct {
 	at   []uint64
 	data [][]byte
+
+	spare *[][]byte // blocks to use again; nil: none
+	own   [][]byte  // those in use
+}
+
+// blank is a block of zeroes, until done.
+func (w *writes) blank() (b []byte) {
+	if w.spare == nil || len(*w.spare) == 0 {
+		b = make([]byte, BlockSize)
+	} else {
+		last := len(*w.spare) - 1
+		b, *w.spare = (*w.spare)[last], (*w.spare)[:last]
+		clear(b)
+	}
+	w.own = append(w.own, b)
+	return b
+}
+
+// done keeps some of the blocks that were written for the next time.
+func (w *writes) done() {
+	const most = 16 // some more than a commit of one file has
+	*w.spare = append(*w.spare, w.own[:min(len(w.own), max(0, most-len(*w.spare)))]...)
 }
 
 func (w *writes) add(at uint64, b []byte) { w.at, w.data = append(w.at, at), append(w.data, b) }
@@ -610,14 +634,11 @@ func (w *writes) order() []int {
 	return order
 }
 
-// run writes all, what lies in a row by one request, and several requests at a time.
+// run writes all, at once, what lies in a row by one request.
 func (w *writes) run(dev block.Device) error {
-	const most, atOnce = 256, 16
+	const most = 256
 	order := w.order()
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var first error
-	turn := make(chan struct{}, atOnce)
+	var list []block.Piece
 	for i := 0; i < len(order); {
 		n := 1
 		vec := [][]byte{w.data[order[i]]}
@@ -625,22 +646,10 @@ func (w *writes) run(dev block.Device) error {
 			vec = append(vec, w.data[order[i+n]])
 			n++
 		}
-		off := int64(w.at[order[i]]) * BlockSize
+		list = append(list, block.Piece{Vec: vec, Off: int64(w.at[order[i]]) * BlockSize})
 		i += n
-		turn <- struct{}{}
-		wg.Go(func() {
-			if err := dev.Write(vec, off); err != nil {
-				mu.Lock()
-				if first == nil {
-					first = err
-				}
-				mu.Unlock()
-			}
-			<-turn
-		})
 	}
-	wg.Wait()
-	return first
+	return block.WriteAll(dev, list)
 }
 
 // durably is run, and a flush.
@@ -676,7 +685,7 @@ func (f *FS) write() error {
 		return err
 	}
 	gen := f.sb.gen + 1
-	var w writes
+	w := writes{spare: &f.spare}
 	files, laid, err := f.layAll(&w)
 	if err != nil {
 		return err
@@ -689,15 +698,7 @@ func (f *FS) write() error {
 	if err := f.place(f.t.root, gen, &w); err != nil {
 		return err
 	}
-	freed := f.al.freedBits()
-	for g := range f.al.groups {
-		p := &f.al.groups[g]
-		if p.dirty {
-			b := f.al.bitmap(g, freed, gen, &f.sb.uuid)
-			p.sum = le.Uint32(b)
-			w.add(uint64(g)*groupBlocks+bitmapAt+uint64(1-p.slot), b)
-		}
-	}
+	f.al.bitmaps(&w, gen, &f.sb.uuid)
 	sb := f.sb
 	sb.gen, sb.used, sb.time = gen, f.al.used-f.al.nfreed, f.o.Now().UnixNano()
 	sb.root, sb.rootSum, sb.rootLevel = f.t.root.addr, f.t.root.sum, uint32(f.t.root.n.Load().level)
@@ -713,6 +714,7 @@ func (f *FS) write() error {
 	if err := f.waiting(func() error { return f.carry(w, &sb, raw) }); err != nil {
 		return err
 	}
+	w.done()
 	f.sb, f.last, f.mine = sb, raw, true
 	for g := range f.al.groups {
 		if p := &f.al.groups[g]; p.dirty {
@@ -844,7 +846,10 @@ const maxNodes = 4096
 
 // fence looks whether the volume is still ours. Where a superblock cannot be read its copy counts.
 func (f *FS) fence() error {
-	b := make([]byte, 2*BlockSize)
+	if f.supers == nil {
+		f.supers = make([]byte, 2*BlockSize)
+	}
+	b := f.supers
 	if f.dev.Read([][]byte{b}, 0) != nil {
 		for i := range uint64(2) {
 			one := [][]byte{b[i*BlockSize:][:BlockSize]}
@@ -881,7 +886,7 @@ func (f *FS) place(r *ref, gen uint64, w *writes) error {
 	if s.n == 0 {
 		return errFull
 	}
-	b := n.encode(gen, s.first, &f.sb.uuid)
+	b := n.encode(w.blank(), gen, s.first, &f.sb.uuid)
 	r.addr, r.sum = s.first, seal(b)
 	n.dirty, n.gen = false, gen
 	w.add(s.first, b)

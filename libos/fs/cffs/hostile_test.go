@@ -324,7 +324,7 @@ func TestTwiceReached(t *testing.T) {
 	sb := f.sb
 	at := sb.blocks - 20
 	put := func(n *node) *ref {
-		b := n.encode(sb.gen, at, &sb.uuid)
+		b := n.encode(make([]byte, BlockSize), sb.gen, at, &sb.uuid)
 		r := &ref{addr: at, sum: seal(b)}
 		copy(d.Bytes()[at*BlockSize:], b)
 		at++

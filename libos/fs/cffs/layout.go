@@ -22,8 +22,10 @@ const (
 	chunkSize   = 700
 
 	bitmapMagic = 0x42464643
-	nodeMagic   = 0x45525443
-	superMagic  = "HTCFFS\r\n"
+
+	bitmapHeader = 32 // bytes before the bits
+	nodeMagic    = 0x45525443
+	superMagic   = "HTCFFS\r\n"
 
 	rootIno = 1
 

@@ -118,9 +118,9 @@ func decodeNode(b []byte, addr uint64, uuid *[16]byte) *node {
 	return n
 }
 
-// encode is the block of a node that is to lie at addr. Its kids have their places.
-func (n *node) encode(gen, addr uint64, uuid *[16]byte) []byte {
-	b := make([]byte, nodeHeader, BlockSize)
+// encode is the block of a node that is to lie at addr, in b, which is a block of zeroes. Its kids have their places.
+func (n *node) encode(b []byte, gen, addr uint64, uuid *[16]byte) []byte {
+	b = b[:nodeHeader]
 	le.PutUint32(b[4:], nodeMagic)
 	le.PutUint64(b[8:], gen)
 	le.PutUint64(b[16:], addr)
