@@ -35,7 +35,8 @@ const exoArmAfter = 5_000_000
 // where the preempted loop has just been put, and leaves the goroutine that the timer made ready behind it.
 const exoSecondLook = 1_000_000
 
-// exoNap is how long sysmon sleeps after the end of idleness, in us: little beside the 10 ms that a goroutine may run before it is preempted.
+// exoNap is how long sysmon sleeps at least, in us: little beside the 10 ms that a goroutine may run before it is preempted. Stock sysmon begins with 20 us, for Ps that a thread holds
+// in a system call; here none is: who waits parks.
 const exoNap = 2_000
 
 // pidleget gives an idle P to who has work. Stock sysmon, which sleeps for up to a minute while all Ps are idle, relies on the next system call to be
@@ -61,7 +62,9 @@ func exoSysmonSleep(usec uint32) {
 	}
 	now := nanotime()
 	if exoSysmonLook != nil {
-		exoSysmonLook()
+		exoSysmonLook() // and soon again: what became ready beside who has a CPU waits for it
+	} else {
+		usec = max(usec, exoNap)
 	}
 	if !exoSysmon.armed && now > exoArmAfter {
 		exoSysmon.armed = true
