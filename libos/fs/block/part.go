@@ -186,7 +186,7 @@ func (p *Partition) Read(vec [][]byte, off int64) error {
 	if err := p.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
-	defer p.counts.end(disk.Read, uint64(Len(vec)), p.counts.begin())
+	defer p.counts.end(disk.Read, uint64(Len(vec)), p.counts.begin(1))
 	return p.Device.Read(vec, p.at+off)
 }
 
@@ -195,7 +195,7 @@ func (p *Partition) Write(vec [][]byte, off int64) error {
 	if err := p.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
-	defer p.counts.end(disk.Write, uint64(Len(vec)), p.counts.begin())
+	defer p.counts.end(disk.Write, uint64(Len(vec)), p.counts.begin(1))
 	return p.Device.Write(vec, p.at+off)
 }
 
@@ -208,6 +208,12 @@ func (p *Partition) WriteAll(list []Piece) error {
 		}
 		there[i] = Piece{x.Vec, p.at + x.Off}
 	}
+	began := p.counts.begin(len(list))
+	defer func() {
+		for _, x := range list {
+			p.counts.end(disk.Write, uint64(Len(x.Vec)), began)
+		}
+	}()
 	return WriteAll(p.Device, there)
 }
 
@@ -216,7 +222,7 @@ func (p *Partition) Discard(off, n int64) error {
 	if err := p.info.Check(off, n); err != nil {
 		return err
 	}
-	defer p.counts.end(disk.Discard, uint64(n), p.counts.begin())
+	defer p.counts.end(disk.Discard, uint64(n), p.counts.begin(1))
 	return p.Device.Discard(p.at+off, n)
 }
 

@@ -141,6 +141,9 @@ func TestWriteAll(t *testing.T) {
 				t.Errorf("%s: piece %d is not there", c.name, i)
 			}
 		}
+		if u := part.Use(); u.Written.Requests != 40 || u.Written.Sectors != 80 || u.Flying != 0 {
+			t.Errorf("%s: %+v", c.name, u)
+		}
 		if g, ok := dev.(*gathers); ok && g.calls != 1 {
 			t.Errorf("%d calls", g.calls)
 		}
