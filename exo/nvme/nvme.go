@@ -118,8 +118,7 @@ type Disk struct {
 	all   exo.Cap
 
 	lost  atomic.Pointer[disk.GoneError]
-	armed atomic.Bool
-	timer *time.Timer
+	timer *disk.Timer
 	ended chan struct{}
 }
 
@@ -179,12 +178,9 @@ func Open(id exo.FunctionID, o Options) (d *Disk, err error) {
 		d.v.Release()
 		return nil, err
 	}
-	d.timer = time.AfterFunc(1<<62, func() {
-		d.armed.Store(false)
-		d.v.Wake()
-	})
+	d.timer = disk.NewTimer(d.v.Wake)
 	if err := d.open(); err != nil {
-		d.timer.Stop()
+		d.timer.End()
 		d.giveBack()
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func (d *Disk) result(r *disk.Request, status uint32) error {
 
 // failing is a reason to give the device up, nil if there is none.
 func (d *Disk) failing(busy bool) (why error) {
-	if !d.armed.Load() && d.overdue() {
+	if !d.timer.Armed() && d.overdue() {
 		return &disk.TimeoutError{Waited: time.Duration(d.patience)}
 	}
 	if busy {
@@ -138,14 +138,12 @@ func (d *Disk) overdue() bool {
 
 // arm sees that overdue is asked in so many nanoseconds, if nobody has yet: when the oldest transfer that is under way may be. An idle disk has no timer.
 func (d *Disk) arm(in int64) {
-	if d.armed.CompareAndSwap(false, true) {
-		d.timer.Reset(time.Duration(in))
-	}
+	d.timer.Arm(time.Duration(in))
 }
 
 // end takes the disk down: nothing is added any more, the device loses the bus, and what was under way ends.
 func (d *Disk) end() {
-	d.timer.Stop()
+	d.timer.End()
 	for _, q := range d.queues {
 		q.mu.Lock()
 		q.down = true

@@ -89,8 +89,7 @@ type Disk struct {
 	all   exo.Cap
 
 	lost  atomic.Pointer[disk.GoneError] // why the device is to be given up; set once
-	armed atomic.Bool                    // timer is running
-	timer *time.Timer
+	timer *disk.Timer
 	ended chan struct{} // closed when the device has been given back
 	held  bool          // read after ended: the device did not stop, and may write to memory for ever
 }
@@ -112,12 +111,9 @@ func Open(p virtio.Place, o Options) (*Disk, error) {
 		o.Now = exo.Now
 	}
 	d := &Disk{dev: dev, patience: int64(o.Patience), now: o.Now, ended: make(chan struct{})}
-	d.timer = time.AfterFunc(1<<62, func() {
-		d.armed.Store(false)
-		dev.Wake()
-	})
+	d.timer = disk.NewTimer(dev.Wake)
 	if err := d.open(); err != nil {
-		d.timer.Stop()
+		d.timer.End()
 		d.giveBack()
 		return nil, err
 	}

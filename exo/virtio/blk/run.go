@@ -94,7 +94,7 @@ func (d *Disk) failing(busy bool) (why error) {
 			return err
 		}
 	}
-	if !d.armed.Load() {
+	if !d.timer.Armed() {
 		if d.overdue() {
 			return &disk.TimeoutError{Waited: time.Duration(d.patience)}
 		}
@@ -145,14 +145,12 @@ func (d *Disk) overdue() bool {
 
 // arm sees that overdue is asked, once the first transfer that is under way now may be. An idle disk has no timer.
 func (d *Disk) arm() {
-	if d.armed.CompareAndSwap(false, true) {
-		d.timer.Reset(time.Duration(d.patience))
-	}
+	d.timer.Arm(time.Duration(d.patience))
 }
 
 // end takes the disk down: nothing is added any more, the device is reset, and what was under way ends.
 func (d *Disk) end() {
-	d.timer.Stop()
+	d.timer.End()
 	for _, q := range d.queues {
 		q.mu.Lock()
 		q.down = true

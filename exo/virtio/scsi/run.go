@@ -99,7 +99,7 @@ func (h *host) take(q *queue) (end ending, ok bool) {
 		}
 	}
 	s.waits = true
-	h.pause.Reset(busyPause)
+	h.pause.Arm(busyPause)
 	return end, true
 }
 
@@ -124,7 +124,7 @@ func (h *host) resumeOf(q *queue) {
 	defer q.mu.Unlock()
 	for i := range q.slots {
 		if s := &q.slots[i]; s.used && s.waits && !h.repeat(q, uint16(i)) {
-			h.pause.Reset(busyPause)
+			h.pause.Arm(busyPause)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (h *host) failing(busy bool) (why error) {
 			return err
 		}
 	}
-	if !h.armed.Load() {
+	if !h.timer.Armed() {
 		if h.overdue() {
 			return &disk.TimeoutError{Waited: 2 * time.Duration(h.patience)}
 		}
@@ -213,9 +213,7 @@ func (h *host) overdue() bool {
 
 // arm sees that overdue is asked in so many nanoseconds, if nobody has yet: when the oldest command may be. An idle host has no timer.
 func (h *host) arm(in int64) {
-	if h.armed.CompareAndSwap(false, true) {
-		h.timer.Reset(time.Duration(in))
-	}
+	h.timer.Arm(time.Duration(in))
 }
 
 // gone is why nothing can be asked of a unit any more; d is nil for questions.
@@ -229,8 +227,8 @@ func (h *host) gone(d *Disk) error {
 
 // end takes the host down: nothing is added any more, the device is reset, and what was under way ends.
 func (h *host) end() {
-	h.timer.Stop()
-	h.pause.Stop()
+	h.timer.End()
+	h.pause.End()
 	for _, q := range h.queues {
 		q.mu.Lock()
 		q.down = true

@@ -97,10 +97,9 @@ type host struct {
 	asking sync.WaitGroup // goroutines that ask how large a unit is
 
 	lost  atomic.Pointer[disk.GoneError] // why the host is to be given up; set once
-	armed atomic.Bool                    // timer is running
 	retry atomic.Bool                    // something is to be given again
-	timer *time.Timer
-	pause *time.Timer   // runs while something waits for a device that was busy
+	timer *disk.Timer
+	pause *disk.Timer   // runs while something waits for a device that was busy
 	ended chan struct{} // closed when the device has been given back
 	held  bool          // read after ended: the device did not stop, and may write to memory for ever
 }
@@ -125,14 +124,11 @@ func Open(p virtio.Place, o Options) ([]*Disk, error) {
 		o.Now = exo.Now
 	}
 	h := &host{dev: dev, patience: int64(o.Patience), now: o.Now, ended: make(chan struct{})}
-	h.timer = time.AfterFunc(1<<62, func() {
-		h.armed.Store(false)
-		dev.Wake()
-	})
-	h.pause = time.AfterFunc(1<<62, h.wake)
+	h.timer = disk.NewTimer(dev.Wake)
+	h.pause = disk.NewTimer(h.wake)
 	if err := h.setUp(); err != nil {
-		h.timer.Stop()
-		h.pause.Stop()
+		h.timer.End()
+		h.pause.End()
 		h.giveBack()
 		return nil, err
 	}
