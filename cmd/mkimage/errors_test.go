@@ -59,7 +59,7 @@ func TestBadInput(t *testing.T) {
 		{"build ./ok ./lib", "one package at a time"},
 		{"build ./...", "name one main package"},
 		{"build --page-cache 8M,64M ./ok", `page cache "8M,64M": want MOST or MOST,LEAST`},
-		{"build --page-cache 8M ./ok", "--page-cache is about volumes and files on the disk, and there are none"},
+		{"build --page-cache 8M ./ok", "--page-cache is about volumes and files of the image, and there are none"},
 		{"build --bogus ./ok", "unknown flag: --bogus"},
 		{"run ./ok -n 3", "unknown shorthand flag: 'n' in -n; flags for the program itself go after --"},
 		{"run ./ok -deep", "flags for the program itself go after --"},

@@ -143,13 +143,12 @@ func TestPageCache(t *testing.T) {
 	}
 }
 
-// inCache is a program that reads /srv/big, a file of its image, which is 40 MiB of 64-bit numbers, twice, maps it, has the heap take what is left of memory, and reads it again; it tells what the page cache
+// inCache is a program that reads /srv/big, a file of its image, which is 64-bit numbers, at one place and then twice as a whole, maps it, has the heap take what is left of memory, and reads it again; it tells what the page cache
 // says meanwhile. At last it writes to the file.
 var inCache = program("encoding/binary fmt os runtime strconv strings syscall", `
-	const size = 40 << 20
 	count := func(name string) int {
 		b, _ := os.ReadFile("/proc/vmstat")
-		_, v, _ := strings.Cut(string(b), "\n"+name+" ")
+		_, v, _ := strings.Cut("\n"+string(b), "\n"+name+" ")
 		v, _, _ = strings.Cut(v, "\n")
 		n, err := strconv.Atoi(v)
 		if err != nil {
@@ -161,6 +160,11 @@ var inCache = program("encoding/binary fmt os runtime strconv strings syscall", 
 	if err != nil {
 		panic(err)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		panic(err)
+	}
+	size := int(info.Size())
 	right := func(b []byte, off int) bool {
 		for i := 0; i < len(b); i += 8 {
 			if binary.LittleEndian.Uint64(b[i:]) != uint64(off+i) {
@@ -179,6 +183,9 @@ var inCache = program("encoding/binary fmt os runtime strconv strings syscall", 
 		}
 		return true
 	}
+	b := make([]byte, 8)
+	n, err := f.ReadAt(b, int64(size-4096))
+	fmt.Println("one place:", n == 8 && right(b, size-4096), err, "pages read:", count("pagecache_read"), "at most 48:", count("pagecache_read") <= 48)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	first := read()
@@ -186,7 +193,7 @@ var inCache = program("encoding/binary fmt os runtime strconv strings syscall", 
 	fmt.Println("read:", first, read(), "again:", count("pagecache_miss")-misses, "cached:", count("nr_file_pages") >= size/4096)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	fmt.Println("on the heap:", (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>20 < 4, os.Getenv("SAY"))
+	fmt.Println("on the heap:", (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>20 < 4)
 	m, err := syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		panic(err)
@@ -196,7 +203,7 @@ var inCache = program("encoding/binary fmt os runtime strconv strings syscall", 
 		panic(err)
 	}
 	var heap [][]byte
-	for range 80 {
+	for range (count("nr_free_pages")*4096 + size/4) >> 20 {
 		b := make([]byte, 1<<20)
 		for i := 0; i < len(b); i += 4096 {
 			b[i] = 1
@@ -207,14 +214,13 @@ var inCache = program("encoding/binary fmt os runtime strconv strings syscall", 
 	if _, err := f.WriteAt([]byte("new"), 8<<20); err != nil {
 		panic(err)
 	}
-	b := make([]byte, 4)
 	_, err = f.ReadAt(b, 8<<20-1)
-	fmt.Println("written:", string(b[1:]), err, len(heap))
+	fmt.Println("written:", string(b[1:4]), err, len(heap))
 `)
 
 // numbers are what inCache reads.
-func numbers() string {
-	b := make([]byte, 40<<20)
+func numbers(bytes int) string {
+	b := make([]byte, bytes)
 	for i := 0; i < len(b); i += 8 {
 		binary.LittleEndian.PutUint64(b[i:], uint64(i))
 	}
@@ -224,20 +230,27 @@ func numbers() string {
 // TestFilesInCache: files of the image are in the page cache, from which memory is taken and which maps them where they lie.
 func TestFilesInCache(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "main.go": inCache, "www/big": numbers(), "www/small": "text"})
+	dir := tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "main.go": inCache, "disk/big": numbers(40 << 20), "disk/small": "text", "www/big": numbers(12 << 20), "www/small": "text"})
 	says := func(t *testing.T, out string) {
 		t.Helper()
-		for _, want := range []string{"read: true true again: 0 cached: true", "on the heap: true", "mapped: true where they lie: true", "less cached: true read: true", "written: new <nil>"} {
+		for _, want := range []string{"at most 48: true", "read: true true again: 0 cached: true", "on the heap: true", "mapped: true where they lie: true", "less cached: true read: true", "written: new <nil>"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%q is not on the console:\n%s", want, out)
 			}
 		}
 	}
+	t.Run("in the program", func(t *testing.T) {
+		t.Parallel()
+		c := call{dir: dir}
+		c.mkimage(t, "run", "--files", "www:/srv", "--page-cache", "60M", "--memory", "64M", ".")
+		c.want(t, 0, "")
+		says(t, c.stdout)
+	})
 	t.Run("on the disk", func(t *testing.T) {
 		t.Parallel()
 		file := filepath.Join(t.TempDir(), "d.img")
 		c := call{dir: dir}
-		c.mkimage(t, "build", "--files", "www:/srv", "--files-on", "disk", "--page-cache", "100M,8M", "-o", file)
+		c.mkimage(t, "build", "--files", "disk:/srv", "--files-on", "disk", "--page-cache", "100M,8M", "-o", file)
 		c.want(t, 0, "")
 		says(t, pc{memory: "128M"}.boot(t, "-drive", "if=none,id=d,snapshot=on,format=raw,file="+file, "-device", "virtio-blk-pci,drive=d"))
 	})

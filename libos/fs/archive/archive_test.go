@@ -145,6 +145,15 @@ func TestLost(t *testing.T) {
 	}
 }
 
+// TestTooFew: an index of more than there are blocks is none.
+func TestTooFew(t *testing.T) {
+	index, _, _ := pack(t)
+	_, err := Open(index, func(x checked.Index) *pages.Blocks { return checked.Unpack(pages.New(pages.NewHeap(1)), "", x) }, nil)
+	if err != checked.ErrIndex {
+		t.Error(err)
+	}
+}
+
 // FuzzIndex: whatever the index says, with the sums of what is there, nothing panics.
 func FuzzIndex(f *testing.F) {
 	index, members, _ := pack(f)

@@ -99,11 +99,12 @@ func (b *Builder) Program(ctx context.Context, req Request) (*Program, error) {
 	if req.Slot != "" {
 		p.Modules = with(p.Modules, okModule)
 	}
-	if p.place != nil && len(p.Settings.Files) > 0 { // before the Go root is prepared, which it wants changed
-		p.Modules = with(p.Modules, partitionModule)
-	}
-	if err := CheckPageCache(p.Settings, p.Modules); err != nil {
-		return nil, err
+	if len(p.Settings.Files) > 0 { // before the Go root is prepared, which they want changed
+		m := imageModule
+		if p.place != nil {
+			m = partitionModule
+		}
+		p.Modules = with(p.Modules, m)
 	}
 	flags, err := AbsFlags("", p.Settings.Go)
 	if err != nil {

@@ -100,9 +100,6 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 		if err := b.AddRoots(c, linked, s.Roots); err != nil {
 			return "", err
 		}
-		if extra != nil && at == nil {
-			linked = with(linked, imageModule)
-		}
 		return b.compile(ctx, c, t, linked, extra)
 	}
 	if decided(modules, s) {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -22,9 +23,12 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
-// imageArchive is the file of imageModule that an archive takes the place of, filesIndex that of partitionModule for the index of one whose members are on the disk.
+// What an image's files are in takes the place of these files: of imageModule, those that are read where they lie, and the index and the blocks of those that are unpacked; of partitionModule, the index of what is on the
+// disk.
 const (
 	imageArchive = "libos/posix/files/image/files.zip"
+	imageIndex   = "libos/posix/files/image/files.index"
+	imageBlocks  = "libos/posix/files/image/files.blocks"
 	filesIndex   = "libos/posix/files/partition/files.index"
 )
 
@@ -89,23 +93,51 @@ func addFile(list []File, host, guest string, info fs.FileInfo) ([]File, error) 
 	return append(list, File{host, guest, info}), nil
 }
 
-// archive writes files for imageModule and returns its entry for the overlay;
+// archive writes files for imageModule and returns its entries for the overlay;
 // nil where there are none.
 func (c *Context) archive(files []File) (map[string]string, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
-	out, _, err := zipped(files, true)
+	var as, small []File // those that stay as they are, and those that become smaller
+	for _, f := range lastOf(files) {
+		shrinks, err := f.shrinks()
+		if err != nil {
+			return nil, fmt.Errorf("files for the image: %w", err)
+		}
+		if shrinks {
+			small = append(small, f)
+		} else {
+			as = append(as, f)
+		}
+	}
+	out, _, err := zipped(as, false)
 	if err != nil {
 		return nil, err
 	}
-	return c.inPlaceOf(imageArchive, out)
+	entries := map[string]string{}
+	if err := c.inPlaceOf(entries, imageArchive, out); err != nil || len(small) == 0 {
+		return entries, err
+	}
+	x, blocks, err := cut(small)
+	if err != nil {
+		return nil, err
+	}
+	packed := checked.Pack(blocks)
+	if uint64(len(packed)) >= 1<<32 {
+		return nil, errors.New("files for the image: they have more than 4 GiB, compressed: put them on its disk by --files-on disk")
+	}
+	if err := c.inPlaceOf(entries, imageIndex, x.Encode()); err != nil {
+		return nil, err
+	}
+	return entries, c.inPlaceOf(entries, imageBlocks, packed)
 }
 
-// inPlaceOf returns the overlay's entry for a file of ours that has other contents.
-func (c *Context) inPlaceOf(file string, data []byte) (map[string]string, error) {
+// inPlaceOf adds the overlay's entry for a file of ours that has other contents.
+func (c *Context) inPlaceOf(entries map[string]string, file string, data []byte) error {
 	laid, err := c.store(filepath.Base(file), data)
-	return map[string]string{filepath.Join(c.Ours, filepath.FromSlash(file)): laid}, err
+	entries[filepath.Join(c.Ours, filepath.FromSlash(file))] = laid
+	return err
 }
 
 // A Place is where on a disk the files of an image are.
@@ -117,28 +149,43 @@ type Place struct {
 
 // index writes files for partitionModule and the place, and returns the entry for the overlay. They are not compressed, so that any piece of one can be read alone.
 func (c *Context) index(files []File, at *Place) (map[string]string, error) {
-	out, members, err := zipped(files, false)
+	x, blocks, err := cut(lastOf(files))
 	if err != nil {
 		return nil, err
 	}
-	at.files = append(out[:members:members], make([]byte, -members&(checked.BlockSize-1))...)
-	if at.id == ([16]byte{}) {
+	if at.files = blocks; at.id == ([16]byte{}) {
 		at.id = format.FilesID(at.files, at.slot)
 	}
-	x := checked.Index{Partition: at.id, Members: int64(members), Sums: checked.Sums(at.files), Directory: string(out[members:])}
-	return c.inPlaceOf(filesIndex, x.Encode())
+	x.Partition = at.id
+	entries := map[string]string{}
+	return entries, c.inPlaceOf(entries, filesIndex, x.Encode())
 }
 
-// zipped returns an archive of files, and how much of it is before its directory. The last one of a path wins.
-func zipped(files []File, compress bool) (archive []byte, members int, err error) {
+// lastOf is files in the order of their paths. The last one of a path wins.
+func lastOf(files []File) []File {
 	last := map[string]File{}
 	for _, f := range files {
 		last[f.Guest] = f
 	}
+	return slices.SortedFunc(maps.Values(last), func(a, b File) int { return cmp.Compare(a.Guest, b.Guest) })
+}
+
+// cut makes an archive of files whose members are whole blocks.
+func cut(files []File) (x checked.Index, blocks []byte, err error) {
+	out, members, err := zipped(files, true)
+	if err != nil {
+		return x, nil, err
+	}
+	blocks = append(out[:members:members], make([]byte, -members&(checked.BlockSize-1))...)
+	return checked.Index{Members: int64(members), Sums: checked.Sums(blocks), Directory: string(out[members:])}, blocks, nil
+}
+
+// zipped returns an archive of files, and how much of it is before its directory. align: large files can be mapped where they lie.
+func zipped(files []File, align bool) (data []byte, members int, err error) {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
-	for _, f := range slices.SortedFunc(maps.Values(last), func(a, b File) int { return cmp.Compare(a.Guest, b.Guest) }) {
-		if err := pack(w, &out, f, compress); err != nil {
+	for _, f := range files {
+		if err := pack(w, &out, f, align); err != nil {
 			return nil, 0, fmt.Errorf("files for the image: %w", err)
 		}
 	}
@@ -153,6 +200,25 @@ func zipped(files []File, compress bool) (archive []byte, members int, err error
 // worth is what compression must leave, in percent, to be worth the unpacking.
 const worth = 90
 
+// shrinks says whether compression is worth it. Folders and links stay as they are.
+func (f File) shrinks() (bool, error) {
+	if !f.Info.Mode().IsRegular() {
+		return false, nil
+	}
+	data, err := os.ReadFile(f.Host)
+	if err != nil {
+		return false, err
+	}
+	var small bytes.Buffer
+	z, err := flate.NewWriter(&small, flate.DefaultCompression)
+	if err != nil {
+		return false, err
+	}
+	z.Write(data)
+	z.Close() // into memory: no errors
+	return small.Len()*100 < len(data)*worth, nil
+}
+
 const (
 	// mappable is how large files are that begin with a page of the archive and end with one, so that they can be mapped where they lie. That costs such a file a page on an average.
 	mappable = 4 * pages.Size
@@ -163,7 +229,7 @@ const (
 )
 
 // pack writes one file. out is what w writes to.
-func pack(w *zip.Writer, out *bytes.Buffer, f File, compress bool) error {
+func pack(w *zip.Writer, out *bytes.Buffer, f File, align bool) error {
 	h := &zip.FileHeader{Name: f.Guest, Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
 	h.SetMode(f.Info.Mode())
 	var data []byte
@@ -182,21 +248,8 @@ func pack(w *zip.Writer, out *bytes.Buffer, f File, compress bool) error {
 		return err
 	}
 	h.CRC32, h.UncompressedSize64 = crc32.ChecksumIEEE(data), uint64(len(data))
-	if compress {
-		var small bytes.Buffer
-		z, err := flate.NewWriter(&small, flate.DefaultCompression)
-		if err != nil {
-			return err
-		}
-		z.Write(data)
-		z.Close() // into memory: no errors
-		if small.Len()*100 < len(data)*worth {
-			h.Method, data = zip.Deflate, small.Bytes()
-		}
-	}
 	h.CompressedSize64 = uint64(len(data))
-	align := !compress && len(data) >= mappable
-	if align {
+	if align && len(data) >= mappable {
 		if err := w.Flush(); err != nil {
 			return err
 		}

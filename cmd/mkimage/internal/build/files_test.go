@@ -35,10 +35,10 @@ func someFiles(t *testing.T) (list []File) {
 	return list
 }
 
-// TestMappable: large files begin with a page of what lies in the partition and end with zeroes; what is in the image of them does not become larger for it.
+// TestMappable: large files begin with a page of the blocks and end with zeroes; what is in the image of them does not become larger for it.
 func TestMappable(t *testing.T) {
 	files := someFiles(t)
-	out, members, err := zipped(files, false)
+	out, members, err := zipped(files, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,9 @@
 package build
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
-	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
 	"github.com/hardtack-os/hardtack/runtime"
 )
@@ -36,15 +34,7 @@ func groupsFor(modules []string) (groups []*runtime.Group, tags []string) {
 	return groups, tags
 }
 
-// HasPageCache reports whether an image with these modules has the machine's page cache: with volumes, and with files in a partition of its disk.
+// HasPageCache reports whether an image with these modules has the machine's page cache: with volumes, and with files. Test images get theirs too late for that.
 func HasPageCache(modules []string) bool {
-	return slices.Contains(modules, VolumesModule) || slices.Contains(modules, partitionModule)
-}
-
-// CheckPageCache refuses settings that say how large the page cache may be where these modules have none.
-func CheckPageCache(s config.Settings, modules []string) error {
-	if s.PageCache != "" && !HasPageCache(modules) {
-		return errors.New("--page-cache is about volumes and files on the disk, and there are none: give some by --disk or --mount, or by --files with --files-on disk")
-	}
-	return nil
+	return slices.ContainsFunc(modules, func(m string) bool { return m == VolumesModule || m == partitionModule || m == imageModule })
 }

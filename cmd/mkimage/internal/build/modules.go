@@ -3,6 +3,7 @@ package build
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -105,6 +106,9 @@ func Modules(s config.Settings) ([]string, error) {
 		if x.wanted {
 			modules = with(with(modules, SocketModule), x.module)
 		}
+	}
+	if s.PageCache != "" && len(s.Disks)+len(s.Mounts)+len(s.Files) == 0 {
+		return nil, errors.New("--page-cache is about volumes and files of the image, and there are none: give some by --disk, --mount or --files")
 	}
 	for _, name := range s.Modules {
 		path, err := modulePath(name)

@@ -137,7 +137,7 @@ func fromImage(m *qemu.Machine, name string, s *shared) error {
 		return fmt.Errorf("%s was built without volumes: build it with --disk or --mount", name)
 	}
 	if s.PageCache != "" && !build.HasPageCache(modules) {
-		return fmt.Errorf("%s was built without volumes and files on its disk, and has no page cache: build it with --disk or --mount", name)
+		return fmt.Errorf("%s was built without volumes and files, and has no page cache: build it with --disk, --mount or --files", name)
 	}
 	words, err := s.Words()
 	if err != nil {

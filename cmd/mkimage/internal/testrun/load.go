@@ -87,9 +87,6 @@ func (r *Runner) loadIn(ctx context.Context, dir string, patterns []string) ([]*
 	if err != nil {
 		return nil, err
 	}
-	if err := build.CheckPageCache(r.Settings, modules); err != nil {
-		return nil, err
-	}
 	c, err := r.Builder.NewContext(ctx, dir, nil, r.goFlags, nil, modules)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,8 @@
 // Package image brings the files that mkimage puts into an image, by --files and for tests. Package cmd/mkimage links it, with its archive in the place of the
 // empty one here.
 //
-// The archive is a ZIP file (PKWARE's APPNOTE 6.3). What could not be made smaller lies in it as it is, and is read where it lies; the rest is unpacked when it is first read, and kept.
+// What could not be made smaller lies in a ZIP file (PKWARE's APPNOTE 6.3) as it is, and is read where it lies, and so are folders and links. The rest is a second archive (libos/fs/archive), cut in blocks that are compressed
+// each for itself. They are unpacked into the page cache when they are read, and again when their memory was taken (libos/fs/pagecache; where the machine has none, into an eighth of memory, of the heap).
 package image
 
 import (
@@ -12,27 +13,57 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/hardtack-os/hardtack/libos/fs/archive"
+	"github.com/hardtack-os/hardtack/libos/fs/checked"
+	"github.com/hardtack-os/hardtack/libos/fs/pagecache"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
+	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
 
-//go:embed files.zip
-var archive string
+var (
+	//go:embed files.zip
+	asTheyAre string
+
+	//go:embed files.index
+	index string
+
+	//go:embed files.blocks
+	blocks string
+)
 
 func init() {
-	s, err := open(archive)
+	s, err := open(asTheyAre)
 	if err != nil {
-		println("libos/posix/files/image: the files of the image are missing, their archive is damaged:", err.Error())
+		missing(err)
 		return
 	}
 	files.Plant(s)
+	if index == "" {
+		return
+	}
+	memory, _ := posix.Memory()
+	store := pagecache.StoreOf(int(memory / 8))
+	a, err := archive.Open(index, func(x checked.Index) *pages.Blocks { return checked.Unpack(store, blocks, x) }, tell)
+	if err != nil {
+		missing(err)
+		return
+	}
+	files.Plant(a)
 }
+
+func missing(err error) {
+	tell(errors.New("files of the image are missing, their archive is damaged: " + err.Error()))
+}
+
+func tell(err error) { println("libos/posix/files/image:", err.Error()) }
 
 func open(text string) (seed, error) {
 	r, err := zip.NewReader(strings.NewReader(text), int64(len(text)))
 	if err != nil {
 		return seed{}, err
 	}
-	return seed{r, index(r), text}, nil
+	return seed{r, byName(r), text}, nil
 }
 
 // A seed is an archive's files, by name.
@@ -42,7 +73,7 @@ type seed struct {
 	text  string // the archive
 }
 
-func index(r *zip.Reader) map[string]*zip.File {
+func byName(r *zip.Reader) map[string]*zip.File {
 	m := make(map[string]*zip.File, len(r.File))
 	for _, f := range r.File {
 		m[f.Name] = f
