@@ -127,12 +127,21 @@ func TestVolume(t *testing.T) {
 	c.want(t, 1, "want WHICH:/PATH")
 }
 
-// TestDeath lets programs die that have written and not synced. It is all there afterwards, as Linux has it, and the report and the exit code are Go's.
+// TestDeath lets programs die that have written and not synced. It is all there afterwards, as Linux has it, and the report and the exit code are Go's. What they had open and removed takes up no room of a FAT volume, however they end.
 func TestDeath(t *testing.T) {
 	t.Parallel()
 	dir := app(t, program("fmt os strings sync syscall", `
 	if err := os.WriteFile("/data/"+os.Args[1], []byte(strings.Repeat("last words ", 10000)), 0o644); err != nil {
 		panic(err)
+	}
+	if f, err := os.Create("/data/removed"); err != nil {
+		panic(err)
+	} else if _, err = f.Write(make([]byte, 1<<20)); err != nil {
+		panic(err)
+	} else if err = os.Remove("/data/removed"); err != nil {
+		panic(err)
+	} else {
+		defer f.Fd() // it stays open
 	}
 	switch os.Args[1] {
 	case "panic":
@@ -145,6 +154,8 @@ func TestDeath(t *testing.T) {
 			go func() { panic(fmt.Sprint("one of ", i)) }()
 		}
 		select {}
+	case "exit":
+		os.Exit(7)
 	case "fatal":
 		new(sync.Mutex).Unlock()
 	case "pipe":
@@ -183,6 +194,19 @@ func TestDeath(t *testing.T) {
 			c.want(t, 0, strings.Repeat("last words ", 10000))
 			c.mkimage(t, "fs", "rm", v+":/"+d.how)
 			c.want(t, 0, "")
+		}
+	}
+	f := filepath.Join(dir, "fat.img")
+	c.mkimage(t, "fs", "mkfs", "--fat", "--size", "40M", f)
+	c.want(t, 0, "")
+	for how, code := range map[string]int{"main": 0, "exit": 7, "panic": 2, "signal": 128 + 15} {
+		c.mkimage(t, "run", "--disk", f, image, "--", how)
+		c.want(t, code, "")
+		c.mkimage(t, "fs", "cat", f+":/"+how)
+		c.want(t, 0, strings.Repeat("last words ", 10000))
+		out, err := exec.Command("/sbin/fsck.vfat", "-n", f).CombinedOutput() // who dies does not unmount: that is not clean
+		if s := string(out); !strings.Contains(s, "clusters") || strings.Contains(s, "eclaimed") || strings.Contains(s, "Free cluster summary") {
+			t.Errorf("%s: fsck.vfat (ci/install brings it): %v\n%s", how, err, s)
 		}
 	}
 }

@@ -17,6 +17,14 @@ type FileSystem interface {
 	Sync() Errno
 }
 
+// An Ender is a FileSystem on which what was removed and is still open takes up room that nobody would find again, were the program to end.
+type Ender interface {
+	FileSystem
+
+	// Ending tells it that the program ends, soon: what is written from then on is as if such files had been closed. They stay what they are for who has them open. It may wait for what the filesystem is doing.
+	Ending()
+}
+
 // A Walker is a FileSystem that can go along a path of names that it remembers in one step.
 type Walker interface {
 	FileSystem

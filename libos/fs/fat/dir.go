@@ -237,6 +237,7 @@ func (n *node) drop() {
 	if f.nodes[n.at] == n {
 		delete(f.nodes, n.at)
 	}
+	delete(f.gone, n)
 	if n.gone && f.writable() == 0 {
 		if c, err := n.clusters(); err == nil {
 			if n.dir {
@@ -629,9 +630,15 @@ func (d *Dir) unname(n *node, e *found) core.Errno {
 	if no := d.leave(e); no != 0 {
 		return no
 	}
-	n.gone = true
-	delete(d.fs.nodes, n.at)
+	n.nameless()
 	return 0
+}
+
+// nameless is told that a node's name is not there any more.
+func (n *node) nameless() {
+	n.gone = true
+	n.fs.gone[n] = true
+	delete(n.fs.nodes, n.at)
 }
 
 // Rename implements fs.Dir. Two names do not change places: EINVAL.
@@ -716,8 +723,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 			return errno(err)
 		}
 		n.fill(b)
-		o.gone = true
-		delete(f.nodes, o.at)
+		o.nameless()
 		at = old.at
 		to.mtime = f.o.Now()
 		if err := to.store(); err != nil {

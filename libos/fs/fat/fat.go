@@ -204,6 +204,8 @@ type FS struct {
 	ngiven uint32
 	behind bool            // what folders and the table will name was written since the last flush
 	nodes  map[int64]*node // by the place of their entry; the root's is -1
+	gone   map[*node]bool  // what is open and has no name
+	ending bool            // what is written says that their clusters are free
 	failed error
 
 	indexes map[uint32]*index // of directories, by their first cluster; the root's of FAT12 and FAT16 is 0
@@ -236,7 +238,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	if o.Pages == nil {
 		o.Pages = pages.New(pages.NewHeap(o.Cache))
 	}
-	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, indexes: map[uint32]*index{}, cursor: 2}
+	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, gone: map[*node]bool{}, indexes: map[uint32]*index{}, cursor: 2}
 	f.cache = pages.NewCache(o.Pages, disk{f})
 	for i := int64(0); ; i++ {
 		if err = dev.Read([][]byte{f.tab}, s.tableAt+i*s.table); err == nil {
@@ -495,6 +497,7 @@ func (f *FS) sync() error {
 }
 
 func (f *FS) writeBack() error {
+	defer f.hide()()
 	if f.behind && (len(f.stale) > 0 || f.ndirty > 0) {
 		if err := f.dev.Flush(); err != nil {
 			return err
@@ -549,6 +552,34 @@ func (f *FS) writeBack() error {
 	return nil
 }
 
+// hide makes the table say that the clusters of what has no name are free, where the end is near, and gives what takes that back. They are not taken by anybody.
+func (f *FS) hide() (show func()) {
+	if !f.ending {
+		return func() {}
+	}
+	type entry struct{ c, v uint32 }
+	var hidden []entry
+	for n := range f.gone {
+		list, err := n.clusters()
+		if err != nil {
+			continue
+		}
+		for _, c := range list {
+			hidden = append(hidden, entry{c, f.get(c)})
+			f.set(c, 0)
+		}
+	}
+	f.free += uint32(len(hidden))
+	return func() {
+		kept := maps.Clone(f.stale)
+		for _, h := range hidden {
+			f.set(h.c, h.v)
+		}
+		f.free -= uint32(len(hidden))
+		f.stale = kept
+	}
+}
+
 // rows calls do for numbers that lie in rows, step apart, with the first one of a row and how many there are: most at a time.
 func rows(list []int64, step int64, most int, do func(first int64, n int) error) error {
 	slices.Sort(list)
@@ -575,6 +606,13 @@ func (f *FS) Sync() core.Errno {
 	return errno(f.sync())
 }
 
+// Ending implements fs.Ender.
+func (f *FS) Ending() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ending = true
+}
+
 // Close writes all, marks the volume as unmounted and ends its use. The device stays open.
 func (f *FS) Close() error {
 	f.mu.Lock()
@@ -588,6 +626,7 @@ func (f *FS) Close() error {
 	if f.ro {
 		return nil
 	}
+	f.ending = true
 	if err := f.sync(); err != nil { // all is right before it says so
 		return err
 	}

@@ -17,7 +17,7 @@
 // memory for its volume.
 //
 // Volumes are unmounted when the program ends by itself: main returns, or os.Exit. When it ends by a panic, a fatal error of its own (a map written by two at once) or a signal that nobody handles, what it wrote
-// is synced first, if that takes no more than ten seconds. When memory or a stack is at its end, or power is lost, what was not synced in the last seconds is lost (cffs.Interval).
+// is synced first, if that takes no more than ten seconds. Either way files that are open and have no name are let go of (fs.Ender). When memory or a stack is at its end, or power is lost, what was not synced in the last seconds is lost (cffs.Interval).
 package volumes
 
 import (
@@ -150,7 +150,12 @@ func use(w want, d *disk, mount func(want, *disk) (string, kinds.Volume, error))
 	if e := at(w.path, d.source(kind), kind, f); e != 0 {
 		return errors.Join(errors.New("it cannot be put there: "+e.Error()), f.Close())
 	}
-	atDeath(func() { f.Sync() })
+	atDeath(func() {
+		if e, ok := f.(fs.Ender); ok {
+			e.Ending()
+		}
+		f.Sync()
+	})
 	if len(mounted) == 0 {
 		atDeath(func() { // apart: who dies may have locked what is mapped, or one volume may be full
 			fs.WriteBack()
