@@ -37,8 +37,9 @@ type node struct {
 	btime  time.Time
 	parent *node // with a reference; of a file nil
 	chain  []uint32
-	known  bool // chain is
-	gone   bool // it has no name
+	known  bool  // chain is
+	gone   bool  // it has no name
+	aside  int64 // bytes that its clusters are kept for, beyond its size: see Allocate
 	ino    uint64
 	order  pages.Order // of reading, of a file
 }
@@ -237,6 +238,8 @@ func (n *node) drop() {
 	if f.nodes[n.at] == n {
 		delete(f.nodes, n.at)
 	}
+
+	n.yield()
 	delete(f.gone, n)
 	if n.gone && f.writable() == 0 {
 		if c, err := n.clusters(); err == nil {
@@ -271,6 +274,12 @@ func encodeTime(t time.Time) (date, clock uint16) {
 	}
 	return uint16(t.Year()-1980)<<9 | uint16(t.Month())<<5 | uint16(t.Day()), uint16(t.Hour())<<11 | uint16(t.Minute())<<5 | uint16(t.Second()/2)
 }
+
+// stamp is a time as entries have it: within their range, and of even seconds. What is told of a file is so from the first moment on.
+func stamp(t time.Time) time.Time { return decodeTime(encodeTime(t)) }
+
+// now is the time, as a stamp.
+func (f *FS) now() time.Time { return stamp(f.o.Now()) }
 
 // fill writes what a node is into its entry, but for the name.
 func (n *node) fill(b []byte) {
@@ -412,7 +421,7 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	x.add(&found{name: name, short: s, slot: begin + longs, slots: longs + 1})
 	x.end = max(x.end, begin+longs+1)
 	n.fs.weigh(x)
-	n.mtime = n.fs.o.Now()
+	n.mtime = n.fs.now()
 	n.fs.changed()
 	return at, errno(n.store())
 }
@@ -440,7 +449,7 @@ func (n *node) leave(e *found) core.Errno {
 	if x := n.fs.indexes[n.first]; x != nil {
 		x.remove(e)
 	}
-	n.mtime = n.fs.o.Now()
+	n.mtime = n.fs.now()
 	n.fs.changed()
 	return errno(n.store())
 }
@@ -517,7 +526,7 @@ func (d *Dir) Create(name string, mode uint32, _ uint64) (core.Node, core.Errno)
 	if _, e := checkName(name); e != 0 {
 		return nil, e
 	}
-	now := f.o.Now()
+	now := f.now()
 	c := &node{fs: f, attr: attrArchive, mtime: now, btime: now, refs: 1, known: true}
 	if mode&0o222 == 0 {
 		c.attr |= attrReadOnly
@@ -725,7 +734,7 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		n.fill(b)
 		o.nameless()
 		at = old.at
-		to.mtime = f.o.Now()
+		to.mtime = f.now()
 		if err := to.store(); err != nil {
 			return errno(err)
 		}

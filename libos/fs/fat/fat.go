@@ -6,7 +6,7 @@
 // table and folders without them: a name that a crash leaves has its own bytes, or those that it had. Who writes hears of the disk's errors. A volume is marked as in use while it is mounted for writing.
 //
 // As FAT has it: names are found whatever their case, and keep it, as does one that another takes the place of; there are no links, owners or extended attributes; a mode is the read-only bit; a file has at most 4 GiB less one byte, and no
-// holes; times are even seconds, taken as UTC. Names that are no UTF-8, have one of "*:<>?\| or a control character in them, or end in a dot or space, are EINVAL.
+// holes; times are even seconds from 1980 to 2107, the nearest of them where another is asked for, taken as UTC. Room can be set aside for a file, behind its end, too, as long as it is open. Names that are no UTF-8, have one of "*:<>?\| or a character below space in them, or end in a dot or space, are EINVAL.
 package fat
 
 import (
@@ -610,7 +610,15 @@ func (f *FS) Sync() core.Errno {
 func (f *FS) Ending() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.finish()
+}
+
+// finish has what is written from now on leave nothing on the disk that only open files need.
+func (f *FS) finish() {
 	f.ending = true
+	for _, n := range f.nodes {
+		n.yield()
+	}
 }
 
 // Close writes all, marks the volume as unmounted and ends its use. The device stays open.
@@ -621,12 +629,12 @@ func (f *FS) Close() error {
 		return nil
 	}
 	f.timer.Stop()
+	f.finish()
 	f.closed = true
 	f.cache.Close()
 	if f.ro {
 		return nil
 	}
-	f.ending = true
 	if err := f.sync(); err != nil { // all is right before it says so
 		return err
 	}

@@ -64,7 +64,7 @@ func (n *node) SetAttr(c *core.Change) core.Errno {
 		}
 	}
 	if c.Set&core.SetMtime != 0 {
-		n.mtime = time.Unix(c.Mtime.Sec, c.Mtime.Nsec)
+		n.mtime = stamp(time.Unix(min(max(c.Mtime.Sec, 0), 1<<40), c.Mtime.Nsec)) // time.Time does not know all that int64 does
 	}
 	return errno(n.store())
 }
@@ -231,10 +231,58 @@ func (n *node) extend(size int64) core.Errno {
 		return e
 	}
 	if _, err := n.put(nil, n.size, size-n.size); err != nil {
-		n.shrink(n.size)
+		n.trim()
 		return errno(err)
 	}
 	n.size = size
+	return 0
+}
+
+// trim gives up clusters behind a file's size, but for what was set aside.
+func (n *node) trim() core.Errno { return n.shrink(max(n.size, n.aside)) }
+
+// yield gives up what was set aside, and says so in the file's entry.
+func (n *node) yield() {
+	if n.aside == 0 || n.gone || n.fs.writable() != 0 {
+		return
+	}
+	if b, err := n.fs.at32(n.at, true); err == nil { // before the clusters are free
+		n.aside = 0
+		n.trim()
+		n.fill(b)
+		n.fs.changed()
+	}
+}
+
+// Allocate implements fs.Allocator: mode 0, which makes the file longer, and FallocKeepSize, whose room is the file's until it is closed for the last time, or truncated. After a crash its clusters are more than its size says, which
+// fsck.vfat mends. ENOSPC leaves all as it was; EFBIG.
+func (x *File) Allocate(mode uint32, off, n int64) core.Errno {
+	f := x.fs
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if mode&^core.FallocKeepSize != 0 {
+		return syscall.EOPNOTSUPP
+	}
+	if e := f.writable(); e != 0 {
+		return e
+	}
+	end := off + n
+	switch {
+	case end > maxSize:
+		return syscall.EFBIG
+	case end <= x.size: // there are no holes
+		return 0
+	case mode == 0:
+		if e := x.extend(end); e != 0 {
+			return e
+		}
+		x.mtime, x.attr = f.now(), x.attr|attrArchive
+		return errno(x.store())
+	}
+	if e := x.stretch(end); e != 0 {
+		return e
+	}
+	x.aside = max(x.aside, end)
 	return 0
 }
 
@@ -278,12 +326,12 @@ func (x *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
 		done, err = x.put(p, off, int64(len(p)))
 	}
 	if done == 0 && err != nil {
-		x.shrink(x.size)
+		x.trim()
 		return -1, off, errno(err)
 	}
 	x.size = max(x.size, off+done)
-	x.shrink(x.size)
-	x.mtime, x.attr = f.o.Now(), x.attr|attrArchive
+	x.trim()
+	x.mtime, x.attr = f.now(), x.attr|attrArchive
 	return int(done), off, errno(x.store())
 }
 
@@ -297,13 +345,18 @@ func (x *File) Truncate(size int64) core.Errno {
 	}
 	e := core.Errno(0)
 	if size > x.size {
-		e = x.extend(size)
+		if e = x.extend(size); e == 0 {
+			e = x.shrink(size)
+		}
 	} else if e = x.shrink(size); e == 0 {
 		x.size = size
+	}
+	if e == 0 {
+		x.aside = 0
 	}
 	if e != 0 {
 		return e
 	}
-	x.mtime = f.o.Now()
+	x.mtime = f.now()
 	return errno(x.store())
 }

@@ -17,7 +17,7 @@ const plain = "!#$%&'()-@^_`{}~"
 
 // checkName refuses what no name can be, and gives it as it is stored.
 func checkName(name string) ([]uint16, core.Errno) {
-	if !utf8.ValidString(name) || strings.ContainsAny(name, "\"*:<>?\\|") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) || strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") {
+	if !utf8.ValidString(name) || strings.ContainsAny(name, "\"*:<>?\\|") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) || strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") {
 		return nil, syscall.EINVAL
 	}
 	u := utf16.Encode([]rune(name))
