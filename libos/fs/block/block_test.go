@@ -135,3 +135,14 @@ func TestDiskInUse(t *testing.T) {
 	}
 	d.Close()
 }
+
+// TestFewBytes: a file of less than one sector is no disk, and the error says what it has.
+func TestFewBytes(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, make([]byte, 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := OpenFile(name, true); err == nil || !strings.Contains(err.Error(), "it has 100 bytes") {
+		t.Error(d, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -23,7 +24,7 @@ var (
 )
 
 // OpenFile opens a file as a device, until Close for nobody else: one that a virtual machine uses is refused, and on Linux, to be written to, a disk that the host has mounted, or uses
-// otherwise. A size that is not a multiple of 512 is rounded down. Folders, pipes and the host's other devices are refused.
+// otherwise. A size that is not a multiple of 512 is rounded down. Files of fewer bytes, folders, pipes and the host's other devices are refused.
 func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	mode := os.O_RDWR
 	if readOnly {
@@ -54,6 +55,10 @@ func OpenFile(name string, readOnly bool) (*HostFile, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	if size > 0 && size < 512 {
+		f.Close()
+		return nil, &os.PathError{Op: "open", Path: name, Err: errors.New("it has " + strconv.FormatInt(size, 10) + " bytes, and a disk at least 512")}
 	}
 	return &HostFile{f, Info{Name: name, ID: name, Size: size &^ 511, BlockSize: 512, ReadOnly: readOnly, Discard: punches}}, nil
 }

@@ -1,11 +1,16 @@
 package cffs
 
 import (
+	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -204,6 +209,85 @@ func TestRefusals(t *testing.T) {
 		}
 		if err := Format(block.NewMemory(c.disk), FormatOptions{}); err == nil {
 			t.Errorf("%s: formatted without being forced", name)
+		}
+	}
+}
+
+// TestForeign has what is on a disk named: what the host's tools and Go's own packages make, and beginnings as their formats say. To mount it says the same, and nothing is taken for an empty disk.
+func TestForeign(t *testing.T) {
+	at := func(size, off int, s string) []byte {
+		b := make([]byte, size)
+		copy(b[off:], s)
+		return b
+	}
+	made := func(size int64, tool string, args ...string) []byte {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "disk")
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, size)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(tool, append(args, file)...).CombinedOutput(); err != nil {
+			t.Fatalf("%s (ci/install brings it): %v\n%s", tool, err, out)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	var zipped, archive bytes.Buffer
+	g := gzip.NewWriter(&zipped)
+	g.Write(sample(t).Bytes())
+	g.Close()
+	z := zip.NewWriter(&archive)
+	if w, err := z.Create("f"); err == nil {
+		w.Write(make([]byte, 1000))
+	}
+	z.Close()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot := func(s string) []byte { // as NTFS and others begin, which PCs can boot from
+		b := at(4<<20, 3, s)
+		b[510], b[511] = 0x55, 0xaa
+		return b
+	}
+	cut := func(b []byte) []byte { return b[:len(b)&^511] }
+	for _, c := range []struct {
+		disk []byte
+		says string
+	}{
+		{made(4<<20, "/sbin/mkswap", "-q"), "swap space"},
+		{made(4<<20, "/sbin/mkfs.fat", "-F", "12"), "a FAT filesystem"},
+		{append(cut(zipped.Bytes()), make([]byte, 4<<20)...), "a gzip file"},
+		{append(archive.Bytes(), make([]byte, 512-archive.Len()%512)...), "a zip file"},
+		{cut(program), "an ELF file"},
+		{boot("NTFS    "), "an NTFS filesystem"},
+		{boot("EXFAT   "), "an exFAT filesystem"},
+		{boot("-FVE-FS-"), "BitLocker"},
+		{boot(""), "a boot sector or partition table"},
+		{at(4<<20, 0, "LUKS\xba\xbe\x00\x02"), "LUKS"},
+		{at(4<<20, 512, "LABELONE"), "LVM2"},
+		{at(4<<20, 0, "hsqs"), "a squashfs filesystem"},
+		{at(4<<20, 1024, "\x10\x20\xf5\xf2"), "an F2FS filesystem"},
+		{at(4<<20, 4096, "\xfc\x4e\x2b\xa9"), "a Linux RAID"},
+		{at(4<<20, 257, "ustar"), "a tar file"},
+		{at(4<<20, 3000, "hello"), "bytes of another kind"},
+		{make([]byte, 512), "too small a disk for a volume: 512 bytes"},
+		{nil, "too small a disk for a volume: 0 bytes"},
+	} {
+		dev := block.NewMemory(c.disk)
+		what := Foreign(dev)
+		if !strings.Contains(what, c.says) {
+			t.Errorf("%s is taken for %s", c.says, what)
+		}
+		if _, err := Mount(dev, manual); err == nil || !strings.HasSuffix(err.Error(), "found "+what) {
+			t.Errorf("%s: to mount it says %v", c.says, err)
 		}
 	}
 }

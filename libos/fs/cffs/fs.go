@@ -198,10 +198,12 @@ func begin(dev block.Device, o Options) (*FS, error) {
 		return refuse(after.String()+", and the one before it is not found", after.err)
 	case sb == nil && err != nil:
 		return refuse("it cannot be read", err)
-	case sb == nil && in.Size < minBlocks*BlockSize:
-		return refuse("it has "+strconv.FormatInt(in.Size, 10)+" bytes: too small for a volume, and none is on it", nil)
 	case sb == nil:
-		return refuse("there is no cffs volume on it; found "+foreign(dev), nil)
+		what := foreign(dev)
+		if in.Size < minBlocks*BlockSize && (what == Empty || what == unknown) {
+			what = tooSmall(in.Size)
+		}
+		return refuse("there is no cffs volume on it; found "+what, nil)
 	case sb.readNeeds&^knownNeeds != 0:
 		return refuse("its volume has a format that is not known here", nil)
 	case sb.blocks > n:
@@ -240,42 +242,88 @@ func Foreign(dev block.Device) string {
 	return foreign(dev)
 }
 
+// unknown is what foreign says of bytes that nothing is known about.
+const unknown = "bytes of another kind"
+
+func tooSmall(size int64) string {
+	return "too small a disk for a volume: " + strconv.FormatInt(size, 10) + " bytes"
+}
+
+// A mark is by what something else than a volume is known: bytes at one place.
+type mark struct {
+	at    int
+	bytes string
+	what  string
+}
+
+// marks are looked for in this order: what says exactly what it is comes before what may be part of something else. Each is as the kind's own documentation has it, or file(1)'s list.
+var marks = []mark{
+	{1024 + 56, "\x53\xef", "an ext2, ext3 or ext4 filesystem"},
+	{0, "XFSB", "an XFS filesystem"},
+	{0x10040, "_BHRfS_M", "a btrfs filesystem"},
+	{1024, "\x10\x20\xf5\xf2", "an F2FS filesystem"},
+	{1024, "\xe2\xe1\xf5\xe0", "an EROFS filesystem"},
+	{0, "hsqs", "a squashfs filesystem"},
+	{32, "NXSB", "an APFS container"},
+	{3, "NTFS    ", "an NTFS filesystem"},
+	{3, "EXFAT   ", "an exFAT filesystem"},
+	{0, "LUKS\xba\xbe", "a volume that LUKS has encrypted"},
+	{3, "-FVE-FS-", "a volume that BitLocker has encrypted"},
+	{512, "LABELONE", "a physical volume of LVM2"}, // in any of the first four sectors
+	{0, "LABELONE", "a physical volume of LVM2"},
+	{1024, "LABELONE", "a physical volume of LVM2"},
+	{1536, "LABELONE", "a physical volume of LVM2"},
+	{4096, "\xfc\x4e\x2b\xa9", "a member of a Linux RAID"},
+	{0, "\xfc\x4e\x2b\xa9", "a member of a Linux RAID"},
+	{4096 - 10, "SWAPSPACE2", "swap space of Linux"},
+	{4096 - 10, "SWAP-SPACE", "swap space of Linux"},
+	{512, "EFI PART", "a GPT partition table"},
+	{4096, "EFI PART", "a GPT partition table"}, // on blocks of so many bytes
+	{54, "FAT12", "a FAT filesystem"},
+	{54, "FAT16", "a FAT filesystem"},
+	{82, "FAT32", "a FAT filesystem"},
+	{0, "QFI\xfb", "a qcow2 image: give it to the virtual machine as such"},
+	{0, "KDMV", "a VMDK image: convert it to a raw one"},
+	{0, "vhdxfile", "a VHDX image: convert it to a raw one"},
+	{64, "\x7f\x10\xda\xbe", "a VDI image: convert it to a raw one"},
+	{8, superMagic, "a cffs volume whose superblocks are damaged"},
+	{BlockSize + 8, superMagic, "a cffs volume whose superblocks are damaged"},
+	{0x8001, "CD001", "an ISO 9660 or UDF filesystem"},
+	{0x8001, "BEA01", "an ISO 9660 or UDF filesystem"},
+	{0, "\x7fELF", "an ELF file, as a program or an image"},
+	{0, "\x1f\x8b\x08", "a gzip file: unpack it first"},
+	{0, "PK\x03\x04", "a zip file: unpack it first"},
+	{0, "\xfd7zXZ\x00", "an xz file: unpack it first"},
+	{0, "\x28\xb5\x2f\xfd", "a zstd file: unpack it first"},
+	{0, "BZh", "a bzip2 file: unpack it first"},
+	{257, "ustar", "a tar file"},
+	{510, "\x55\xaa", "a boot sector or partition table"},
+}
+
 // foreign says what else is on a device, for messages.
 func foreign(dev block.Device) string {
-	b := make([]byte, min(foreignBytes, dev.Info().Size&^(BlockSize-1)))
-	if len(b) < 2*BlockSize || dev.Read([][]byte{b}, 0) != nil {
+	in := dev.Info()
+	size := max(in.Size, 0)
+	b := make([]byte, min(foreignBytes, size-size%int64(max(1, in.BlockSize))))
+	if len(b) > 0 && dev.Read([][]byte{b}, 0) != nil {
 		return "nothing that can be read"
 	}
 	// Where Format puts other things than superblocks: a volume that was not made to its end is none.
 	if len(b) >= 7*BlockSize && le.Uint32(b[bitmapAt*BlockSize+4:]) == bitmapMagic {
 		clear(b[bitmapAt*BlockSize : 7*BlockSize])
 	}
-	at := func(off int, s string) bool { return len(b) >= off+len(s) && string(b[off:off+len(s)]) == s }
+	for _, m := range marks {
+		if len(b) >= m.at+len(m.bytes) && string(b[m.at:m.at+len(m.bytes)]) == m.bytes {
+			return m.what
+		}
+	}
 	switch {
-	case le.Uint16(b[1024+56:]) == 0xef53:
-		return "an ext2, ext3 or ext4 filesystem"
-	case string(b[:4]) == "XFSB":
-		return "an XFS filesystem"
-	case string(b[512:520]) == "EFI PART":
-		return "a GPT partition table"
-	case string(b[:8]) == "-FVE-FS-":
-		return "an encrypted volume"
-	case string(b[54:59]) == "FAT16" || string(b[82:87]) == "FAT32":
-		return "a FAT filesystem"
-	case string(b[:4]) == "QFI\xfb":
-		return "a qcow2 image: give it to the virtual machine as such"
-	case string(b[8:16]) == superMagic || string(b[BlockSize+8:BlockSize+16]) == superMagic:
-		return "a cffs volume whose superblocks are damaged"
-	case at(0x10040, "_BHRfS_M"):
-		return "a btrfs filesystem"
-	case at(0x8001, "CD001"), at(0x8001, "BEA01"):
-		return "an ISO 9660 or UDF filesystem"
-	case b[510] == 0x55 && b[511] == 0xaa:
-		return "a boot sector or partition table"
+	case len(b) < 2*BlockSize:
+		return tooSmall(in.Size)
 	case len(bytes.Trim(b, "\x00")) == 0:
 		return Empty
 	}
-	return "bytes of another kind"
+	return unknown
 }
 
 // foreignBytes is how much of a device is looked at: some filesystems leave its first 64 KiB alone, one begins with two empty blocks.
