@@ -195,7 +195,7 @@ func page(t *testing.T) []exo.Run {
 	return []exo.Run{{Base: mem.Base(), Len: 4096}}
 }
 
-// TestQEMUBlkFailures has QEMU's blkdebug fail transfers, and a disk that cannot be written to.
+// TestQEMUBlkFailures has QEMU's blkdebug fail transfers, a flush once only, which no driver may hide by a second one, and a disk that cannot be written to.
 func TestQEMUBlkFailures(t *testing.T) {
 	dir := t.TempDir()
 	file, rules := filepath.Join(dir, "disk"), filepath.Join(dir, "rules")
@@ -203,7 +203,7 @@ func TestQEMUBlkFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(rules, []byte("[inject-error]\nevent = \"read_aio\"\nsector = \"64\"\nerrno = \"5\"\n[inject-error]\nevent = \"write_aio\"\nsector = \"128\"\nerrno = \"5\"\n"+
-		"[inject-error]\nevent = \"flush_to_disk\"\nerrno = \"5\"\n"), 0o600); err != nil {
+		"[inject-error]\nevent = \"flush_to_disk\"\nerrno = \"5\"\nonce = \"on\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for kind := range kinds {

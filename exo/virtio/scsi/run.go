@@ -37,6 +37,23 @@ func (h *host) drain() (found bool, why error) {
 	if h.retry.Swap(false) {
 		h.resume()
 	}
+	found = h.sweep() || found
+	for n := len(h.flushed); n > 0; n = len(h.flushed) {
+		h.sweep()
+		for _, f := range h.flushed[:n] {
+			f.finish()
+		}
+		h.flushed = append(h.flushed[:0], h.flushed[n:]...)
+	}
+	h.kickSide()
+	return found, nil
+}
+
+// sweep looks through all queues once, and says whether something had ended.
+//
+// Flushes that ended well are not finished yet, but put into flushed. A unit tells of its reset once, to the command that it meets next (SAM-5, 5.14): that may have ended before the flush, in a queue that is looked at behind the flush's, and says what the flush is worth. So who
+// finishes a flush has looked at all queues again.
+func (h *host) sweep() (found bool) {
 	for _, q := range h.queues {
 		for {
 			end, ok := h.take(q)
@@ -44,11 +61,14 @@ func (h *host) drain() (found bool, why error) {
 				break
 			}
 			found = true
+			if end.r != nil && end.r.Op == disk.Flush && end.err == nil {
+				h.flushed = append(h.flushed, end)
+				continue
+			}
 			end.finish()
 		}
 	}
-	h.kickSide()
-	return found, nil
+	return found
 }
 
 // An ending is a command that has ended. None has no d and no ask.
@@ -66,6 +86,9 @@ func (e ending) finish() {
 		e.ask.err = e.err
 		close(e.ask.done)
 	case e.d != nil:
+		if why := e.d.doubt.Load(); why != nil && e.r.Op == disk.Flush && e.err == nil {
+			e.err = &disk.IOError{Disk: e.d.info.Name, Op: disk.Flush, Why: *why}
+		}
 		if _, absent := e.err.(*absentError); absent {
 			e.d.giveUp(&DeviceError{e.d.info.Name, "the unit is not there any more"})
 			e.err = e.d.Err()
@@ -237,6 +260,10 @@ func (h *host) end() {
 	}
 	h.giveBack()
 	close(h.ended)
+	for _, f := range h.flushed { // all queues could not be looked at again
+		f.err = h.gone(f.d)
+		f.finish()
+	}
 	for _, q := range h.queues {
 		for i := range q.slots {
 			s := &q.slots[i]

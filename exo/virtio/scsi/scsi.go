@@ -6,7 +6,7 @@
 // Units are looked for when the host is opened. Not here: units that come later, other kinds of units than disks, several paths to one, reservations, protection information, bidirectional commands.
 //
 // A command that takes too long is aborted and ends with an error; a host that does not even answer then is given up, with all its units. A unit that goes away is gone alone; one that grows says so. After a unit attention, or an abort by
-// somebody else, a command is given again. The device is not trusted: what breaks the rules ends with an error, and nothing here panics for what a device does.
+// somebody else, a command is given again, but for a flush that was begun. The device is not trusted: what breaks the rules ends with an error, and nothing here panics for what a device does.
 package scsi
 
 import (
@@ -88,6 +88,7 @@ type host struct {
 	control, events *virtio.Queue
 	mem             *exo.Frames // what is told by them
 	aborts          []abort
+	flushed         []ending // flushes that ended well, and are not finished yet
 
 	mu    sync.Mutex // guards the three below
 	units []*Disk    // those that are a disk, once they are known

@@ -43,6 +43,7 @@ type unit struct {
 	wide     bool                                    // the last transfer's command had 16 bytes
 	flushes  int
 	descr    bool // sense data in descriptor format
+	deferred bool // and of an error that is told late
 }
 
 type sense [3]byte // key, asc, ascq
@@ -187,13 +188,17 @@ func (m *model) serve(queue int, b []byte) int {
 // check makes sense data.
 func check(u *unit, resp []byte, s sense) {
 	resp[10] = 2
+	late := byte(0)
+	if u.deferred {
+		late = 1
+	}
 	if u.descr {
 		le.PutUint32(resp, 8)
-		copy(resp[12:], []byte{0x72, s[0], s[1], s[2]})
+		copy(resp[12:], []byte{0x72 + late, s[0], s[1], s[2]})
 		return
 	}
 	le.PutUint32(resp, 18)
-	copy(resp[12:], []byte{0x70, 0, s[0], 0, 0, 0, 0, 10, 0, 0, 0, 0, s[1], s[2]})
+	copy(resp[12:], []byte{0x70 + late, 0, s[0], 0, 0, 0, 0, 10, 0, 0, 0, 0, s[1], s[2]})
 }
 
 func (m *model) command(u *unit, at place, c []byte, lba uint64, resp []byte) (in []byte) {
@@ -860,6 +865,178 @@ func TestGrows(t *testing.T) {
 		flush()
 		if other, _ := list[0].Space(); s.Blocks() != 600 || other.Blocks() != 512 {
 			t.Error(s.Blocks(), other.Blocks())
+		}
+	})
+}
+
+// TestFailedFlush has a flush fail once. It is not given again if it was begun, and no later one is believed; what was not begun is.
+func TestFailedFlush(t *testing.T) {
+	status := func(status byte, s sense) func(v *model, u *unit) {
+		return func(v *model, u *unit) {
+			u.fail = func(byte, uint64) (byte, sense) {
+				u.fail = nil
+				return status, s
+			}
+		}
+	}
+	response := func(r byte) func(v *model, u *unit) {
+		return func(v *model, u *unit) {
+			v.answer = func(resp, in []byte) ([]byte, []byte) {
+				v.answer, resp[11] = nil, r
+				return resp, in
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(v *model, u *unit)
+		says string // of the flush; none: it is well in the end
+	}{
+		{"aborted command", status(2, sense{0xb, 0, 6}), "it aborts the command (00/06)"},
+		{"medium error", status(2, sense{3, 0x0c, 0}), "medium error"},
+		{"hardware error", status(2, sense{4, 0x44, 0}), "hardware error"},
+		{"illegal request", status(2, sense{5, 0x24, 0}), "no flush"},
+		{"task aborted", status(0x40, sense{}), "it was aborted"},
+		{"aborted", response(2), "it was aborted"},
+		{"reset", response(4), "it was aborted"},
+		{"host busy", response(5), "the host was busy"},
+		{"busy", status(8, sense{}), ""},
+		{"task set full", status(0x28, sense{}), ""},
+		{"becoming ready", status(2, sense{2, 4, 1}), ""},
+		{"mode changed", status(2, sense{6, 0x2a, 1}), ""},
+		{"recovered", status(2, sense{1, 0x17, 0}), ""},
+		{"power on", status(2, sense{6, 0x29, 1}), "was reset"},
+		{"medium changed", status(2, sense{6, 0x28, 0}), "was away"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			on(t, one(64), func(t *testing.T, m *sim.Machine, v *model) {
+				d := open(t, scsi.Options{}, 1)[0]
+				defer d.Close()
+				flush := func() error { return disk.Do(d, &disk.Request{Op: disk.Flush}) }
+				v.v.Change(func() { c.do(v, v.units[place{0, 0}]) })
+				err := flush()
+				if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+					t.Errorf("the flush: %v", err)
+				}
+				if err := flush(); (err != nil) != (c.says != "") {
+					t.Errorf("the next one: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestLostBeforeFlush: a flush is not well behind a write that the unit tells, late, it could not make, or behind a reset that another command or an event tells of.
+func TestLostBeforeFlush(t *testing.T) {
+	read := func(d disk.Disk, e *flow.Extent, f *exo.Frames) error {
+		return disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize)})
+	}
+	once := func(u *unit, s sense) {
+		u.deferred = true
+		u.fail = func(byte, uint64) (byte, sense) {
+			u.fail = nil
+			return 2, s
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(v *model, u *unit)
+		lost bool
+	}{
+		{"deferred error", func(v *model, u *unit) { once(u, sense{3, 0x0c, 0}) }, true},
+		{"deferred, in descriptors", func(v *model, u *unit) { u.descr = true; once(u, sense{4, 0x44, 0}) }, true},
+		{"deferred, recovered", func(v *model, u *unit) { once(u, sense{1, 0x0c, 0}) }, false},
+		{"reset by others", func(v *model, u *unit) {
+			v.answer = func(resp, in []byte) ([]byte, []byte) { v.answer, resp[11] = nil, 4; return resp, in }
+		}, true},
+		{"aborted by others", func(v *model, u *unit) {
+			v.answer = func(resp, in []byte) ([]byte, []byte) { v.answer, resp[11] = nil, 2; return resp, in }
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			on(t, one(64), func(t *testing.T, m *sim.Machine, v *model) {
+				d := open(t, scsi.Options{}, 1)[0]
+				defer d.Close()
+				v.v.Change(func() { c.do(v, v.units[place{0, 0}]) })
+				if err := read(d, whole(t, d), frames(t, 1)); err != nil { // what was not made is made again
+					t.Error(err)
+				}
+				if err := disk.Do(d, &disk.Request{Op: disk.Flush}); (err != nil) != c.lost {
+					t.Errorf("the flush: %v", err)
+				}
+			})
+		})
+	}
+	t.Run("event", func(t *testing.T) {
+		on(t, func() map[place]*unit { return map[place]*unit{{0, 0}: plain(64), {1, 3}: plain(64)} }, func(t *testing.T, m *sim.Machine, v *model) {
+			list := open(t, scsi.Options{}, 2)
+			defer closeAll(list)
+			v.tell(1, place{1, 3}, 0)
+			for end := time.Now().Add(10 * time.Second); disk.Do(list[1], &disk.Request{Op: disk.Flush}) == nil; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("a flush behind a reset says that all is well")
+				}
+			}
+			if err := disk.Do(list[0], &disk.Request{Op: disk.Flush}); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("write-through", func(t *testing.T) { // nothing of it can be late
+		on(t, func() map[place]*unit {
+			u := plain(64)
+			u.wce = false
+			return map[place]*unit{{0, 0}: u}
+		}, func(t *testing.T, m *sim.Machine, v *model) {
+			d := open(t, scsi.Options{}, 1)[0]
+			defer d.Close()
+			v.v.Change(func() { once(v.units[place{0, 0}], sense{3, 0x0c, 0}) })
+			if err := read(d, whole(t, d), frames(t, 1)); err == nil || !strings.Contains(err.Error(), "medium error") {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// TestResetMetElsewhere has a unit tell another command of its reset before the flush ends, in a queue that is looked at behind the flush's.
+func TestResetMetElsewhere(t *testing.T) {
+	on(t, one(64), func(t *testing.T, m *sim.Machine, v *model) {
+		u := v.units[place{0, 0}]
+		for shift := range 3 { // one of them has the three transfers in queues in the order that this is about
+			d := open(t, scsi.Options{}, 1)[0]
+			e, f := whole(t, d), frames(t, 1)
+			for range shift {
+				if err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			entered, leave, done := make(chan bool), make(chan bool), make(chan error, 2)
+			first := &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize), Done: func(*disk.Request) { entered <- true; <-leave }} // the driver looks at nothing meanwhile
+			flush := &disk.Request{Op: disk.Flush, Done: func(r *disk.Request) { done <- r.Err }}
+			read := &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize), Done: func(*disk.Request) {}}
+			if err := d.Start(first); err != nil {
+				t.Fatal(err)
+			}
+			<-entered
+			v.v.Change(func() {
+				u.attend, u.flushes = []sense{{6, 0x29, 1}}, 0
+				v.hold = func(_ *unit, op byte, _ uint64) bool { return op == 0x35 && len(u.attend) > 0 }
+			})
+			if err := errors.Join(d.Start(flush), d.Start(read)); err != nil {
+				t.Fatal(err)
+			}
+			for ended := false; !ended; time.Sleep(time.Millisecond) {
+				for q := range 3 {
+					v.v.Notify(2 + q)
+				}
+				v.v.Change(func() { ended = u.flushes > 0 })
+			}
+			close(leave)
+			if err := <-done; err == nil || !strings.Contains(err.Error(), "was reset") {
+				t.Errorf("a flush behind a reset: %v", err)
+			}
+			d.Close()
+			f.Release()
 		}
 	})
 }

@@ -43,6 +43,7 @@ const (
 	ascOpcode     = 0x20 // INVALID COMMAND OPERATION CODE
 	ascField      = 0x24 // INVALID FIELD IN CDB
 	ascNoUnit     = 0x25 // LOGICAL UNIT NOT SUPPORTED
+	ascChange     = 0x28 // NOT READY TO READY CHANGE, MEDIUM MAY HAVE CHANGED
 	ascReset      = 0x29 // POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
 	ascParameters = 0x2a // with qualifier 9: CAPACITY DATA HAS CHANGED
 )
@@ -50,21 +51,21 @@ const (
 // A sense is what sense data says.
 type sense struct{ key, asc, ascq byte }
 
-// readSense reads sense data of either format (SPC-4, 4.5.2 and 4.5.3); what is cut short, or none, has no codes.
-func readSense(b []byte) (s sense) {
+// readSense reads sense data of either format (SPC-4, 4.5.2 and 4.5.3); what is cut short, or none, has no codes. A deferred error (4.5.5) is about a command before, which had ended well; this one was not begun.
+func readSense(b []byte) (s sense, deferred bool) {
 	at := func(i int) byte {
 		if i < len(b) {
 			return b[i]
 		}
 		return 0
 	}
-	switch at(0) & 0x7f {
+	switch code := at(0) & 0x7f; code {
 	case 0x70, 0x71:
-		return sense{at(2) & 15, at(12), at(13)}
+		return sense{at(2) & 15, at(12), at(13)}, code == 0x71
 	case 0x72, 0x73:
-		return sense{at(1) & 15, at(2), at(3)}
+		return sense{at(1) & 15, at(2), at(3)}, code == 0x73
 	}
-	return sense{key: keyHardware}
+	return sense{key: keyHardware}, false
 }
 
 func (s sense) String() string {
@@ -81,9 +82,9 @@ func (s sense) String() string {
 	case keyProtect:
 		text = "data protection"
 	case keyAttention:
-		text = "unit attention, again and again"
+		text = "unit attention"
 	case keyAborted:
-		text = "it aborts the command, again and again"
+		text = "it aborts the command"
 	}
 	return text + " (" + hex(s.asc) + "/" + hex(s.ascq) + ")"
 }
@@ -106,25 +107,48 @@ const (
 const maxTries = 8
 
 // judge says how a command ended: VIRTIO 1.2, 5.6.6.1.2. An absentError says that there is no such unit.
+//
+// A flush that the unit began and did not end well is not given again, though Linux does that: what it could not write may have left the unit's cache with it, as it leaves the page cache of a host, and then the second flush finds nothing to write and
+// says that all is well. Nor is any later flush of that unit believed (mistrust): what it stands for may be in the same gap, whoever wrote it. Only what says that the unit did not begin is answered by the same flush once more: a unit attention (SAM-5,
+// 5.14), a deferred error (SPC-4, 4.5.5), BUSY and TASK SET FULL (SAM-5, 5.3.1), and a unit that is becoming ready. Reads and writes may be given again whatever ended them: they bring all of their data along.
 func (s *slot) judge(name string, written uint32) (v verdict, err error) {
+	if v, err = s.outcome(name, written); v == ends && err != nil && s.flushes() {
+		s.d.mistrust("an earlier flush failed: what was written before it may be lost")
+	}
+	return v, err
+}
+
+func (s *slot) outcome(name string, written uint32) (v verdict, err error) {
 	b := s.mem[responseAt:][:response]
 	fail := func(why string) (verdict, error) { return ends, s.failed(name, why) }
-	repeat := func(why string) (verdict, error) {
+	repeat := func(why string) (verdict, error) { // what was not begun
 		if s.tries < maxTries {
 			return again, nil
 		}
-		return fail(why)
+		return fail(why + ", again and again")
+	}
+	redo := func(why string) (verdict, error) { // what may have been begun
+		if s.flushes() {
+			return fail(why)
+		}
+		return repeat(why)
 	}
 	switch b[11] {
 	case respOK:
 	case respAborted, respReset:
+		if b[11] == respReset {
+			s.owner().mistrust(wasReset)
+		}
 		if s.aborting {
 			return fail("it was not finished in time, and was aborted")
 		}
-		return repeat("it was aborted, again and again")
+		return redo("it was aborted")
 	case respBadTarget, respIncorrectLUN:
 		return ends, &absentError{name}
-	case respBusy:
+	case respBusy: // "failed", says 5.6.6.1.2, not that it was not begun: the status of that name is another
+		if s.flushes() {
+			return fail("the host was busy, and does not say whether it began")
+		}
 		return later, nil
 	case respNone:
 		return fail("the device ended it without a response")
@@ -139,22 +163,27 @@ func (s *slot) judge(name string, written uint32) (v verdict, err error) {
 	case statusReservation:
 		return fail("the unit is reserved by somebody else")
 	case statusAborted:
-		return repeat("it was aborted, again and again")
+		return redo("it was aborted")
 	case statusCheck:
 	default:
 		return fail("the unit says status " + hex(b[10]))
 	}
-	x := readSense(b[12:][:min(le.Uint32(b), response-12)])
-	if s.ask != nil {
-		s.ask.of.attend(x)
-	} else {
-		s.d.attend(x)
+	x, deferred := readSense(b[12:][:min(le.Uint32(b), response-12)])
+	d := s.owner()
+	d.attend(x)
+	if deferred && d != nil && d.info.Cached { // without a cache nothing is late: it is the command's own
+		if x.key > keyRecovered {
+			d.mistrust("it said too late that it could not write: " + x.String())
+		}
+		return repeat(x.String())
 	}
 	switch x.key {
 	case keyNone, keyRecovered:
 		return ends, s.complete(name, written)
-	case keyAttention, keyAborted:
+	case keyAttention:
 		return repeat(x.String())
+	case keyAborted:
+		return redo(x.String())
 	case keyNotReady:
 		if x.asc == ascNotReady && x.ascq == 1 {
 			return later, nil
@@ -172,6 +201,17 @@ func (s *slot) judge(name string, written uint32) (v verdict, err error) {
 	return fail(x.String())
 }
 
+// flushes says whether it is somebody's flush. The one by which a unit is asked whether it knows the command is not: nothing was written yet.
+func (s *slot) flushes() bool { return s.r != nil && s.r.Op == disk.Flush }
+
+// owner is who is to hear what is said of the unit; nil while it is looked for.
+func (s *slot) owner() *Disk {
+	if s.ask != nil {
+		return s.ask.of
+	}
+	return s.d
+}
+
 // complete is nil for a command that moved all of its data. What the device says it did not write was not read, whatever it says besides (VIRTIO 1.2, 2.7.8.2).
 func (s *slot) complete(name string, written uint32) error {
 	residual := le.Uint32(s.mem[responseAt+4:])
@@ -180,8 +220,6 @@ func (s *slot) complete(name string, written uint32) error {
 		s.ask.got = max(0, len(s.ask.b)-int(min(residual, uint32(len(s.ask.b)))))
 	case (s.r.Op == disk.Read || s.r.Op == disk.Write) && residual != 0, s.r.Op == disk.Read && written < s.r.Size():
 		return s.failed(name, "it moved fewer bytes than were asked for")
-	case s.r.Op == disk.Flush && s.d.doubt.Load():
-		return s.failed(name, "the unit was reset, and may have lost what was written before")
 	}
 	return nil
 }

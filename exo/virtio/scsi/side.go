@@ -20,6 +20,7 @@ const (
 	eventTransport = 1       // VIRTIO_SCSI_T_TRANSPORT_RESET
 	eventParam     = 3       // VIRTIO_SCSI_T_PARAM_CHANGE
 
+	reasonReset    = 0                       // VIRTIO_SCSI_EVT_RESET_HARD
 	reasonRemoved  = 2                       // VIRTIO_SCSI_EVT_RESET_REMOVED
 	reasonCapacity = ascParameters | 0x09<<8 // CAPACITY DATA HAS CHANGED: the sense codes, the first in the lower byte
 )
@@ -98,6 +99,8 @@ func (h *host) event(what uint32, of address, reason uint32) {
 		case d.at != of:
 		case what == eventTransport && reason == reasonRemoved:
 			d.giveUp(&DeviceError{d.info.Name, "the unit was removed"})
+		case what == eventTransport && reason == reasonReset:
+			d.mistrust(wasReset)
 		case what == eventParam && reason == reasonCapacity:
 			d.refresh()
 		}

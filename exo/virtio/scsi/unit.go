@@ -27,7 +27,7 @@ type Disk struct {
 	asked atomic.Int32 // how often refresh was called and not answered yet
 
 	lost  atomic.Pointer[disk.GoneError] // why nothing is asked of it any more, the host aside
-	doubt atomic.Bool                    // the unit was reset: what was not flushed may be lost, whoever of its users wrote it, so that each flush fails from then on, until the disk is opened again
+	doubt atomic.Pointer[string]         // why what was written and not flushed may be lost, whoever of its users wrote it, so that each flush fails from then on, until the disk is opened again
 
 	mu     sync.Mutex
 	idle   sync.Cond // active is 0
@@ -291,9 +291,20 @@ func (d *Disk) attend(s sense) {
 	switch {
 	case d == nil || s.key != keyAttention:
 	case s.asc == ascReset && s.ascq != 5 && s.ascq != 6: // those two are about the bus's transceivers
-		d.doubt.Store(d.info.Cached)
+		d.mistrust(wasReset)
+	case s.asc == ascChange:
+		d.mistrust("the unit was away, and may have lost what was written before, or be another")
 	case s.asc == ascParameters && s.ascq == 9:
 		d.refresh()
+	}
+}
+
+const wasReset = "the unit was reset, and may have lost what was written before"
+
+// mistrust says why a unit may have lost what was in its cache (SBC-3, 4.15: it need not outlive a reset or a loss of power); the first reason counts. A unit without a cache has nothing to lose. d may be nil.
+func (d *Disk) mistrust(why string) {
+	if d != nil && d.info.Cached {
+		d.doubt.CompareAndSwap(nil, &why)
 	}
 }
 
