@@ -42,6 +42,19 @@ var (
 	scsiDisks   = &kind{name: func(n int) string { return "sd" + letters(n) }, major: 8, apart: 16, more: 3 << 18}
 )
 
+// partition is what a partition of disk n is called, and its numbers. There are 1024 of one disk at most.
+func (k *kind) partition(n, number int) (name string, major, minor int) {
+	name = k.name(n)
+	if last := name[len(name)-1]; last >= '0' && last <= '9' { // nvme0n1p1
+		name += "p"
+	}
+	name += strconv.Itoa(number)
+	if number < k.apart {
+		return name, k.major, n*k.apart + number
+	}
+	return name, blkext, k.more + n<<10 + number - 1
+}
+
 // letters numbers with letters: a to z, aa and so on.
 func letters(n int) string {
 	last := string(rune('a' + n%26))
@@ -157,13 +170,7 @@ func (s *source) use(i int) fs.DiskUse {
 func (s *source) part(i int, p *block.Partition) fs.DiskUse {
 	u, in := s.use(i), p.Info()
 	u.Whole, u.Partition, u.Start, u.Serial, u.Size = u.Name, p.Number, p.Start(), "", in.Size
-	if last := u.Name[len(u.Name)-1]; last >= '0' && last <= '9' { // nvme0n1p1
-		u.Name += "p"
-	}
-	u.Name += strconv.Itoa(p.Number)
-	if u.Minor += p.Number; p.Number >= s.kind.apart {
-		u.Major, u.Minor = blkext, s.kind.more+s.given[i]<<10+p.Number // there are 1024 at most, from 1 on
-	}
+	u.Name, u.Major, u.Minor = s.kind.partition(s.given[i], p.Number)
 	return done(u, p.Use())
 }
 

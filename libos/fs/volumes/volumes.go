@@ -59,23 +59,23 @@ func init() {
 		}
 		found = append(found, l)
 	}
-	for _, l := range outerFirst(found) {
-		switch {
-		case late.below(l.path): // what it is to be in is not there yet
-			late.wants = append(late.wants, l)
-		case l.disk != nil && !l.disk.builtin(l.want):
-			l.fail()
-			late.wants = append(late.wants, l)
-		default:
-			l.mount(mountBuiltin)
-		}
-	}
+	late.mount(found)
 }
 
-// outerFirst sorts volumes so that none hides another: one that is mounted in another's folders comes behind it.
-func outerFirst(list []left) []left {
+// mount mounts what is built in. One that is mounted in another's folders comes behind that, so that none hides another.
+func (l *waiting) mount(list []left) {
 	slices.SortStableFunc(list, func(a, b left) int { return strings.Count(a.path, "/") - strings.Count(b.path, "/") })
-	return list
+	for _, v := range list {
+		switch {
+		case l.below(v.path): // what it is to be in is not there yet
+			l.wants = append(l.wants, v)
+		case v.disk != nil && !v.disk.builtin(v.want):
+			v.fail()
+			l.wants = append(l.wants, v)
+		default:
+			v.mount(mountBuiltin)
+		}
+	}
 }
 
 // late is what is left for Late: disks of the program's own kinds, or of none, and what is to be mounted in these.

@@ -1,10 +1,16 @@
 package volumes
 
 import (
+	"errors"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/cffs"
 	"github.com/hardtack-os/hardtack/libos/fs/kinds"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
+	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
 
 // heard is how large the disk of a volume of the kind "growing" is, as that heard.
@@ -29,6 +35,57 @@ func TestKindGrows(t *testing.T) {
 	}
 	if m.Grow(2 << 20); heard != 2<<20 {
 		t.Errorf("it heard of %d bytes", heard)
+	}
+}
+
+// A kept is a volume of the kind "kept": files in memory.
+type kept struct{ *mem.FS }
+
+func (kept) Close() error { return nil }
+
+// TestNested mounts volumes in folders of others, the inner ones named first: of the kinds that are built in, in one of a kind of the program's own, and where there is none.
+func TestNested(t *testing.T) {
+	kinds.Register(kinds.Kind{Name: "kept", Is: func(dev block.Device) bool {
+		b := make([]byte, 512)
+		return dev.Read([][]byte{b}, 0) == nil && string(b[:4]) == "kept"
+	}, Mount: func(block.Device, bool) (kinds.Volume, error) { return kept{mem.New(mem.Options{})}, nil }})
+	volume := func() *disk {
+		m := block.NewMemory(make([]byte, 4<<20))
+		if err := cffs.Format(m, cffs.FormatOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return look(m, "0", nil)
+	}
+	own := block.NewMemory(make([]byte, 1<<20))
+	copy(own.Bytes(), "kept")
+	list := []left{
+		{want: want{path: "/n/a/b"}, disk: volume()}, {want: want{path: "/n/a"}, disk: volume()},
+		{want: want{path: "/n/own/in"}, disk: volume()}, {want: want{path: "/n/own"}, disk: look(own, "1", nil)},
+		{want: want{path: "/n/none/in"}, disk: volume()}, {want: want{path: "/n/none"}, err: errors.New("no disk")},
+	}
+	if late.wants != nil || late.disks != nil {
+		t.Fatal("a host has no volumes")
+	}
+	defer func() { late = waiting{} }()
+	late.mount(list)
+	Late()
+	var got []string
+	root := files.Tree.Root()
+	defer root.Drop()
+	for _, path := range []string{"/n/a", "/n/a/b", "/n/own", "/n/own/in", "/n/none"} {
+		p, e := files.Tree.Resolve(root, path, 0)
+		if e != 0 {
+			t.Errorf("%s: %v", path, e)
+			continue
+		}
+		got = append(got, p.Mount.Path+" "+p.Mount.Type)
+		p.Drop()
+	}
+	if want := "/n/a cffs,/n/a/b cffs,/n/own kept,/n/own/in cffs,/n/none "; strings.Join(got, ",") != want {
+		t.Errorf("%q, want %s", got, want)
+	}
+	if _, e := files.Tree.Resolve(root, "/n/none/in", 0); e != syscall.EIO {
+		t.Errorf("in a volume that is not there: %v", e)
 	}
 }
 
