@@ -77,8 +77,12 @@ type checker struct {
 	inodes map[uint64]*seen
 	last   []byte // the key before this one
 	found  []told
-	lost   []*lost          // nodes that cannot be read
-	after  map[*lost]uint64 // the first block of the extent behind one
+
+	chunk     []byte // the key of the last part of an attribute
+	chunkSize int    // and how long that is
+
+	lost  []*lost          // nodes that cannot be read
+	after map[*lost]uint64 // the first block of the extent behind one
 }
 
 // seen is what was found of an inode.
@@ -130,7 +134,11 @@ func (c *checker) node(r *ref, level int, lo, hi []byte) {
 	if err != nil {
 		l := &lost{r.addr, level, lo, hi, c.last}
 		c.lost = append(c.lost, l)
-		c.add(true, "the tree's node at block %d cannot be read (%v): lost are %v", r.addr, err, gap(l))
+		if level > 0 {
+			c.add(true, "the tree's node at block %d, which is above others, cannot be read (%v): out of reach are %v", r.addr, err, gap(l))
+		} else {
+			c.add(true, "the tree's node at block %d cannot be read (%v): lost are %v", r.addr, err, gap(l))
+		}
 		return
 	}
 	defer r.n.Store(nil)
@@ -182,6 +190,11 @@ func (c *checker) item(k, v []byte) {
 		c.inode(be.Uint64(k[9:])).orphan = true
 	case kind == kindXattr && len(k) >= 12 && k[len(k)-2] == 0:
 		c.inode(ino).more = true
+		id, chunk := k[:len(k)-1], k[len(k)-1]
+		if next := len(c.chunk) == len(k) && bytes.Equal(c.chunk[:len(id)], id); next && (c.chunk[len(id)]+1 != chunk || c.chunkSize != chunkSize) || !next && chunk != 0 {
+			c.add(true, "a part of the attribute %q of %v is missing", id[9:len(id)-1], inum(ino))
+		}
+		c.chunk, c.chunkSize = bytes.Clone(k), len(v)
 	case kind == kindTarget && len(k) == 10:
 		s := c.inode(ino)
 		s.more, s.target = true, s.target+uint64(len(v))
@@ -337,18 +350,18 @@ func (c *checker) names() {
 	}
 }
 
-// rooted looks whether a directory is below the root.
+// rooted looks whether an inode is below the root, or in a circle. Of a directory above it that has no name, or no record, is told once, with that.
 func (c *checker) rooted(ino uint64, s *seen) {
 	if s.names == 0 {
 		return
 	}
 	for at, n := s.parent, 0; at != rootIno; n++ {
 		p := c.inodes[at]
-		if p == nil || p.names == 0 && (p.rec == nil || p.rec.nlink != 0) || n > 1<<16 {
+		if n > 1<<16 {
 			c.add(true, "%v is not below the root directory", inum(ino))
 			return
 		}
-		if p.names == 0 {
+		if p == nil || p.names == 0 {
 			return
 		}
 		at = p.parent
@@ -405,7 +418,7 @@ func (c *checker) supers() {
 }
 
 // ErrLoss is what Repair gives where a repair would lose something.
-var ErrLoss = errors.New("cffs: there is damage that cannot be repaired without loss: copy what can be read, and format anew")
+var ErrLoss = errors.New("cffs: there is damage that cannot be repaired without loss: copy what can be read, then repair it with loss, or format anew")
 
 // ErrAfter is what Repair gives where it was not told to go back, and must.
 var ErrAfter = errors.New("cffs: part of the last commit cannot be read: if that does not pass, a repair that is told to goes back to the commit before it, and what the last one held is lost")

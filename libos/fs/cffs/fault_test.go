@@ -91,6 +91,17 @@ func FuzzDamage(f *testing.F) {
 		reseal(disk)
 		m := block.NewMemory(disk)
 		Check(m, true)
+		for _, o := range []SalvageOptions{{}, {Back: true, Holes: true}} {
+			c := block.NewMemory(slices.Clone(disk))
+			if done, err := Salvage(c, o); err == nil && len(done) > 0 {
+				if r, err := Check(c, o.Holes); err != nil || len(r.Problems) > 0 {
+					t.Errorf("after a salvage: %v %v; it did\n%s", err, r, strings.Join(done, "\n"))
+				}
+			}
+			if o.Holes {
+				use(c)
+			}
+		}
 		use(m)
 	})
 }

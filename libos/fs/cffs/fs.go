@@ -359,9 +359,27 @@ func (f *FS) settle() error {
 // readBitmaps finds the current bitmap of each group. One that is not right is not the current one where the others are those that the superblock tells of: a crash tore it, and the next commit writes it. Where that is
 // not told, or is not so, it may have been the current one: what is in use there is found from the tree, and both are written. So it is for all groups where what was found is not what the last commit wrote: stale.
 func (f *FS) readBitmaps() (stale bool, err error) {
+	lost, stale := f.maps()
+	if lost == nil {
+		return false, nil
+	}
+	f.o.Log("cffs: " + f.dev.Info().Name + ": " + walked)
+	err = f.inUse(f.t.root, -1, new([]byte), func(s span) {
+		for b := s.first; b < s.first+s.n; b++ {
+			if lost[b/groupBlocks] {
+				f.al.set(b)
+			}
+		}
+	})
+	f.al.count(f.sb.backup)
+	return stale, err
+}
+
+// maps is readBitmaps without looking at the tree: lost are the groups whose bitmap is not known, which is empty then; nil where all are those of the last commit.
+func (f *FS) maps() (lost map[uint64]bool, stale bool) {
 	f.al.blocks = usable(f.sb.blocks)
 	f.al.groups = make([]group, groupsOf(f.sb.blocks))
-	lost := map[uint64]bool{}
+	lost = map[uint64]bool{}
 	whole := true // each group has one that may be the current one
 	buf := make([]byte, 2*BlockSize)
 	for g := range f.al.groups {
@@ -408,7 +426,7 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 	told, tells := f.sb.bitmapSum()
 	right := whole && f.al.used == f.sb.used && f.al.is(f.sb.root) && (!tells || f.al.sum() == told)
 	if right && (tells || len(lost) == 0) {
-		return false, nil
+		return nil, false
 	}
 	stale = len(lost) == 0
 	for g := range f.al.groups {
@@ -424,16 +442,7 @@ func (f *FS) readBitmaps() (stale bool, err error) {
 		}
 		p.bits = [groupBlocks / 64]uint64{}
 	}
-	f.o.Log("cffs: " + f.dev.Info().Name + ": " + walked)
-	err = f.inUse(f.t.root, -1, new([]byte), func(s span) {
-		for b := s.first; b < s.first+s.n; b++ {
-			if lost[b/groupBlocks] {
-				f.al.set(b)
-			}
-		}
-	})
-	f.al.count(f.sb.backup)
-	return stale, err
+	return lost, stale
 }
 
 // walked is what the log is told where a mount goes through the tree.

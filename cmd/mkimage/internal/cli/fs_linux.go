@@ -190,18 +190,41 @@ func (a *app) fsRemove() *cobra.Command {
 
 func (a *app) fsInfo() *cobra.Command {
 	return sub("info FILE", "Tell what a volume is", 1, func(args []string) error {
-		return with(args[0], true, func(v *volume.Volume, _ string) error { return v.Info(a.stdout) })
+		file, _, inside := volume.Split(args[0])
+		if meant := config.WithSlash(args[0]); !inside && meant != "" {
+			return noSlash(args[0], meant)
+		}
+		return volume.Info(a.stdout, file)
 	})
 }
 
 func (a *app) fsCheck() *cobra.Command {
-	var repair, back, quick bool
+	var o volume.CheckOptions
+	var repair string
 	cmd := sub("check FILE", "Look at all of a volume and say what is wrong; exit status 1 if anything is", 1, func(args []string) error {
-		return volume.Check(a.stdout, args[0], !quick, repair || back, back)
+		switch repair {
+		case "":
+		case "lossless":
+			o.Repair = true
+		case "lossy":
+			o.Lossy = true
+		default:
+			return fmt.Errorf("fs check: --repair=%s: want --repair, which loses nothing, or --repair=lossy", repair)
+		}
+		return volume.Check(a.stdout, args[0], o)
 	})
-	cmd.Flags().BoolVar(&repair, "repair", false, "mend what can be mended without losing anything")
-	cmd.Flags().BoolVar(&back, "back", false, "--repair, and lose the last commit if it cannot be read")
-	cmd.Flags().BoolVar(&quick, "quick", false, "without reading the data of files")
+	cmd.Long = `Look at all of a volume, and say by paths what is wrong; exit status 1 if anything is.
+Nothing is changed without --repair, --back or --holes. --repair alone mends what loses
+nothing. --repair=lossy leaves a volume that is whole, of what can be read: it drops nodes
+of the tree that cannot be read, finds those below them again, mends counts, puts what has
+lost its name into /lost+found, and says each thing that is lost. Copy what you need
+first: mkimage fs cp -r goes on past what it cannot read. Each repair is done in one
+step: a crash leaves the volume as it was, or repaired.`
+	cmd.Flags().StringVar(&repair, "repair", "", "mend what can be mended without losing anything; --repair=lossy: lose what cannot be read, too")
+	cmd.Flags().Lookup("repair").NoOptDefVal = "lossless"
+	cmd.Flags().BoolVar(&o.Holes, "holes", false, "--repair=lossy, and have what of files cannot be read give zeroes instead of an error")
+	cmd.Flags().BoolVar(&o.Back, "back", false, "--repair, and lose the last commit if it cannot be read")
+	cmd.Flags().BoolVar(&o.Quick, "quick", false, "without reading the data of files")
 	return cmd
 }
 

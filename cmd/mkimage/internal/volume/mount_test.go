@@ -92,7 +92,7 @@ func sound(t *testing.T, file string, isFAT bool) {
 		return
 	}
 	var b bytes.Buffer
-	if err := Check(&b, file, true, false, false); err != nil {
+	if err := Check(&b, file, CheckOptions{}); err != nil {
 		t.Errorf("%v\n%s", err, b.Bytes())
 	}
 }

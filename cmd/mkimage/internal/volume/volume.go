@@ -390,6 +390,38 @@ func Resize(file string, size int64) error {
 	return v.Close()
 }
 
+// uuid is one as it is written.
+func uuid(id [16]byte) string {
+	h := hex.EncodeToString(id[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// Info tells what a volume is: of one of cffs that is too damaged to be mounted what its superblocks tell, and why.
+func Info(w io.Writer, file string) error {
+	v, err := Open(file, true)
+	if err == nil {
+		return errors.Join(v.Info(w), v.Close())
+	}
+	name, number, e := partition(file)
+	if e != nil {
+		return err
+	}
+	dev, e := block.OpenFile(name, true)
+	if e != nil {
+		return err
+	}
+	defer dev.Close()
+	part, e := inside(dev, number)
+	if e != nil {
+		return err
+	}
+	if label, id, is := cffs.Identify(part); is {
+		fmt.Fprintf(w, "filesystem: cffs\nlabel: %s\nUUID: %s\ndamaged: %v\n", label, uuid(id), err)
+		return fmt.Errorf("%w: mkimage fs check explains it", err)
+	}
+	return err
+}
+
 // Info tells what a volume is.
 func (v *Volume) Info(w io.Writer) error {
 	var s core.Statfs
@@ -400,22 +432,31 @@ func (v *Volume) Info(w io.Writer) error {
 		return err
 	}
 	id := cf.UUID()
-	h := hex.EncodeToString(id[:])
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, "filesystem: cffs\nlabel: %s\nUUID: %s-%s-%s-%s-%s\nsize: %d bytes\nfree: %d bytes\nunmounted: %v\n",
-		cf.Label(), h[:8], h[8:12], h[12:16], h[16:20], h[20:], int64(s.Blocks)*s.BlockSize, int64(s.Free)*s.BlockSize, cf.Clean())
+	fmt.Fprintf(b, "filesystem: cffs\nlabel: %s\nUUID: %s\nsize: %d bytes\nfree: %d bytes\nunmounted: %v\n",
+		cf.Label(), uuid(id), int64(s.Blocks)*s.BlockSize, int64(s.Free)*s.BlockSize, cf.Clean())
 	return b.Flush()
 }
 
 // ErrDamaged says that Check found something.
 var ErrDamaged = errors.New("the volume is damaged")
 
-// Check looks at all of a volume and says what is wrong. With repair it mends what can be mended without loss, and, with back, goes back to the commit before the last where that one cannot be read.
-func Check(w io.Writer, file string, data, repair, back bool) error {
+// CheckOptions say how Check looks at a volume, and what it may change. Zero: nothing.
+type CheckOptions struct {
+	Quick  bool // without reading the data of files
+	Repair bool // mend what can be mended without loss
+	Back   bool // and go back to the commit before the last where that one cannot be read
+	Lossy  bool // and lose what is lost
+	Holes  bool // and make holes of what of files cannot be read
+}
+
+// Check looks at all of a volume and says what is wrong, and, where it may repair it, what it did. ErrDamaged: it is damaged, or still is; cffs.ErrLoss, cffs.ErrAfter: it was not repaired, for it was not told to lose anything.
+func Check(w io.Writer, file string, o CheckOptions) error {
 	file, number, err := partition(file)
 	if err != nil {
 		return err
 	}
+	repair := o.Repair || o.Back || o.Lossy || o.Holes
 	dev, err := block.OpenFile(file, !repair)
 	if err != nil {
 		return err
@@ -428,9 +469,39 @@ func Check(w io.Writer, file string, data, repair, back bool) error {
 	if _, _, is := fat.Identify(part); is {
 		return fmt.Errorf("%s: it is a FAT volume: fsck.vfat looks at it", file)
 	}
-	r, err := cffs.Check(part, data)
-	if err != nil {
+	damaged, err := report(w, part, !o.Quick || o.Holes)
+	if err != nil || !damaged {
 		return err
+	}
+	if !repair {
+		return ErrDamaged
+	}
+	var done []string
+	if o.Lossy || o.Holes {
+		done, err = cffs.Salvage(part, cffs.SalvageOptions{Back: o.Back, Holes: o.Holes})
+	} else {
+		done, err = cffs.Repair(part, o.Back)
+	}
+	for _, d := range done {
+		fmt.Fprintln(w, d)
+	}
+	switch {
+	case errors.Is(err, cffs.ErrLoss):
+		return fmt.Errorf("%w: --repair=lossy", err)
+	case err != nil:
+		return err
+	}
+	if damaged, err = report(w, part, !o.Quick || o.Holes); err == nil && damaged {
+		err = fmt.Errorf("%w still: what of files cannot be read gives EIO until --holes makes it zeroes", ErrDamaged)
+	}
+	return err
+}
+
+// report writes what a check finds, and says whether that is anything.
+func report(w io.Writer, dev block.Device, data bool) (damaged bool, err error) {
+	r, err := cffs.Check(dev, data)
+	if err != nil {
+		return false, err
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintln(w, p)
@@ -438,16 +509,6 @@ func Check(w io.Writer, file string, data, repair, back bool) error {
 	if r.More > 0 {
 		fmt.Fprintf(w, "and %d more\n", r.More)
 	}
-	fmt.Fprintf(w, "%d files, %d folders, %d blocks in use, %d problems\n", r.Files, r.Dirs, r.Blocks, len(r.Problems)+r.More)
-	if len(r.Problems) == 0 {
-		return nil
-	}
-	if !repair {
-		return ErrDamaged
-	}
-	done, err := cffs.Repair(part, back)
-	for _, d := range done {
-		fmt.Fprintln(w, d)
-	}
-	return err
+	_, err = fmt.Fprintf(w, "%d files, %d folders, %d blocks in use, %d problems\n", r.Files, r.Dirs, r.Blocks, len(r.Problems)+r.More)
+	return len(r.Problems) > 0, err
 }

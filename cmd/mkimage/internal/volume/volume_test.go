@@ -19,6 +19,7 @@ import (
 	"github.com/hardtack-os/hardtack/internal/child"
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/cffs"
 )
 
 func opened(t *testing.T, file string, readOnly bool, f func(v *Volume)) {
@@ -102,7 +103,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	})
 	var b bytes.Buffer
-	if err := Check(&b, file, true, false, false); err != nil || !strings.Contains(b.String(), "0 files, 1 folders") {
+	if err := Check(&b, file, CheckOptions{}); err != nil || !strings.Contains(b.String(), "0 files, 1 folders") {
 		t.Error(b.String(), err)
 	}
 }
@@ -143,7 +144,7 @@ func TestMakeAndResize(t *testing.T) {
 	if !strings.Contains(b.String(), "size: 209715200 bytes") {
 		t.Error(b.String())
 	}
-	if err := Check(&b, file, true, false, false); err != nil {
+	if err := Check(&b, file, CheckOptions{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -187,7 +188,7 @@ func TestResizePartition(t *testing.T) {
 		t.Error(err)
 	}
 	has("33554432")
-	if err := Check(io.Discard, file+"#1", true, false, false); err != nil {
+	if err := Check(io.Discard, file+"#1", CheckOptions{}); err != nil {
 		t.Error(err)
 	}
 	if err := Resize(file+"#1", 32<<20); err != nil { // it is so large
@@ -231,13 +232,13 @@ func TestDamagedAndInUse(t *testing.T) {
 	f.WriteAt(make([]byte, 4096), 4096)
 	f.Close()
 	var b bytes.Buffer
-	if err := Check(&b, file, true, false, false); !errors.Is(err, ErrDamaged) {
+	if err := Check(&b, file, CheckOptions{}); !errors.Is(err, ErrDamaged) {
 		t.Error(b.String(), err)
 	}
-	if err := Check(&b, file, true, true, false); err != nil {
+	if err := Check(&b, file, CheckOptions{Repair: true}); err != nil {
 		t.Error(b.String(), err)
 	}
-	if err := Check(&b, file, true, false, false); err != nil {
+	if err := Check(&b, file, CheckOptions{}); err != nil {
 		t.Error(b.String(), err)
 	}
 }
@@ -279,7 +280,7 @@ func torn(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := Check(&out, file, true, false, false); errors.Is(err, ErrDamaged) && strings.Contains(out.String(), "names in /src/d1 ") && !strings.Contains(out.String(), "/src/d0") {
+		if err := Check(&out, file, CheckOptions{}); errors.Is(err, ErrDamaged) && strings.Contains(out.String(), "names in /src/d1 ") && !strings.Contains(out.String(), "/src/d0") {
 			return
 		}
 	}
@@ -312,6 +313,69 @@ func TestTornFolder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLossyRepair repairs a damaged folder, and a volume the root of whose tree cannot be read; nothing is changed before it is told to.
+func TestLossyRepair(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "v")
+	torn(t, file)
+	bad, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := Check(&b, file, CheckOptions{Repair: true, Back: true}); !errors.Is(err, cffs.ErrLoss) || !strings.Contains(err.Error(), "--repair=lossy") {
+		t.Error(err)
+	}
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, bad) {
+		t.Error("a repair without loss changed the volume:", err)
+	}
+	b.Reset()
+	if err := Check(&b, file, CheckOptions{Lossy: true}); err != nil || !strings.Contains(b.String(), "names in /src/d1 (inode ") || !strings.Contains(b.String(), "0 problems") {
+		t.Error(err, b.String())
+	}
+	opened(t, file, true, func(v *Volume) {
+		if err := v.Out("/", filepath.Join(dir, "out"), true); err != nil {
+			t.Error(err)
+		}
+	})
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; ; at += 4096 {
+		if at == len(good) {
+			t.Fatal("no block is the root of the tree")
+		}
+		if string(good[at+4:at+8]) != "CTRE" || good[at+24] == 0 {
+			continue
+		}
+		bad := bytes.Clone(good)
+		bad[at+200] ^= 1
+		if err := os.WriteFile(file, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b.Reset()
+		if err := Info(&b, file); err != nil && strings.Contains(err.Error(), "the root of its tree cannot be read") {
+			break
+		}
+	}
+	if !strings.Contains(b.String(), "label: torn\nUUID: ") || !strings.Contains(b.String(), "damaged: ") {
+		t.Error(b.String())
+	}
+	b.Reset()
+	if err := Check(&b, file, CheckOptions{Lossy: true}); err != nil || !strings.Contains(b.String(), "out of reach are all files and directories") {
+		t.Error(err, b.String())
+	}
+	opened(t, file, true, func(v *Volume) {
+		if err := v.Out("/", filepath.Join(dir, "again"), true); err != nil {
+			t.Error(err)
+		}
+	})
+	if out, err := exec.Command("diff", "-r", filepath.Join(dir, "out"), filepath.Join(dir, "again")).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // TestInUseByQEMU gives the file to a machine.
