@@ -102,6 +102,7 @@ type MountError struct {
 	Device string
 	Why    string
 	Err    error // of the device; nil where that is not the reason
+	Reads  bool  // it can be mounted for reading only
 }
 
 func (e *MountError) Error() string {
@@ -138,7 +139,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		defer f.unlock()
 		f.closed = true // what take changed is not committed later
 		f.timer.Stop()
-		return nil, &MountError{dev.Info().Name, "it cannot be made ready for writing", err}
+		return nil, &MountError{Device: dev.Info().Name, Why: "it cannot be made ready for writing", Err: err, Reads: true}
 	}
 	f.follow()
 	f.o.Pages.Join(f)
@@ -152,12 +153,12 @@ func open(dev block.Device, o Options) (*FS, error) {
 		return nil, err
 	}
 	if _, err := f.t.load(f.t.root, int(f.sb.rootLevel)); err != nil {
-		return nil, &MountError{dev.Info().Name, "the root of its tree cannot be read", err}
+		return nil, &MountError{Device: dev.Info().Name, Why: "the root of its tree cannot be read", Err: err}
 	}
 	v, err := f.t.get(key(rootIno, kindRecord))
 	rec, ok := decodeRecord(v)
 	if err != nil || !ok || rec.ino != rootIno || rec.mode&syscall.S_IFMT != syscall.S_IFDIR {
-		return nil, &MountError{dev.Info().Name, "it has no root directory", err}
+		return nil, &MountError{Device: dev.Info().Name, Why: "it has no root directory", Err: err}
 	}
 	root := f.newInode(rec, nil)
 	root.parent = root
@@ -169,7 +170,7 @@ func open(dev block.Device, o Options) (*FS, error) {
 // begin is open as far as the superblock goes: nothing of the tree was looked at.
 func begin(dev block.Device, o Options) (*FS, error) {
 	in := dev.Info()
-	refuse := func(why string, err error) (*FS, error) { return nil, &MountError{in.Name, why, err} }
+	refuse := func(why string, err error) (*FS, error) { return nil, &MountError{Device: in.Name, Why: why, Err: err} }
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -305,8 +306,10 @@ func foreign(dev block.Device) string {
 	in := dev.Info()
 	size := max(in.Size, 0)
 	b := make([]byte, min(foreignBytes, size-size%int64(max(1, in.BlockSize))))
-	if len(b) > 0 && dev.Read([][]byte{b}, 0) != nil {
-		return "nothing that can be read"
+	if len(b) > 0 {
+		if err := dev.Read([][]byte{b}, 0); err != nil {
+			return "nothing that can be read: " + err.Error()
+		}
 	}
 	// Where Format puts other things than superblocks: a volume that was not made to its end is none.
 	if len(b) >= 7*BlockSize && le.Uint32(b[bitmapAt*BlockSize+4:]) == bitmapMagic {
@@ -1046,5 +1049,5 @@ func (f *FS) Doubt() error {
 	if f.after == nil || f.after.err == nil {
 		return nil
 	}
-	return &MountError{f.dev.Info().Name, f.after.String() + ": the volume can be read as the one before left it, and is not written to until it was repaired", nil}
+	return &MountError{Device: f.dev.Info().Name, Why: f.after.String() + ": the volume can be read as the one before left it, and is not written to until it was repaired"}
 }

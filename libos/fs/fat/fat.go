@@ -53,6 +53,7 @@ type Options struct {
 type MountError struct {
 	Device, Why string
 	Err         error
+	Reads       bool // it can be mounted for reading only
 }
 
 func (e *MountError) Error() string {
@@ -227,7 +228,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	name := dev.Info().Name
 	s, why, err := readShape(dev)
 	if why != "" {
-		return nil, &MountError{name, why, err}
+		return nil, &MountError{Device: name, Why: why, Err: err}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -245,7 +246,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 			break
 		}
 		if i+1 == s.copies {
-			return nil, &MountError{name, "its table cannot be read", err}
+			return nil, &MountError{Device: name, Why: "its table cannot be read", Err: err}
 		}
 	}
 	for c := uint32(2); c-2 < s.clusters; c++ {
@@ -256,7 +257,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	root := &node{fs: f, at: -1, dir: true, first: s.root, refs: 1}
 	root.parent, root.self = root, &Dir{root}
 	if _, err := root.clusters(); err != nil {
-		return nil, &MountError{name, "its root directory cannot be read", err}
+		return nil, &MountError{Device: name, Why: "its root directory cannot be read", Err: err}
 	}
 	f.nodes[-1] = root
 	f.timer = time.AfterFunc(1<<62, f.tick)
@@ -265,7 +266,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		f.mark(false)
 		if err := f.sync(); err != nil {
 			f.closed = true
-			return nil, &MountError{name, "it cannot be made ready for writing", err}
+			return nil, &MountError{Device: name, Why: "it cannot be made ready for writing", Err: err, Reads: true}
 		}
 	}
 	return f, nil

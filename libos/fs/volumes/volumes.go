@@ -174,7 +174,19 @@ func use(w want, d *disk, mount func(want, *disk) (string, kinds.Volume, error))
 	return nil
 }
 
-func refuse(w want, err error) { tell(errors.New(w.path + " is not mounted: " + err.Error())) }
+func refuse(w want, err error) {
+	tell(errors.New(w.path + " is not mounted: " + err.Error() + advice(err)))
+}
+
+// advice is what to do about an error, for messages; empty where nothing can be said.
+func advice(err error) string {
+	var c *cffs.MountError
+	var f *fat.MountError
+	if errors.As(err, &c) && c.Reads || errors.As(err, &f) && f.Reads {
+		return " (,ro behind the path has it be read)"
+	}
+	return ""
+}
 
 func tell(err error) { println("libos/fs/volumes:", err.Error()) }
 
@@ -303,10 +315,23 @@ func (list disks) inUse(d *disk) bool {
 	return false
 }
 
+// names tells what disks there are, for messages; of one that holds no volume, whether it can be read at all.
+func (list disks) names() (text string) {
+	for _, x := range list {
+		in := x.Info()
+		text += "; disk " + x.number + ": " + in.Name + ", label " + strconv.Quote(x.label)
+		if b := make([]byte, in.BlockSize); x.uuid == "" && in.Size >= int64(len(b)) {
+			if err := x.Read([][]byte{b}, 0); err != nil {
+				text += ", cannot be read: " + err.Error()
+			}
+		}
+	}
+	return text
+}
+
 // find finds the disk that w is about, which is used from then on.
 func (list disks) find(w want) (*disk, error) {
 	var d *disk
-	names := ""
 	for _, x := range list {
 		is := false
 		switch w.by {
@@ -331,13 +356,12 @@ func (list disks) find(w want) (*disk, error) {
 		if is {
 			d = x
 		}
-		names += "; disk " + x.number + ": " + x.Info().Name + ", label " + strconv.Quote(x.label)
 	}
 	switch {
 	case d == nil && len(list) == 0:
 		return nil, errors.New("the machine has no disk")
 	case d == nil:
-		return nil, errors.New("no disk has " + strings.TrimSpace(w.by+" "+w.which) + names)
+		return nil, errors.New("no disk has " + strings.TrimSpace(w.by+" "+w.which) + list.names())
 	case list.inUse(d):
 		return nil, errors.New(d.Info().Name + " is mounted already")
 	}

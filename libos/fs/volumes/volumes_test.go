@@ -8,6 +8,7 @@ import (
 
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/fs/fat"
 	"github.com/hardtack-os/hardtack/libos/fs/kinds"
 	"github.com/hardtack-os/hardtack/libos/fs/mem"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
@@ -112,3 +113,46 @@ func TestParse(t *testing.T) {
 		t.Error(list, err)
 	}
 }
+
+// TestDeviceErrors: of a disk that cannot be read, or not written, the message has the disk's own error, and what helps.
+func TestDeviceErrors(t *testing.T) {
+	reads := &block.Faulty{Device: block.NewMemory(make([]byte, 4<<20)), At: 1, Last: 1 << 60}
+	d := look(reads, "0", nil)
+	_, _, err := mountKind(want{}, d)
+	if err == nil || !strings.Contains(err.Error(), block.ErrInjected.Error()) {
+		t.Errorf("no volume is found: %v", err)
+	}
+	if _, err := (disks{d}).find(want{by: "label", which: "data"}); err == nil || !strings.Contains(err.Error(), block.ErrInjected.Error()) {
+		t.Errorf("no label is found: %v", err)
+	}
+	for name, format := range map[string]func(block.Device) error{
+		"cffs": func(d block.Device) error { return cffs.Format(d, cffs.FormatOptions{}) },
+		"vfat": func(d block.Device) error { return fat.Format(d, fat.FormatOptions{}) },
+	} {
+		whole := block.NewMemory(make([]byte, 64<<20))
+		if err := format(whole); err != nil {
+			t.Fatal(err)
+		}
+		d := look(stuck{whole}, "0", nil)
+		_, _, err := mountBuiltin(want{}, d)
+		if err == nil || !strings.Contains(err.Error(), block.ErrInjected.Error()) || !strings.Contains(advice(err), ",ro") {
+			t.Errorf("%s: %v%s", name, err, advice(err))
+		}
+		kind, f, err := mountBuiltin(want{readOnly: true}, d)
+		if err != nil || kind != name {
+			t.Fatalf("%s, as it says: %s: %v", name, kind, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if s := advice(errors.New("another")); s != "" {
+		t.Error(s)
+	}
+}
+
+// stuck is a device that can only be read, and does not say so.
+type stuck struct{ block.Device }
+
+func (stuck) Write([][]byte, int64) error { return block.ErrInjected }
+func (stuck) Flush() error                { return block.ErrInjected }
