@@ -86,7 +86,7 @@ func Salvage(dev block.Device, o SalvageOptions) (done []string, err error) {
 		return nil, err
 	}
 	if f.sb.writeNeeds != 0 {
-		return nil, &MountError{dev.Info().Name, "its volume has a format that is not known here well enough to write to it", nil}
+		return nil, &MountError{Device: dev.Info().Name, Why: "its volume has a format that is not known here well enough to write to it"}
 	}
 	s := &salvager{f: f, holes: o.Holes, seen: map[uint64]bool{}, keep: make([]uint64, (f.sb.blocks+63)/64), inodes: map[uint64]*piled{}}
 	for _, p := range r.Problems {
