@@ -667,6 +667,9 @@ func (x *File) Sync(bool) core.Errno { return x.fs.Sync() }
 
 // Allocate implements fs.Allocator.
 func (x *File) Allocate(mode uint32, off, n int64) core.Errno {
+	if mode&(core.FallocCollapse|core.FallocInsert) != 0 {
+		return x.shift(mode, off, n)
+	}
 	const known = core.FallocKeepSize | core.FallocPunchHole | core.FallocZero
 	punch, zero := mode&core.FallocPunchHole != 0, mode&core.FallocZero != 0
 	if mode&^known != 0 || punch && (zero || mode&core.FallocKeepSize == 0) {

@@ -11,7 +11,7 @@
 //
 // It keeps one thing simple rather than fast: a commit stops all other changes for as long as it takes. Who reads goes on meanwhile.
 //
-// Not here: quotas, compression, snapshots, reflinks; FALLOC_FL_COLLAPSE_RANGE and INSERT_RANGE. Space that Allocate sets aside is filled with zeroes, for a block that is overwritten is
+// Not here: quotas, compression, snapshots, reflinks. Space that Allocate sets aside is filled with zeroes, for a block that is overwritten is
 // written elsewhere.
 package cffs
 

@@ -214,6 +214,7 @@ func fullOps() (before []op, lists [][]op) {
 		{kind: "exchange", a: "b", b: "d/a"}, {kind: "exchange", a: "d/empty", b: "e"}, {kind: "write", a: "n", n: 100}, {kind: "write", a: "n", n: 100 * BlockSize}, {kind: "write", a: "d/a", off: 5000, n: 20_000},
 		{kind: "write", a: "sparse", off: 9000, n: 9000}, {kind: "append", a: "b", n: 9000}, {kind: "truncate", a: "d/a", off: 5000}, {kind: "truncate", a: "d/a"}, {kind: "truncate", a: "b", off: 1 << 30},
 		{kind: "punch", a: "d/a", off: 4096, n: 8192}, {kind: "punch", a: "d/a", off: 100, n: 30_000}, {kind: "zero", a: "d/a", off: 100, n: 30_000}, {kind: "zero", a: "d/a", off: 4096, n: 8192},
+		{kind: "collapse", a: "d/a", off: 4096, n: 8192}, {kind: "insert", a: "d/a", off: 4096, n: 8192},
 		{kind: "zero", a: "sparse", off: 5, n: 150_000}, {kind: "allocate", a: "sparse", off: 0, n: 50 * BlockSize}, {kind: "setxattr", a: "e", b: long("x")[:200], n: 10}, {kind: "setxattr", a: "b", b: "x", n: 20_000},
 		{kind: "setxattr", a: "b", b: "x", n: 1}, {kind: "rmxattr", a: "b", b: "x"}, {kind: "chmod", a: "d/a", n: 0o600}, {kind: "unlink", a: "d/a"}, {kind: "unlink", a: "b"}, {kind: "rmdir", a: "d/empty"},
 	} {

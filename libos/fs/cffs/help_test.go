@@ -80,7 +80,7 @@ func (o op) do(t *core.Tree) core.Errno {
 		return f(p)
 	}
 	switch o.kind {
-	case "write", "append", "truncate", "punch", "allocate", "reserve", "zero", "setxattr", "rmxattr":
+	case "write", "append", "truncate", "punch", "allocate", "reserve", "zero", "collapse", "insert", "setxattr", "rmxattr":
 		flags := syscall.O_RDWR
 		if o.kind == "write" || o.kind == "append" {
 			flags |= syscall.O_CREAT
@@ -166,12 +166,50 @@ func (o op) file(x core.File) core.Errno {
 			e = a.Allocate(core.FallocKeepSize|core.FallocPunchHole, o.off, int64(o.n))
 		}
 		return e
+	case "collapse", "insert":
+		mode := uint32(core.FallocCollapse)
+		if o.kind == "insert" {
+			mode = core.FallocInsert
+		}
+		e := x.(core.Allocator).Allocate(mode, o.off, int64(o.n))
+		if e == syscall.EOPNOTSUPP { // memory has none: the bytes behind are read, and written again
+			e = o.moveBytes(x)
+		}
+		return e
 	case "setxattr":
 		return x.(core.Attributes).SetXattr("user."+o.b, bytes.Repeat([]byte{'v'}, o.n), 0)
 	case "rmxattr":
 		return x.(core.Attributes).RemoveXattr("user." + o.b)
 	}
 	panic(o.kind)
+}
+
+// moveBytes collapses or inserts by moving all that is behind.
+func (o op) moveBytes(x core.File) core.Errno {
+	size, n := x.Attr().Size, int64(o.n)
+	switch {
+	case o.off%BlockSize != 0 || n%BlockSize != 0, o.kind == "collapse" && o.off+n >= size, o.kind == "insert" && o.off >= size:
+		return syscall.EINVAL
+	}
+	from, to := o.off+n, o.off
+	if o.kind == "insert" {
+		from, to = to, from
+	}
+	tail := make([]byte, size-from)
+	for k := 0; k < len(tail); {
+		n, e := x.ReadAt(tail[k:], from+int64(k))
+		if e != 0 {
+			return e
+		}
+		k += n
+	}
+	if e := x.Truncate(min(from, to)); e != 0 {
+		return e
+	}
+	if _, _, e := x.WriteAt(tail, to); e != 0 {
+		return e
+	}
+	return 0
 }
 
 // syncs says whether all that was done before is durable after it.

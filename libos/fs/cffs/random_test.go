@@ -19,14 +19,14 @@ var operations = flag.Int("operations", 20_000, "how many operations the random 
 // names are what random operations are about: few, so that they meet.
 var names = []string{"a", "b", "c", "d", "d/a", "d/b", "d/e", "d/e/a", "f", "f/a", "a/x", "missing/x"}
 
-var kinds = []string{"create", "write", "write", "write", "append", "append", "truncate", "punch", "allocate", "zero", "fsync", "fdatasync", "sync", "mkdir", "mkdir", "rmdir", "unlink", "rename", "rename", "exchange",
+var kinds = []string{"create", "write", "write", "write", "append", "append", "truncate", "punch", "allocate", "zero", "collapse", "insert", "fsync", "fdatasync", "sync", "mkdir", "mkdir", "rmdir", "unlink", "rename", "rename", "exchange",
 	"symlink", "link", "chmod", "setxattr", "rmxattr"}
 
 func randomOp(r *rand.Rand, most int64) op {
 	o := op{kind: kinds[r.IntN(len(kinds))], a: names[r.IntN(len(names))], b: names[r.IntN(len(names))], fill: byte(r.IntN(26))}
 	o.off = r.Int64N(most)
 	o.n = 1 + r.IntN(3*BlockSize)
-	if r.IntN(3) == 0 {
+	if moves := o.kind == "collapse" || o.kind == "insert"; r.IntN(3) == 0 || moves && r.IntN(4) != 0 {
 		o.off &^= BlockSize - 1
 		o.n = BlockSize * (1 + r.IntN(3))
 	}
@@ -75,7 +75,7 @@ func (t *tester) do(most int64) op {
 	if k := t.r.IntN(4 * maxOpen); k < len(t.open) {
 		f := t.open[k]
 		switch x.kind {
-		case "write", "append", "truncate", "punch", "allocate", "zero", "setxattr", "rmxattr":
+		case "write", "append", "truncate", "punch", "allocate", "zero", "collapse", "insert", "setxattr", "rmxattr":
 			got, right = x.file(f.mine.Node.(core.File)), x.file(f.want.Node.(core.File))
 		case "link", "rename":
 			got, right = linkTo(t.mine, f.mine, x.b), linkTo(t.want, f.want, x.b)

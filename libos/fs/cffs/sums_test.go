@@ -95,7 +95,7 @@ func contents(t *testing.T, f *FS, name string) []byte {
 	if e != 0 {
 		t.Fatal(e)
 	}
-	b := make([]byte, 1<<20)
+	b := make([]byte, max(p.Node.Attr().Size, 1))
 	n, e := p.Node.(core.File).ReadAt(b, 0)
 	if e != 0 {
 		t.Fatal(e)

@@ -243,6 +243,26 @@ func (t *tree) salvage(r *ref, level int, from, to []byte, f func(k, v []byte) b
 	return true, bad
 }
 
+// nodes counts those on the ways to the keys in [from, to), and reads them.
+func (t *tree) nodes(from, to []byte) (int, error) { return t.nodesBelow(t.root, -1, from, to) }
+
+func (t *tree) nodesBelow(r *ref, level int, from, to []byte) (count int, err error) {
+	n, err := t.load(r, level)
+	if err != nil || n.level == 0 {
+		return 1, err
+	}
+	count = 1
+	first := n.kid(from)
+	for i := first; i < len(n.kids) && (i == first || bytes.Compare(n.keys[i], to) < 0); i++ {
+		below, err := t.nodesBelow(n.kids[i], int(n.level)-1, from, to)
+		if err != nil {
+			return 0, err
+		}
+		count += below
+	}
+	return count, nil
+}
+
 // prefix calls f for the keys that begin with p.
 func (t *tree) prefix(p []byte, f func(k, v []byte) bool) error {
 	return t.scan(p, func(k, v []byte) bool { return bytes.HasPrefix(k, p) && f(k, v) })

@@ -14,7 +14,7 @@
 //   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
 //   - chroot, mount, quotas, leases, handles, fanotify, tee and vmsplice are not there.
 //   - splice goes from files to pipes only (EINVAL else, on which std reads and writes); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
-//   - fallocate neither collapses nor inserts (EOPNOTSUPP, as on tmpfs); renameat2 leaves no whiteout (EINVAL).
+//   - fallocate neither collapses nor inserts in memory (EOPNOTSUPP, as on tmpfs) and on FAT, but on cffs, by whole blocks of 4 KiB; renameat2 leaves no whiteout (EINVAL).
 //   - O_DIRECT goes through the cache, and takes any address and length.
 //   - Files of memfd_create count against what the root's filesystem in memory may take; they have no huge pages (ENOSYS).
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).

@@ -221,11 +221,14 @@ func (o *file) allocate(f *posix.File, a [6]uintptr) syscall.Errno {
 func allocateArgs(f *posix.File, a [6]uintptr) syscall.Errno {
 	const known = fs.FallocKeepSize | fs.FallocPunchHole | fs.FallocCollapse | fs.FallocZero | fs.FallocInsert
 	mode, off, n := uint32(a[1]), int64(a[2]), int64(a[3])
+	punch := mode&fs.FallocPunchHole != 0
 	switch {
 	case off < 0 || n <= 0:
 		return syscall.EINVAL
-	case mode&^known != 0 || mode&fs.FallocPunchHole != 0 && mode&fs.FallocKeepSize == 0:
+	case mode&^known != 0 || punch && (mode&fs.FallocZero != 0 || mode&fs.FallocKeepSize == 0):
 		return syscall.EOPNOTSUPP
+	case mode&fs.FallocCollapse != 0 && mode != fs.FallocCollapse, mode&fs.FallocInsert != 0 && mode != fs.FallocInsert:
+		return syscall.EINVAL
 	case f.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY:
 		return syscall.EBADF
 	}

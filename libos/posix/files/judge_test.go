@@ -558,7 +558,7 @@ func (j *trial) step() (bad string) {
 		off := min(j.offset(), 1<<40)
 		_, _, bad = j.both(fmt.Sprintf("truncate %q %d", path, off), syscall.SYS_TRUNCATE, nil, p, uintptr(off))
 	case 25:
-		i, mode := j.file(), pick[uintptr](r, 3, 3, 2, 0x10, 0x1000)
+		i, mode := j.file(), pick[uintptr](r, 3, 3, 2, 0x10, 8, 0x20, 0x1000)
 		off, n := j.offset(), j.offset()
 		_, _, bad = j.both(fmt.Sprint("fallocate ", i, " ", mode, " ", off, " ", n), syscall.SYS_FALLOCATE, []int{0}, uintptr(i), mode, uintptr(off), uintptr(n))
 	case 26:
