@@ -113,8 +113,57 @@ func (o *zero) Pread(f *posix.File, p []byte, _ int64) (int, syscall.Errno) { re
 // Pwrite implements posix.Positioned.
 func (*zero) Pwrite(_ *posix.File, p []byte, _ int64) (int, syscall.Errno) { return len(p), 0 }
 
+// Call implements posix.Caller.
+func (o *zero) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.Errno, bool) {
+	if nr == syscall.SYS_MMAP {
+		r, e := mapZero(f, a)
+		return r, e, true
+	}
+	return o.device.Call(f, nr, a)
+}
+
+// Types of mappings, in mmap's flags.
+const mapShared, mapPrivate, mapValidate, mapTypes = 1, 2, 3, 0xf
+
+// mapArgs holds mmap's arguments to each other and to how the device is open.
+func mapArgs(f *posix.File, a [6]uintptr) syscall.Errno {
+	const write = 2
+	kind, mode := a[3]&mapTypes, f.Flags()&syscall.O_ACCMODE
+	switch {
+	case a[5]%4096 != 0 || a[1] == 0 || kind == 0 || kind > mapValidate:
+		return syscall.EINVAL
+	case mode == syscall.O_WRONLY, kind != mapPrivate && a[2]&write != 0 && mode == syscall.O_RDONLY:
+		return syscall.EACCES
+	}
+	return 0
+}
+
+// mapZero is mmap(2) of /dev/zero, which is that of memory that is no file's, and shared with nobody: there is one process.
+func mapZero(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
+	const anonymous = 0x20
+	if e := mapArgs(f, a); e != 0 {
+		return 0, e
+	}
+	if a[3]&mapTypes == mapValidate {
+		a[3] = a[3]&^mapTypes | mapShared
+	}
+	a[3] |= anonymous
+	a[4], a[5] = ^uintptr(0), 0
+	return posix.Anonymous(a)
+}
+
 // full is zero to those who read, and full to those who write.
 type full struct{ zero }
+
+// Call implements posix.Caller: it cannot be mapped.
+func (o *full) Call(f *posix.File, nr uintptr, a [6]uintptr) (uintptr, syscall.Errno, bool) {
+	if nr == syscall.SYS_MMAP {
+		if e := mapArgs(f, a); e != 0 {
+			return 0, e, true
+		}
+	}
+	return o.device.Call(f, nr, a)
+}
 
 // Write implements posix.Object.
 func (*full) Write(*posix.File, []byte) (int, syscall.Errno) { return -1, syscall.ENOSPC }

@@ -339,6 +339,46 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
+// TestMapZero maps /dev/zero, and /dev/full, in all ways, as the host does.
+func TestMapZero(t *testing.T) {
+	for _, name := range []string{"/dev/zero", "/dev/full"} {
+		for _, mode := range []int{syscall.O_RDONLY, syscall.O_WRONLY, syscall.O_RDWR} {
+			host, err := syscall.Open(name, mode, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Close(host)
+			fd := openPath(t, name, mode)
+			for prot := range uintptr(4) {
+				for kind := range uintptr(5) {
+					for _, n := range []uintptr{0, 1, 3 * 4096} {
+						for _, off := range []uintptr{0, 1, 4096, 1 << 40} {
+							at, _, want := syscall.Syscall6(syscall.SYS_MMAP, 0, n, prot, kind, uintptr(host), off)
+							if want == 0 {
+								syscall.Syscall(syscall.SYS_MUNMAP, at, n, 0)
+							}
+							at, e := sys(syscall.SYS_MMAP, 0, n, prot, kind, fd, off)
+							if e != want {
+								t.Fatalf("mmap of %s opened with %d, %d bytes from %d, protection %d, flags %d: %v, want %v", name, mode, n, off, prot, kind, e, want)
+							}
+							if e != 0 {
+								continue
+							}
+							if b := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&at))), n); prot == 3 {
+								if b[n-1] != 0 {
+									t.Error(b[n-1])
+								}
+								b[n-1] = 1
+							}
+							syscall.Syscall(syscall.SYS_MUNMAP, at, n, 0)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestProc(t *testing.T) {
 	for path, want := range map[string]string{
 		"/proc/cpuinfo": "processor\t: 0\n", "/proc/meminfo": "MemTotal:", "/proc/uptime": ".", "/proc/stat": "cpu0 ", "/proc/mounts": "proc /proc proc rw 0 0\n",

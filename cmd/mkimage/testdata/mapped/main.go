@@ -225,6 +225,27 @@ func main() {
 		for seed := range seeds {
 			run(filepath.Join(dir, "mapped"), seed, steps)
 		}
+		zeroes()
+	}
+}
+
+// zeroes maps /dev/zero twice, shared and private: what is stored to one is in no other.
+func zeroes() {
+	f := must(os.OpenFile("/dev/zero", os.O_RDWR, 0))
+	var maps [][]byte
+	for range 2 {
+		for _, kind := range []int{syscall.MAP_SHARED, syscall.MAP_PRIVATE} {
+			b := must(syscall.Mmap(int(f.Fd()), 0, 3*page, syscall.PROT_READ|syscall.PROT_WRITE, kind))
+			fmt.Println("/dev/zero:", b[0], b[2*page], must(f.ReadAt(b[:10], 0)))
+			b[2*page] = 1
+			maps = append(maps, b)
+		}
+	}
+	f.Close()
+	for _, b := range maps {
+		b[0] = b[2*page]
+		fmt.Println("/dev/zero:", b[0], b[1])
+		must(0, syscall.Munmap(b))
 	}
 }
 
