@@ -1010,8 +1010,8 @@ func (f *FS) Statfs(s *core.Statfs) {
 		s.Free = f.sb.blocks - f.sb.used
 		return
 	}
-	// What waits for the next commit is as good as done.
-	taken := uint64(f.t.dirty+f.owed+spare) + f.al.used - f.al.nfreed
+	// What waits for the next commit is as good as done. What begin asks for before anything is changed nobody gets.
+	taken := uint64(f.t.dirty+f.owed+spare+perName*f.t.height()) + f.al.used - f.al.nfreed
 	s.Free = f.al.blocks - min(taken, f.al.blocks)
 }
 

@@ -223,6 +223,46 @@ func fullOps() (before []op, lists [][]op) {
 	return before, lists
 }
 
+// TestFree fills volumes bit by bit: as long as Statfs says that a block is free a file can be made, and gets it; when nothing can be made or written any more none is free.
+func TestFree(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 3 * BlockSize} { // many names, and much data
+		f := mount(t, formatted(t, 1000), manual)
+		tree := treeOf(f)
+		root := tree.Root()
+		defer root.Drop()
+		free := func() uint64 {
+			var s core.Statfs
+			f.Statfs(&s)
+			return s.Free
+		}
+		made, full := 0, 0
+		for i := 0; full < 50; i++ {
+			had := free()
+			p, e := tree.Open(root, fmt.Sprintf("/%0200d", i), syscall.O_CREAT|syscall.O_RDWR, 0o644, 0)
+			if e != 0 {
+				if full++; e != syscall.ENOSPC || had > 0 {
+					t.Fatalf("file %d: %v, and %d blocks are free", i, e, had)
+				}
+				continue
+			}
+			made++
+			had = free()
+			n, _, e := p.Node.(core.File).WriteAt(make([]byte, size), 0)
+			p.Drop()
+			if e == syscall.ENOSPC && had > 0 || e == 0 && n < size && uint64(n/BlockSize) < had {
+				t.Fatalf("file %d: %d bytes of %d, %v, and %d blocks are free", i, n, size, e, had)
+			}
+		}
+		if n := free(); n != 0 {
+			t.Errorf("%d blocks are free of a full volume with %d files", n, made)
+		}
+		if f.Close() != nil {
+			t.Error("close")
+		}
+	}
+}
+
 // TestFullAtEveryPoint does each operation, and scripts of many, to volumes with every number of free blocks from none to enough, in a row or each alone: what finds no room gives ENOSPC and has changed
 // nothing, but for a write, which tells how far it came; a sync succeeds; what gives space back does where nothing else would; all that was there stays, and when all is removed all space is back.
 func TestFullAtEveryPoint(t *testing.T) {
