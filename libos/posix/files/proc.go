@@ -175,16 +175,6 @@ func idle() int64 { return max(posix.Uptime()*int64(runtime.NumCPU())-posix.CPUT
 
 func kilobytes(b uint64) string { return strconv.FormatUint(b/1024, 10) }
 
-func procCPUs() []byte {
-	var b strings.Builder
-	for i := range runtime.NumCPU() {
-		n := strconv.Itoa(i)
-		b.WriteString("processor\t: " + n + "\nvendor_id\t: unknown\nmodel name\t: " + runtime.GOARCH + "\nphysical id\t: 0\ncore id\t\t: " + n +
-			"\ncpu cores\t: " + strconv.Itoa(runtime.NumCPU()) + "\n\n")
-	}
-	return []byte(b.String())
-}
-
 func procMemory() []byte {
 	total, free := posix.Memory()
 	cached, dirty, _ := pageCache()
