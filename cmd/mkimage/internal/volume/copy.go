@@ -18,7 +18,7 @@ import (
 
 // What is copied gets its name when it is there as a whole: until then what had the name has it, and an error leaves that.
 
-// copyOut writes a file's bytes.
+// copyOut writes all of a file's bytes in a row.
 func copyOut(w io.Writer, name string, f core.File) error {
 	b := make([]byte, 1<<20)
 	for off := int64(0); ; {
@@ -96,7 +96,7 @@ func (v *Volume) out(name string, n core.Node, host string, whole bool) error {
 		if err != nil {
 			return err
 		}
-		err = errors.Join(copyOut(f, name, x), f.Chmod(perm), f.Close(), os.Chtimes(f.Name(), at, at))
+		err = errors.Join(copyInto(f, name, x), f.Chmod(perm), f.Close(), os.Chtimes(f.Name(), at, at))
 		if err == nil {
 			err = os.Rename(f.Name(), host)
 		}
@@ -249,22 +249,30 @@ func fill(r io.Reader, name string, n core.Node, c core.Change) error {
 	if !ok {
 		return fail(name, kindError(n))
 	}
-	b := make([]byte, 1<<20)
-	for off := int64(0); ; {
-		n, err := r.Read(b)
-		for w := 0; w < n; {
-			k, _, e := to.WriteAt(b[w:n], off)
+	end := int64(0)
+	w := func(b []byte, off int64) error {
+		for len(b) > 0 {
+			k, _, e := to.WriteAt(b, off)
 			if e != 0 {
 				return fail(name, e)
 			}
-			w, off = w+k, off+int64(k)
+			b, off = b[k:], off+int64(k)
 		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+		end = max(end, off)
+		return nil
+	}
+	var size int64
+	var err error
+	if f, ok := r.(*os.File); ok {
+		size, err = pourFile(f, w)
+	} else {
+		size, err = pour(r, w)
+	}
+	if err == nil && size != end {
+		err = fail(name, to.Truncate(size))
+	}
+	if err != nil {
+		return err
 	}
 	return fail(name, to.SetAttr(&c))
 }

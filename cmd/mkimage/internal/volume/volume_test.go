@@ -483,7 +483,7 @@ func TestCopyAgain(t *testing.T) {
 			if !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Error(err)
 			}
-			err = v.From(io.LimitReader(zeroes{}, 65<<20), "/d/f")
+			err = v.From(io.LimitReader(letters{}, 65<<20), "/d/f")
 			if !errors.Is(err, syscall.ENOSPC) {
 				t.Error(err)
 			}
@@ -521,10 +521,13 @@ func TestCopyAgain(t *testing.T) {
 	}
 }
 
-type zeroes struct{}
+// letters is a reader that does not end.
+type letters struct{}
 
-func (zeroes) Read(b []byte) (int, error) {
-	clear(b)
+func (letters) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
 	return len(b), nil
 }
 
