@@ -5,6 +5,7 @@ package volume
 import (
 	"math"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -201,6 +202,19 @@ func (s *served) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOu
 	return fuse.OK
 }
 
+// Access is access(2) where the kernel does not look at the mode itself: all is permitted, as in the image, but to run what nobody may run.
+func (s *served) Access(_ <-chan struct{}, in *fuse.AccessIn) fuse.Status {
+	const run = 1 // X_OK
+	n := s.node(in.NodeId)
+	if n == nil {
+		return fuse.ENOENT
+	}
+	if a := n.Attr(); in.Mask&run != 0 && a.Type() == syscall.S_IFREG && a.Mode&0o111 == 0 {
+		return fuse.EACCES
+	}
+	return fuse.OK
+}
+
 // SetAttr changes attributes, and the size.
 func (s *served) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
 	n := s.node(in.NodeId)
@@ -220,6 +234,10 @@ func (s *served) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOu
 		}
 	}
 	c := core.Change{Mode: in.Mode & 0o7777, UID: swap(in.Uid, s.me.Uid), GID: swap(in.Gid, s.me.Gid)}
+	if in.Valid&fuse.FATTR_MODE != 0 && in.Valid&(fuse.FATTR_UID|fuse.FATTR_GID|fuse.FATTR_SIZE) != 0 {
+		// Not chmod(2), which comes alone: the kernel takes S_ISUID and S_ISGID away, from a mode that it keeps without the sticky bit (fuse_change_attributes).
+		c.Mode |= n.Attr().Mode & syscall.S_ISVTX
+	}
 	now := time.Now()
 	at := func(isNow bool, sec uint64, nsec uint32) syscall.Timespec {
 		if isNow {
@@ -540,10 +558,18 @@ func (s *served) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut
 	return fuse.OK
 }
 
-// extended is a node that may have extended attributes of that name: those of the system, access lists among them, nobody would heed.
+// extended is a node that may have extended attributes of that name, as the image has them (libos/posix/files): of the namespaces (xattr(7)) that mean something there. Those of the system, access lists among them,
+// nobody would heed. The kernel asks for nothing but permissions.
 func (s *served) extended(id uint64, name string) (core.Attributes, fuse.Status) {
+	space, rest, in := strings.Cut(name, ".")
+	if !in || space != "user" && space != "trusted" && space != "security" {
+		return nil, fuse.Status(syscall.EOPNOTSUPP)
+	}
+	if rest == "" {
+		return nil, fuse.EINVAL
+	}
 	x, ok := s.node(id).(core.Attributes)
-	if !ok || len(name) >= 7 && name[:7] == "system." {
+	if !ok {
 		return nil, fuse.Status(syscall.EOPNOTSUPP)
 	}
 	return x, fuse.OK
@@ -572,8 +598,8 @@ func (s *served) GetXAttr(_ <-chan struct{}, h *fuse.InHeader, name string, dest
 
 // ListXAttr tells their names.
 func (s *served) ListXAttr(_ <-chan struct{}, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
-	x, st := s.extended(h.NodeId, "")
-	if !st.Ok() {
+	x, ok := s.node(h.NodeId).(core.Attributes)
+	if !ok {
 		return 0, fuse.OK
 	}
 	names, e := x.Xattrs()

@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +72,70 @@ func haveFUSE(t *testing.T) {
 		t.Skipf("the host lets nobody mount by FUSE: %v", err)
 	}
 	f.Close()
+}
+
+// TestMountAnswers compares what a mounted volume answers with what the host's own filesystem does: to names of extended attributes, access(2), and chown(2) of a file with special bits.
+func TestMountAnswers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("chown(2), and what is trusted, are root's")
+	}
+	file := filepath.Join(t.TempDir(), "v")
+	if err := Make(file, 16<<20, "", false, false); err != nil {
+		t.Fatal(err)
+	}
+	host := t.TempDir()
+	if err := syscall.Setxattr(host, "user.a", nil, 0); err != nil {
+		t.Skipf("the host's filesystem, which is compared with, has no extended attributes: %v", err)
+	}
+	answers := func(dir string) (list []string) {
+		say := func(what string, v any, err error) { list = append(list, fmt.Sprint(what, ": ", v, " ", err)) }
+		f := filepath.Join(dir, "f")
+		if err := os.WriteFile(f, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"nope", "user", "user.", "user.a", ".a", "other.a", "trusted.", "trusted.a", "security.", "system.", "system.a"} {
+			say("set "+name, nil, syscall.Setxattr(f, name, []byte("x"), 0))
+			n, err := syscall.Getxattr(f, name, make([]byte, 10))
+			say("get "+name, n, err)
+		}
+		b := make([]byte, 1000)
+		n, err := syscall.Listxattr(f, b)
+		names := strings.Split(string(b[:max(n, 0)]), "\x00")
+		slices.Sort(names)
+		say("list", names, err)
+		for _, name := range []string{"nope", "user.", "user.a", "system.a"} {
+			say("remove "+name, nil, syscall.Removexattr(f, name))
+		}
+		for _, mode := range []uint32{0, 0o644, 0o744, 0o611, 0o4644} {
+			if err := syscall.Chmod(f, mode); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []uint32{0, 1, 2, 4, 7} {
+				say(fmt.Sprintf("access %o of %o", want, mode), nil, syscall.Access(f, want))
+			}
+		}
+		say("access of a folder", nil, syscall.Access(dir, 7))
+		for _, mode := range []uint32{0o1755, 0o7755, 0o4755, 0o2755, 0o2745, 0o3644, 0o6777, 0o755} {
+			for _, id := range [][2]int{{7, -1}, {-1, 8}, {0, 0}, {-1, -1}} {
+				if id[0]&id[1] < 0 && mode&0o1000 != 0 { // such a chown(2) is a chmod(2) without the sticky bit to who serves the mount
+					continue
+				}
+				var st syscall.Stat_t
+				err := errors.Join(syscall.Chmod(f, mode), syscall.Chown(f, id[0], id[1]), syscall.Stat(f, &st))
+				say(fmt.Sprintf("chown of %o to %v", mode, id), fmt.Sprintf("%o %d %d", st.Mode, st.Uid, st.Gid), err)
+			}
+		}
+		return list
+	}
+	want := answers(host)
+	onHost(t, file, MountOptions{}, func(dir string) {
+		got := answers(dir)
+		for i, w := range want {
+			if got[i] != w {
+				t.Errorf("%s, on the host %s", got[i], w)
+			}
+		}
+	})
 }
 
 // volumeOf makes one of either kind.
