@@ -2,7 +2,7 @@ package posix
 
 import "syscall"
 
-// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ, and libos/posix/files for pipes with names and for sendfile. Not linked without them.
+// What libos/posix/linux needs for FIONREAD, F_GETPIPE_SZ and F_SETPIPE_SZ, and libos/posix/files for pipes with names, sendfile, splice and tee. Not linked without them.
 
 // Buffered is how many bytes are in the pipe.
 func (o *PipeEnd) Buffered() (n int) {
@@ -74,4 +74,106 @@ func (o *PipeEnd) Reopen() {
 	o.mu.Lock()
 	o.closed = false
 	o.mu.Unlock()
+}
+
+// Pour gives bytes of the pipe to write, up to n, a page at most at a time, and takes out those that it says it has written, no others. It parks until there are some, if nonblock is not set (EAGAIN); 0 at the end. While
+// write is called, which may park, others who use the pipe wait. An error of write is returned if it has written nothing.
+func (r *PipeEnd) Pour(n int, nonblock bool, write func(b []byte) (int, syscall.Errno)) (done int, e syscall.Errno) {
+	p, w := r.pipe, r.other
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.empty() && !w.closed {
+		if nonblock {
+			return 0, syscall.EAGAIN
+		}
+		r.waiting.Wait(&p.mu)
+	}
+	full := p.full()
+	for done < n && !p.empty() && e == 0 {
+		s := p.at(p.tail)
+		b := s.page[s.off:min(s.end, s.off+n-done)]
+		var k int
+		k, e = write(b)
+		k = max(k, 0)
+		done += k
+		if s.off += k; s.off == s.end {
+			p.tail++
+		}
+		if k < len(b) {
+			break
+		}
+	}
+	switch {
+	case !p.empty():
+		r.waiting.Wake()
+	case done > 0:
+		p.head, p.tail = 0, 0
+	}
+	if full && !p.full() {
+		w.wake(Out | OutN)
+	}
+	if done > 0 {
+		e = 0
+	}
+	return done, e
+}
+
+// Tee copies up to n bytes of the pipe into another, w, from what is there, and takes none of them out: tee(2). It parks until there are some and there is room, if nonblock is not set (EAGAIN); 0 where none will come.
+// EINVAL for one pipe, EPIPE, with SIGPIPE, where nobody reads.
+func (r *PipeEnd) Tee(w *PipeEnd, n int, nonblock bool) (done int, e syscall.Errno) {
+	from, to := r.pipe, w.pipe
+	if from == to {
+		return 0, syscall.EINVAL
+	}
+	for {
+		// Both at once, in one order; who waits has one.
+		first, second := from, to
+		if first.ino > second.ino {
+			first, second = second, first
+		}
+		first.mu.Lock()
+		second.mu.Lock()
+		only := func(p *pipe) { // lets go of the other
+			if p == from {
+				to.mu.Unlock()
+			} else {
+				from.mu.Unlock()
+			}
+		}
+		switch {
+		case w.other.closed:
+			e = syscall.EPIPE
+		case from.empty() && r.other.closed:
+		case (from.empty() || to.full()) && nonblock:
+			e = syscall.EAGAIN
+		case from.empty():
+			only(from)
+			r.waiting.Wait(&from.mu)
+			if !from.empty() {
+				r.waiting.Wake() // it takes nothing away that others wait for
+			}
+			from.mu.Unlock()
+			continue
+		case to.full():
+			only(to)
+			w.waiting.Wait(&to.mu)
+			if !to.full() {
+				w.waiting.Wake()
+			}
+			to.mu.Unlock()
+			continue
+		default:
+			for i := from.tail; i != from.head && done < n && !to.full(); i++ {
+				s := from.at(i)
+				done += to.fill(s.page[s.off:min(s.end, s.off+n-done)])
+			}
+			w.other.wake(In | InN)
+		}
+		first.mu.Unlock()
+		second.mu.Unlock()
+		if e == syscall.EPIPE {
+			hwSignal(int(syscall.SIGPIPE))
+		}
+		return done, e
+	}
 }

@@ -138,6 +138,8 @@ func serveMore(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		return sendfile(a)
 	case syscall.SYS_SPLICE:
 		return splice(a)
+	case syscall.SYS_TEE:
+		return tee(a)
 	case sysMemfdCreate:
 		return memfdCreate(a)
 	case sysCopyFileRange:

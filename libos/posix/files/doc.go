@@ -12,8 +12,8 @@
 //   - Access times do not change by reading.
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
 //   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
-//   - chroot, mount, quotas, leases, handles, fanotify, tee and vmsplice are not there.
-//   - splice goes from files to pipes only (EINVAL else, on which std reads and writes); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
+//   - chroot, mount, quotas, leases, handles, fanotify and vmsplice are not there.
+//   - splice goes between files and pipes only (EINVAL else, on which std reads and writes); tee is for pipes without names (EINVAL else); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
 //   - fallocate neither collapses nor inserts in memory (EOPNOTSUPP, as on tmpfs) and on FAT, but on cffs, by whole blocks of 4 KiB; renameat2 leaves no whiteout (EINVAL).
 //   - O_DIRECT goes through the cache, and takes any address and length.
 //   - Files of memfd_create count against what the root's filesystem in memory may take; they have no huge pages (ENOSYS).
@@ -29,7 +29,7 @@
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
 //	proc.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
-//	send.go      sendfile and splice through memory
+//	send.go      sendfile, splice and tee through memory
 //	memfd.go     memfd_create and seals
 //	sync.go      syncfs, readahead, sync_file_range
 package files

@@ -7,7 +7,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
 )
 
-// sendfile(2) to what is no connection, or from a file that lends nothing, and splice(2) from a file to a pipe: through memory, as there are no pages that both could have. Sockets come here only with what
+// sendfile(2) to what is no connection, or from a file that lends nothing, splice(2) between a file and a pipe, and tee(2): through memory, as there are no pages that both could have. Sockets come here only with what
 // they do not take themselves.
 
 // mostMoved is what Linux moves in one call.
@@ -156,8 +156,13 @@ func sendfile(a [6]uintptr) (uintptr, syscall.Errno) {
 	return uintptr(n), e
 }
 
-// splice is splice(2) from a file to a pipe. EINVAL for all else, on which who calls reads and writes: what was taken from a pipe and then cannot be written would be lost here, and a socket's bytes are copied
-// once less so.
+// pours is the end of a pipe that is read.
+type pours interface {
+	posix.Object
+	Pour(n int, nonblock bool, write func(b []byte) (int, syscall.Errno)) (int, syscall.Errno)
+}
+
+// splice is splice(2) between a file and a pipe. EINVAL for all else, on which who calls reads and writes: a socket's bytes are copied once less so.
 func splice(a [6]uintptr) (uintptr, syscall.Errno) {
 	flags := uint32(a[5])
 	if flags&^spliceKnown != 0 {
@@ -177,17 +182,78 @@ func splice(a [6]uintptr) (uintptr, syscall.Errno) {
 	}
 	defer out.Put()
 	_, isFile := in.Object().(*file)
+	dst, toFile := out.Object().(*file)
+	src, fromPipe := in.Object().(pours)
 	_, toPipe := out.Object().(roomy)
+	count, nonblock := int(min(a[4], mostMoved)), flags&spliceNonblock != 0
 	switch {
+	case fromPipe && toFile && a[1] != 0, isFile && toPipe && a[3] != 0:
+		return 0, syscall.ESPIPE
+	case fromPipe && toFile:
+		n, e := pour(src, dst, out, a[3], count, nonblock || in.Nonblock())
+		return uintptr(n), e
 	case !isFile || !toPipe:
 		return 0, syscall.EINVAL
-	case a[3] != 0:
-		return 0, syscall.ESPIPE
 	}
 	m, e := from(in, a[1])
 	if e != 0 {
 		return 0, e
 	}
-	n, e := m.to(out, int(min(a[4], mostMoved)), out.Nonblock() || flags&spliceNonblock != 0)
+	n, e := m.to(out, count, nonblock || out.Nonblock())
+	return uintptr(n), e
+}
+
+// pour is splice from a pipe to a file, at an offset, which may be the description's own. What the file does not take stays in the pipe: there is no room for it, or it would be too large.
+func pour(src pours, dst *file, out *posix.File, at uintptr, count int, nonblock bool) (n int, e syscall.Errno) {
+	if out.Flags()&syscall.O_APPEND != 0 {
+		return 0, syscall.EINVAL
+	}
+	if at == 0 {
+		return src.Pour(count, nonblock, func(b []byte) (int, syscall.Errno) { return dst.Write(out, b) })
+	}
+	off := user.At[int64](at)
+	if off == nil {
+		return 0, syscall.EFAULT
+	}
+	if *off < 0 {
+		return 0, syscall.EINVAL
+	}
+	to := *off
+	n, e = src.Pour(count, nonblock, func(b []byte) (int, syscall.Errno) {
+		k, e := dst.Pwrite(out, b, to)
+		to += int64(max(k, 0))
+		return k, e
+	})
+	if n > 0 {
+		*off = to
+	}
+	return n, e
+}
+
+// tee is tee(2), between pipes without names; those that have some answer EINVAL.
+func tee(a [6]uintptr) (uintptr, syscall.Errno) {
+	flags := uint32(a[3])
+	if flags&^spliceKnown != 0 {
+		return 0, syscall.EINVAL
+	}
+	if a[2] == 0 {
+		return 0, 0
+	}
+	in, e := readable(a[0])
+	if e != 0 {
+		return 0, e
+	}
+	defer in.Put()
+	out, e := writable(a[1])
+	if e != 0 {
+		return 0, e
+	}
+	defer out.Put()
+	src, from := in.Object().(*posix.PipeEnd)
+	dst, to := out.Object().(*posix.PipeEnd)
+	if !from || !to {
+		return 0, syscall.EINVAL
+	}
+	n, e := src.Tee(dst, int(min(a[2], mostMoved)), flags&spliceNonblock != 0 || in.Nonblock() || out.Nonblock())
 	return uintptr(n), e
 }
