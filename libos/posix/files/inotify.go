@@ -385,3 +385,6 @@ func (o *inotify) Release() {
 	}
 	delete(watching.all, o)
 }
+
+// AnonymousName is what /proc/self/fd calls it; Linux has no brackets here.
+func (*inotify) AnonymousName() string { return "inotify" }

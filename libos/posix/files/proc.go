@@ -465,6 +465,9 @@ func describe(fd int) string {
 	if o, ok := f.Object().(located); ok {
 		return o.where()
 	}
+	if o, ok := f.Object().(interface{ AnonymousName() string }); ok {
+		return "anon_inode:" + o.AnonymousName()
+	}
 	var st syscall.Stat_t
 	posix.Fstat(fd, &st)
 	kind := "anon_inode"

@@ -404,3 +404,6 @@ func forgetFile(f *posix.File) {
 func epollEvent(p []byte) (posix.Events, uint64) {
 	return posix.Events(binary.NativeEndian.Uint32(p)), binary.NativeEndian.Uint64(p[epollDataOffset:])
 }
+
+// AnonymousName is what /proc/self/fd calls it.
+func (*epoll) AnonymousName() string { return "[eventpoll]" }

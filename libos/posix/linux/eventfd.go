@@ -109,3 +109,6 @@ func (o *eventFD) Stat(st *syscall.Stat_t) { anonymous(st) }
 
 // Release implements Object.
 func (o *eventFD) Release() {}
+
+// AnonymousName is what /proc/self/fd calls it.
+func (*eventFD) AnonymousName() string { return "[eventfd]" }

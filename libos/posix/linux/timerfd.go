@@ -206,3 +206,6 @@ func (o *timerFD) Release() {
 	o.next = 0
 	o.mu.Unlock()
 }
+
+// AnonymousName is what /proc/self/fd calls it.
+func (*timerFD) AnonymousName() string { return "[timerfd]" }
