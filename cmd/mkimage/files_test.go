@@ -36,6 +36,15 @@ func main() {
 	link, err := os.Readlink("/srv/www/link")
 	check(err)
 	fmt.Println("link", link)
+	// Bytes of any kind in names.
+	check(filepath.WalkDir("/odd", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			b, err := os.ReadFile(name)
+			check(err)
+			fmt.Printf("odd %q %d\n", name, len(b))
+		}
+		return err
+	}))
 	dir, err := os.MkdirTemp("", "x")
 	check(err)
 	check(os.CopyFS(filepath.Join(dir, "copy"), os.DirFS("/srv/www")))
@@ -70,11 +79,12 @@ func main() {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "main.go": filesProgram,
-		"www/index.html": "<html>\n", "www/sub/big": strings.Repeat("0123456789", 10000), "libos.toml": "files = [\"www:/srv/www\"]\n"})
+		"www/index.html": "<html>\n", "www/sub/big": strings.Repeat("0123456789", 10000), "libos.toml": "files = [\"www:/srv/www\", \"odd:/odd\"]\n",
+		"odd/bad\xff": "1", "odd/\xc3/a\\b": strings.Repeat("2", 1000), "odd/%FF": "333", "odd/ok": "4444"})
 	if err := os.Symlink("sub/big", filepath.Join(dir, "www", "link")); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"page <html>", "big 100000 57", "link sub/big", "copied 100000", "root: openat ../../etc/passwd: path escapes from parent", "gone true", "in /srv", "done"}
+	want := []string{`odd "/odd/%FF" 3`, `odd "/odd/bad\xff" 1`, `odd "/odd/ok" 4`, `odd "/odd/\xc3/a\\b" 1000`, "page <html>", "big 100000 57", "link sub/big", "copied 100000", "root: openat ../../etc/passwd: path escapes from parent", "gone true", "in /srv", "done"}
 	var c call
 	c.mkimage(t, "run", "--env", "PWD=/srv", dir)
 	c.want(t, 0, want...)

@@ -26,12 +26,14 @@ func onDisk(t *testing.T, text string) (dir string) {
 	b := make([]byte, 5)
 	_, err = f.ReadAt(b, 99)
 	fmt.Println("read:", string(b), err)
-`), "www/text": text, "www/sub/big": strings.Repeat("0123456789abcdef", 40<<16)})
+	odd, err := os.ReadFile("/srv/\xff/a\\b%")
+	fmt.Println("odd:", string(odd), err)
+`), "www/text": text, "www/\xff/a\\b%": "name", "www/sub/big": strings.Repeat("0123456789abcdef", 40<<16)})
 }
 
 // TestFilesOnDisk boots disks whose files are in a partition of their own: virtio's and NVMe's, under both firmwares, whole and damaged, and without it.
 func TestFilesOnDisk(t *testing.T) {
-	const big, write, read = "big: 41943040 ", "write: <nil>", "read: 3new7 <nil>"
+	const big, write, read, odd = "big: 41943040 ", "write: <nil>", "read: 3new7 <nil>", "odd: name <nil>"
 	dir := onDisk(t, "one")
 	build := func(t *testing.T, file string, args ...string) string {
 		t.Helper()
@@ -79,16 +81,16 @@ func TestFilesOnDisk(t *testing.T) {
 	}
 	t.Run("BIOS", func(t *testing.T) {
 		t.Parallel()
-		says(t, pc{cpus: 2}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read)
+		says(t, pc{cpus: 2}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd)
 	})
 	t.Run("UEFI", func(t *testing.T) {
 		t.Parallel()
-		says(t, pc{uefi: true}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read)
+		says(t, pc{uefi: true}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd)
 	})
 	t.Run("qcow2 on NVMe", func(t *testing.T) {
 		t.Parallel()
 		qcow := build(t, filepath.Join(t.TempDir(), "d.qcow2"))
-		says(t, pc{}.boot(t, "-drive", "if=none,id=d,snapshot=on,format=qcow2,file="+qcow, "-device", "nvme,serial=1,drive=d,bootindex=0"), "text: one <nil>", big, write, read)
+		says(t, pc{}.boot(t, "-drive", "if=none,id=d,snapshot=on,format=qcow2,file="+qcow, "-device", "nvme,serial=1,drive=d,bootindex=0"), "text: one <nil>", big, write, read, odd)
 	})
 	t.Run("again", func(t *testing.T) {
 		t.Parallel()

@@ -18,7 +18,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
-// An FS is the files: an fs.FS, an fs.ReadLinkFS, an fs.StatFS and a mem.Piecer.
+// An FS is the files, by their names in the archive (checked.EscapeName): an fs.FS, an fs.ReadLinkFS, an fs.StatFS, a mem.Namer and a mem.Piecer.
 type FS struct {
 	*zip.Reader
 	index   checked.Index
@@ -135,6 +135,9 @@ func (c *contents) Cached(off int64) bool {
 	c.mu.Unlock()
 	return part != nil && part.Cached(off)
 }
+
+// Name implements mem.Namer.
+func (a *FS) Name(name string) string { return checked.UnescapeName(name) }
 
 // ReadLink implements fs.ReadLinkFS: a link's contents are where it leads.
 func (a *FS) ReadLink(name string) (string, error) {

@@ -1,7 +1,7 @@
 // Package checked brings blocks into a page cache that somebody knew before: of each block of [BlockSize] bytes there is a sum. A block whose sum is another is an error, whoever asks for a byte of it, so that
 // what is read is what was meant, or nothing. The sums are CRC-32C (RFC 3720, appendix B.4): they tell damage, and are no defence against somebody who means harm.
 //
-// It is how files of an image lie in a partition of its disk, and how they lie in the program, where blocks are compressed ([Pack], [Unpack]): [Index] is what the image itself holds of them.
+// It is how files of an image lie in a partition of its disk, and how they lie in the program, where blocks are compressed ([Pack], [Unpack]): [Index] is what the image itself holds of them, and [EscapeName] what they are called there.
 package checked
 
 import (

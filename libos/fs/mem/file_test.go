@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -409,6 +410,29 @@ func TestSeed(t *testing.T) {
 		t.Error(e)
 	}
 	if e := tree.Rmdir(root, "a"); e != syscall.ENOTEMPTY {
+		t.Error(e)
+	}
+}
+
+// renamed is a seed that calls files otherwise: Q stands for a byte that is not UTF-8.
+type renamed struct{ fstest.MapFS }
+
+func (renamed) Name(name string) string { return strings.ReplaceAll(name, "Q", "\xff") }
+
+// TestSeedNames: of folders, files and links of a seed that has names of its own.
+func TestSeedNames(t *testing.T) {
+	tree := core.NewTree("tmpfs", New(Options{Seed: renamed{fstest.MapFS{"Qd/fQ": {Data: []byte("text")}, "Ql": {Data: []byte("\xffd/f\xff"), Mode: fs.ModeSymlink}}}}))
+	for _, name := range []string{"\xffd/f\xff", "\xffl"} {
+		p, e := tree.Resolve(tree.Root(), name, 0)
+		if e != 0 {
+			t.Fatalf("%q: %v", name, e)
+		}
+		got := make([]byte, 10)
+		if n, e := p.Node.(core.File).ReadAt(got, 0); n != 4 || string(got[:n]) != "text" || e != 0 {
+			t.Errorf("%q: %q, %v", name, got[:max(n, 0)], e)
+		}
+	}
+	if _, e := tree.Resolve(tree.Root(), "Qd", 0); e != syscall.ENOENT {
 		t.Error(e)
 	}
 }

@@ -48,9 +48,12 @@ func (d *Dir) grow() core.Errno {
 	return 0
 }
 
-// sprout makes a node of a file of a seed.
+// sprout makes a node of a file of a seed, which calls it name.
 func (d *Dir) sprout(s seedDir, name string, info fs.FileInfo) bool {
 	from := seedDir{s.fs, path.Join(s.name, name)}
+	if n, ok := s.fs.(Namer); ok {
+		name = n.Name(name)
+	}
 	if have := d.byName[name]; have != nil {
 		if below, ok := have.inode.(*Dir); ok && info.IsDir() {
 			below.seeds = append(below.seeds, from)
@@ -109,6 +112,12 @@ type seed struct {
 	once   sync.Once
 	data   []byte
 	err    error
+}
+
+// A Namer is a seed that calls some of its files otherwise than they are called here, as io/fs wants UTF-8.
+type Namer interface {
+	// Name is the name here of a file that the seed calls so, in its folder. Two names stay two. It has neither a slash nor a byte 0, and is neither empty nor "." nor "..".
+	Name(name string) string
 }
 
 // A Holder is a seed that has the contents of some of its files in memory, which it gives away as they are.

@@ -230,7 +230,7 @@ const (
 
 // pack writes one file. out is what w writes to.
 func pack(w *zip.Writer, out *bytes.Buffer, f File, align bool) error {
-	h := &zip.FileHeader{Name: f.Guest, Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
+	h := &zip.FileHeader{Name: checked.EscapeName(f.Guest), Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
 	h.SetMode(f.Info.Mode())
 	var data []byte
 	var err error

@@ -66,7 +66,7 @@ func open(text string) (seed, error) {
 	return seed{r, byName(r), text}, nil
 }
 
-// A seed is an archive's files, by name.
+// A seed is an archive's files, by their names there (checked.EscapeName).
 type seed struct {
 	*zip.Reader
 	files map[string]*zip.File
@@ -93,6 +93,9 @@ func (s seed) Bytes(name string) []byte {
 	}
 	return readOnly(s.text[off : uint64(off)+f.UncompressedSize64])
 }
+
+// Name implements mem.Namer.
+func (s seed) Name(name string) string { return checked.UnescapeName(name) }
 
 // ReadLink implements fs.ReadLinkFS: a link's contents are where it leads.
 func (s seed) ReadLink(name string) (string, error) {
