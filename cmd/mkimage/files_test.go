@@ -97,6 +97,61 @@ func TestFiles(t *testing.T) {
 	c.want(t, 1, `unknown value of fs "perhaps"`)
 }
 
+// mounts is a package that mounts what it embeds, and files in memory of a size of their own.
+const mounts = `package mounts
+
+import (
+	"embed"
+
+	"github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/mem"
+	"github.com/hardtack-os/hardtack/libos/fs/rom"
+	"github.com/hardtack-os/hardtack/libos/posix/files"
+)
+
+//go:embed page sub
+var assets embed.FS
+
+func init() {
+	root := files.Tree.Root()
+	defer root.Drop()
+	for path, f := range map[string]fs.FileSystem{"/assets": rom.New(assets), "/small": mem.New(mem.Options{Limit: 1 << 20})} {
+		files.Tree.Mkdir(root, path, 0o755)
+		if _, e := files.Tree.Mount(path, map[bool]string{true: "rom", false: "tmpfs"}[path == "/assets"], f); e != 0 {
+			panic(e)
+		}
+	}
+}
+`
+
+// TestMountedByPackage: a package that is linked as a module mounts an io/fs.FS and files in memory, and main, which knows nothing of it, finds them by package os.
+func TestMountedByPackage(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "libos.toml": "modules = [\"example.com/app/mounts\"]\n",
+		"mounts/mounts.go": mounts, "mounts/page": "<html>", "mounts/sub/big": strings.Repeat("0123456789", 10000),
+		"main.go": program("fmt os testing/fstest strings", `
+	b, err := os.ReadFile("/assets/page")
+	fmt.Println("page:", string(b), err)
+	fmt.Println("test:", fstest.TestFS(os.DirFS("/assets"), "page", "sub/big"))
+	fmt.Println("new:", os.WriteFile("/assets/new", b, 0o644))
+	fmt.Println("over:", os.WriteFile("/assets/page", b, 0o644))
+	fmt.Println("gone:", os.Remove("/assets/page"))
+	fmt.Println("fits:", os.WriteFile("/small/f", make([]byte, 1<<19), 0o644))
+	fmt.Println("more:", os.WriteFile("/small/g", make([]byte, 1<<20), 0o644))
+	fmt.Println("else:", os.WriteFile("/tmp/g", make([]byte, 1<<20), 0o644))
+	b, _ = os.ReadFile("/proc/mounts")
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); f[1] == "/assets" || f[1] == "/small" {
+			fmt.Println("mount:", f[1], f[2])
+		}
+	}
+`)})
+	var c call
+	c.mkimage(t, "run", dir)
+	c.want(t, 0, "page: <html> <nil>", "test: <nil>", "new: open /assets/new: read-only file system", "over: open /assets/page: read-only file system", "gone: remove /assets/page: read-only file system",
+		"fits: <nil>", "more: write /small/g: no space left on device", "else: <nil>", "mount: /assets rom", "mount: /small tmpfs")
+}
+
 // TestFilesAuto: a program that names a path gets files unasked, and ENOENT if it is told to do without.
 func TestFilesAuto(t *testing.T) {
 	t.Parallel()
