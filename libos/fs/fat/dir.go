@@ -50,10 +50,14 @@ type (
 	File struct{ *node }
 )
 
-// clusters gives where a node's bytes lie.
+// clusters gives where a node's bytes lie. A directory has no use for more than maxSlots need: its chain may be all of a damaged volume, and each of many directories may run into that.
 func (n *node) clusters() ([]uint32, error) {
 	if !n.known && n.first != 0 {
-		c, err := n.fs.follow(n.first)
+		most := int(n.fs.clusters)
+		if n.dir {
+			most = int(maxSlots * 32 / n.fs.cluster)
+		}
+		c, err := n.fs.follow(n.first, most)
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +65,14 @@ func (n *node) clusters() ([]uint32, error) {
 	}
 	n.known = true
 	return n.chain, nil
+}
+
+// all gives the clusters that are a node's, also those that a directory has no use for.
+func (n *node) all() ([]uint32, error) {
+	if n.dir && n.first != 0 {
+		return n.fs.follow(n.first, int(n.fs.clusters))
+	}
+	return n.clusters()
 }
 
 // place is where slot i of a directory lies; ok is false behind its end.
@@ -242,7 +254,7 @@ func (n *node) drop() {
 	n.yield()
 	delete(f.gone, n)
 	if n.gone && f.writable() == 0 {
-		if c, err := n.clusters(); err == nil {
+		if c, err := n.all(); err == nil {
 			if n.dir {
 				f.unindex(n.first)
 			}
@@ -364,7 +376,10 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 		}
 	}
 	begin, had := x.room(longs+1), len(n.chain)
-	defer func() { x.chain = n.chain }()
+	defer func() {
+		x.chain = n.chain
+		n.fs.weigh(x)
+	}()
 	for _, ok := n.place(begin + longs); !ok; _, ok = n.place(begin + longs) {
 		if e := n.grow(); e != 0 {
 			n.ungrow(had)
@@ -420,7 +435,6 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	}
 	x.add(&found{name: name, short: s, slot: begin + longs, slots: longs + 1})
 	x.end = max(x.end, begin+longs+1)
-	n.fs.weigh(x)
 	n.mtime = n.fs.now()
 	n.fs.changed()
 	return at, errno(n.store())

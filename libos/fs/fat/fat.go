@@ -323,14 +323,16 @@ func (s *shape) end() (v, least uint32) {
 	return v, v - 7
 }
 
-// follow gives the clusters from one on.
-func (f *FS) follow(c uint32) (list []uint32, err error) {
+// follow gives the clusters from one on: most of them at most, but all are looked at.
+func (f *FS) follow(c uint32, most int) (list []uint32, err error) {
 	_, last := f.end()
-	for {
-		if !f.is(c) || len(list) > int(f.clusters) {
+	for n := uint32(0); ; n++ {
+		if !f.is(c) || n > f.clusters {
 			return nil, errDamaged
 		}
-		list = append(list, c)
+		if len(list) < most {
+			list = append(list, c)
+		}
 		if c = f.get(c); c >= last {
 			return list, nil
 		}
@@ -561,7 +563,7 @@ func (f *FS) hide() (show func()) {
 	type entry struct{ c, v uint32 }
 	var hidden []entry
 	for n := range f.gone {
-		list, err := n.clusters()
+		list, err := n.all()
 		if err != nil {
 			continue
 		}

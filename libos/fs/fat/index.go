@@ -19,7 +19,7 @@ const (
 )
 
 // An index finds the names of a directory, and room for more, without reading it as a whole. It is made when one of its names is looked for first; enter and leave keep it right. It finds by hash; what is on the device decides.
-// It costs 12 bytes a slot, 4 bytes a key, and a bit a slot: 1.2 MiB for a directory of 65 536 slots (2026-11-30), and at most 0.8 MiB of tails. A volume's have maxIndexed slots together: then those go that were not asked for
+// It costs 12 bytes a slot, 4 bytes a key, a bit a slot, and 4 bytes a cluster: 1.2 MiB for a directory of 65 536 slots (2026-11-30), and at most 0.8 MiB of tails. A volume's have maxIndexed slots together, and a cluster counts as one: then those go that were not asked for
 // longest. Where the directory cannot be read as a whole there is none: its names are found one by one, and none can be added.
 //
 // A name has a key, its short name, or two of them, with its long one, and never fewer slots than keys: so the slots are the nodes of the hash's chains, the short entry's for the short name, the one before for the long one.
@@ -85,10 +85,16 @@ func (n *node) index() (*index, error) {
 	return x, nil
 }
 
-// weigh counts what an index costs by now, and has others go where all are too many.
+// weight is what an index costs: a slot for each key's, each cluster, and each word of bits.
+func (x *index) weight() int { return indexCost + len(x.nodes) + len(x.chain) + len(x.free) }
+
+// weigh counts what an index costs by now, if it is still one of the volume's, and has others go where all are too many.
 func (f *FS) weigh(x *index) {
-	f.indexed += indexCost + len(x.nodes) - x.cost
-	x.cost = indexCost + len(x.nodes)
+	if f.indexes[x.key] != x {
+		return
+	}
+	f.indexed += x.weight() - x.cost
+	x.cost = x.weight()
 	for f.indexed > maxIndexed && f.recent.Len() > 1 {
 		f.unindex(f.recent.Back().Value.(*index).key)
 	}

@@ -91,7 +91,7 @@ func TestIndexKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kept.end != anew.end || kept.keys != anew.keys || f.indexed != indexCost+len(anew.nodes) {
+		if kept.end != anew.end || kept.keys != anew.keys || f.indexed != anew.weight() {
 			t.Fatalf("step %d: %d slots and %d keys, not %d and %d; %d are counted", step, kept.end, kept.keys, anew.end, anew.keys, f.indexed)
 		}
 		if err := root.each(0, func(e *found) bool {
@@ -167,7 +167,7 @@ func TestTails(t *testing.T) {
 // TestManyIndexes: a volume's indexes have a bound, and go with their folders.
 func TestManyIndexes(t *testing.T) {
 	f, root := indexed(t, formatted(t))
-	const n = maxIndexed/indexCost + 100
+	const n = maxIndexed/indexCost + 100 // each counts for more
 	for i := range n {
 		c, e := root.Create(fmt.Sprintf("D%d", i), syscall.S_IFDIR|0o755, 0)
 		if e != 0 {
@@ -248,4 +248,62 @@ func TestUnreadableFolder(t *testing.T) {
 	} else {
 		n.Unref()
 	}
+}
+
+// TestLongChains: a folder whose chain has more clusters than it may have entries for keeps no more of them than those, each counts, and all are free when the folder goes.
+func TestLongChains(t *testing.T) {
+	d := formatted(t)
+	f, root := indexed(t, d)
+	const dirs = 20
+	for i := range dirs {
+		makes(t, root, fmt.Sprintf("D%d", i), syscall.S_IFDIR).drop()
+	}
+	end, _ := f.end()
+	from, to := uint32(1000), f.clusters
+	for c := from; c <= to; c++ {
+		if f.get(c) != 0 {
+			t.Fatal("cluster", c, "is in use")
+		}
+		f.set(c, c+1)
+	}
+	f.set(to, end)
+	if err := root.each(0, func(e *found) bool { f.set(e.first(32), from); return true }); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	f, root = indexed(t, d)
+	for i := range dirs {
+		n, e := root.Lookup(fmt.Sprintf("D%d", i))
+		if e != 0 {
+			t.Fatal(e)
+		}
+		if _, e := n.(*Dir).Lookup("x"); e != syscall.ENOENT {
+			t.Fatal(e)
+		}
+		x := f.indexes[n.(*Dir).first]
+		if most := int(maxSlots * 32 / f.cluster); x == nil || len(x.chain) != most || cap(x.chain) > 2*most || x.cost < most {
+			t.Fatalf("folder %d has %d clusters in its index, and room for %d, counted as %d; want %d", i, len(x.chain), cap(x.chain), x.cost, most)
+		}
+		n.Unref()
+	}
+	before := f.free
+	if e := root.Rmdir("D0"); e != 0 {
+		t.Fatal(e)
+	}
+	if want := before + 1 + to - from + 1; f.free != want {
+		t.Errorf("%d clusters are free when the folder went, not %d", f.free, want)
+	}
+}
+
+// makes makes a file or folder, and holds it.
+func makes(t *testing.T, d *Dir, name string, kind uint32) *node {
+	t.Helper()
+	c, e := d.Create(name, kind|0o755, 0)
+	if e != 0 {
+		t.Fatal(name, e)
+	}
+	if c, ok := c.(*Dir); ok {
+		return c.node
+	}
+	return c.(*File).node
 }
