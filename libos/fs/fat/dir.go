@@ -462,6 +462,7 @@ func (n *node) leave(e *found) core.Errno {
 	}
 	if x := n.fs.indexes[n.first]; x != nil {
 		x.remove(e)
+		n.fs.weigh(x)
 	}
 	n.mtime = n.fs.now()
 	n.fs.changed()

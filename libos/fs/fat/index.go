@@ -19,7 +19,7 @@ const (
 )
 
 // An index finds the names of a directory, and room for more, without reading it as a whole. It is made when one of its names is looked for first; enter and leave keep it right. It finds by hash; what is on the device decides.
-// It costs 12 bytes a slot, 4 bytes a key, a bit a slot, and 4 bytes a cluster: 1.2 MiB for a directory of 65 536 slots (2026-11-30), and at most 0.8 MiB of tails. A volume's have maxIndexed slots together, and a cluster counts as one: then those go that were not asked for
+// It costs 12 bytes a slot, 4 bytes a key, a bit a slot, and 4 bytes a cluster: 1.2 MiB for a directory of 65 536 slots (2026-11-30), and at most 0.8 MiB of tails. A volume's have maxIndexed slots together, and a cluster and a tail count as one each: then those go that were not asked for
 // longest. Where the directory cannot be read as a whole there is none: its names are found one by one, and none can be added.
 //
 // A name has a key, its short name, or two of them, with its long one, and never fewer slots than keys: so the slots are the nodes of the hash's chains, the short entry's for the short name, the one before for the long one.
@@ -38,7 +38,8 @@ type index struct {
 	keys  int
 
 	// tails has, of short names that differ in a numeric tail of so many digits only, the tail that is tried next, by the name with the first of these tails. Without, the n-th name of a kind would try n of them.
-	tails map[short]int32
+	tails  map[short]int32
+	tailed int // keys that tails has had room for: a map does not shrink
 }
 
 // A link is 0 in a slot without a key, 1 at the end of a chain, and else a slot plus 2.
@@ -85,8 +86,8 @@ func (n *node) index() (*index, error) {
 	return x, nil
 }
 
-// weight is what an index costs: a slot for each key's, each cluster, and each word of bits.
-func (x *index) weight() int { return indexCost + len(x.nodes) + len(x.chain) + len(x.free) }
+// weight is what an index costs: a slot for each key's, each cluster, each word of bits, and each tail.
+func (x *index) weight() int { return indexCost + len(x.nodes) + len(x.chain) + len(x.free) + x.tailed }
 
 // weigh counts what an index costs by now, if it is still one of the volume's, and has others go where all are too many.
 func (f *FS) weigh(x *index) {
@@ -193,11 +194,21 @@ func (x *index) remove(e *found) {
 		x.mark(i, true)
 	}
 	if key, n := e.short.tail(); n > 0 && x.tails[key] == int32(n)+1 {
-		if x.tails[key]--; key == e.short {
+		first := 1
+		for first <= n/10 {
+			first *= 10
+		}
+		if x.tails[key]--; n <= first+1 { // as next has it
 			delete(x.tails, key)
 		}
 	}
+	if x.tailed > 0 && (len(x.tails) == 0 || x.keys == 0) {
+		x.forgetTails()
+	}
 }
+
+// forgetTails gives back what tails take. Those that were given are tried again.
+func (x *index) forgetTails() { x.tails, x.tailed = map[short]int32{}, 0 }
 
 // mark says whether a slot holds nothing.
 func (x *index) mark(slot int, free bool) {
@@ -276,7 +287,7 @@ func (x *index) alias(n *node, name string) (short, core.Errno) {
 				}
 			}
 		}
-		clear(x.tails) // those that went are tried again
+		x.forgetTails()
 	}
 	return short{}, syscall.ENOSPC
 }
@@ -287,7 +298,8 @@ func (x *index) next(key short, k, first int) {
 		return
 	}
 	if len(x.tails) >= maxTails {
-		clear(x.tails)
+		x.forgetTails()
 	}
 	x.tails[key] = int32(k)
+	x.tailed = max(x.tailed, len(x.tails))
 }

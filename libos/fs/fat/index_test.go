@@ -3,6 +3,7 @@ package fat
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,7 +92,7 @@ func TestIndexKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kept.end != anew.end || kept.keys != anew.keys || f.indexed != anew.weight() {
+		if kept.end != anew.end || kept.keys != anew.keys || f.indexed != anew.weight() || kept.weight() != kept.cost || kept.tailed < len(kept.tails) {
 			t.Fatalf("step %d: %d slots and %d keys, not %d and %d; %d are counted", step, kept.end, kept.keys, anew.end, anew.keys, f.indexed)
 		}
 		if err := root.each(0, func(e *found) bool {
@@ -306,4 +307,67 @@ func makes(t *testing.T, d *Dir, name string, kind uint32) *node {
 		return c.node
 	}
 	return c.(*File).node
+}
+
+// TestTailsCounted: tails go with the names that they are of, whichever of two goes first, all of them with the last name, and those that are there count.
+func TestTailsCounted(t *testing.T) {
+	f, root := indexed(t, formatted(t))
+	dir := &Dir{makes(t, root, "D", syscall.S_IFDIR)}
+	makes(t, dir, "stays", syscall.S_IFREG).drop()
+	x, err := dir.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	set := func(i int) (names []string) {
+		for k := range 3 {
+			names = append(names, fmt.Sprintf("%06x file of a kind %d", i, k))
+		}
+		return names
+	}
+	remove := func(names ...string) {
+		for _, name := range names {
+			if e := dir.Unlink(name); e != 0 {
+				t.Fatal(name, e)
+			}
+		}
+	}
+	had := x.cost
+	const sets = 3000
+	for i := range sets { // the first of two goes first
+		two := set(i)[:2]
+		makes(t, dir, two[0], syscall.S_IFREG).drop()
+		makes(t, dir, two[1], syscall.S_IFREG).drop()
+		remove(two...)
+	}
+	if len(x.tails) != 0 || x.tailed != 0 || x.cost > had+20 {
+		t.Errorf("%d tails, and room for %d, of names that went; counted as %d, and before as %d", len(x.tails), x.tailed, x.cost, had)
+	}
+	before, slots := heap(), x.cost
+	for i := range sets { // of three, one tail stays
+		for _, name := range set(i) {
+			makes(t, dir, name, syscall.S_IFREG).drop()
+		}
+		remove(set(i)...)
+	}
+	if x.cost-slots < len(x.tails) || len(x.tails) == 0 || f.indexes[x.key] != x {
+		t.Errorf("%d tails are counted as %d", len(x.tails), x.cost-slots)
+	}
+	t.Logf("%d bytes for %d tails", heap()-before, len(x.tails))
+	sum := 0
+	for _, x := range f.indexes {
+		sum += x.weight()
+	}
+	if sum != f.indexed {
+		t.Errorf("%d slots, counted as %d", sum, f.indexed)
+	}
+	if remove("stays"); len(x.tails) != 0 || x.tailed != 0 || x.cost != x.weight() {
+		t.Errorf("%d tails in an empty folder, and room for %d; counted as %d", len(x.tails), x.tailed, x.cost)
+	}
+	runtime.KeepAlive(f)
 }
