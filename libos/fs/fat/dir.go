@@ -360,11 +360,31 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	if err != nil {
 		return 0, errno(err)
 	}
+	at, e, agrees := n.enterBy(x, name, u, entry)
+	if !agrees { // another directory has clusters of this one, and wrote to them
+		n.fs.unindex(n.first)
+		if x, err = n.index(); err != nil {
+			return 0, errno(err)
+		}
+		if other, err := x.lookup(n, name); err != nil {
+			return 0, errno(err)
+		} else if other != nil {
+			return 0, syscall.EEXIST
+		}
+		if at, e, agrees = n.enterBy(x, name, u, entry); !agrees {
+			return 0, syscall.EIO
+		}
+	}
+	return at, e
+}
+
+// enterBy is enter by an index, for a name of so many units. Where the device has something where the index has nothing, it does not agree, and all is as it was.
+func (n *node) enterBy(x *index, name string, u []uint16, entry [32]byte) (at int64, e core.Errno, agrees bool) {
 	s, plainName := exact(name)
 	if plainName {
 		other, err := x.lookup(n, name)
 		if err != nil {
-			return 0, errno(err)
+			return 0, errno(err), true
 		}
 		plainName = other == nil
 	}
@@ -372,7 +392,7 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	if !plainName {
 		longs = (len(u) + 12) / 13
 		if s, e = x.alias(n, name); e != 0 {
-			return 0, e
+			return 0, e, true
 		}
 	}
 	begin, had := x.room(longs+1), len(n.chain)
@@ -381,17 +401,26 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 		n.fs.weigh(x)
 	}()
 	for _, ok := n.place(begin + longs); !ok; _, ok = n.place(begin + longs) {
+		if !n.fs.holds(n.chain, int(maxSlots*32/n.fs.cluster)) {
+			n.ungrow(had)
+			return 0, 0, false
+		}
 		if e := n.grow(); e != 0 {
 			n.ungrow(had)
-			return 0, e
+			return 0, e, true
 		}
 	}
 	// These slots, and the one behind them: all are read before any is written to.
 	for i := begin; i <= begin+longs+1; i++ {
 		if at, ok := n.place(i); ok {
-			if _, err := n.fs.at32(at, false); err != nil {
+			b, err := n.fs.at32(at, false)
+			if err != nil {
 				n.ungrow(had)
-				return 0, errno(err)
+				return 0, errno(err), true
+			}
+			if i <= begin+longs && (i < x.end && b[0] != deleted || i == x.end && b[0] != 0) {
+				n.ungrow(had)
+				return 0, 0, false
 			}
 		}
 	}
@@ -402,7 +431,7 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 		b, err := n.fs.at32(at, true)
 		if err != nil {
 			n.fs.unindex(n.first)
-			return 0, errno(err)
+			return 0, errno(err), true
 		}
 		if past && k == longs { // what lies behind the end may be anything
 			if next, ok := n.place(begin + k + 1); ok {
@@ -437,7 +466,7 @@ func (n *node) enter(name string, entry [32]byte) (at int64, e core.Errno) {
 	x.end = max(x.end, begin+longs+1)
 	n.mtime = n.fs.now()
 	n.fs.changed()
-	return at, errno(n.store())
+	return at, errno(n.store()), true
 }
 
 // leave takes a name out of a directory.

@@ -339,6 +339,18 @@ func (f *FS) follow(c uint32, most int) (list []uint32, err error) {
 	}
 }
 
+// holds says whether the table has clusters one after the other, and that they end, unless they are most: then there may be more.
+func (f *FS) holds(list []uint32, most int) bool {
+	_, last := f.end()
+	for i, c := range list {
+		next := f.get(c)
+		if i+1 < len(list) && next != list[i+1] || i+1 == len(list) && i+1 < most && next < last {
+			return false
+		}
+	}
+	return true
+}
+
 // ready sees that n clusters can be taken without a sync, if so many are free: those that were given up since the last one are still somebody's on the disk.
 func (f *FS) ready(n int) error {
 	if int64(n) > int64(f.free)-int64(f.ngiven) && f.ngiven > 0 {

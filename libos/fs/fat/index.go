@@ -61,6 +61,7 @@ func (n *node) index() (*index, error) {
 		n.chain, n.known = x.chain, true
 		return x, nil
 	}
+	n.known = false // the table says where it lies now
 	x := &index{key: n.first, seed: maphash.MakeSeed(), heads: make([]link, 16), tails: map[short]int32{}}
 	if err := n.each(0, func(e *found) bool { x.add(e); return true }); err != nil {
 		return nil, err

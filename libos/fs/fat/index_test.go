@@ -371,3 +371,69 @@ func TestTailsCounted(t *testing.T) {
 	}
 	runtime.KeepAlive(f)
 }
+
+// crossed has two folders, A, whose cluster has no room for more, and B, whose cluster A's chain runs into, as a crash may leave them.
+func crossed(t *testing.T) (f *FS, a, b *Dir) {
+	d := formatted(t)
+	f, root := indexed(t, d)
+	a, b = &Dir{makes(t, root, "A", syscall.S_IFDIR)}, &Dir{makes(t, root, "B", syscall.S_IFDIR)}
+	for i := range int(f.cluster/32) - 2 {
+		makes(t, a, fmt.Sprintf("F%d", i), syscall.S_IFREG)
+	}
+	f.set(a.first, b.first)
+	f.Close()
+	f, root = indexed(t, d)
+	return f, folder(t, root, "A"), folder(t, root, "B")
+}
+
+func folder(t *testing.T, d *Dir, name string) *Dir {
+	t.Helper()
+	n, e := d.Lookup(name)
+	if e != 0 {
+		t.Fatal(name, e)
+	}
+	return n.(*Dir)
+}
+
+// TestSharedCluster: names that are made in one of two folders which share a cluster are not written over by those that are made in the other, nor lost with a cluster that one of them got, and no name is there twice.
+func TestSharedCluster(t *testing.T) {
+	f, a, b := crossed(t)
+	makes(t, a, "OLD", syscall.S_IFREG)
+	var made []string
+	for i := range 40 { // some clusters
+		for k, d := range []*Dir{b, b, a, b, a} {
+			name := fmt.Sprintf("N%d-%d", i, k)
+			if k > 2 {
+				name = "a longer name " + name
+			}
+			makes(t, d, name, syscall.S_IFREG)
+			made = append(made, name)
+		}
+	}
+	if e := f.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	f.unindex(a.first)
+	f.unindex(b.first)
+	for _, d := range []*Dir{a, b} {
+		seen := map[string]int{}
+		if err := d.each(0, func(e *found) bool { seen[e.name]++; return true }); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range made {
+			if _, e := d.Lookup(name); e != 0 || seen[name] != 1 {
+				t.Fatalf("%s: %v, and listed %d times", name, e, seen[name])
+			}
+		}
+	}
+}
+
+// TestSharedName: a name that the other of two folders which share a cluster got is not made again, where the index is made anew.
+func TestSharedName(t *testing.T) {
+	_, a, b := crossed(t)
+	makes(t, a, "OLD", syscall.S_IFREG)
+	makes(t, b, "NEW", syscall.S_IFREG)
+	if _, e := a.Create("NEW", syscall.S_IFREG|0o644, 0); e != syscall.EEXIST {
+		t.Error(e)
+	}
+}
