@@ -255,9 +255,6 @@ func (n *node) drop() {
 	delete(f.gone, n)
 	if n.gone && f.writable() == 0 {
 		if c, err := n.all(); err == nil {
-			if n.dir {
-				f.unindex(n.first)
-			}
 			f.release(c)
 			n.chain, n.first = nil, 0
 			f.changed()

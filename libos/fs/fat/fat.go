@@ -393,6 +393,7 @@ func (f *FS) release(list []uint32) {
 		f.given = make([]uint64, (f.clusters+2+63)/64)
 	}
 	for _, c := range list {
+		f.unindex(c) // of a directory that has it, too
 		f.set(c, 0)
 		f.free++
 		if !f.isGiven(c) {

@@ -56,11 +56,12 @@ type keyed struct {
 // index gives a directory's.
 func (n *node) index() (*index, error) {
 	f := n.fs
-	if x := f.indexes[n.first]; x != nil {
+	if x := f.indexes[n.first]; x != nil && (n.known || f.holds(x.chain, int(maxSlots*32/f.cluster))) {
 		f.recent.MoveToFront(x.place)
 		n.chain, n.known = x.chain, true
 		return x, nil
 	}
+	f.unindex(n.first)
 	n.known = false // the table says where it lies now
 	x := &index{key: n.first, seed: maphash.MakeSeed(), heads: make([]link, 16), tails: map[short]int32{}}
 	if err := n.each(0, func(e *found) bool { x.add(e); return true }); err != nil {

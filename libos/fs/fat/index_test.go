@@ -437,3 +437,76 @@ func TestSharedName(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// freed has a folder, A, of two clusters, whose first or second one a file is that went.
+func freed(t *testing.T, second, held bool) (d block.Device, f *FS, root, a *Dir, c uint32) {
+	d = formatted(t)
+	f, root = indexed(t, d)
+	n := makes(t, root, "A", syscall.S_IFDIR)
+	for i := range 20 {
+		makes(t, &Dir{n}, fmt.Sprintf("F%d", i), syscall.S_IFREG).drop()
+	}
+	if c = n.chain[0]; second {
+		c = n.chain[1]
+	}
+	x := &File{makes(t, root, "X", syscall.S_IFREG)}
+	if _, _, e := x.WriteAt(make([]byte, 512), 0); e != 0 {
+		t.Fatal(e)
+	}
+	f.set(x.first, c) // the file runs into the folder
+	f.Close()
+	f, root = indexed(t, d)
+	a = folder(t, root, "A")
+	if _, e := a.Lookup("F3"); e != 0 {
+		t.Fatal(e)
+	}
+	if !held {
+		a.Unref()
+	}
+	if e := root.Unlink("X"); e != 0 {
+		t.Fatal(e)
+	}
+	if e := f.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	f.cursor = c
+	return d, f, root, a, c
+}
+
+// TestFreedFolder: a new folder whose cluster was another's that a file ran into has nothing of that one's index. Its names are listed, and there after a mount.
+func TestFreedFolder(t *testing.T) {
+	for _, held := range []bool{false, true} {
+		d, f, root, a, c := freed(t, false, held)
+		if held {
+			if _, e := a.Create("in what is free", syscall.S_IFREG|0o644, 0); e != syscall.EIO {
+				t.Errorf("a name in a folder whose cluster is free: %v", e)
+			}
+		}
+		dir := &Dir{makes(t, root, "NEW", syscall.S_IFDIR)}
+		if dir.first != c {
+			t.Fatalf("the new folder has cluster %d, not %d", dir.first, c)
+		}
+		makes(t, dir, "HELLO", syscall.S_IFREG)
+		for _, when := range []string{"before", "after"} {
+			var names []string
+			if err := dir.each(0, func(e *found) bool { names = append(names, e.name); return true }); err != nil {
+				t.Fatal(err)
+			}
+			if _, e := dir.Lookup("HELLO"); e != 0 || fmt.Sprint(names) != "[HELLO]" {
+				t.Errorf("held %v, %s a mount: HELLO is %v, and listed are %q", held, when, e, names)
+			}
+			f.Close()
+			f, root = indexed(t, d)
+			dir = folder(t, root, "NEW")
+		}
+	}
+}
+
+// TestFreedCluster: a folder that lost a cluster so is damaged when it is opened next. Nothing is written to the cluster by its index.
+func TestFreedCluster(t *testing.T) {
+	_, f, root, _, c := freed(t, true, false)
+	a := folder(t, root, "A")
+	if _, e := a.Create("NEW", syscall.S_IFREG|0o644, 0); e != syscall.EIO || f.get(c) != 0 {
+		t.Errorf("a name in a folder of which a cluster is free: %v; the cluster's entry is %#x", e, f.get(c))
+	}
+}
