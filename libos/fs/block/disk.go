@@ -27,6 +27,9 @@ type Disk struct {
 // maxSectors is how many of a disk's sectors are used, whatever it says of itself: as many as an offset can reach.
 const maxSectors = (1<<63 - 1) / disk.SectorSize
 
+// maxDiscards is how many discards are under way at once. A disk may take so few blocks by one that a large extent's would be millions.
+const maxDiscards = 256
+
 // OpenDisk takes all of a disk, which is the device's from then on.
 func OpenDisk(d disk.Disk) (*Disk, error) {
 	in := d.Info()
@@ -306,16 +309,21 @@ func (v *Disk) Discard(off, n int64) error {
 	if err := v.check(off, n); err != nil || !in.Discard {
 		return err
 	}
-	all := batch{disk: v}
 	for sector, left := uint64(off/disk.SectorSize), uint64(n/disk.SectorSize); left > 0; {
-		count := min(left, uint64(in.MaxDiscard))
-		all.list = append(all.list, &disk.Request{Op: disk.Discard, Extent: v.whole, Sector: flow.Block(sector), Count: uint32(count)})
-		sector, left = sector+count, left-count
+		all := batch{disk: v}
+		for left > 0 && len(all.list) < maxDiscards {
+			count := min(left, uint64(in.MaxDiscard))
+			all.list = append(all.list, &disk.Request{Op: disk.Discard, Extent: v.whole, Sector: flow.Block(sector), Count: uint32(count)})
+			sector, left = sector+count, left-count
+		}
+		if err := all.start(v.d); err != nil {
+			return err
+		}
+		if err := all.wait(); err != nil {
+			return err
+		}
 	}
-	if err := all.start(v.d); err != nil {
-		return err
-	}
-	return all.wait()
+	return nil
 }
 
 // Close implements Device.
