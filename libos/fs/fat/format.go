@@ -38,7 +38,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	if sector > 4096 {
 		return errors.New("fat: " + in.Name + ": its blocks are larger than FAT's sectors")
 	}
-	const reserved, copies = 32, 2
+	const minReserved, copies = 32, 2
 	per := int64(1)
 	if k := pages.Size / sector; total/k > minClusters+1024 { // so that pages of files are pages of the cache: Share
 		per = k
@@ -46,16 +46,17 @@ func Format(dev block.Device, o FormatOptions) error {
 	for per < 64 && per*sector < 32<<10 && total/per > 1<<21 { // some two million clusters, as far as they go
 		per *= 2
 	}
-	// The table has an entry for each cluster and two more.
-	table := int64(1)
+	// The table has an entry for each cluster and two more. Clusters begin at a multiple of a page: a disk whose blocks are larger than it says would have two of them changed for one.
+	reserved, table := int64(minReserved), int64(1)
 	for {
+		reserved = minReserved + (pages.Size/sector-(minReserved+copies*table)%(pages.Size/sector))%(pages.Size/sector)
 		clusters := (total - reserved - copies*table) / per
 		if need := (4*(clusters+2) + sector - 1) / sector; need > table {
 			table = need
 			continue
 		}
 		if clusters < minClusters {
-			return errors.New("fat: " + in.Name + ": FAT32 takes at least " + strconv.FormatInt((minClusters+reserved+copies*516)*sector>>20+1, 10) + " MiB")
+			return errors.New("fat: " + in.Name + ": FAT32 takes at least " + strconv.FormatInt((minClusters+minReserved+copies*516)*sector>>20+1, 10) + " MiB")
 		}
 		break
 	}
@@ -68,7 +69,7 @@ func Format(dev block.Device, o FormatOptions) error {
 	copy(boot, "\xeb\x58\x90HARDTACK") // FAT, 3.1 and 3.3
 	le.PutUint16(boot[11:], uint16(sector))
 	boot[13] = byte(per)
-	le.PutUint16(boot[14:], reserved)
+	le.PutUint16(boot[14:], uint16(reserved))
 	boot[16] = copies
 	boot[21] = 0xf8
 	le.PutUint16(boot[24:], 63)
