@@ -476,6 +476,44 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// TestListTakenBack: of a list longer than a queue all transfers end, each once, where the registers are taken back: those in their slots, the one that the doorbell was to ring for, and those behind.
+func TestListTakenBack(t *testing.T) {
+	each(t, 256, everything&^virtio.EventIndex, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {
+		d := open(t, blk.Options{})
+		defer d.Close()
+		e, f := whole(t, d), frames(t, 1)
+		v.Change(func() {
+			v.LieNoAnswer = true
+			for _, space := range []string{exo.FunctionSpace, exo.MMIOSpace} {
+				if err := exo.Root().Caps(space)[0].Revoke(); err != nil {
+					panic(err)
+				}
+			}
+		})
+		const n = 300
+		ended := make(chan *blk.Request, 2*n)
+		var list []*blk.Request
+		for range n {
+			list = append(list, &blk.Request{Op: blk.Read, Extent: e, Memory: run(f, 0, 1024), Done: func(r *blk.Request) { ended <- r }})
+		}
+		if err := d.Start(list...); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[*blk.Request]bool{}
+		for range n {
+			select {
+			case r := <-ended:
+				if seen[r] || !is[*disks.GoneError](r.Err) || !is[*exo.RevokedError](r.Err) {
+					t.Fatalf("it ended before: %v; %v", seen[r], r.Err)
+				}
+				seen[r] = true
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%d of %d transfers ended", len(seen), n)
+			}
+		}
+	})
+}
+
 // impatient is the patience of tests with disks that fall silent: it is short, but the clock stands until it is let go.
 func impatient() (o blk.Options, clock *atomic.Bool) {
 	clock = new(atomic.Bool)
