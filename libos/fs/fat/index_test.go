@@ -510,3 +510,31 @@ func TestFreedCluster(t *testing.T) {
 		t.Errorf("a name in a folder of which a cluster is free: %v; the cluster's entry is %#x", e, f.get(c))
 	}
 }
+
+// TestGarbageBehindTheEnd: what lies behind the entry that ends a folder may be anything (FAT, 6.1). No name that is put there brings it back.
+func TestGarbageBehindTheEnd(t *testing.T) {
+	for _, name := range []string{"NEW", "a name of three"} {
+		f, root := indexed(t, formatted(t))
+		makes(t, root, "OLD", syscall.S_IFREG)
+		x, err := root.index()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := x.end + 1; i < x.end+6; i++ {
+			at, _ := root.place(i)
+			b, err := f.at32(at, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(b, fmt.Sprintf("GARBAGE%d   ", i))
+		}
+		makes(t, root, name, syscall.S_IFREG)
+		var names []string
+		if err := root.each(0, func(e *found) bool { names = append(names, e.name); return true }); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprintf("%q", names) != fmt.Sprintf("%q", []string{"OLD", name}) {
+			t.Errorf("listed are %q", names)
+		}
+	}
+}
