@@ -209,9 +209,10 @@ type FS struct {
 	ending bool            // what is written says that their clusters are free
 	failed error
 
-	indexes map[uint32]*index // of directories, by their first cluster; the root's of FAT12 and FAT16 is 0
-	recent  list.List         // of these, those that were asked for last first
-	indexed int               // what they cost
+	indexes  map[uint32]*index // of directories, by their first cluster; the root's of FAT12 and FAT16 is 0
+	recent   list.List         // of these, those that were asked for last first
+	indexed  int               // what they cost
+	released uint64            // how often clusters were given up
 
 	timer  *time.Timer
 	armed  bool
@@ -392,6 +393,7 @@ func (f *FS) release(list []uint32) {
 	if f.given == nil && len(list) > 0 {
 		f.given = make([]uint64, (f.clusters+2+63)/64)
 	}
+	f.released++
 	for _, c := range list {
 		f.unindex(c) // of a directory that has it, too
 		f.set(c, 0)

@@ -28,9 +28,10 @@ type index struct {
 	place *list.Element // in FS.recent
 	cost  int           // in FS.indexed
 
-	chain []uint32 // of the directory
-	end   int      // the first slot that ends it
-	free  []uint64 // a bit for each slot before end that holds nothing
+	chain   []uint32 // of the directory
+	checked uint64   // what FS.released was when the table had the chain
+	end     int      // the first slot that ends it
+	free    []uint64 // a bit for each slot before end that holds nothing
 
 	seed  maphash.Seed // names that others made up for one hash have another here
 	heads []link       // a power of two
@@ -56,14 +57,20 @@ type keyed struct {
 // index gives a directory's.
 func (n *node) index() (*index, error) {
 	f := n.fs
-	if x := f.indexes[n.first]; x != nil && (n.known || f.holds(x.chain, int(maxSlots*32/f.cluster))) {
+	if x := f.indexes[n.first]; x != nil && !n.known && x.checked != f.released {
+		if f.holds(x.chain, int(maxSlots*32/f.cluster)) {
+			x.checked = f.released
+		} else {
+			f.unindex(n.first)
+		}
+	}
+	if x := f.indexes[n.first]; x != nil {
 		f.recent.MoveToFront(x.place)
 		n.chain, n.known = x.chain, true
 		return x, nil
 	}
-	f.unindex(n.first)
 	n.known = false // the table says where it lies now
-	x := &index{key: n.first, seed: maphash.MakeSeed(), heads: make([]link, 16), tails: map[short]int32{}}
+	x := &index{key: n.first, checked: f.released, seed: maphash.MakeSeed(), heads: make([]link, 16), tails: map[short]int32{}}
 	if err := n.each(0, func(e *found) bool { x.add(e); return true }); err != nil {
 		return nil, err
 	}
