@@ -78,6 +78,10 @@ var runtimeEdits = []Edit{
 		Why: "likewise",
 	},
 	{
+		File: "runtime/proc.go", Decl: "main", Op: Redirect, Text: "doInit exoDoInit",
+		Why: "the libOS is initialized before the program's packages, where libos/initorder is linked: they find files and sockets (exo_init.go)",
+	},
+	{
 		File: "runtime/proc.go", Decl: "sysmon", Op: Redirect, Text: "usleep exoSysmonSleep",
 		Why: "a timer that expires beside a loop without calls is served at once, not at the next 10 ms look (exo_sysmon.go)",
 	},

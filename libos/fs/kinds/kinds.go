@@ -35,7 +35,7 @@ type Volume interface {
 
 var all []Kind
 
-// Register makes a kind known. It is for init functions: volumes are mounted when all of them have run, before main's own. Two kinds of one name are one too many.
+// Register makes a kind known. It is for init functions of packages, main aside: volumes are mounted when the packages that import this one, and what they import, are initialized, before the program's others (libos/initorder). Two kinds of one name are one too many.
 func Register(k Kind) {
 	if Named(k.Name) != nil {
 		panic("kinds: two filesystems are called " + k.Name)

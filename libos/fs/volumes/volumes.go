@@ -7,7 +7,8 @@
 // one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written.
 //
-// cffs and FAT are mounted while packages are initialised, the program's own kinds when all but main were, by Late: mkimage has main call it before its init functions.
+// cffs and FAT are mounted while this package is initialized, the program's own kinds when the packages that register them are: libos/initorder has both come before the packages that only use
+// files. So package main has no kinds of its own.
 //
 // Their page cache is the machine's (libos/fs/pagecache).
 //
@@ -37,6 +38,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
 	"github.com/hardtack-os/hardtack/libos/fs/kinds"
 	"github.com/hardtack-os/hardtack/libos/fs/pagecache"
+	"github.com/hardtack-os/hardtack/libos/initorder"
 	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/files"
 )
@@ -51,6 +53,7 @@ func init() {
 		return
 	}
 	late.disks = find()
+	initorder.After(mountOwn)
 	var found []left
 	for _, w := range list {
 		l := left{want: w}
@@ -78,7 +81,7 @@ func (l *waiting) mount(list []left) {
 	}
 }
 
-// late is what is left for Late: disks of the program's own kinds, or of none, and what is to be mounted in these.
+// late is what is left for mountOwn: disks of the program's own kinds, or of none, and what is to be mounted in these.
 var late waiting
 
 type waiting struct {
@@ -99,8 +102,8 @@ type left struct {
 	failed bool  // its folder gives EIO
 }
 
-// Late mounts what a kind of the program's own knows, and what is in it; tells of what nobody knows, and closes the disks that are not used. It is called once, when all packages but main are initialised.
-func Late() struct{} {
+// mountOwn mounts what a kind of the program's own knows, and what is in it; tells of what nobody knows, and closes the disks that are not used. It is called when the packages that register kinds are initialized.
+func mountOwn() {
 	for _, l := range late.wants {
 		how := mountKind
 		if l.disk != nil && l.disk.builtin(l.want) {
@@ -115,7 +118,6 @@ func Late() struct{} {
 			d.Close()
 		}
 	}
-	return struct{}{}
 }
 
 // mount mounts a volume, or has its folder give EIO, and tells why.

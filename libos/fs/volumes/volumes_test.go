@@ -69,7 +69,7 @@ func TestNested(t *testing.T) {
 	}
 	defer func() { late = waiting{} }()
 	late.mount(list)
-	Late()
+	mountOwn()
 	var got []string
 	root := files.Tree.Root()
 	defer root.Drop()

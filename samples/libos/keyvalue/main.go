@@ -11,15 +11,12 @@ import (
 	"syscall"
 	"testing/fstest"
 
+	booted "github.com/hardtack-os/hardtack/samples/libos/keyvalue/boots"
 	_ "github.com/hardtack-os/hardtack/samples/libos/keyvalue/logkv" // registers
 )
 
 func main() {
-	boots := 0
-	if b, err := os.ReadFile("/kv/boots"); err == nil {
-		boots, err = strconv.Atoi(string(b))
-		must(err)
-	}
+	boots := booted.Before
 	for i := range boots {
 		b, err := os.ReadFile(fmt.Sprint("/kv/boot", i))
 		must(err)
@@ -29,7 +26,7 @@ func main() {
 	}
 	must(os.WriteFile(fmt.Sprint("/kv/boot", boots), fmt.Append(nil, boots, boots), 0o644))
 	must(os.WriteFile("/kv/new", strconv.AppendInt(nil, int64(boots+1), 10), 0o644))
-	must(os.Rename("/kv/new", "/kv/boots"))
+	must(os.Rename("/kv/new", booted.File))
 	for range 100 { // more than the log has room for
 		must(os.WriteFile("/kv/often", make([]byte, 10_000), 0o644))
 		f, err := os.Open("/kv/often")

@@ -37,8 +37,12 @@ func (e *CommandError) Error() string {
 	return out + "\n" + e.Note
 }
 
-// compile links the program, with further entries of the overlay, and returns its path.
-func (b *Builder) compile(ctx context.Context, c *Context, t *target, modules []string, extra map[string]string) (string, error) {
+// compile links the program, with the packages that are initialized first and further entries of the overlay, and returns its path.
+func (b *Builder) compile(ctx context.Context, c *Context, t *target, modules, first []string, extra map[string]string) (string, error) {
+	extra, err := c.initOrder(extra, first)
+	if err != nil {
+		return "", err
+	}
 	added, err := c.ImportsFile("main", modules)
 	if err != nil {
 		return "", err

@@ -9,11 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/gotool"
-	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/inject"
 	"github.com/hardtack-os/hardtack/internal/cache"
 	"github.com/hardtack-os/hardtack/internal/elfimage"
 )
@@ -27,6 +25,7 @@ import (
 type answer struct {
 	Program string // Go build ID
 	Needs   needs
+	First   []string // packages that are initialized before all others
 }
 
 // needs are what a program does that not every image can serve.
@@ -57,19 +56,12 @@ func (n needs) modules(all []string, s config.Settings) []string {
 	if slices.Contains(all, linuxModule) && slices.Contains(all, FilesModule) {
 		all = with(all, mapModule)
 	}
-	return all
+	return ordered(all)
 }
 
 // UsesSockets reports whether modules have sockets, those of the program's own included.
 func UsesSockets(modules []string, s config.Settings) bool {
 	return slices.Contains(modules, SocketModule) || config.IsPath(s.Sockets)
-}
-
-// decided reports whether settings and modules leave nothing to look for.
-func decided(modules []string, s config.Settings) bool {
-	has := func(m string) bool { return slices.Contains(modules, m) }
-	return has(linuxModule) && (s.Sockets != config.Auto || has(SocketModule)) && (s.Roots == config.None || has(RootsModule)) &&
-		(s.FS != config.Auto || has(FilesModule) || len(s.Files) > 0)
 }
 
 // link links the program with the modules and those that it turns out to need. It
@@ -95,57 +87,62 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 	if err != nil {
 		return "", nil, err
 	}
-	compile := func(n needs) (string, error) {
-		linked = n.modules(modules, s)
+	compile := func(a answer) (string, error) {
+		linked = a.Needs.modules(modules, s)
 		if err := b.AddRoots(c, linked, s.Roots); err != nil {
 			return "", err
 		}
-		return b.compile(ctx, c, t, linked, extra)
+		return b.compile(ctx, c, t, linked, a.First, extra)
 	}
-	if decided(modules, s) {
-		elf, err = compile(needs{})
-		return elf, linked, err
+	look := func() (a answer) { // errors, if any, are go build's to tell
+		var imports Imports
+		a.Needs, imports = b.looks(ctx, c, modules, t.Args...)
+		a.First = imports.first(a.Needs.modules(modules, s))
+		return a
 	}
-	file := b.answerFile(c, t)
+	file := b.answerFile(c, t, modules)
 	known := readAnswer(file)
-	var n needs
-	if known != nil {
-		n = known.Needs
-	} else {
-		n = b.looks(ctx, c, t.Args...) // errors, if any, are go build's to tell
+	a := known
+	if a.Program == "" {
+		a = look()
 	}
-	if elf, err = compile(n); err != nil {
+	if elf, err = compile(a); err != nil {
 		return "", nil, err
 	}
-	if known != nil {
+	if known.Program != "" {
 		if known.Program == programID(elf) {
 			return elf, linked, nil
 		}
-		if now := b.looks(ctx, c, t.Args...); now != n {
-			n = now
-			if elf, err = compile(n); err != nil {
+		if now := look(); now.Needs != a.Needs || !slices.Equal(now.First, a.First) {
+			a = now
+			if elf, err = compile(a); err != nil {
 				return "", nil, err
 			}
 		}
 	}
-	return elf, linked, writeAnswer(file, answer{programID(elf), n})
+	if err := unordered(linked, a.First); err != nil {
+		return "", nil, err
+	}
+	a.Program = programID(elf)
+	return elf, linked, writeAnswer(file, a)
 }
 
-func (b *Builder) answerFile(c *Context, t *target) string {
-	h := cache.NewHash("needs: linux, sockets, roots, files with the program's own")
+func (b *Builder) answerFile(c *Context, t *target, modules []string) string {
+	h := cache.NewHash("needs: linux, sockets, roots, files with the program's own; what is first")
 	h.Add(c.Dir, c.GoCmd)
 	h.Add(c.Env...)
 	h.Add(c.Flags...)
 	h.Add(t.Args...)
+	h.Add(modules...)
 	h.Add(fmt.Sprint(c.High)) // another address, another program
 	return filepath.Join(b.Cache, "answer", h.Name()+".json")
 }
 
-func readAnswer(file string) *answer {
+// readAnswer reads what is remembered; without a program, that is nothing.
+func readAnswer(file string) (a answer) {
 	data, err := os.ReadFile(file)
-	a := new(answer)
-	if err != nil || json.Unmarshal(data, a) != nil || a.Program == "" {
-		return nil
+	if err != nil || json.Unmarshal(data, &a) != nil {
+		return answer{}
 	}
 	return a
 }
@@ -170,30 +167,34 @@ func programID(elf string) string {
 const netPackage = "net"
 
 // looks reports what the packages that args name to go list, and what they link,
-// need. If it cannot be told, that is nothing.
-func (b *Builder) looks(ctx context.Context, c *Context, args ...string) (n needs) {
+// need, and what all of these and the modules that may be linked with them import.
+// If it cannot be told, that is nothing.
+func (b *Builder) looks(ctx context.Context, c *Context, modules []string, args ...string) (n needs, imports Imports) {
 	overlay, err := c.WriteOverlay(nil)
 	if err != nil {
-		return n
+		return n, imports
 	}
-	pkgs, err := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(c.ListFlags(), []string{overlay, "-deps"}, args)...)
-	if err != nil {
-		return n
+	list := func(args ...string) []gotool.Package {
+		pkgs, _ := gotool.List(ctx, c.GoCmd, c.Dir, c.Env, slices.Concat(c.ListFlags(), []string{overlay, "-deps"}, args)...)
+		return pkgs
 	}
+	pkgs := list(args...)
 	for _, p := range pkgs {
-		p.ImportPath, _, _ = strings.Cut(p.ImportPath, " ") // "net [os.test]": net as a test has it
-		ours := p.ImportPath == inject.ModulePath || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/exo") || strings.HasPrefix(p.ImportPath, inject.ModulePath+"/libos")
+		p.ImportPath = plainPath(p.ImportPath)
 		switch {
 		case p.Standard:
 			n.Sockets = n.Sockets || p.ImportPath == netPackage
 			n.Roots = n.Roots || p.ImportPath == rootsPackage
-		case !ours:
+		case !isOurs(p.ImportPath):
 			n.Linux = n.Linux || packageMakesCalls(p)
 			n.Files = n.Files || packageNamesPaths(p)
 			n.Sockets = n.Sockets || packageOpensSockets(p)
 		}
 	}
-	return n
+	if len(pkgs) == 0 {
+		return n, imports
+	}
+	return n, importsOf(append(pkgs, list(slices.Concat(modules, lateModules)...)...))
 }
 
 // packageOpensSockets reports whether a package calls socket(2) by one of the two

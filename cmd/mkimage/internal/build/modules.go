@@ -53,6 +53,12 @@ const (
 	// okModule is for images in slots.
 	okModule = inject.ModulePath + "/libos/boot/ok"
 
+	// orderModule is for images of which a program can ask more than libos/posix serves.
+	orderModule = inject.ModulePath + "/libos/initorder"
+
+	// kindsPackage is where filesystems of a program's own register.
+	kindsPackage = inject.ModulePath + "/libos/fs/kinds"
+
 	// screenModule is for formats that machines with screens boot.
 	screenModule = inject.ModulePath + "/libos/screen"
 
@@ -60,6 +66,9 @@ const (
 
 	outboxModule = inject.ModulePath + "/libos/posix/outbox" // for programs that leave files for the host
 )
+
+// lateModules are linked after a look at the program.
+var lateModules = []string{linuxModule, SocketModule, RootsModule, FilesModule, imageModule, mapModule, outboxModule, orderModule}
 
 // Modules returns the import paths of the libOS modules that settings ask for.
 func Modules(s config.Settings) ([]string, error) {
@@ -181,11 +190,12 @@ func chosen(what, slot, name string, besides ...string) (string, error) {
 func WithOutbox(modules []string) []string { return with(modules, outboxModule) }
 
 // ForTests adds what a package's test binary gets unasked: what a test will call
-// cannot be foreseen. Sockets are linked where package net is.
-func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, modules []string, s config.Settings) []string {
-	n := b.looks(ctx, c, "-test", p.ImportPath)
+// cannot be foreseen. Sockets are linked where package net is. It also returns what
+// [Builder.CompileTest] has to know of imports.
+func (b *Builder) ForTests(ctx context.Context, c *Context, p gotool.Package, modules []string, s config.Settings) ([]string, Imports) {
+	n, imports := b.looks(ctx, c, modules, "-test", p.ImportPath)
 	n.Linux, n.Files = true, true
-	return n.modules(modules, s)
+	return n.modules(modules, s), imports
 }
 
 func with(modules []string, m string) []string {

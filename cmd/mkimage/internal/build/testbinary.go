@@ -14,14 +14,18 @@ import (
 const addedTestFile = "zz_hardtack_test.go"
 
 // CompileTest links a package's test binary, with files to put into the image,
-// and returns its path.
-func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package, modules []string, files []File) (string, error) {
+// and returns its path. imports are from [Builder.ForTests].
+func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package, modules []string, imports Imports, files []File) (string, error) {
 	extra, err := c.archive(files)
 	if err != nil {
 		return "", err
 	}
 	if extra != nil {
 		modules = with(modules, imageModule)
+	}
+	first := imports.first(modules)
+	if extra, err = c.initOrder(extra, first); err != nil {
+		return "", err
 	}
 	added, err := c.ImportsFile(p.Name+"_test", modules)
 	if err != nil {
@@ -35,5 +39,9 @@ func (b *Builder) CompileTest(ctx context.Context, c *Context, p gotool.Package,
 	if err != nil {
 		return "", err
 	}
-	return b.Link(ctx, c, path.Base(p.ImportPath)+".test", "test", flags, []string{p.ImportPath})
+	elf, err := b.Link(ctx, c, path.Base(p.ImportPath)+".test", "test", flags, []string{p.ImportPath})
+	if err == nil {
+		err = unordered(modules, first)
+	}
+	return elf, err
 }

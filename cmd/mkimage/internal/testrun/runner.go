@@ -242,7 +242,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if err != nil {
 		return nil, err
 	}
-	modules = r.Builder.ForTests(ctx, p.ctx, p.Package, modules, settings)
+	modules, imports := r.Builder.ForTests(ctx, p.ctx, p.Package, modules, settings)
 	if err := r.Builder.AddRoots(p.ctx, modules, settings.Roots); err != nil {
 		return nil, err
 	}
@@ -253,7 +253,7 @@ func (r *Runner) image(ctx context.Context, p *testPackage) (*qemu.Machine, erro
 	if err != nil {
 		return nil, err
 	}
-	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules, files)
+	elf, err := r.Builder.CompileTest(ctx, p.ctx, p.Package, modules, imports, files)
 	if err != nil {
 		return nil, err
 	}

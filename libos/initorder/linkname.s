@@ -1,0 +1,1 @@
+// This file is empty: its presence lets the package declare functions whose bodies the runtime provides.
