@@ -50,7 +50,7 @@ func exoBoot(info, table uintptr) uintptr {
 	exoOut8(0xa1, 0xff)
 	info, table = exoDirect(info), exoDirect(table)
 	if exoLoad32(info) != exoPVHMagic || exoLoad32(info+exoPVHVersion) < 1 {
-		exoPanic("not started by PVH boot protocol version 1 or later", nil, uintptr(exoLoad32(info)))
+		exoPanic("not started by PVH version 1 or later", nil, uintptr(exoLoad32(info)))
 	}
 
 	exoMemoryMap(info)
@@ -107,11 +107,11 @@ func exoBoot(info, table uintptr) uintptr {
 func exoMemoryMap(info uintptr) {
 	p, n := exoDirect(exoLoad(info+exoPVHMemmap)), int(exoLoad32(info+exoPVHEntries))
 	if n == 0 {
-		exoPanic("the boot protocol gave no memory map", nil, 0)
+		exoPanic("there is no memory map", nil, 0)
 	}
 	for _, at := range [...]uintptr{p - exoDirectBase, exoLoad(info + exoPVHCmdline), exoLoad(info + exoPVHModList)} {
 		if at >= exoBootReach {
-			exoPanic("the boot protocol's tables lie beyond the first GiB, which is all that is mapped now", nil, at)
+			exoPanic("the boot protocol's tables lie beyond the first GiB", nil, at)
 		}
 	}
 	for i := 0; i < n && i < len(exo.memmap); i++ {
@@ -159,7 +159,7 @@ type exoRangeList struct {
 //go:noinline
 func (l *exoRangeList) add(lo, hi uintptr) {
 	if l.n == len(l.r) {
-		exoPanic("the boot protocol names more modules than there is room for", nil, lo)
+		exoPanic("the boot protocol names too many modules", nil, lo)
 	}
 	l.r[l.n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
 	l.n++
@@ -263,7 +263,7 @@ func exoBootTables(table uintptr) {
 		if memsz > filesz {
 			lo := va + alignUp(filesz, exoPageSize)
 			if !v.insert(v.find(lo), lo, alignUp(va+memsz, exoPageSize), exoProtRead|exoProtWrite, 2) {
-				exoPanic("no memory for the list of regions", nil, lo)
+				exoPanic("no memory for regions", nil, lo)
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func exoClockInit() {
 		exoClockByLAPIC(k)
 	case exoClockByPIT(k):
 	default:
-		exoPanic("no clock: the CPU does not state its frequency and there is no PIT to measure it against", nil, 0)
+		exoPanic("no clock: the CPU states no frequency, and there is no PIT", nil, 0)
 	}
 	if k.deadline {
 		return

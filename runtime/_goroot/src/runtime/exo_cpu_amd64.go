@@ -84,7 +84,7 @@ func exoNewCPU(i uint32, apicID uint32) *exoCPU {
 	exo.cpus[i] = c
 	fp := exoFrameZeroed()
 	if fp == 0 {
-		exoPanic("no memory for a CPU's vector area", nil, uintptr(i))
+		exoPanic("no memory for vector state", nil, uintptr(i))
 	}
 	c.fpArea = exoDirect(fp)
 
@@ -172,7 +172,7 @@ func exoVectorState() {
 func exoIDT() {
 	f := exoFrameZeroed()
 	if f == 0 {
-		exoPanic("no memory for the interrupt table", nil, 0)
+		exoPanic("no memory for the IDT", nil, 0)
 	}
 	exo.irq.idt = exoDirect(f)
 	exc := abi.FuncPCABI0(exoExceptions)

@@ -217,7 +217,7 @@ func exoFramesInit(reserved []exoRange) {
 		f.free += (r.hi - r.lo) >> exoPageShift
 	}
 	if p.records == 0 {
-		exoPanic("no room for the frame allocator's records", nil, need)
+		exoPanic("no room for the frames' records", nil, need)
 	}
 	f.total = f.free
 	f.step = 2 * exoHugeSize

@@ -113,7 +113,7 @@ func exoVectorWait(v int, deadline int64) uint64 {
 		}
 		if w.gp != 0 {
 			unlock(&w.lock)
-			throw("exo: two goroutines wait for one interrupt vector")
+			throw("exo: two wait for one vector")
 		}
 		netpollAdjustWaiters(1)
 		if deadline != 0 {
