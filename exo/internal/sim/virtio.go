@@ -35,6 +35,7 @@ type Virtio struct {
 	m     *Machine
 	raise func(queue int) // interrupts, for a queue; below 0 for a change of the configuration
 	rung  atomic.Int64
+	stood atomic.Int64
 
 	mu       sync.Mutex // guards all below
 	status   uint8
@@ -155,6 +156,7 @@ func (d *Virtio) Change(f func()) {
 
 // reported is the status as the driver reads it. The lock is held.
 func (d *Virtio) reported() uint64 {
+	d.stood.Add(1)
 	if d.LieNeedsReset && d.status&4 != 0 {
 		return uint64(d.status) | 64
 	}
@@ -204,6 +206,9 @@ func (d *Virtio) notify(queue uint32) {
 	d.rung.Add(1)
 	go d.run(int(queue % maxQueues))
 }
+
+// StatusReads is how often the driver has read the status.
+func (d *Virtio) StatusReads() int { return int(d.stood.Load()) }
 
 // Doorbells is how often the driver has told the device of something.
 func (d *Virtio) Doorbells() int { return int(d.rung.Load()) }

@@ -310,6 +310,26 @@ func TestDoorbell(t *testing.T) {
 	})
 }
 
+// TestStatusIsRead reads the status register, which is an exit to the host, not for each transfer, but when the device has something to say.
+func TestStatusIsRead(t *testing.T) {
+	m := sim.New(4 << 20)
+	defer exo.Simulate(m)()
+	_, v := newModel(4096, everything)
+	transports["mmio"](m, v)
+	d := open(t, blk.Options{})
+	defer d.Close()
+	e, f := whole(t, d), frames(t, 1)
+	before := v.StatusReads()
+	for range 50 {
+		if err := d.Do(&blk.Request{Op: blk.Read, Extent: e, Memory: run(f, 0, 1024)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := v.StatusReads() - before; n != 0 {
+		t.Errorf("50 transfers read the status %d times", n)
+	}
+}
+
 // What cannot be asked is refused before the device sees it.
 func TestRefused(t *testing.T) {
 	each(t, 256, everything, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {

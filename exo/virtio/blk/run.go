@@ -115,7 +115,7 @@ func (d *Disk) failing(busy bool) (why error) {
 		return nil
 	}
 	d.look()
-	if d.dev.NeedsReset() { // also what a device says that was pulled out: all ones
+	if d.dev.NeedsReset() { // also what a device says that was pulled out: all ones. One that says nothing any more is given up for what it does not answer
 		return &virtio.DeviceError{Device: d.dev.Name(), Why: "it asks for a reset, or is not there any more"}
 	}
 	return nil
