@@ -39,6 +39,7 @@ func (h *host) drain() (found bool, why error) {
 	}
 	found = h.sweep() || found
 	for n := len(h.flushed); n > 0; n = len(h.flushed) {
+		h.look()
 		h.sweep()
 		for _, f := range h.flushed[:n] {
 			f.finish()
@@ -52,7 +53,7 @@ func (h *host) drain() (found bool, why error) {
 // sweep looks through all queues once, and says whether something had ended.
 //
 // Flushes that ended well are not finished yet, but put into flushed. A unit tells of its reset once, to the command that it meets next (SAM-5, 5.14): that may have ended before the flush, in a queue that is looked at behind the flush's, and says what the flush is worth. So who
-// finishes a flush has looked at all queues again.
+// finishes a flush has looked at all queues again, that of events included.
 func (h *host) sweep() (found bool) {
 	for _, q := range h.queues {
 		for {
