@@ -2,6 +2,7 @@ package files
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/fs"
@@ -47,8 +48,41 @@ var Storable = func(fs.File) bool { return false }
 type memFile struct {
 	*mem.File
 
-	mu    sync.RWMutex // held for reading while bytes change, else while seals do
-	seals uint32
+	gate  gate
+	seals atomic.Uint32 // changed while nobody is in
+}
+
+// A gate lets those in who change a file's bytes, many at a time, and changes of its seals when nobody is. Somebody who is in may come in again: a write to a mapped file comes by its mappings. So who waits to change seals
+// holds nobody off.
+type gate struct {
+	mu   sync.Mutex
+	in   int
+	none sync.Cond // in is 0; L is &mu
+}
+
+func (g *gate) enter() {
+	g.mu.Lock()
+	g.in++
+	g.mu.Unlock()
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	if g.in--; g.in == 0 && g.none.L != nil {
+		g.none.Broadcast()
+	}
+	g.mu.Unlock()
+}
+
+// alone runs f while nobody is in. f waits for nobody who may come in.
+func (g *gate) alone(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.none.L = &g.mu
+	for g.in > 0 {
+		g.none.Wait()
+	}
+	f()
 }
 
 // memfdCreate is memfd_create(2). EINVAL, EFAULT; ENOSYS for huge pages, as from a Linux without hugetlbfs.
@@ -80,17 +114,19 @@ func memfdCreate(a [6]uintptr) (uintptr, syscall.Errno) {
 	if e != 0 {
 		return 0, e
 	}
+	m := &memFile{File: f.(*mem.File)}
+	m.seals.Store(seals)
 	root := Tree.Root()
 	root.Drop() // a mount stays
 	open := syscall.O_RDWR
 	if flags&mfdCloexec != 0 {
 		open |= syscall.O_CLOEXEC
 	}
-	return install(fs.Place{Mount: root.Mount, Node: &memFile{File: f.(*mem.File), seals: seals}}, open, fs.Place{}, "/memfd:"+name)
+	return install(fs.Place{Mount: root.Mount, Node: m}, open, fs.Place{}, "/memfd:"+name)
 }
 
 // sealCall is fcntl's F_ADD_SEALS and F_GET_SEALS. EPERM, EBUSY; EINVAL for what cannot be sealed. Other files in memory are sealed against seals, as on tmpfs.
-func (o *file) sealCall(f *posix.File, cmd int, arg uintptr) (uintptr, syscall.Errno) {
+func (o *file) sealCall(f *posix.File, cmd int, arg uintptr) (r uintptr, e syscall.Errno) {
 	seals := uint32(arg)
 	if cmd == fAddSeals {
 		switch {
@@ -110,32 +146,36 @@ func (o *file) sealCall(f *posix.File, cmd int, arg uintptr) (uintptr, syscall.E
 		}
 		return sealSeal, 0
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if cmd == fGetSeals {
-		return uintptr(m.seals), 0
+		return uintptr(m.seals.Load()), 0
 	}
-	a := m.File.Attr()
-	switch {
-	case m.seals&sealSeal != 0:
-		return 0, syscall.EPERM
-	case seals&sealWrite&^m.seals != 0 && Storable(m):
-		return 0, syscall.EBUSY
-	case seals&sealExec != 0 && a.Mode&0o111 != 0: // what may be run is not written any more
-		seals |= sealsWrites
+	var before uint32
+	m.gate.alone(func() {
+		if before = m.seals.Load(); before&sealSeal != 0 {
+			e = syscall.EPERM
+			return
+		}
+		if mode := m.File.Attr().Mode; seals&sealExec != 0 && mode&0o111 != 0 { // what may be run is not written any more
+			seals |= sealsWrites
+		}
+		m.seals.Store(before | seals)
+	})
+	// No mapping that stores is made any more. Whether there is one is asked with no lock held: who changes mappings may wait to come in.
+	if e == 0 && seals&sealWrite&^before != 0 && Storable(m) {
+		m.gate.alone(func() { m.seals.Store(m.seals.Load() &^ (seals &^ before)) })
+		e = syscall.EBUSY
 	}
-	m.seals |= seals
-	return 0, 0
+	return 0, e
 }
 
 // sealed is a write to a file of memfd_create: what is behind its end is written only up to the last whole page before it, where it may not grow.
 func (m *memFile) sealed(p []byte, off int64, write func(p []byte) (int, int64, syscall.Errno)) (int, int64, syscall.Errno) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.seals&(sealWrite|sealFuture) != 0 && len(p) > 0 {
+	m.gate.enter()
+	defer m.gate.leave()
+	if m.seals.Load()&(sealWrite|sealFuture) != 0 && len(p) > 0 {
 		return -1, 0, syscall.EPERM
 	}
-	if a := m.File.Attr(); m.seals&sealGrow != 0 && len(p) > 0 {
+	if a := m.File.Attr(); m.seals.Load()&sealGrow != 0 && len(p) > 0 {
 		if off == fs.Append {
 			off = a.Size
 		}
@@ -153,9 +193,9 @@ func (m *memFile) sealed(p []byte, off int64, write func(p []byte) (int, int64, 
 
 // Truncate implements fs.File.
 func (m *memFile) Truncate(size int64) syscall.Errno {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if a := m.File.Attr(); m.seals&sealShrink != 0 && size < a.Size || m.seals&sealGrow != 0 && size > a.Size {
+	m.gate.enter()
+	defer m.gate.leave()
+	if a := m.File.Attr(); m.seals.Load()&sealShrink != 0 && size < a.Size || m.seals.Load()&sealGrow != 0 && size > a.Size {
 		return syscall.EPERM
 	}
 	return m.File.Truncate(size)
@@ -163,9 +203,9 @@ func (m *memFile) Truncate(size int64) syscall.Errno {
 
 // Allocate implements fs.Allocator.
 func (m *memFile) Allocate(mode uint32, off, n int64) syscall.Errno {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if a := m.File.Attr(); mode&fs.FallocPunchHole != 0 && m.seals&(sealWrite|sealFuture) != 0 || mode&fs.FallocPunchHole == 0 && m.seals&sealGrow != 0 && off+n > a.Size {
+	m.gate.enter()
+	defer m.gate.leave()
+	if a := m.File.Attr(); mode&fs.FallocPunchHole != 0 && m.seals.Load()&(sealWrite|sealFuture) != 0 || mode&fs.FallocPunchHole == 0 && m.seals.Load()&sealGrow != 0 && off+n > a.Size {
 		if mode&^(fs.FallocPunchHole|fs.FallocKeepSize) == 0 {
 			return syscall.EPERM
 		}
@@ -175,9 +215,9 @@ func (m *memFile) Allocate(mode uint32, off, n int64) syscall.Errno {
 
 // SetAttr implements fs.Node.
 func (m *memFile) SetAttr(c *fs.Change) syscall.Errno {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if a := m.File.Attr(); m.seals&sealExec != 0 && c.Set&fs.SetMode != 0 && (c.Mode^a.Mode)&0o111 != 0 {
+	m.gate.enter()
+	defer m.gate.leave()
+	if a := m.File.Attr(); m.seals.Load()&sealExec != 0 && c.Set&fs.SetMode != 0 && (c.Mode^a.Mode)&0o111 != 0 {
 		return syscall.EPERM
 	}
 	return m.File.SetAttr(c)
@@ -186,9 +226,9 @@ func (m *memFile) SetAttr(c *fs.Change) syscall.Errno {
 // mapSealed is mmap(2) of such a file. One that is sealed against writing is mapped as if it were open for reading, so that mprotect cannot have it stored to.
 func (m *memFile) mapSealed(data fs.File, open uint32, a [6]uintptr) (uintptr, syscall.Errno) {
 	const shared, kinds, write = 1, 3, 2
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.seals&(sealWrite|sealFuture) != 0 && a[3]&kinds&shared != 0 {
+	m.gate.enter()
+	defer m.gate.leave()
+	if m.seals.Load()&(sealWrite|sealFuture) != 0 && a[3]&kinds&shared != 0 {
 		if a[2]&write != 0 {
 			return 0, syscall.EPERM
 		}

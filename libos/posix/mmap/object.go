@@ -220,7 +220,8 @@ func (o *object) allocate(i int64) syscall.Errno {
 	if !ok || !o.hole(i) {
 		return 0
 	}
-	if e := a.Allocate(fs.FallocKeepSize, i*exo.PageSize, exo.PageSize); e != syscall.EOPNOTSUPP {
+	at := i * exo.PageSize // no further than the file goes: it may be sealed against growing
+	if e := a.Allocate(fs.FallocKeepSize, at, max(min(exo.PageSize, o.size.Load()-at), 1)); e != syscall.EOPNOTSUPP {
 		return e
 	}
 	return 0
@@ -512,7 +513,7 @@ func (o *object) Allocate(mode uint32, off, n int64) fs.Errno {
 	}
 	switch o.grown(old); {
 	case moves:
-		o.forget(0, all)
+		o.forget(off/exo.PageSize, all)
 	case mode&fs.FallocPunchHole != 0:
 		o.punched(off, min(off+n, pagesOf(old)*exo.PageSize))
 	case mode&fs.FallocZero != 0:
