@@ -121,22 +121,22 @@ func (d *Dir) ReadDir(cookie uint64, f func(*core.Entry) bool) core.Errno {
 	if d.gone.Load() {
 		return syscall.ENOENT
 	}
-	if cookie == 0 {
-		d.torn.Store(false)
-	}
-	t := &d.fs.t
+	t, torn := &d.fs.t, false
 	more, err := t.salvage(t.root, -1, keyNumber(d.rec.ino, kindEntry, cookie+1), key(d.rec.ino, kindEntry+1), func(k, v []byte) bool {
 		e, ok := decodeEntry(v)
 		if !ok || len(k) != 17 {
-			d.torn.Store(true)
+			torn = true
 			return true
 		}
 		return f(&core.Entry{Name: e.name, Ino: e.ino, Type: e.kind, Cookie: be.Uint64(k[9:])})
 	})
-	if err != nil {
-		d.torn.Store(true)
+	if !more {
+		return 0
 	}
-	if more && d.torn.Load() {
+	if err == nil && cookie != 0 { // the end of a list that is read in pieces: of the nodes before there may be some that cannot be read
+		_, err = t.nodes(key(d.rec.ino, kindEntry), keyNumber(d.rec.ino, kindEntry, cookie+1))
+	}
+	if err != nil || torn {
 		return syscall.EIO
 	}
 	return 0

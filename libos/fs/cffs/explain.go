@@ -109,15 +109,28 @@ func (n *namer) paths(ino uint64) (list []string) {
 
 // join is the path of a name; ok is false if it is not below the root.
 func (n *namer) join(p parent) (path string, ok bool) {
-	for steps := 0; p.dir != rootIno; steps++ {
+	parts := []string{p.name}
+	for ok = true; ok && p.dir != rootIno; {
 		up := n.names[p.dir]
-		if len(up) == 0 || steps > 4096 {
-			return p.name, false
+		switch {
+		case len(up) == 0:
+			ok = false
+		case len(parts) > maxDepth:
+			return parts[0], false
+		default:
+			p = up[0]
+			parts = append(parts, p.name)
 		}
-		p = parent{up[0].dir, up[0].name + "/" + p.name}
 	}
-	return "/" + p.name, true
+	slices.Reverse(parts)
+	if path = strings.Join(parts, "/"); ok {
+		path = "/" + path
+	}
+	return path, ok
 }
+
+// maxDepth is how deep a path is told. A directory may lie in itself on a damaged volume.
+const maxDepth = 4096
 
 // shown is a path as it is told.
 func shown(path string) string {

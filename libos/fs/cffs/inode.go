@@ -26,7 +26,6 @@ type inode struct {
 	parent *inode          // of a directory: where it is, with a reference
 	gone   atomic.Bool     // it has no name; read without mu, too
 	temp   bool            // and never had one, and may get one
-	torn   atomic.Bool     // of a directory: names were left out when it was read last, for they could not be; written by readers, too
 	dirs   map[uint64]page // dirty pages of a file, by number
 	fresh  uint64          // how many of them are
 

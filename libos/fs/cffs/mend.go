@@ -33,16 +33,17 @@ func (s *salvager) path(ino uint64) string {
 
 // join is the path of a name; ok is false if it is not below the root.
 func (s *salvager) join(n name) (path string, ok bool) {
-	path = "/" + n.name
-	for steps := 0; n.dir != rootIno; steps++ {
+	parts := []string{n.name}
+	for n.dir != rootIno {
 		p := s.inodes[n.dir]
-		if p == nil || len(p.names) == 0 || steps > 4096 {
+		if p == nil || len(p.names) == 0 || len(parts) > maxDepth {
 			return "", false
 		}
 		n = p.names[0]
-		path = "/" + n.name + path
+		parts = append(parts, n.name)
 	}
-	return path, true
+	slices.Reverse(parts)
+	return "/" + strings.Join(parts, "/"), true
 }
 
 // sorted are the numbers of all inodes there are.
@@ -160,6 +161,9 @@ func (s *salvager) attribute(ino uint64, p *piled) error {
 // record gives an inode that has lost its record another, if there is anything that it could be about.
 func (s *salvager) record(ino uint64, p *piled) error {
 	kind := p.kind()
+	if ino == rootIno && p.rec != nil && kind != syscall.S_IFDIR {
+		p.rec, p.stored = nil, nil
+	}
 	if p.rec != nil {
 		if kind == syscall.S_IFLNK && (p.broken || p.rec.size != p.target+uint64(len(p.rec.target))) {
 			s.say("lost: the target of %s: it is removed", s.path(ino))
@@ -435,8 +439,8 @@ func (s *salvager) commit() error {
 		a.groups[g].dirty = true
 	}
 	for b := uint64(0); b < a.blocks; b++ {
-		if s.marked(b) {
-			a.set(b)
+		if s.marked(b) || s.was[b/64]>>(b%64)&1 != 0 {
+			a.set(b) // what the volume does not need any more is free for the next commit
 		}
 	}
 	a.count(f.sb.backup)

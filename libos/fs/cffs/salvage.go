@@ -15,7 +15,7 @@ import (
 //
 // Nodes of the tree that cannot be read are left out. Those below one of them are looked for on the volume: blocks that the bitmaps have as used and that are leaves of this volume, with their own place in them, a right sum and no
 // generation above the superblock's. Nothing that a tree uses is overwritten, and what it does not use counts as free, so they are the current ones. Where the bitmaps are not known old leaves are found, too: of those whose keys
-// overlap the newest counts; one whose keys were all removed since comes back. Blocks of files that others left there may look like leaves: those of files that are known do not count.
+// overlap, or that have one block or one inode's record, the newest counts; one whose keys were all removed since, and whose blocks nobody has, comes back. Blocks of files that others left there may look like leaves: those of files that are known do not count.
 
 // SalvageOptions say what more a salvage may lose.
 type SalvageOptions struct {
@@ -41,6 +41,7 @@ type salvager struct {
 	lost   map[uint64]bool // groups whose bitmaps are not known
 	all    bool            // every leaf below such nodes was found
 	keep   []uint64        // a bit for each block that the volume is to use
+	was    []uint64        // and for each that it is known to use now: nothing is written there
 	inodes map[uint64]*piled
 	moved  []name // names that lie at a wrong place
 	said   []told // what it did
@@ -88,7 +89,7 @@ func Salvage(dev block.Device, o SalvageOptions) (done []string, err error) {
 	if f.sb.writeNeeds != 0 {
 		return nil, &MountError{Device: dev.Info().Name, Why: "its volume has a format that is not known here well enough to write to it"}
 	}
-	s := &salvager{f: f, holes: o.Holes, seen: map[uint64]bool{}, keep: make([]uint64, (f.sb.blocks+63)/64), inodes: map[uint64]*piled{}}
+	s := &salvager{f: f, holes: o.Holes, seen: map[uint64]bool{}, keep: make([]uint64, (f.sb.blocks+63)/64), was: make([]uint64, (f.sb.blocks+63)/64), inodes: map[uint64]*piled{}}
 	for _, p := range r.Problems {
 		switch {
 		case p.after && !o.Back:
@@ -142,6 +143,9 @@ func (s *salvager) run() error {
 	for _, l := range s.leaves {
 		s.mark(l.ref.addr)
 	}
+	for _, b := range s.inner {
+		s.used(b)
+	}
 	if len(s.bad) > 0 {
 		s.build()
 	} else {
@@ -170,8 +174,11 @@ func (s *salvager) mark(b uint64) bool {
 		return false
 	}
 	s.keep[b/64] |= 1 << (b % 64)
+	s.used(b)
 	return true
 }
+
+func (s *salvager) used(b uint64) { s.was[b/64] |= 1 << (b % 64) }
 
 func (s *salvager) marked(b uint64) bool { return s.keep[b/64]>>(b%64)&1 != 0 }
 
@@ -226,17 +233,24 @@ func (f *FS) reserved(b uint64) (is bool) {
 	return is || b == f.sb.backup || b == f.sb.backup+1
 }
 
-// extents calls do for the blocks of each extent that a leaf has.
-func (f *FS) extents(b []byte, addr uint64, do func(x extent)) {
+// holds calls do for each extent that a leaf has, and record for the inode of each record.
+func (f *FS) holds(b []byte, addr uint64, do func(x extent), record func(ino uint64)) {
 	n := decodeNode(b, addr, &f.sb.uuid)
 	if n == nil {
 		return
 	}
 	for i, v := range n.vals {
-		if n.keys[i][8] == kindExtent {
-			if x, ok := f.extent(n.keys[i], v); ok {
+		switch k := n.keys[i]; k[8] {
+		case kindExtent:
+			if x, ok := f.extent(k, v); ok {
 				do(x)
 			}
+		case kindEntry:
+			if e, ok := decodeEntry(v); ok && e.rec != nil {
+				record(e.ino)
+			}
+		case kindRecord:
+			record(be.Uint64(k))
 		}
 	}
 }
@@ -250,12 +264,23 @@ func (s *salvager) scan() error {
 			data[b/64] |= 1 << (b % 64)
 		}
 	}
+	records := map[uint64]bool{}
+	recorded := func(ino uint64) { records[ino] = true }
 	for _, l := range s.leaves {
 		if b, err := f.readNode(l.ref); err == nil {
-			f.extents(b, l.ref.addr, claim)
+			f.holds(b, l.ref.addr, claim, recorded)
 		}
 	}
 	isData := func(b uint64) bool { return data[b/64]>>(b%64)&1 != 0 }
+	// contradicted says of a leaf whether what is known has its blocks otherwise, or records of its inodes.
+	contradicted := func(b []byte, addr uint64) (is bool) {
+		f.holds(b, addr, func(x extent) {
+			for at := x.block; at < x.block+uint64(len(x.sums)); at++ {
+				is = is || isData(at) || s.marked(at)
+			}
+		}, func(ino uint64) { is = is || records[ino] })
+		return is
+	}
 	var list []leaf
 	odd := make([]uint64, len(s.keep)) // blocks in use that are no nodes
 	buf := make([]byte, 256*BlockSize)
@@ -303,15 +328,15 @@ func (s *salvager) scan() error {
 	var found []leaf // by key
 	for _, l := range list {
 		b, err := f.readNode(l.ref)
-		if err != nil || isData(l.ref.addr) {
-			continue
+		if err != nil || isData(l.ref.addr) || s.lost != nil && contradicted(b, l.ref.addr) {
+			continue // of two leaves that contradict each other the older one is of no tree any more
 		}
 		i, _ := slices.BinarySearchFunc(found, l.first, func(x leaf, k []byte) int { return bytes.Compare(x.first, k) })
 		if i > 0 && bytes.Compare(found[i-1].last, l.first) >= 0 || i < len(found) && bytes.Compare(found[i].first, l.last) <= 0 {
 			continue
 		}
 		found = slices.Insert(found, i, l)
-		f.extents(b, l.ref.addr, claim)
+		f.holds(b, l.ref.addr, claim, recorded)
 	}
 	s.leaves = append(s.leaves, found...)
 	for _, l := range s.bad {

@@ -293,6 +293,58 @@ func TestSalvageData(t *testing.T) {
 	}
 }
 
+// untouched says which blocks that a volume used, as far as that can be known, a salvage has written to before its first superblock. Blocks at were damaged.
+func untouched(t *testing.T, good *block.Memory, at []uint64, rec *block.Recorder) {
+	t.Helper()
+	used, err := Check(block.NewMemory(slices.Clone(good.Bytes())), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range rec.Log() {
+		if e.Data == nil {
+			continue
+		}
+		if e.Off/BlockSize <= 1 {
+			return // the first commit's superblock
+		}
+		if uint64(e.Off/BlockSize)-used.sb.backup <= 1 {
+			continue // its copy, which is written along with it
+		}
+		for b := uint64(e.Off / BlockSize); b < uint64(e.Off+int64(len(e.Data)))/BlockSize; b++ {
+			if slices.Contains(at, b) || slices.Contains(at, bitmapAt+1) && le.Uint32(good.Bytes()[b*BlockSize+4:]) != nodeMagic {
+				continue // what is lost, and data of the leaf that is: without the bitmap nothing tells of it
+			}
+			if used.used[b/64]>>(b%64)&1 != 0 && b != bitmapAt && b != bitmapAt+1 {
+				t.Errorf("%v: block %d, which the commit before uses, is written to", at, b)
+			}
+		}
+	}
+}
+
+// TestSalvageWritesElsewhere salvages a full volume of which the current bitmap is not known, and each node in turn is lost: no node that can be read is written to before the volume is whole.
+func TestSalvageWritesElsewhere(t *testing.T) {
+	t.Parallel()
+	d := folders(t)
+	f := mount(t, d, manual)
+	for f.Sync() == 0 && (op{kind: "append", a: "filler", n: BlockSize}).do(treeOf(f)) == 0 {
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	done := 0
+	for _, n := range nodesOf(t, d) {
+		at := []uint64{n.addr, bitmapAt + 1}
+		rec := block.NewRecorder(damaged(d, at...))
+		if _, err := Salvage(rec, SalvageOptions{}); err == nil {
+			done++
+		}
+		untouched(t, d, at, rec)
+	}
+	if done == 0 {
+		t.Error("no salvage had room")
+	}
+}
+
 // TestSalvageCrash crashes a salvage at each of its writes, whole and torn, and with each one missing since the last flush: the volume is as damaged as it was, or whole, and a salvage then comes to the same.
 func TestSalvageCrash(t *testing.T) {
 	t.Parallel()
@@ -320,20 +372,7 @@ func TestSalvageCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := digest(things(t, d))
-		used, err := Check(block.NewMemory(slices.Clone(c.good.Bytes())), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range rec.Log() {
-			if e.Data == nil || e.Off/BlockSize <= 1 {
-				break // the first commit's superblock
-			}
-			for b := uint64(e.Off / BlockSize); b < uint64(e.Off+int64(len(e.Data)))/BlockSize; b++ {
-				if used.used[b/64]>>(b%64)&1 != 0 && b != bitmapAt && b != bitmapAt+1 {
-					t.Errorf("%v: block %d, which the commit before uses, is written to", at, b)
-				}
-			}
-		}
+		untouched(t, c.good, at, rec)
 		states := 0
 		try := func(events []*block.Event, torn bool) {
 			disk := slices.Clone(base)
@@ -452,5 +491,109 @@ func TestSalvageRandom(t *testing.T) {
 	}
 	if did < *salvages {
 		t.Errorf("only %d repairs", did)
+	}
+}
+
+// TestSalvageOld loses the root of a tree and bitmaps of a volume on which leaves of files lie that were removed: their blocks are other files' by now, which lose nothing.
+func TestSalvageOld(t *testing.T) {
+	t.Parallel()
+	d := formatted(t, 8*minBlocks)
+	f := mount(t, d, manual)
+	tr := treeOf(f)
+	do := func(x op) {
+		t.Helper()
+		if e := x.do(tr); e != 0 {
+			t.Fatal(x, e)
+		}
+	}
+	names := []string{"aaa", "old0", "old1", "old2", "zzz"}
+	for _, name := range names {
+		for i := range int64(220) {
+			do(op{kind: "write", a: name, off: 2 * i * BlockSize, n: BlockSize, fill: byte(i)})
+		}
+		do(op{kind: "sync"})
+	}
+	removed := map[uint64]bool{}
+	for _, name := range names[1:4] {
+		removed[ino(t, tr, "/"+name)] = true
+		do(op{kind: "unlink", a: name})
+	}
+	do(op{kind: "sync"})
+	// others is how many blocks that leaves of removed files have are another's.
+	others := func() (n int) {
+		for b := range f.al.blocks {
+			x := d.Bytes()[b*BlockSize:][:BlockSize]
+			if le.Uint32(x[4:]) != nodeMagic || x[24] != 0 || f.al.is(b) || !sealed(x) {
+				continue
+			}
+			if m := decodeNode(x, b, &f.sb.uuid); !removed[be.Uint64(m.keys[0])] || !removed[be.Uint64(m.keys[len(m.keys)-1])] {
+				continue
+			}
+			f.holds(x, b, func(e extent) {
+				for i := range e.sums {
+					if f.al.is(e.block + uint64(i)) {
+						n++
+					}
+				}
+			}, func(uint64) {})
+		}
+		return n
+	}
+	for i := int64(0); others() < 20; i++ {
+		if i == 20_000 {
+			t.Fatal("no block of a removed file is another's")
+		}
+		do(op{kind: "write", a: "new", off: 2 * i * BlockSize, n: BlockSize, fill: byte(i + 7)})
+		if i%20 == 19 {
+			do(op{kind: "sync"})
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, d)
+	was, root := things(t, d), nodesOf(t, d)[0]
+	for _, slots := range [][]uint64{nil, {bitmapAt}, {bitmapAt + 1}, {bitmapAt, bitmapAt + 1}} {
+		c := damaged(d, append(slices.Clone(slots), root.addr)...)
+		done, err := Salvage(c, SalvageOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := things(t, c)
+		for name, ino := range was[rootIno].names {
+			if !bytes.Equal(is[ino].data, was[ino].data) {
+				t.Errorf("bitmaps %v lost: %s differs\n%s", slots, name, strings.Join(done, "\n"))
+			}
+		}
+	}
+}
+
+// TestSalvageRootRecord salvages a volume whose root's record says that it is a file, or a link.
+func TestSalvageRootRecord(t *testing.T) {
+	t.Parallel()
+	good := folders(t)
+	for _, mode := range []uint32{syscall.S_IFREG | 0o644, syscall.S_IFLNK | 0o777} {
+		d := block.NewMemory(slices.Clone(good.Bytes()))
+		f := mount(t, d, manual)
+		f.lock()
+		v, err := f.t.get(key(rootIno, kindRecord))
+		rec, ok := decodeRecord(v)
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		rec.mode = mode
+		f.put(key(rootIno, kindRecord), rec.encode(nil))
+		err = f.commit()
+		f.unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Salvage(d, SalvageOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		check(t, d)
+		if got, want := len(things(t, d)[rootIno].names), len(things(t, good)[rootIno].names); got != want {
+			t.Errorf("mode %o: %d names in the root, not %d", mode, got, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cffs
 
 import (
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -75,5 +76,55 @@ func TestTornDirectory(t *testing.T) {
 	}
 	if torn < 8 || some < 100 {
 		t.Errorf("%d directories were hit, and gave %d names", torn, some)
+	}
+}
+
+// TestTornByTwo has two list one damaged directory: the first has come by the bad node when the second begins, and gets the error nevertheless.
+func TestTornByTwo(t *testing.T) {
+	t.Parallel()
+	good := formatted(t, 2*minBlocks)
+	f := mount(t, good, manual)
+	tree := treeOf(f)
+	do := func(x op) {
+		if e := x.do(tree); e != 0 {
+			t.Fatal(x, e)
+		}
+	}
+	do(op{kind: "mkdir", a: "d"})
+	for i := range 200 {
+		do(op{kind: "create", a: fmt.Sprint("d/f", i)})
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, n := range nodesOf(t, good) {
+		if n.level > 0 {
+			continue
+		}
+		d := block.NewMemory(slices.Clone(good.Bytes()))
+		d.Bytes()[n.addr*BlockSize+1000] ^= 1
+		f, err := Mount(d, Options{ReadOnly: true})
+		if err != nil {
+			continue
+		}
+		x, e := f.Root().Lookup("d")
+		if e != 0 {
+			continue
+		}
+		dir := x.(core.Dir)
+		var cookies []uint64
+		if e := dir.ReadDir(0, func(x *core.Entry) bool { cookies = append(cookies, x.Cookie); return true }); e != syscall.EIO || len(cookies) < 3 {
+			continue
+		}
+		tried++
+		dir.ReadDir(0, func(x *core.Entry) bool { return x.Cookie != cookies[len(cookies)-1] })
+		dir.ReadDir(0, func(*core.Entry) bool { return false })
+		if e := dir.ReadDir(cookies[len(cookies)-2], func(*core.Entry) bool { return true }); e != syscall.EIO {
+			t.Errorf("without the leaf at %d: %d names, and %v", n.addr, len(cookies), e)
+		}
+	}
+	if tried < 3 {
+		t.Errorf("%d leaves were tried", tried)
 	}
 }
