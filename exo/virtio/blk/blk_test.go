@@ -454,7 +454,7 @@ func TestGone(t *testing.T) {
 		"more than fits":   {func(v *sim.Virtio) { v.LieUsedLen = func(n uint32) uint32 { return n + 1<<20 } }, is[*virtio.BrokenError]},
 		"silent":           {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*disks.TimeoutError]},
 		"needs reset":      {func(v *sim.Virtio) { v.LieNoAnswer = true; v.LieNeedsReset = true }, is[*virtio.DeviceError]},
-		"taken back": {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*exo.RevokedError]},
+		"taken back":       {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*exo.RevokedError]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, 256, everything&^virtio.EventIndex, func(t *testing.T, m *sim.Machine, v *sim.Virtio, disk *model) {

@@ -1114,7 +1114,7 @@ func TestGone(t *testing.T) {
 		"more than fits":   {func(v *sim.Virtio) { v.LieUsedLen = func(n uint32) uint32 { return n + 1<<20 } }, is[*virtio.BrokenError]},
 		"silent":           {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*disk.TimeoutError]},
 		"needs reset":      {func(v *sim.Virtio) { v.LieNoAnswer = true; v.LieNeedsReset = true }, is[*virtio.DeviceError]},
-		"taken back": {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*exo.RevokedError]},
+		"taken back":       {func(v *sim.Virtio) { v.LieNoAnswer = true }, is[*exo.RevokedError]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {
