@@ -139,9 +139,13 @@ func (c *contents) Cached(off int64) bool {
 // Name implements mem.Namer.
 func (a *FS) Name(name string) string { return checked.UnescapeName(name) }
 
-// ReadLink implements fs.ReadLinkFS: a link's contents are where it leads.
+// ReadLink implements fs.ReadLinkFS.
 func (a *FS) ReadLink(name string) (string, error) {
-	f := a.files[name]
+	return Link(a.files[name], name)
+}
+
+// Link is where a link of an archive leads, which is what its contents are. It is called name; f may be nil. Errors: *fs.PathError for what is no link, and those of reading it.
+func Link(f *zip.File, name string) (string, error) {
 	if f == nil || f.Mode().Type() != fs.ModeSymlink {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: errors.ErrUnsupported}
 	}

@@ -160,7 +160,7 @@ func (o *file) sealCall(f *posix.File, cmd int, arg uintptr) (r uintptr, e sysca
 		}
 		m.seals.Store(before | seals)
 	})
-	// No mapping that stores is made any more. Whether there is one is asked with no lock held: who changes mappings may wait to come in.
+	// No mapping that stores is made any more, and no write is: who writes just now gets EPERM, though the seal may be taken back. Whether there is one is asked with no lock held: who changes mappings may wait to come in.
 	if e == 0 && seals&sealWrite&^before != 0 && Storable(m) {
 		m.gate.alone(func() { m.seals.Store(m.seals.Load() &^ (seals &^ before)) })
 		e = syscall.EBUSY

@@ -9,7 +9,6 @@ import (
 	"archive/zip"
 	_ "embed"
 	"errors"
-	"io"
 	"io/fs"
 	"strings"
 
@@ -97,19 +96,9 @@ func (s seed) Bytes(name string) []byte {
 // Name implements mem.Namer.
 func (s seed) Name(name string) string { return checked.UnescapeName(name) }
 
-// ReadLink implements fs.ReadLinkFS: a link's contents are where it leads.
+// ReadLink implements fs.ReadLinkFS.
 func (s seed) ReadLink(name string) (string, error) {
-	f := s.files[name]
-	if f == nil || f.Mode().Type() != fs.ModeSymlink {
-		return "", &fs.PathError{Op: "readlink", Path: name, Err: errors.ErrUnsupported}
-	}
-	r, err := f.Open()
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
-	target, err := io.ReadAll(r)
-	return string(target), err
+	return archive.Link(s.files[name], name)
 }
 
 // Lstat implements fs.ReadLinkFS.
