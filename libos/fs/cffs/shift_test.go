@@ -2,8 +2,8 @@ package cffs
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -93,33 +93,7 @@ func TestShiftIsAtomic(t *testing.T) {
 			if e := f.Sync(); e != 0 {
 				t.Fatal(x.name, free, e)
 			}
-			news, events := 0, rec.Log()
-			for i := range len(events) + 1 {
-				if i > 0 {
-					events[i-1].Apply(before)
-				}
-				if i > 0 && !events[i-1].Flush && i < len(events) {
-					continue // the states between flushes are those of the last one, or of the next
-				}
-				at := block.NewMemory(slices.Clone(before))
-				g, err := Mount(at, Options{ReadOnly: true})
-				if err != nil {
-					t.Fatal(x.name, err)
-				}
-				switch got := contents(t, g, "/f"); {
-				case bytes.Equal(got, now):
-					news++
-				case news > 0 || !bytes.Equal(got, was) && !bytes.Equal(got, old):
-					t.Fatalf("%s, %d free: after %d of %d events the file is neither as it was nor as it was to be", x.name, free, i, len(events))
-				}
-				r, err := Check(at, false)
-				if err != nil || len(r.Problems) > 1 || len(r.Problems) == 1 && !strings.Contains(r.Problems[0].What, "count as used and are not") { // those that were taken away
-					t.Fatal(x.name, free, err, r)
-				}
-			}
-			if news == 0 {
-				t.Errorf("%s, %d free: it never came to the disk", x.name, free)
-			}
+			oneStep(t, fmt.Sprintf("%s, %d free", x.name, free), before, rec.Log(), now, was, old)
 			f.Close()
 		}
 		if refused == 0 || done == 0 {
