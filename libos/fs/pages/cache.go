@@ -297,6 +297,11 @@ func (c *Cache) Fetch(l *Load, first uint64, room []Piece) (h Hold, err error) {
 	if l != nil {
 		defer c.End(l)
 	}
+	return c.fetch(first, room)
+}
+
+// fetch is Fetch for a load that somebody else ends.
+func (c *Cache) fetch(first uint64, room []Piece) (h Hold, err error) {
 	vec, n := make([][]byte, len(room)), 0
 	for i, p := range room {
 		vec[i] = p.Bytes()
@@ -324,13 +329,13 @@ func (c *Cache) Fetch(l *Load, first uint64, room []Piece) (h Hold, err error) {
 	return h, err
 }
 
-// FetchAhead is Fetch for nobody yet, of as many pages as there is memory for that the cache keeps.
+// FetchAhead is Fetch for nobody yet, of as many pages as there is memory for that the cache keeps. It has none pinned when l ends.
 func (c *Cache) FetchAhead(l *Load, first, n uint64) {
+	defer c.End(l)
 	room := c.Room(int(n), true)
 	if len(room) == 0 {
-		c.End(l)
 		return
 	}
-	h, _ := c.Fetch(l, first, room)
+	h, _ := c.fetch(first, room)
 	h.Release()
 }
