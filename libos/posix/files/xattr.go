@@ -114,9 +114,11 @@ func xattrName(p fs.Place, x fs.Attributes, at uintptr, change bool) (string, sy
 	case change && p.Mount.ReadOnly:
 		return "", syscall.EROFS
 	}
-	space, rest, _ := strings.Cut(name, ".")
-	switch space {
-	case "user":
+	space, rest, dot := strings.Cut(name, ".")
+	switch {
+	case !dot:
+		return "", syscall.EOPNOTSUPP
+	case space == "user":
 		a := p.Attr()
 		if kind := a.Type(); kind != syscall.S_IFREG && kind != syscall.S_IFDIR {
 			if change {
@@ -124,8 +126,7 @@ func xattrName(p fs.Place, x fs.Attributes, at uintptr, change bool) (string, sy
 			}
 			return "", syscall.ENODATA
 		}
-	case "trusted", "security":
-	default:
+	case space != "trusted" && space != "security":
 		return "", syscall.EOPNOTSUPP
 	}
 	if rest == "" {
