@@ -147,9 +147,28 @@ func mapZero(f *posix.File, a [6]uintptr) (uintptr, syscall.Errno) {
 	if a[3]&mapTypes == mapValidate {
 		a[3] = a[3]&^mapTypes | mapShared
 	}
+	if a[3]&mapTypes == mapShared && f.Flags()&syscall.O_ACCMODE == syscall.O_RDONLY && Map != nil {
+		return mapUnwritable(a)
+	}
 	a[3] |= anonymous
 	a[4], a[5] = ^uintptr(0), 0
 	return posix.Anonymous(a)
+}
+
+// mapUnwritable maps a file of zeroes without a name: mprotect(2) is EACCES for it where it would have it written to, and not for memory that is no file's.
+func mapUnwritable(a [6]uintptr) (uintptr, syscall.Errno) {
+	top := Root.Root()
+	defer top.Unref()
+	f, e := top.(fs.Temporary).Temp(syscall.S_IFREG|0o600, false)
+	if e != 0 {
+		return 0, e
+	}
+	defer f.Unref() // a mapping has a reference of its own
+	if e := f.Truncate(int64(min(a[1], fs.MaxSize-4096)+4095) &^ 4095); e != 0 {
+		return 0, e
+	}
+	a[5] = 0
+	return Map(f, syscall.O_RDONLY, a)
 }
 
 // full is zero to those who read, and full to those who write.

@@ -48,3 +48,38 @@ func TestSealed(t *testing.T) {
 	call(0, syscall.SYS_FCNTL, fd, addSeals, shrink)
 	call(0, syscall.SYS_MUNMAP, at, size)
 }
+
+// TestZeroUnwritable: what is mapped shared of /dev/zero that was opened for reading stays zeroes, as on Linux: mprotect has it written to no more than another file's.
+func TestZeroUnwritable(t *testing.T) {
+	machine(t, 64)
+	name := []byte("/dev/zero\x00")
+	const at, size = ^uintptr(99), 2 * uintptr(exo.PageSize) // AT_FDCWD
+	call := func(nr uintptr, a ...uintptr) (uintptr, syscall.Errno) {
+		var v [6]uintptr
+		copy(v[:], a)
+		return posix.Serve(nr, v)
+	}
+	for _, c := range []struct {
+		open, kind uintptr
+		want       syscall.Errno
+	}{{syscall.O_RDONLY, mapShared, syscall.EACCES}, {syscall.O_RDONLY, mapValidate, syscall.EACCES}} {
+		fd, e := call(syscall.SYS_OPENAT, at, uintptr(unsafe.Pointer(&name[0])), c.open)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		lo, e := call(syscall.SYS_MMAP, 0, size-1, protRead, c.kind, fd, 1<<40)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		posix.Close(int(fd))
+		if _, e := call(syscall.SYS_MPROTECT, lo, size, protRead|protWrite); e != c.want {
+			t.Errorf("flags %d: %v, want %v", c.kind, e, c.want)
+		}
+		if _, e := call(syscall.SYS_MPROTECT, lo, size, 0); e != 0 {
+			t.Error(e)
+		}
+		if _, e := call(syscall.SYS_MUNMAP, lo, size); e != 0 {
+			t.Error(e)
+		}
+	}
+}
