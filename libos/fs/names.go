@@ -57,7 +57,7 @@ func (t *Tree) make(at Place, path string, folder bool, f func(m *Mount, d Dir, 
 		return syscall.EROFS
 	}
 	if e = f(m, d, name); e == 0 {
-		made(m, d, name)
+		made(m, HasCreated, d, name)
 	}
 	return e
 }
@@ -209,8 +209,8 @@ func (p Place) mounted(d Dir, name string) Errno {
 	return 0
 }
 
-// Rename moves what oldPath names to newPath. EXDEV to another mount, EBUSY where something is mounted, and as Dir.Rename. flags is 0,
-// RenameNoReplace or RenameExchange.
+// Rename moves what oldPath names to newPath. EXDEV to another mount, EBUSY where something is mounted, and as Dir.Rename. flags is RenameExchange, or of RenameNoReplace and RenameWhiteout what is
+// wanted; EINVAL for a whiteout where the filesystem can leave none.
 func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, flags uint32) Errno {
 	from, fromDir, fromName, e := t.last(oldAt, oldPath)
 	if e != 0 {
@@ -223,6 +223,11 @@ func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, 
 	}
 	defer to.at.Drop()
 	m := from.at.Mount
+	rename, whiteout := fromDir.Rename, flags&RenameWhiteout != 0
+	if whiteout {
+		flags &^= RenameWhiteout
+		rename = whiteouts(fromDir)
+	}
 	switch {
 	case m != to.at.Mount:
 		return syscall.EXDEV
@@ -262,10 +267,10 @@ func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, 
 	}
 	old, next := heard(fromDir, fromName), heard(toDir, toName)
 	if from.at.Node == to.at.Node {
-		e = fromDir.Rename(fromName, toDir, toName, flags)
+		e = rename(fromName, toDir, toName, flags)
 	} else {
 		t.moving.Add(1)
-		e = fromDir.Rename(fromName, toDir, toName, flags)
+		e = rename(fromName, toDir, toName, flags)
 		t.moves.Add(1)
 		t.moving.Add(-1) // after moves: who sees none under way sees those that were
 	}
@@ -275,7 +280,31 @@ func (t *Tree) Rename(oldAt Place, oldPath string, newAt Place, newPath string, 
 		return e
 	}
 	moved(m, fromDir, fromName, toDir, toName, old, next, flags == RenameExchange, e)
+	if whiteout && e == 0 {
+		made(m, HasLeft, fromDir, fromName)
+	}
 	return e
+}
+
+// whiteouts is the RenameWhiteout of a folder; of one that has none, what tells whether there is something to rename at all, and EINVAL.
+func whiteouts(d Dir) func(string, Dir, string, uint32) Errno {
+	if w, ok := d.(Whiteouter); ok {
+		return w.RenameWhiteout
+	}
+	return func(name string, to Dir, newName string, flags uint32) Errno {
+		n, e := d.Lookup(name)
+		if e != 0 {
+			return e
+		}
+		n.Unref()
+		if n, e = to.Lookup(newName); e == 0 {
+			n.Unref()
+			if flags == RenameNoReplace {
+				return syscall.EEXIST
+			}
+		}
+		return syscall.EINVAL
+	}
 }
 
 // slashes is ENOTDIR where a path of Rename ends with a slash and names no folder. What is missing the module tells.

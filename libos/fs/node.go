@@ -154,7 +154,16 @@ type Entry struct {
 const (
 	RenameNoReplace = 1
 	RenameExchange  = 2
+	RenameWhiteout  = 4 // of Tree.Rename: Dir.Rename does not see it
 )
+
+// A Whiteouter is a Dir that can leave a whiteout: a character device of number 0, without permissions, by which a union of filesystems knows that a name below it does not count.
+type Whiteouter interface {
+	Dir
+
+	// RenameWhiteout is Rename with flags 0 or RenameNoReplace, and the old name is a whiteout's afterwards, in the same step. Two names of one file: nothing is done. As Rename, and ENOSPC.
+	RenameWhiteout(name string, to Dir, newName string, flags uint32) Errno
+}
 
 // A File is a regular file.
 type File interface {

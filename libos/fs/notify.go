@@ -26,6 +26,7 @@ const (
 	HasDeleted     = 0x200
 	HasGone        = 0x400 // the last name of the node
 	HasMovedItself = 0x800
+	HasLeft        = 1 << 20 // a whiteout under a name that was moved, of which inotify tells nothing
 )
 
 // listener hears of everything, where there is one. It may be called on any goroutine, with the folder's rename lock held.
@@ -63,12 +64,12 @@ func tellName(m *Mount, what uint32, d Dir, name string, n Node) {
 }
 
 // made tells of a new name.
-func made(m *Mount, d Dir, name string) {
+func made(m *Mount, what uint32, d Dir, name string) {
 	if !Listening() {
 		return
 	}
 	if n, e := d.Lookup(name); e == 0 {
-		tellName(m, HasCreated, d, name, n)
+		tellName(m, what, d, name, n)
 		n.Unref()
 	}
 }

@@ -456,12 +456,25 @@ func above(in, d *inode) bool {
 
 // Rename implements fs.Dir.
 func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) core.Errno {
+	return d.rename(name, toDir, newName, flags, false)
+}
+
+// RenameWhiteout implements fs.Whiteouter.
+func (d *Dir) RenameWhiteout(name string, toDir core.Dir, newName string, flags uint32) core.Errno {
+	return d.rename(name, toDir, newName, flags, true)
+}
+
+func (d *Dir) rename(name string, toDir core.Dir, newName string, flags uint32, whiteout bool) core.Errno {
 	f := d.fs
 	to, ok := toDir.(*Dir)
 	if !ok || to.fs != f {
 		return syscall.EXDEV
 	}
-	if e := f.begin(2*perName, false); e != 0 {
+	names := 2
+	if whiteout {
+		names++
+	}
+	if e := f.begin(names*perName, false); e != 0 {
 		return e
 	}
 	defer f.unlock()
@@ -517,7 +530,13 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 		}
 		f.unnamed(in)
 		f.moveTo(in, &d.inode, &to.inode)
-		f.remove(p.key)
+		if whiteout {
+			w := f.make(&d.inode, syscall.S_IFCHR, 0)
+			f.enter(&d.inode, place{key: slices.Clone(p.key)}, strings.Clone(name), w)
+			defer f.later(w)
+		} else {
+			f.remove(p.key)
+		}
 		if old == nil && string(p.key[:16]) == string(q.key[:16]) {
 			// Both names have one sum: the place for the new one may be another now.
 			if r, err := f.find(&to.inode, newName); err == nil {

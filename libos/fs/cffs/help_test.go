@@ -118,6 +118,8 @@ func (o op) do(t *core.Tree) core.Errno {
 		return t.Rename(root, o.a, root, o.b, 0)
 	case "exchange":
 		return t.Rename(root, o.a, root, o.b, core.RenameExchange)
+	case "whiteout":
+		return t.Rename(root, o.a, root, o.b, core.RenameWhiteout)
 	case "symlink":
 		return t.Symlink(strings.Repeat("x", o.n+1), root, o.a)
 	case "link":

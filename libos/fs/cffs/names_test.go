@@ -266,3 +266,64 @@ func TestTempForGood(t *testing.T) {
 		n.Unref()
 	}
 }
+
+// TestWhiteout moves names and leaves whiteouts, in one folder and between two: both are there when the volume is mounted anew.
+func TestWhiteout(t *testing.T) {
+	t.Parallel()
+	d := formatted(t, 4096)
+	f := mount(t, d, manual)
+	tree := core.NewTree("cffs", f)
+	at := tree.Root()
+	for _, dir := range []string{"/d", "/e", "/d/sub"} {
+		if e := tree.Mkdir(at, dir, 0o755); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	numbers := map[string]uint64{}
+	for _, name := range []string{"/d/a", "/d/b", "/d/c", "/e/c"} {
+		write(t, f, name, []byte(name))
+		numbers[name] = ino(t, tree, name)
+	}
+	numbers["/d/sub"] = ino(t, tree, "/d/sub")
+	for _, step := range []struct {
+		from, to string
+		flags    uint32
+		want     core.Errno
+	}{
+		{"/d/a", "/d/x", 0, 0}, {"/d/b", "/e/b", core.RenameNoReplace, 0}, {"/d/c", "/e/c", core.RenameNoReplace, syscall.EEXIST}, {"/d/c", "/e/c", 0, 0}, {"/d/sub", "/e/sub", 0, 0},
+		{"/d/none", "/e/none", 0, syscall.ENOENT}, {"/d/x", "/d/x", 0, 0},
+	} {
+		if e := tree.Rename(at, step.from, at, step.to, step.flags|core.RenameWhiteout); e != step.want {
+			t.Fatal(step, e)
+		}
+	}
+	at.Drop()
+	look := func(f *FS) {
+		t.Helper()
+		tree := core.NewTree("cffs", f)
+		for path, was := range map[string]string{"/d/x": "/d/a", "/e/b": "/d/b", "/e/c": "/d/c", "/e/sub": "/d/sub"} {
+			if ino(t, tree, path) != numbers[was] {
+				t.Errorf("%s is not what was %s", path, was)
+			}
+		}
+		root := tree.Root()
+		defer root.Drop()
+		for _, path := range []string{"/d/a", "/d/b", "/d/c", "/d/sub"} {
+			p, e := tree.Resolve(root, path, 0)
+			if e != 0 {
+				t.Fatal(path, e)
+			}
+			if a := p.Attr(); a.Mode != syscall.S_IFCHR || a.Rdev != 0 || a.Nlink != 1 {
+				t.Errorf("%s: %+v", path, a)
+			}
+			p.Drop()
+		}
+	}
+	look(f)
+	f.Sync()
+	f.Close()
+	check(t, d)
+	f = mount(t, d, manual)
+	look(f)
+	f.Close()
+}

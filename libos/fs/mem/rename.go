@@ -8,6 +8,15 @@ import (
 
 // Rename implements fs.Dir.
 func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) core.Errno {
+	return d.rename(name, toDir, newName, flags, false)
+}
+
+// RenameWhiteout implements fs.Whiteouter.
+func (d *Dir) RenameWhiteout(name string, toDir core.Dir, newName string, flags uint32) core.Errno {
+	return d.rename(name, toDir, newName, flags, true)
+}
+
+func (d *Dir) rename(name string, toDir core.Dir, newName string, flags uint32, whiteout bool) core.Errno {
 	to, ok := toDir.(*Dir)
 	if !ok || to.fs != d.fs {
 		return syscall.EXDEV
@@ -57,14 +66,28 @@ func (d *Dir) Rename(name string, toDir core.Dir, newName string, flags uint32) 
 				return syscall.ENOTEMPTY
 			}
 		}
+	}
+	if whiteout {
+		if e := d.fs.takeInode(); e != 0 {
+			return e
+		}
+	}
+	if b != nil {
 		to.take(b)
-		if oldIsFolder {
+		if old, folder := b.inode.(*Dir); folder {
 			old.end()
 		} else {
 			b.base.unlinked()
 		}
 	}
 	d.take(a)
+	if whiteout {
+		w := &node{}
+		w.init(d.fs, syscall.S_IFCHR, 0)
+		w.inherit(d)
+		w.Unref() // nobody has it
+		d.add(name, w, w)
+	}
 	to.add(newName, a.inode, a.base)
 	if isFolder {
 		folder.moveTo(to)

@@ -81,7 +81,7 @@ func serve(nr uintptr, a [6]uintptr) (uintptr, syscall.Errno) {
 		if nr == sysRenameat2 {
 			flags = uint32(a[4])
 		}
-		if flags&^(fs.RenameNoReplace|fs.RenameExchange) != 0 || flags == fs.RenameNoReplace|fs.RenameExchange {
+		if flags&^(fs.RenameNoReplace|fs.RenameExchange|fs.RenameWhiteout) != 0 || flags&fs.RenameExchange != 0 && flags != fs.RenameExchange {
 			return 0, syscall.EINVAL
 		}
 		return 0, withName(a[0], a[1], func(from fs.Place, old string) syscall.Errno {

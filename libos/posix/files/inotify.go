@@ -236,7 +236,7 @@ func (w *nodeWatch) called(ino uint64) (string, bool) {
 // named keeps a folder's names.
 func (w *nodeWatch) named(h fs.Happening, ino uint64) {
 	switch h.What {
-	case fs.HasCreated, fs.HasMovedTo:
+	case fs.HasCreated, fs.HasMovedTo, fs.HasLeft:
 		w.lose(h.Name, true) // of what was replaced
 		w.have(strings.Clone(h.Name), ino)
 	case fs.HasDeleted, fs.HasMovedFrom:

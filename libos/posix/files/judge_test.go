@@ -505,7 +505,7 @@ func (j *trial) step() (bad string) {
 		to, new := j.at(), j.path()
 		flags := uintptr(0)
 		if r.IntN(3) == 0 {
-			flags = uintptr(r.IntN(4))
+			flags = uintptr(r.IntN(8))
 		}
 		_, _, bad = j.both(fmt.Sprintf("rename %d %q %d %q %d", at, path, to, new, flags), sysRenameat2, []int{0, 2}, uintptr(at), p, uintptr(to), j.str(new), flags)
 	case 11:
