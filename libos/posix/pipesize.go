@@ -120,7 +120,17 @@ func (r *PipeEnd) Pour(n int, nonblock bool, write func(b []byte) (int, syscall.
 
 // Tee copies up to n bytes of the pipe into another, w, from what is there, and takes none of them out: tee(2). It parks until there are some and there is room, if nonblock is not set (EAGAIN); 0 where none will come.
 // EINVAL for one pipe, EPIPE, with SIGPIPE, where nobody reads.
-func (r *PipeEnd) Tee(w *PipeEnd, n int, nonblock bool) (done int, e syscall.Errno) {
+func (r *PipeEnd) Tee(w *PipeEnd, n int, nonblock bool) (int, syscall.Errno) {
+	return r.into(w, n, nonblock, false)
+}
+
+// Move is Tee that takes out what it copies: splice(2) between pipes.
+func (r *PipeEnd) Move(w *PipeEnd, n int, nonblock bool) (int, syscall.Errno) {
+	return r.into(w, n, nonblock, true)
+}
+
+// into is Tee and Move.
+func (r *PipeEnd) into(w *PipeEnd, n int, nonblock, take bool) (done int, e syscall.Errno) {
 	from, to := r.pipe, w.pipe
 	if from == to {
 		return 0, syscall.EINVAL
@@ -141,12 +151,9 @@ func (r *PipeEnd) Tee(w *PipeEnd, n int, nonblock bool) (done int, e syscall.Err
 			}
 		}
 		switch {
-		case w.other.closed:
-			e = syscall.EPIPE
-		case from.empty() && r.other.closed:
-		case (from.empty() || to.full()) && nonblock:
+		case from.empty() && !r.other.closed && nonblock:
 			e = syscall.EAGAIN
-		case from.empty():
+		case from.empty() && !r.other.closed:
 			only(from)
 			r.waiting.Wait(&from.mu)
 			if !from.empty() {
@@ -154,6 +161,11 @@ func (r *PipeEnd) Tee(w *PipeEnd, n int, nonblock bool) (done int, e syscall.Err
 			}
 			from.mu.Unlock()
 			continue
+		case w.other.closed:
+			e = syscall.EPIPE
+		case from.empty():
+		case to.full() && nonblock:
+			e = syscall.EAGAIN
 		case to.full():
 			only(to)
 			w.waiting.Wait(&to.mu)
@@ -163,11 +175,32 @@ func (r *PipeEnd) Tee(w *PipeEnd, n int, nonblock bool) (done int, e syscall.Err
 			to.mu.Unlock()
 			continue
 		default:
+			full := from.full()
 			for i := from.tail; i != from.head && done < n && !to.full(); i++ {
 				s := from.at(i)
-				done += to.fill(s.page[s.off:min(s.end, s.off+n-done)])
+				k := to.fill(s.page[s.off:min(s.end, s.off+n-done)])
+				if done += k; !take {
+					continue
+				}
+				if s.off += k; s.off == s.end {
+					from.tail++
+				}
 			}
 			w.other.wake(In | InN)
+			if !take {
+				break
+			}
+			if !to.full() {
+				w.waiting.Wake() // who else waits for room
+			}
+			if !from.empty() {
+				r.waiting.Wake()
+			} else {
+				from.head, from.tail = 0, 0
+			}
+			if full && !from.full() {
+				r.other.wake(Out | OutN)
+			}
 		}
 		first.mu.Unlock()
 		second.mu.Unlock()

@@ -13,8 +13,8 @@
 //   - The current folder of a program is "/", or what PWD says where that is a folder.
 //   - inotify tells of a file with several names by one of them, and of the end of what is removed while it is only mapped at once.
 //   - chroot, mount, quotas, leases, handles, fanotify and vmsplice are not there.
-//   - splice goes between files and pipes only (EINVAL else, on which std reads and writes); tee is for pipes without names (EINVAL else); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
-//   - fallocate neither collapses nor inserts in memory (EOPNOTSUPP, as on tmpfs) and on FAT, but on cffs, by whole blocks of 4 KiB; renameat2 leaves no whiteout (EINVAL).
+//   - splice goes between files and pipes, and between pipes (EINVAL else, on which std reads and writes); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
+//   - fallocate neither collapses nor inserts in memory (EOPNOTSUPP, as on tmpfs) and on FAT, but on cffs, by whole blocks of 4 KiB.
 //   - O_DIRECT goes through the cache, and takes any address and length.
 //   - Files of memfd_create count against what the root's filesystem in memory may take; they have no huge pages (ENOSYS).
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).

@@ -7,7 +7,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
 )
 
-// sendfile(2) to what is no connection, or from a file that lends nothing, splice(2) between a file and a pipe, and tee(2): through memory, as there are no pages that both could have. Sockets come here only with what
+// sendfile(2) to what is no connection, or from a file that lends nothing, splice(2) between a file and a pipe or two pipes, and tee(2): through memory, as there are no pages that both could have. Sockets come here only with what
 // they do not take themselves.
 
 // mostMoved is what Linux moves in one call.
@@ -156,13 +156,7 @@ func sendfile(a [6]uintptr) (uintptr, syscall.Errno) {
 	return uintptr(n), e
 }
 
-// pours is the end of a pipe that is read.
-type pours interface {
-	posix.Object
-	Pour(n int, nonblock bool, write func(b []byte) (int, syscall.Errno)) (int, syscall.Errno)
-}
-
-// splice is splice(2) between a file and a pipe. EINVAL for all else, on which who calls reads and writes: a socket's bytes are copied once less so.
+// splice is splice(2) between a file and a pipe, and between pipes. EINVAL for all else, on which who calls reads and writes: a socket's bytes are copied once less so.
 func splice(a [6]uintptr) (uintptr, syscall.Errno) {
 	flags := uint32(a[5])
 	if flags&^spliceKnown != 0 {
@@ -183,12 +177,15 @@ func splice(a [6]uintptr) (uintptr, syscall.Errno) {
 	defer out.Put()
 	_, isFile := in.Object().(*file)
 	dst, toFile := out.Object().(*file)
-	src, fromPipe := in.Object().(pours)
-	_, toPipe := out.Object().(roomy)
+	src, sink := endOf(in, reading), endOf(out, writing)
+	fromPipe, toPipe := src != nil, sink != nil
 	count, nonblock := int(min(a[4], mostMoved)), flags&spliceNonblock != 0
 	switch {
-	case fromPipe && toFile && a[1] != 0, isFile && toPipe && a[3] != 0:
+	case fromPipe && (toFile || toPipe) && a[1] != 0, toPipe && (isFile || fromPipe) && a[3] != 0:
 		return 0, syscall.ESPIPE
+	case fromPipe && toPipe:
+		n, e := src.Move(sink, count, nonblock || in.Nonblock() || out.Nonblock())
+		return uintptr(n), e
 	case fromPipe && toFile:
 		n, e := pour(src, dst, out, a[3], count, nonblock || in.Nonblock())
 		return uintptr(n), e
@@ -204,7 +201,7 @@ func splice(a [6]uintptr) (uintptr, syscall.Errno) {
 }
 
 // pour is splice from a pipe to a file, at an offset, which may be the description's own. What the file does not take stays in the pipe: there is no room for it, or it would be too large.
-func pour(src pours, dst *file, out *posix.File, at uintptr, count int, nonblock bool) (n int, e syscall.Errno) {
+func pour(src *posix.PipeEnd, dst *file, out *posix.File, at uintptr, count int, nonblock bool) (n int, e syscall.Errno) {
 	if out.Flags()&syscall.O_APPEND != 0 {
 		return 0, syscall.EINVAL
 	}
@@ -230,7 +227,20 @@ func pour(src pours, dst *file, out *posix.File, at uintptr, count int, nonblock
 	return n, e
 }
 
-// tee is tee(2), between pipes without names; those that have some answer EINVAL.
+// endOf is the end of a pipe that a description reads or writes, with a name or without; nil for what is none.
+func endOf(f *posix.File, side int) *posix.PipeEnd {
+	switch o := f.Object().(type) {
+	case *posix.PipeEnd:
+		return o
+	case *fifoEnd:
+		return o.PipeEnd
+	case *fifoBoth:
+		return o.f.ends[side]
+	}
+	return nil
+}
+
+// tee is tee(2). EINVAL for what is no pipe.
 func tee(a [6]uintptr) (uintptr, syscall.Errno) {
 	flags := uint32(a[3])
 	if flags&^spliceKnown != 0 {
@@ -249,9 +259,8 @@ func tee(a [6]uintptr) (uintptr, syscall.Errno) {
 		return 0, e
 	}
 	defer out.Put()
-	src, from := in.Object().(*posix.PipeEnd)
-	dst, to := out.Object().(*posix.PipeEnd)
-	if !from || !to {
+	src, dst := endOf(in, reading), endOf(out, writing)
+	if src == nil || dst == nil {
 		return 0, syscall.EINVAL
 	}
 	n, e := src.Tee(dst, int(min(a[2], mostMoved)), flags&spliceNonblock != 0 || in.Nonblock() || out.Nonblock())

@@ -2,6 +2,9 @@ package files
 
 import (
 	"bytes"
+	"fmt"
+	"hash/crc32"
+	"os/signal"
 	"syscall"
 	"testing"
 
@@ -145,5 +148,134 @@ func TestTee(t *testing.T) {
 	posix.Close(int(a[1]))
 	for _, fd := range []int32{a[0], b[1]} {
 		posix.Close(int(fd))
+	}
+}
+
+// TestSpliceBetweenPipes: splice moves from one pipe to another what is there and has room, with names or without, as the host does.
+func TestSpliceBetweenPipes(t *testing.T) {
+	type side struct {
+		call func(nr uintptr, a ...uintptr) (uintptr, syscall.Errno)
+		dir  string
+	}
+	host := side{func(nr uintptr, a ...uintptr) (uintptr, syscall.Errno) {
+		var x [6]uintptr
+		copy(x[:], a)
+		r, _, e := syscall.RawSyscall6(nr, x[0], x[1], x[2], x[3], x[4], x[5])
+		return r, e
+	}, t.TempDir()}
+	ours := side{func(nr uintptr, a ...uintptr) (uintptr, syscall.Errno) {
+		var x [6]uintptr
+		copy(x[:], a)
+		return posix.Serve(nr, x)
+	}, "/tmp"}
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	run := func(s side, named bool) (log []string) {
+		do := func(what string, nr uintptr, a ...uintptr) uintptr {
+			r, e := s.call(nr, a...)
+			if e != 0 {
+				r = 0
+			}
+			log = append(log, fmt.Sprint(what, ": ", r, " ", e))
+			return r
+		}
+		pipe := func(name string) (r, w uintptr) {
+			if !named {
+				var fds [2]int32
+				s.call(syscall.SYS_PIPE2, address(&fds), syscall.O_NONBLOCK)
+				return uintptr(fds[0]), uintptr(fds[1])
+			}
+			path := append([]byte(s.dir+"/"+name), 0)
+			s.call(syscall.SYS_MKNODAT, cwdArg, address(&path[0]), syscall.S_IFIFO|0o600, 0)
+			r, _ = s.call(syscall.SYS_OPENAT, cwdArg, address(&path[0]), syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
+			w, e := s.call(syscall.SYS_OPENAT, cwdArg, address(&path[0]), syscall.O_WRONLY|syscall.O_NONBLOCK, 0)
+			s.call(syscall.SYS_UNLINKAT, cwdArg, address(&path[0]), 0)
+			if e != 0 {
+				t.Fatal(e)
+			}
+			return r, w
+		}
+		a, aw := pipe("a")
+		b, bw := pipe("b")
+		buf, off := bytes.Repeat([]byte("0123456789abcdef"), 8192), int64(0)
+		splice := func(what string, in, out uintptr, n, flags uintptr) {
+			do(what, syscall.SYS_SPLICE, in, 0, out, 0, n, flags)
+		}
+		read := func(fd uintptr) {
+			clear(buf)
+			n := do("read", syscall.SYS_READ, fd, address(&buf[0]), uintptr(len(buf)))
+			log = append(log, fmt.Sprint(crc32.ChecksumIEEE(buf[:n])))
+			copy(buf, bytes.Repeat([]byte("0123456789abcdef"), 8192))
+		}
+		splice("of nothing", a, bw, 10, 0)
+		splice("into itself", a, aw, 10, 0)
+		splice("of what is written", aw, bw, 10, 0)
+		splice("to what is read", a, b, 10, 0)
+		splice("no bytes", a, bw, 0, 0)
+		splice("unknown flags", a, bw, 10, 16)
+		do("at an offset", syscall.SYS_SPLICE, a, address(&off), bw, 0, 10, 0)
+		do("to an offset", syscall.SYS_SPLICE, a, 0, bw, address(&off), 10, 0)
+		do("write", syscall.SYS_WRITE, aw, address(&buf[0]), 10_001)
+		splice("a part", a, bw, 5000, 0)
+		read(b)
+		splice("the rest", a, bw, 1<<20, 0)
+		do("fill", syscall.SYS_WRITE, aw, address(&buf[0]), 64<<10)
+		do("fill", syscall.SYS_WRITE, bw, address(&buf[0]), 64<<10)
+		splice("into a full one", a, bw, 10, 0)
+		read(b)
+		splice("all", a, bw, 1<<20, 0)
+		splice("nothing is left", a, bw, 1<<20, 0)
+		read(b)
+		do("write", syscall.SYS_WRITE, aw, address(&buf[0]), 100)
+		do("close", syscall.SYS_CLOSE, aw)
+		splice("the last", a, bw, 1<<20, 0)
+		splice("at the end", a, bw, 1<<20, 0)
+		read(b)
+		do("close", syscall.SYS_CLOSE, b)
+		splice("at the end, where nobody reads", a, bw, 1, 0)
+		do("close", syscall.SYS_CLOSE, bw)
+		do("close", syscall.SYS_CLOSE, a)
+		return log
+	}
+	for _, named := range []bool{false, true} {
+		want, got := run(host, named), run(ours, named)
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("named %v, step %d: %s, want %s", named, i, got[i], want[i])
+			}
+		}
+	}
+	// Who waits for bytes, and for room, gets them.
+	var a, b [2]int32
+	posix.Pipe2(&a, 0)
+	posix.Pipe2(&b, 0)
+	data := make([]byte, 1<<20)
+	for i := range data {
+		data[i] = byte(i >> 7 * 31)
+	}
+	go func() {
+		posix.Write(int(a[1]), data)
+		posix.Close(int(a[1]))
+	}()
+	go func() {
+		for {
+			if n, e := posix.Serve(syscall.SYS_SPLICE, [6]uintptr{uintptr(a[0]), 0, uintptr(b[1]), 0, 100_000}); n == 0 || e != 0 {
+				break
+			}
+		}
+		posix.Close(int(a[0]))
+		posix.Close(int(b[1]))
+	}()
+	var got []byte
+	for piece := make([]byte, 30_000); ; {
+		n, _ := posix.Read(int(b[0]), piece)
+		if n <= 0 {
+			break
+		}
+		got = append(got, piece[:n]...)
+	}
+	posix.Close(int(b[0]))
+	if !bytes.Equal(got, data) {
+		t.Errorf("%d bytes came, of %d, or others", len(got), len(data))
 	}
 }
