@@ -105,6 +105,7 @@ type Info struct {
 	MaxRun         int    // bytes in one of them
 	MaxBytes       int    // bytes in one transfer; 0: no limit but those
 	Pages          bool   // a piece that is not the first begins, and one that is not the last ends, at a page's border; all begin at a multiple of 4
+	Words          bool   // each piece begins at a multiple of 4, and is a multiple of 4 bytes
 	MaxDiscard     uint32 // sectors in one Discard
 	DiscardAlign   uint32 // sectors: where discards had better begin and end
 	MaxWriteZeroes uint32 // sectors in one WriteZeroes
@@ -182,6 +183,9 @@ func (r *Request) Check(in *Info) error {
 		for i, m := range r.Memory {
 			if in.Pages && (m.Base%4 != 0 || i > 0 && m.Base%exo.PageSize != 0 || i+1 < len(r.Memory) && (m.Base+exo.Phys(m.Len))%exo.PageSize != 0) {
 				return &RequestError{r.Op, "pieces of memory must join at pages' borders"}
+			}
+			if in.Words && (m.Base|exo.Phys(m.Len))%4 != 0 {
+				return &RequestError{r.Op, "pieces of memory must be words of 4 bytes"}
 			}
 		}
 		if r.Op == Read {

@@ -7,9 +7,9 @@ import (
 
 // A command is what a submission says (Base, 3.3.3.1), without its identifier.
 type command struct {
-	op         uint8
-	nsid       uint32
-	prp1, prp2 exo.Phys
+	op   uint8
+	nsid uint32
+	pointer
 	dw10, dw11 uint32
 	dw12       uint32
 }
@@ -18,10 +18,10 @@ type command struct {
 func (d *Disk) submit(q *queue, id uint16, c command) {
 	b := q.mem.Bytes()[q.tail*sqeSize:][:sqeSize]
 	clear(b)
-	le.PutUint32(b, uint32(c.op)|uint32(id)<<16) // PRPs, not fused
+	le.PutUint32(b, uint32(c.op)|uint32(c.psdt)<<14|uint32(id)<<16) // not fused
 	le.PutUint32(b[4:], c.nsid)
-	le.PutUint64(b[24:], uint64(c.prp1))
-	le.PutUint64(b[32:], uint64(c.prp2))
+	le.PutUint64(b[24:], c.first)
+	le.PutUint64(b[32:], c.second)
 	le.PutUint32(b[40:], c.dw10)
 	le.PutUint32(b[44:], c.dw11)
 	le.PutUint32(b[48:], c.dw12)
@@ -122,7 +122,7 @@ func (d *Disk) describe(q *queue, id uint16, r *disk.Request) command {
 			c.op = cmdWrite
 		}
 		c.dw12 = r.Size()>>(9+d.shift) - 1
-		c.prp1, c.prp2 = prps(r.Memory, q.mem.Bytes()[page:][:exo.PageSize], q.mem.Base()+exo.Phys(page))
+		c.pointer = d.locate(r.Memory, q.mem.Bytes()[page:][:exo.PageSize], q.mem.Base()+exo.Phys(page))
 	case disk.WriteZeroes:
 		c.op = cmdWriteZeroes
 		c.dw12 = r.Count>>d.shift - 1
@@ -135,34 +135,11 @@ func (d *Disk) describe(q *queue, id uint16, r *disk.Request) command {
 		le.PutUint32(b, 0)
 		le.PutUint32(b[4:], r.Count>>d.shift)
 		le.PutUint64(b[8:], block)
-		c.prp1, c.dw10, c.dw11 = q.mem.Base()+exo.Phys(page), 0, 1<<2
+		c.pointer, c.dw10, c.dw11 = whole(q.mem.Base()+exo.Phys(page)), 0, 1<<2
 		return c
 	}
 	c.dw10, c.dw11 = uint32(block), uint32(block>>32)
 	return c
-}
-
-// prps describes memory, which Check has found to join at pages' borders, by its pages (Base, 4.1.1): the first, and the second, or the list at, which is filled.
-func prps(memory []exo.Run, list []byte, at exo.Phys) (first, second exo.Phys) {
-	n := 0
-	for _, m := range memory {
-		for p, end := m.Base, m.Base+exo.Phys(m.Len); p < end; p = p&^(exo.PageSize-1) + exo.PageSize {
-			switch n {
-			case 0:
-				first = p
-			case 1:
-				second = p
-				fallthrough
-			default:
-				le.PutUint64(list[8*(n-1):], uint64(p))
-			}
-			n++
-		}
-	}
-	if n > 2 {
-		second = at
-	}
-	return first, second
 }
 
 func decimal(v uint64) string {

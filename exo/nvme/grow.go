@@ -42,9 +42,9 @@ func (d *Disk) attend() (found bool, why error) {
 			if page == logNamespaces {
 				n = exo.PageSize
 			}
-			d.send(command{op: adminLogPage, nsid: ^uint32(0), prp1: d.scratch.Base(), dw10: page | (n/4-1)<<16})
+			d.send(command{op: adminLogPage, nsid: ^uint32(0), pointer: whole(d.scratch.Base()), dw10: page | (n/4-1)<<16})
 		case adminLogPage:
-			d.send(command{op: adminIdentify, nsid: d.nsid, prp1: d.scratch.Base(), dw10: cnsNamespace})
+			d.send(command{op: adminIdentify, nsid: d.nsid, pointer: whole(d.scratch.Base()), dw10: cnsNamespace})
 		case adminIdentify:
 			size, lbaf := namespace(d.scratch.Bytes())
 			if status == 0 && lbaf>>16&0xff == uint32(d.shift+9) && size <= 1<<62>>d.shift {

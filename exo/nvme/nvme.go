@@ -1,10 +1,10 @@
 // Package nvme is the driver of disks behind NVM Express controllers on PCI: NVM Express Base Specification 2.0 ("Base") and NVM Command Set Specification 1.0 ("NVM"). It drives the first active
-// namespace of a controller: reads, writes, flush, write zeroes, and deallocation by dataset management. Memory is described by physical region pages (PRP), data is never copied.
-// PRPs only: every controller takes them, scatter-gather lists are optional (SGLS of Identify Controller), and what a transfer has behind its first piece is whole pages, which is what PRPs are.
+// namespace of a controller: reads, writes, flush, write zeroes, and deallocation by dataset management. Memory is described by physical region pages (PRP), or,
+// where the controller takes them, by scatter-gather lists (SGL): of memory that is not page-shaped, which PRPs cannot say, and wherever the list is shorter. Data is never copied.
 //
 // There is a queue pair a CPU, as far as the controller has them, at most 16; one interrupt message serves all, and one goroutine takes what has ended.
 //
-// Not here: several namespaces, metadata and protection information, SGLs, fused commands, power states; of the asynchronous events only that a namespace has changed, which tells of one that has grown.
+// Not here: several namespaces, metadata and protection information, fused commands, power states; of the asynchronous events only that a namespace has changed, which tells of one that has grown.
 //
 // The device is not trusted. A command that it fails, or does not answer in time, ends with an error; so do all others when it answers what it was not asked, breaks off, or is taken
 // back. When its function has lost the bus it can write to memory no more, so that memory is always free afterwards. Nothing here panics for what a device does.
@@ -104,6 +104,8 @@ type Disk struct {
 	depth    int           // entries of an I/O queue
 	nsid     uint32
 	shift    uint // log2 of sectors in a block
+	sgl      bool // it takes scatter-gather lists
+	few      int  // how many descriptors these had better have; 0: any
 	admin    *queue
 	queues   []*queue
 	turn     atomic.Uint32
@@ -291,7 +293,7 @@ func (d *Disk) until(limit time.Duration, is func(csts uint32) bool) bool {
 // identify asks what the controller and its namespace are.
 func (d *Disk) identify() error {
 	ask := func(cns, nsid uint32) ([]byte, error) {
-		_, err := d.do(command{op: adminIdentify, nsid: nsid, prp1: d.scratch.Base(), dw10: cns})
+		_, err := d.do(command{op: adminIdentify, nsid: nsid, pointer: whole(d.scratch.Base()), dw10: cns})
 		return d.scratch.Bytes(), err
 	}
 	b, err := ask(cnsController, 0)
@@ -305,6 +307,7 @@ func (d *Disk) identify() error {
 		in.MaxBytes = min(in.MaxBytes, exo.PageSize<<mdts)
 	}
 	in.MaxRuns, in.MaxRun, in.Pages = maxPages-1, in.MaxBytes, true
+	d.sgls(le.Uint32(b[sglsAt:]))
 	oncs := le.Uint16(b[520:])
 	tells := le.Uint32(b[92:])&eventNamespace != 0 // OAES
 	in.Cached = b[525]&1 != 0
@@ -379,10 +382,10 @@ func (d *Disk) ioQueues() error {
 		d.queues = append(d.queues, q)
 		size := uint32(q.size-1)<<16 | uint32(i)
 		// Physically in a row, interrupts on, by message 0; then its submissions, which answer there.
-		if _, err := d.do(command{op: adminCreateCQ, prp1: q.mem.Base() + exo.Phys(q.completions()), dw10: size, dw11: 3}); err != nil {
+		if _, err := d.do(command{op: adminCreateCQ, pointer: whole(q.mem.Base() + exo.Phys(q.completions())), dw10: size, dw11: 3}); err != nil {
 			return err
 		}
-		if _, err := d.do(command{op: adminCreateSQ, prp1: q.mem.Base(), dw10: size, dw11: uint32(i)<<16 | 1}); err != nil {
+		if _, err := d.do(command{op: adminCreateSQ, pointer: whole(q.mem.Base()), dw10: size, dw11: uint32(i)<<16 | 1}); err != nil {
 			return err
 		}
 	}

@@ -42,6 +42,9 @@ type controller struct {
 	tells bool   // it says when its namespace changes
 	waits []byte // the request for such an event
 	heard int    // how often the list of what changed was read
+	sgls  uint32 // SGLS
+	lists int    // commands that had a scatter-gather list of more than one piece
+	ones  int    // commands that had one data block
 }
 
 type ring struct {
@@ -139,7 +142,53 @@ func (c *controller) Store(off uintptr, width int, v uint64) {
 	}
 }
 
-// pages are where the n bytes of a command lie.
+// blocksOf are the pieces of a command's scatter-gather list (Base, 4.1.2), nil and a status if the list is not right.
+func (c *controller) blocksOf(e []byte, n int) (list [][]byte, status uint16) {
+	one := e[24:40]
+	if c.sgls&3 != 1 && c.sgls&3 != 2 || e[1]>>6 != 1 {
+		return nil, 0x02 // invalid field
+	}
+	descriptors := one
+	switch one[15] {
+	case 0:
+		c.ones++
+	case 0x30:
+		c.lists++
+		k := le32(one[8:])
+		if descriptors = c.m.RAM(le64(one), uint64(k)); k == 0 || k%16 != 0 || le64(one)%8 != 0 || descriptors == nil {
+			return nil, 0x0d // invalid segment descriptor
+		}
+	default:
+		return nil, 0x11 // descriptor type invalid
+	}
+	for ; len(descriptors) > 0; descriptors = descriptors[16:] {
+		at, k := le64(descriptors), int(le32(descriptors[8:]))
+		switch b := c.m.RAM(at, uint64(k)); {
+		case descriptors[15] != 0:
+			return nil, 0x11
+		case c.sgls&3 == 2 && (at|uint64(k))%4 != 0:
+			return nil, 0x1e // granularity invalid
+		case k == 0 || k > n || b == nil:
+			return nil, 0x0f // length invalid
+		default:
+			list, n = append(list, b), n-k
+		}
+	}
+	if n != 0 {
+		return nil, 0x0f
+	}
+	return list, 0
+}
+
+// memory is where the n bytes of a command lie, nil and a status if that cannot be.
+func (c *controller) memory(e []byte, n int) (list [][]byte, status uint16) {
+	if e[1]>>6 != 0 {
+		return c.blocksOf(e, n)
+	}
+	return c.pages(e, n), 0
+}
+
+// pages are where the n bytes of a command lie that has PRPs.
 func (c *controller) pages(e []byte, n int) (list [][]byte) {
 	first, second := le64(e[24:]), le64(e[32:])
 	take := func(at uint64) {
@@ -170,6 +219,8 @@ func (c *controller) serve(q int, r *ring, e []byte) {
 	lba, n := int(d10), (int(d12&0xffff)+1)*512
 	fits := d11 == 0 && lba*512+n <= len(c.data)
 	switch {
+	case q == 0 && e[1]>>6 != 0: // Base, 3.3.3.1: PRPs only
+		status = 2
 	case q == 0 && e[0] == 6:
 		b := c.m.RAM(le64(e[24:]), 4096)
 		clear(b)
@@ -178,6 +229,7 @@ func (c *controller) serve(q int, r *ring, e []byte) {
 			copy(b[4:24], "serial no           ")
 			b[77] = 3 // 32 KiB
 			b[520], b[525] = 1<<2|1<<3, 1
+			put(b[536:], uint64(c.sgls), 4)
 			if c.tells {
 				b[93] = 1
 			}
@@ -211,15 +263,16 @@ func (c *controller) serve(q int, r *ring, e []byte) {
 		}
 	case le32(e[4:]) != 7 || !fits:
 		status = 0x80 // LBA out of range
-	case e[0] == 1:
+	case e[0] == 1, e[0] == 2:
 		at := c.data[lba*512:][:n]
-		for _, p := range c.pages(e, n) {
-			at = at[copy(at, p):]
-		}
-	case e[0] == 2:
-		at := c.data[lba*512:][:n]
-		for _, p := range c.pages(e, n) {
-			at = at[copy(p, at):]
+		var list [][]byte
+		list, status = c.memory(e, n)
+		for _, p := range list {
+			if e[0] == 1 {
+				at = at[copy(at, p):]
+			} else {
+				at = at[copy(p, at):]
+			}
 		}
 	case e[0] == 8:
 		clear(c.data[lba*512:][:n])
@@ -554,7 +607,7 @@ func FuzzLies(f *testing.F) {
 			}
 			return change[n%len(change)]
 		}
-		c.tells = change[0]&1 != 0
+		c.tells, c.sgls = change[0]&1 != 0, uint32(change[0])>>1
 		c.lie = func(_ int, e []byte) bool {
 			for i := range e {
 				e[i] ^= next()
