@@ -153,7 +153,7 @@ func (b *batch) cut(op disk.Op, p Piece) (fits bool, err error) {
 			return false, err
 		}
 		for _, x := range r {
-			if in.Pages && x.Base%4 != 0 {
+			if (in.Pages || in.Words) && x.Base%4 != 0 || in.Words && x.Len%4 != 0 {
 				return false, nil
 			}
 			if last := len(runs) - 1; last >= 0 && runs[last].Base+exo.Phys(runs[last].Len) == x.Base && runs[last].Len+x.Len <= uintptr(in.MaxRun) {
@@ -169,28 +169,42 @@ func (b *batch) cut(op disk.Op, p Piece) (fits bool, err error) {
 	}
 	for len(runs) > 0 {
 		n, size := 0, uintptr(0)
-		fits, fit := 0, uintptr(0) // the most that is whole blocks
-		for n < len(runs) && n < in.MaxRuns {
-			if n > 0 && in.MaxBytes > 0 && size+runs[n].Len > uintptr(in.MaxBytes) {
-				break
-			}
+		for n < len(runs) && n < in.MaxRuns && (in.MaxBytes <= 0 || size < uintptr(in.MaxBytes)) {
 			if in.Pages && n > 0 && (runs[n].Base%exo.PageSize != 0 || (runs[n-1].Base+exo.Phys(runs[n-1].Len))%exo.PageSize != 0) {
 				break
 			}
 			size += runs[n].Len
-			if n++; size%uintptr(in.BlockSize) == 0 {
-				fits, fit = n, size
-			}
+			n++
 		}
-		if fits == 0 {
+		if in.MaxBytes > 0 {
+			size = min(size, uintptr(in.MaxBytes))
+		}
+		size &^= uintptr(in.BlockSize) - 1
+		if size == 0 {
 			b.list = b.list[:had]
 			return false, nil
 		}
-		b.list = append(b.list, &disk.Request{Op: op, Extent: v.whole, Sector: flow.Block(off / disk.SectorSize), Memory: runs[:fits]})
-		runs, off = runs[fits:], off+int64(fit)
+		var whole []exo.Run
+		whole, runs = split(runs, size)
+		b.list = append(b.list, &disk.Request{Op: op, Extent: v.whole, Sector: flow.Block(off / disk.SectorSize), Memory: whole})
+		off += int64(size)
 	}
 	b.vec = append(b.vec, vec)
 	return true, nil
+}
+
+// split gives the first size bytes of runs, and what is behind them. Where that is inside of a run both have a part of it.
+func split(runs []exo.Run, size uintptr) (first, rest []exo.Run) {
+	n := 0
+	for ; n < len(runs) && runs[n].Len <= size; n++ {
+		size -= runs[n].Len
+	}
+	if size == 0 {
+		return runs[:n], runs[n:]
+	}
+	first = append(runs[:n:n], exo.Run{Base: runs[n].Base, Len: size})
+	runs[n].Base, runs[n].Len = runs[n].Base+exo.Phys(size), runs[n].Len-size
+	return first, runs[n:]
 }
 
 // copied is transfer for pieces that the disk cannot take as they lie: so small, or so askew, that no request's worth of them is whole blocks.
