@@ -224,7 +224,7 @@ func page(t *testing.T) []exo.Run {
 	return []exo.Run{{Base: mem.Base(), Len: 4096}}
 }
 
-// TestQEMUBlkFailures has QEMU's blkdebug fail transfers, a flush once only, which no driver may hide by a second one, and a disk that cannot be written to.
+// TestQEMUBlkFailures has QEMU's blkdebug fail transfers, a flush once only, which no driver may hide by a second one, and which the next flush says nothing of, and a disk that cannot be written to.
 func TestQEMUBlkFailures(t *testing.T) {
 	dir := t.TempDir()
 	file, rules := filepath.Join(dir, "disk"), filepath.Join(dir, "rules")
@@ -251,6 +251,8 @@ func TestQEMUBlkFailures(t *testing.T) {
 				{blk.Request{Op: blk.Write, Extent: e, Sector: 128, Memory: page}, true},
 				{blk.Request{Op: blk.Write, Extent: e, Sector: 256, Memory: page}, false},
 				{blk.Request{Op: blk.Flush}, true},
+				{blk.Request{Op: blk.Write, Extent: e, Sector: 256, Memory: page}, false},
+				{blk.Request{Op: blk.Flush}, true}, // QEMU says that this one went well: it has nothing to write
 				{blk.Request{Op: blk.Read, Extent: e, Sector: 256, Memory: page}, false},
 			} {
 				err := disk.Do(d, &c.r)

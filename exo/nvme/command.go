@@ -102,6 +102,9 @@ func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
 	q.free = q.free[:len(q.free)-1]
 	q.slots[id] = slot{r, d.now()}
 	r.Err = nil
+	if r.Op == disk.Flush {
+		d.flushes.Began(r)
+	}
 	d.submit(q, id, d.describe(q, id, r))
 	d.arm(d.patience)
 	return nil

@@ -95,6 +95,7 @@ type Options struct {
 // A Disk is an open disk. It is a disk.Disk.
 type Disk struct {
 	disk.Growth
+	flushes  disk.Flushes
 	info     disk.Info
 	f        *exo.Function
 	v        *exo.Vector

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -499,6 +500,41 @@ func TestFailures(t *testing.T) {
 		if err := disk.Do(d, &disk.Request{Op: disk.Read, Extent: e, Memory: []exo.Run{{Base: mem.Base(), Len: 512}}}); !errors.As(err, want) {
 			t.Errorf("status %#x: %v", status, err)
 		}
+	}
+}
+
+// TestFailedFlush has one flush fail: no later one is believed until the disk is opened again.
+func TestFailedFlush(t *testing.T) {
+	c, done := newController(t)
+	defer done()
+	d, e := open(t)
+	flush := func(d *nvme.Disk) error { return disk.Do(d, &disk.Request{Op: disk.Flush}) }
+	if err := flush(d); err != nil {
+		t.Errorf("before any failed: %v", err)
+	}
+	c.mu.Lock()
+	c.lie = func(_ int, e []byte) bool {
+		c.lie = nil
+		put(e[14:], uint64(0x281<<1|uint16(e[14]&1)), 2)
+		return true
+	}
+	c.mu.Unlock()
+	if err := flush(d); err == nil || strings.Contains(err.Error(), disk.FailedFlush) {
+		t.Errorf("the one that failed: %v", err)
+	}
+	var failed *disk.IOError
+	if err := flush(d); !errors.As(err, &failed) || !strings.Contains(err.Error(), disk.FailedFlush) {
+		t.Errorf("the next one: %v", err)
+	}
+	mem, _ := exo.TakeFrames("test", 1, 0)
+	if err := disk.Do(d, &disk.Request{Op: disk.Write, Extent: e, Memory: []exo.Run{{Base: mem.Base(), Len: 512}}}); err != nil {
+		t.Errorf("a write: %v", err)
+	}
+	d.Close()
+	d, _ = open(t)
+	defer d.Close()
+	if err := flush(d); err != nil {
+		t.Errorf("opened again: %v", err)
 	}
 }
 

@@ -48,11 +48,20 @@ func (d *Disk) drain() (found bool, why error) {
 				break
 			}
 			found = true
-			r.Finish(d.result(r, status))
+			d.finish(r, d.result(r, status))
 		}
 	}
 	attended, why := d.attend()
 	return found || attended, why
+}
+
+// finish tells who asked how a transfer ended. No lock is held.
+func (d *Disk) finish(r *disk.Request, err error) {
+	if r.Op == disk.Flush {
+		d.flushes.Ended(d.info.Name, r, err)
+		return
+	}
+	r.Finish(err)
 }
 
 func (d *Disk) take(q *queue) (r *disk.Request, status uint32, ok bool, err error) {
@@ -156,7 +165,7 @@ func (d *Disk) end() {
 		for i := range q.slots {
 			if r := q.slots[i].r; r != nil {
 				q.slots[i].r = nil
-				r.Finish(d.lost.Load())
+				d.finish(r, d.lost.Load())
 			}
 		}
 	}

@@ -77,6 +77,7 @@ type Options struct {
 // A Disk is an open block device. Its methods may be called by any goroutine.
 type Disk struct {
 	disk.Growth
+	flushes  disk.Flushes
 	info     Info
 	gen      uint32 // of the configuration, when it was read last; the disk's goroutine's
 	dev      *virtio.Device

@@ -83,6 +83,9 @@ func (d *Disk) begin(q *queue, r *Request, last bool) (err error) {
 	}
 	q.free = q.free[:len(q.free)-1]
 	s.r, s.since, r.Err, begun = r, d.now(), nil, true
+	if r.Op == Flush {
+		d.flushes.Began(r)
+	}
 	if last {
 		q.q.Kick()
 	}

@@ -46,10 +46,19 @@ func (d *Disk) drain() (found bool) {
 			q.release(uint16(token))
 			q.mu.Unlock()
 			found = true
-			r.Finish(err)
+			d.finish(r, err)
 		}
 	}
 	return found
+}
+
+// finish tells who asked how a transfer ended. No lock is held.
+func (d *Disk) finish(r *Request, err error) {
+	if r.Op == Flush {
+		d.flushes.Ended(d.info.Name, r, err)
+		return
+	}
+	r.Finish(err)
 }
 
 // release makes a slot free; the lock is held.
@@ -165,7 +174,7 @@ func (d *Disk) end() {
 		for i := range q.slots {
 			if r := q.slots[i].r; r != nil {
 				q.slots[i].r = nil
-				r.Finish(&gone)
+				d.finish(r, &gone)
 			}
 		}
 	}
