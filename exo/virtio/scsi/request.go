@@ -72,7 +72,7 @@ func (h *host) begin(n slot) (err error) {
 		return &disk.RequestError{Op: s.op(), Why: "it is in more pieces than the queue holds"}
 	}
 	q.free = q.free[:len(q.free)-1]
-	s.used, s.since = true, h.now()
+	s.used, s.since, s.n = true, h.now(), h.given.Add(1)
 	q.q.Kick()
 	h.arm(h.patience)
 	return nil
@@ -85,7 +85,7 @@ func (h *host) repeat(q *queue, token uint16) bool {
 	if !q.q.Add(uint64(token), q.bufs...) {
 		return false
 	}
-	s.waits = false
+	s.waits, s.n = false, h.given.Add(1)
 	q.q.Kick()
 	return true
 }

@@ -38,22 +38,52 @@ func (h *host) drain() (found bool, why error) {
 		h.resume()
 	}
 	found = h.sweep() || found
-	for n := len(h.flushed); n > 0; n = len(h.flushed) {
+	for n := len(h.flushed); n > 0; {
 		h.look()
 		h.sweep()
-		for _, f := range h.flushed[:n] {
-			f.finish()
-		}
-		h.flushed = append(h.flushed[:0], h.flushed[n:]...)
+		n = h.settle(n)
 	}
 	h.kickSide()
 	return found, nil
 }
 
+// settle finishes those of the first n flushes that are to be finished, and says how many are there that nobody has looked at yet, 0 if it finished none.
+func (h *host) settle(n int) (more int) {
+	left := 0
+	for _, f := range h.flushed[:n] {
+		if h.behind(f) {
+			f.finish()
+			continue
+		}
+		h.flushed[left] = f
+		left++
+	}
+	if left == n {
+		return 0
+	}
+	h.flushed = append(h.flushed[:left], h.flushed[n:]...)
+	return len(h.flushed)
+}
+
+// behind says whether all commands have ended that the unit had when it was seen that a flush had ended.
+func (h *host) behind(f ending) bool {
+	for _, q := range h.queues {
+		q.mu.Lock()
+		for i := range q.slots {
+			if s := &q.slots[i]; s.used && !s.waits && s.n <= f.n && s.owner() == f.d {
+				q.mu.Unlock()
+				return false
+			}
+		}
+		q.mu.Unlock()
+	}
+	return true
+}
+
 // sweep looks through all queues once, and says whether something had ended.
 //
-// Flushes that ended well are not finished yet, but put into flushed. A unit tells of its reset once, to the command that it meets next (SAM-5, 5.14): that may have ended before the flush, in a queue that is looked at behind the flush's, and says what the flush is worth. So who
-// finishes a flush has looked at all queues again, that of events included.
+// Flushes that ended well are not finished yet, but put into flushed. A unit tells of its reset once, to the command that it meets next (SAM-5, 5.14): that may have ended before the flush, in a queue that is looked at behind the flush's, or whose device is slower, and says what the
+// flush is worth. So does another flush, which failed. So a flush is finished when the queue of events was looked at again, and all commands of the unit have ended that were under way with it.
 func (h *host) sweep() (found bool) {
 	for _, q := range h.queues {
 		for {
@@ -78,6 +108,7 @@ type ending struct {
 	r   *disk.Request
 	ask *question
 	err error
+	n   uint64 // the last command that was given before this was seen: of flushes
 }
 
 // finish tells who asked. No lock is held.
@@ -87,11 +118,11 @@ func (e ending) finish() {
 		e.ask.err = e.err
 		close(e.ask.done)
 	case e.d != nil:
-		if why := e.d.doubt.Load(); why != nil && e.r.Op == disk.Flush && e.err == nil {
-			e.err = &disk.IOError{Disk: e.d.info.Name, Op: disk.Flush, Why: *why}
+		if e.r.Op == disk.Flush {
+			e.err = e.d.doubt.Judge(e.d.info.Name, e.err)
 		}
 		if _, absent := e.err.(*absentError); absent {
-			e.d.giveUp(&DeviceError{e.d.info.Name, "the unit is not there any more"})
+			e.d.giveUp(&DeviceError{e.d.info.Name, notThere})
 			e.err = e.d.Err()
 		}
 		e.r.Finish(e.err)
@@ -115,7 +146,9 @@ func (h *host) take(q *queue) (end ending, ok bool) {
 	}
 	switch {
 	case v == ends:
-		return q.release(s, uint16(token), err), true
+		end = q.release(s, uint16(token), err)
+		end.n = h.given.Load()
+		return end, true
 	case v == again:
 		s.tries++
 		if h.repeat(q, uint16(token)) {
@@ -155,7 +188,7 @@ func (h *host) resumeOf(q *queue) {
 
 // release makes a slot free; the lock is held.
 func (q *queue) release(s *slot, token uint16, err error) ending {
-	end := ending{s.d, s.r, s.ask, err}
+	end := ending{d: s.d, r: s.r, ask: s.ask, err: err}
 	s.used, s.d, s.r, s.ask = false, nil, nil, nil
 	q.free = append(q.free, token)
 	q.room.Signal()
@@ -261,7 +294,7 @@ func (h *host) end() {
 	}
 	h.giveBack()
 	close(h.ended)
-	for _, f := range h.flushed { // all queues could not be looked at again
+	for _, f := range h.flushed { // what they waited for did not end
 		f.err = h.gone(f.d)
 		f.finish()
 	}
@@ -274,7 +307,7 @@ func (h *host) end() {
 			gone := h.gone(s.d).(*disk.GoneError)
 			gone.Held = h.held
 			s.used = false
-			ending{s.d, s.r, s.ask, gone}.finish()
+			ending{d: s.d, r: s.r, ask: s.ask, err: gone}.finish()
 		}
 	}
 }

@@ -78,6 +78,7 @@ type host struct {
 	dev      *virtio.Device
 	queues   []*queue
 	turn     atomic.Uint32 // the queue that is used next
+	given    atomic.Uint64 // commands that were given to the device, those again that were given again
 	patience int64
 	now      func() int64
 	until    int64       // by now: no unit is looked for any more
@@ -226,6 +227,7 @@ type slot struct {
 	to       address
 	id       uint64 // by which it can be aborted; no two commands have the same, as one may end while it is being aborted
 	since    int64  // as exo.Now
+	n        uint64 // the host's given, then
 	tries    int    // how often it was given again
 	aborting bool
 	waits    bool   // the device was busy: it is to be given again

@@ -1050,6 +1050,48 @@ func TestResetMetElsewhere(t *testing.T) {
 	})
 }
 
+// TestResetMetLater has a unit tell a command of its reset that it had before a flush, and the device bring that later than that the flush went well. The flush waits for it.
+func TestResetMetLater(t *testing.T) {
+	on(t, one(64), func(t *testing.T, m *sim.Machine, v *model) {
+		u := v.units[place{0, 0}]
+		d := open(t, scsi.Options{}, 1)[0]
+		defer d.Close()
+		e, f := whole(t, d), frames(t, 1)
+		read := func(at flow.Block) *disk.Request {
+			return &disk.Request{Op: disk.Read, Extent: e, Sector: at * 2, Memory: run(f, 0, blockSize)}
+		}
+		late, probe := read(5), read(0)
+		late.Done = func(*disk.Request) {}
+		v.v.Change(func() {
+			u.flushes, v.hold = 0, func(_ *unit, op byte, lba uint64) bool { return op == 0x28 && lba == 5 }
+		})
+		done := make(chan error, 1)
+		flush := &disk.Request{Op: disk.Flush, Done: func(r *disk.Request) { done <- r.Err }}
+		if err := errors.Join(d.Start(late), d.Start(flush)); err != nil { // by one queue, and the next
+			t.Fatal(err)
+		}
+		for ended := false; !ended; time.Sleep(time.Millisecond) {
+			v.v.Change(func() { ended = u.flushes > 0 })
+		}
+		if err := disk.Do(d, probe); err != nil { // by the third: the driver has seen by then, or sees next, that the flush ended
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+		select {
+		case err := <-done:
+			t.Fatalf("the flush ended before what the unit had before it: %v", err)
+		default:
+		}
+		v.v.Change(func() { u.attend, v.hold = []sense{{6, 0x29, 1}}, nil })
+		for q := range 3 {
+			v.v.Notify(2 + q)
+		}
+		if err := <-done; err == nil || !strings.Contains(err.Error(), "was reset") {
+			t.Errorf("a flush behind a reset: %v", err)
+		}
+	})
+}
+
 // TestResetMetByOwn: a reset that a command of the driver's own meets, which asks how large the unit is by now, is told by the next flush, too.
 func TestResetMetByOwn(t *testing.T) {
 	on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {

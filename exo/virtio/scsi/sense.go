@@ -113,7 +113,7 @@ const maxTries = 8
 // 5.14), a deferred error (SPC-4, 4.5.5), BUSY and TASK SET FULL (SAM-5, 5.3.1), and a unit that is becoming ready. Reads and writes may be given again whatever ended them: they bring all of their data along.
 func (s *slot) judge(name string, written uint32) (v verdict, err error) {
 	if v, err = s.outcome(name, written); v == ends && err != nil && s.flushes() {
-		s.d.mistrust("an earlier flush failed: what was written before it may be lost")
+		s.d.mistrust(disk.FailedFlush)
 	}
 	return v, err
 }

@@ -27,7 +27,7 @@ type Disk struct {
 	asked atomic.Int32 // how often refresh was called and not answered yet
 
 	lost  atomic.Pointer[disk.GoneError] // why nothing is asked of it any more, the host aside
-	doubt atomic.Pointer[string]         // why what was written and not flushed may be lost, whoever of its users wrote it, so that each flush fails from then on, until the disk is opened again
+	doubt disk.Doubt
 
 	mu     sync.Mutex
 	idle   sync.Cond // active is 0
@@ -299,12 +299,14 @@ func (d *Disk) attend(s sense) {
 	}
 }
 
+const notThere = "the unit is not there any more"
+
 const wasReset = "the unit was reset, and may have lost what was written before"
 
 // mistrust says why a unit may have lost what was in its cache (SBC-3, 4.15: it need not outlive a reset or a loss of power); the first reason counts. A unit without a cache has nothing to lose. d may be nil.
 func (d *Disk) mistrust(why string) {
 	if d != nil && d.info.Cached {
-		d.doubt.CompareAndSwap(nil, &why)
+		d.doubt.Mistrust(why)
 	}
 }
 
@@ -325,6 +327,9 @@ func (d *Disk) reread() {
 		n := d.asked.Load()
 		b := mem.Bytes()[:32]
 		_, err = d.h.ask(d, d.at, readCapacity(32), b, mem.Base())
+		if _, absent := err.(*absentError); absent {
+			d.giveUp(&DeviceError{d.info.Name, notThere})
+		}
 		if sectors := d.sectors(b); err == nil && be.Uint32(b[8:]) == 512<<d.shift && sectors > 0 {
 			d.Grow(d.space, sectors)
 		}
