@@ -1092,6 +1092,39 @@ func TestResetMetLater(t *testing.T) {
 	})
 }
 
+// TestMissedEvents: an event that comes with the word that others were lost is looked at like any other.
+func TestMissedEvents(t *testing.T) {
+	const missed = 1 << 31
+	on(t, func() map[place]*unit { return map[place]*unit{{0, 0}: plain(64), {1, 3}: plain(64)} }, func(t *testing.T, m *sim.Machine, v *model) {
+		list := open(t, scsi.Options{}, 2)
+		defer closeAll(list)
+		until := func(what string, is func() bool) {
+			for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal(what)
+				}
+			}
+		}
+		flush := func(d disk.Disk) error { return disk.Do(d, &disk.Request{Op: disk.Flush}) }
+		v.tell(missed|1, place{1, 3}, 0)
+		until("a flush behind a reset says that all is well", func() bool { return flush(list[1]) != nil })
+		if err := flush(list[0]); err != nil {
+			t.Errorf("the other unit: %v", err)
+		}
+		v.tell(missed|1, place{1, 3}, 2)
+		until("a unit that was removed is there", func() bool { return list[1].Err() != nil })
+		v.v.Change(func() { v.units[place{0, 0}].attend = []sense{{6, 0x29, 4}} }) // the event of that is lost
+		v.tell(missed, place{}, 0)
+		until("a flush behind a reset whose event was lost says that all is well", func() bool { return flush(list[0]) != nil })
+		if list[0].Err() != nil {
+			t.Error(list[0].Err())
+		}
+		v.v.Change(func() { delete(v.units, place{0, 0}) })
+		v.tell(missed, place{}, 0)
+		until("a unit whose going was lost is there", func() bool { return list[0].Err() != nil })
+	})
+}
+
 // TestResetMetByOwn: a reset that a command of the driver's own meets, which asks how large the unit is by now, is told by the next flush, too.
 func TestResetMetByOwn(t *testing.T) {
 	on(t, one(256), func(t *testing.T, m *sim.Machine, v *model) {

@@ -87,15 +87,16 @@ func (h *host) look() (found bool) {
 	return found
 }
 
-// event is what the device says by itself.
+// event is what the device says by itself. That it has lost events before comes with one that is as good as any other (VIRTIO 1.2, 5.6.6.3.2): each unit is asked how large it is, and tells that command of a reset if there was one.
 func (h *host) event(what uint32, of address, reason uint32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.early = h.early || h.units == nil
 	for _, d := range h.units {
-		switch {
-		case what&eventMissed != 0:
+		if what&eventMissed != 0 {
 			d.refresh()
+		}
+		switch what := what &^ eventMissed; {
 		case d.at != of:
 		case what == eventTransport && reason == reasonRemoved:
 			d.giveUp(&DeviceError{d.info.Name, "the unit was removed"})
