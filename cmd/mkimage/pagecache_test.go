@@ -10,11 +10,11 @@ import (
 )
 
 // TestPageCache has an image read a file of more than the page cache of a small machine used to have: the second time no page comes from the disk. Then the heap takes what the cache has, while pages
-// wait to be written: the program lives, and all bytes are right. In the last boot nobody can be asked, for the goroutine that needs memory lets no other run: then the allocator takes frames by itself. And a heap that was there first leaves the
+// wait to be written: the program lives, and all bytes are right. Who asks for more frames than there can be takes none of the cache's. In the last boot nobody can be asked, for the goroutine that needs memory lets no other run: then the allocator takes frames by itself. And a heap that was there first leaves the
 // cache its least. A FAT volume's pages are there as those of cffs are.
 func TestPageCache(t *testing.T) {
 	t.Parallel()
-	dir := app(t, program("encoding/binary fmt os runtime strconv strings", `
+	dir := app(t, program("encoding/binary fmt github.com/hardtack-os/hardtack/exo os runtime strconv strings", `
 	const page, size, more, small = 4096, 40 << 20, 3 << 20, 1 << 20
 	count := func(names ...string) (n int) {
 		b, err := os.ReadFile("/proc/vmstat")
@@ -92,6 +92,8 @@ func TestPageCache(t *testing.T) {
 	again := count("pagecache_read") - first
 	cached := count("nr_file_pages") * page
 	fmt.Println("first pass whole:", first >= size/page, "second pass:", again, "cached:", cached >= size)
+	_, err := exo.TakeFrames("more than there are", 96<<20/page, 0)
+	fmt.Println("too many:", err != nil, "forced for them:", count("pagecache_forced"))
 	dirty := false
 	for try := 0; !dirty && try < 50 && (try == 0 || os.Getenv("ON") != "FAT"); try++ { // a commit comes by itself after a while; FAT writes at once
 		made("/data/more", more, 7)
@@ -125,7 +127,7 @@ func TestPageCache(t *testing.T) {
 	fmt.Println("right")`))
 	v, image, c := written(t, dir)
 	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--cpus", "2", image)
-	c.want(t, 0, "first pass whole: true second pass: 0 cached: true", "dirty: true less cached: true given or forced: true", "right")
+	c.want(t, 0, "first pass whole: true second pass: 0 cached: true", "too many: true forced for them: 0", "dirty: true less cached: true given or forced: true", "right")
 	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--env", "GODEBUG=asyncpreemptoff=1", "--env", "PIECES=one", image)
 	c.want(t, 0, "second pass: 0", "forced: true", "right")
 	c.mkimage(t, "run", "--disk", v, "--memory", "96M", "--env", "HEAP=first", image)

@@ -52,6 +52,9 @@ func exoSpareTake(n, align uintptr, try int) bool {
 	if s.held <= s.least || align > exoSpareBytes || try >= exoSpareTries {
 		return false
 	}
+	if n > exo.frames.free+(s.held-s.least)*exoSpareChunk {
+		return false // with all of them there would be too few: the cache need not be lost
+	}
 	want := max((n+exoSpareChunk-1)/exoSpareChunk, exoSpareBatch)
 	got := uintptr(0)
 	for left := 2 * s.top; left > 0 && got < want && s.held > s.least; left-- {
