@@ -1,5 +1,5 @@
 // Package fat reads and writes FAT volumes, for boot partitions and SD cards: "Microsoft Extensible Firmware Initiative FAT32 File System Specification" 1.03 ("FAT"), with long names (FAT, 7).
-// FAT12, FAT16 and FAT32 are mounted; Format makes FAT32.
+// FAT12, FAT16 and FAT32 are mounted; Format makes FAT32; Check says what is wrong with a volume, and Repair mends it.
 //
 // What is written to a file goes to the disk at once, and what was read or written stays in the page cache; the table, 64 MiB at most, and directories wait in memory, for Sync, for Interval, or until they are many. Nothing
 // protects them from a crash in between: that is FAT. But what names data is not on the disk before it, for the disk's cache is flushed between the two, and clusters that were given up are not written to before the disk has the
@@ -97,8 +97,14 @@ func readShape(dev block.Device) (s shape, why string, err error) {
 	if err := dev.Read([][]byte{b}, 0); err != nil {
 		return s, "it cannot be read", err
 	}
+	s, why = parseBoot(b, in)
+	return s, why, nil
+}
+
+// parseBoot says what a boot sector says of a device; why: what is wrong with it.
+func parseBoot(b []byte, in block.Info) (s shape, why string) {
 	if b[510] != 0x55 || b[511] != 0xaa {
-		return s, "it has no boot sector", nil
+		return s, "it has no boot sector"
 	}
 	s.sector = int64(le.Uint16(b[11:]))
 	s.cluster = s.sector * int64(b[13])
@@ -117,10 +123,10 @@ func readShape(dev block.Device) (s shape, why string, err error) {
 	}
 	pow2 := func(v, lo, hi int64) bool { return v >= lo && v <= hi && v&(v-1) == 0 }
 	if !pow2(s.sector, 512, 4096) || !pow2(int64(b[13]), 1, 128) || reserved == 0 || s.copies < 1 || s.copies > 4 || table == 0 || total == 0 {
-		return s, "its boot sector is none of FAT's", nil
+		return s, "its boot sector is none of FAT's"
 	}
 	if s.sector < int64(in.BlockSize) {
-		return s, "its sectors are smaller than the disk's blocks", nil
+		return s, "its sectors are smaller than the disk's blocks"
 	}
 	s.table = table * s.sector
 	s.tableAt = reserved * s.sector
@@ -128,12 +134,12 @@ func readShape(dev block.Device) (s shape, why string, err error) {
 	s.rootSize = (rootEntries*32 + s.sector - 1) / s.sector * s.sector
 	s.dataAt = s.rootAt + s.rootSize
 	if total*s.sector > in.Size {
-		return s, "it says that it has " + strconv.FormatInt(total*s.sector, 10) + " bytes, and the device has only " + strconv.FormatInt(in.Size, 10), nil
+		return s, "it says that it has " + strconv.FormatInt(total*s.sector, 10) + " bytes, and the device has only " + strconv.FormatInt(in.Size, 10)
 	}
 	count := (total*s.sector - s.dataAt) / s.cluster
 	switch { // FAT, 3.5: this and nothing else tells which it is
 	case count < 1:
-		return s, "it has no clusters", nil
+		return s, "it has no clusters"
 	case count < 4085:
 		s.width = 12
 	case count < 65525:
@@ -143,18 +149,18 @@ func readShape(dev block.Device) (s shape, why string, err error) {
 	}
 	s.clusters = uint32(min(count, 0x0ffffff5))
 	if (int64(s.clusters)+2)*int64(s.width) > s.table*8 {
-		return s, "its table is too small for its clusters", nil
+		return s, "its table is too small for its clusters"
 	}
 	if s.table > maxTable {
-		return s, "its table is larger than " + strconv.Itoa(maxTable) + " bytes", nil
+		return s, "its table is larger than " + strconv.Itoa(maxTable) + " bytes"
 	}
 	if s.width == 32 {
 		if rootEntries != 0 || le.Uint16(b[42:]) != 0 {
-			return s, "it is of a version that is not known here", nil
+			return s, "it is of a version that is not known here"
 		}
 		s.root = le.Uint32(b[44:])
 		if !s.is(s.root) {
-			return s, "its root directory is nowhere", nil
+			return s, "its root directory is nowhere"
 		}
 		if at := int64(le.Uint16(b[48:])); at > 0 && at < reserved {
 			s.infoAt = at * s.sector
@@ -166,7 +172,7 @@ func readShape(dev block.Device) (s shape, why string, err error) {
 			s.label = ""
 		}
 	}
-	return s, "", nil
+	return s, ""
 }
 
 // is says whether a number is that of a cluster.
@@ -283,37 +289,48 @@ func (f *FS) mark(clean bool) {
 	}
 }
 
-// get reads an entry of the table.
-func (f *FS) get(c uint32) uint32 {
-	switch f.width {
+// entry reads an entry of a table.
+func (s *shape) entry(tab []byte, c uint32) uint32 {
+	switch s.width {
 	case 12:
-		v := uint32(le.Uint16(f.tab[c+c/2:]))
+		v := uint32(le.Uint16(tab[c+c/2:]))
 		if c&1 != 0 {
 			return v >> 4
 		}
 		return v & 0xfff
 	case 16:
-		return uint32(le.Uint16(f.tab[2*c:]))
+		return uint32(le.Uint16(tab[2*c:]))
 	}
-	return le.Uint32(f.tab[4*c:]) & 0x0fffffff
+	return le.Uint32(tab[4*c:]) & 0x0fffffff
 }
 
-// set writes one. Of FAT32 the upper four bits stay.
-func (f *FS) set(c, v uint32) {
-	at := int64(c) * int64(f.width) / 8
-	switch f.width {
+// putEntry writes one. Of FAT32 the upper four bits stay.
+func (s *shape) putEntry(tab []byte, c, v uint32) {
+	at := int64(c) * int64(s.width) / 8
+	switch s.width {
 	case 12:
-		old := le.Uint16(f.tab[at:])
+		old := le.Uint16(tab[at:])
 		if c&1 != 0 {
-			le.PutUint16(f.tab[at:], old&0xf|uint16(v)<<4)
+			le.PutUint16(tab[at:], old&0xf|uint16(v)<<4)
 		} else {
-			le.PutUint16(f.tab[at:], old&0xf000|uint16(v)&0xfff)
+			le.PutUint16(tab[at:], old&0xf000|uint16(v)&0xfff)
 		}
-		f.stale[(at+1)/f.sector] = true
 	case 16:
-		le.PutUint16(f.tab[at:], uint16(v))
+		le.PutUint16(tab[at:], uint16(v))
 	default:
-		le.PutUint32(f.tab[at:], le.Uint32(f.tab[at:])&0xf0000000|v&0x0fffffff)
+		le.PutUint32(tab[at:], le.Uint32(tab[at:])&0xf0000000|v&0x0fffffff)
+	}
+}
+
+// get reads an entry of the table.
+func (f *FS) get(c uint32) uint32 { return f.entry(f.tab, c) }
+
+// set writes one.
+func (f *FS) set(c, v uint32) {
+	f.putEntry(f.tab, c, v)
+	at := int64(c) * int64(f.width) / 8
+	if f.width == 12 {
+		f.stale[(at+1)/f.sector] = true
 	}
 	f.stale[at/f.sector] = true
 }

@@ -18,6 +18,13 @@ type FormatOptions struct {
 // minClusters is how many FAT32 has at least: FAT, 3.5.
 const minClusters = 65525
 
+// What the sector begins with that counts free clusters, what is before the counts, and what is at its end: FAT, 5.
+const (
+	infoLead   = 0x41615252
+	infoStruct = 0x61417272
+	infoTrail  = 0xaa550000
+)
+
 // noName is what stands where a volume has no label (FAT, 3.1, BS_VolLab).
 const noName = "NO NAME"
 
@@ -89,11 +96,11 @@ func Format(dev block.Device, o FormatOptions) error {
 	copy(boot[82:], "FAT32   ")
 	boot[510], boot[511] = 0x55, 0xaa
 	info := make([]byte, sector)
-	le.PutUint32(info, 0x41615252)
-	le.PutUint32(info[484:], 0x61417272)
+	le.PutUint32(info, infoLead)
+	le.PutUint32(info[484:], infoStruct)
 	le.PutUint32(info[488:], uint32(clusters-1))
 	le.PutUint32(info[492:], 3)
-	le.PutUint32(info[508:], 0xaa550000)
+	le.PutUint32(info[508:], infoTrail)
 	head := make([]byte, reserved*sector)
 
 	// The boot sector last: a volume that is half made is none.

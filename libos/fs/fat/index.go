@@ -122,7 +122,11 @@ func (f *FS) unindex(first uint32) {
 // hash is the same for names that strings.EqualFold takes for one.
 func (x *index) hash(name string) uint32 {
 	var room [3 * core.MaxName]byte
-	b := room[:0]
+	return uint32(maphash.Bytes(x.seed, folded(room[:0], name)))
+}
+
+// folded appends a name to b as strings.EqualFold sees it.
+func folded(b []byte, name string) []byte {
 	for _, r := range name {
 		low := r
 		if r < utf8.RuneSelf {
@@ -136,7 +140,7 @@ func (x *index) hash(name string) uint32 {
 		}
 		b = utf8.AppendRune(b, low)
 	}
-	return uint32(maphash.Bytes(x.seed, b))
+	return b
 }
 
 // head is where a hash's chain begins.
