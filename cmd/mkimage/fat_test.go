@@ -49,6 +49,8 @@ func TestFAT(t *testing.T) {
 		}
 	}
 	fsck(v)
+	c.mkimage(t, "fs", "check", v)
+	c.want(t, 0, "2 files, 1 folders", "0 problems")
 	c.mkimage(t, "run", "--disk", v, "--mount", "label=BOOT:/b", dir, "--", "/b/SOME FILE.TEXT")
 	c.want(t, 0, `/b/SOME FILE.TEXT: "x" <nil>`)
 

@@ -219,7 +219,14 @@ nothing. --repair=lossy leaves a volume that is whole, of what can be read: it d
 of the tree that cannot be read, finds those below them again, mends counts, puts what has
 lost its name into /lost+found, and says each thing that is lost. Copy what you need
 first: mkimage fs cp -r goes on past what it cannot read. Each repair is done in one
-step: a crash leaves the volume as it was, or repaired.`
+step: a crash leaves the volume as it was, or repaired.
+
+Of FAT all but the bytes of files is looked at, for it has no sums. --repair mends boot
+sectors, counts, copies of the table, marks, dates, remains of long names and chains
+that are too long, and gives clusters and folders that have no name one in /FOUND.000.
+--repair=lossy cuts files and folders where their chains break, copies clusters that two
+files have, and removes names of folders that are nowhere. A crash in a repair of FAT
+leaves what another repair mends. --back and --holes are not for FAT.`
 	cmd.Flags().StringVar(&repair, "repair", "", "mend what can be mended without losing anything; --repair=lossy: lose what cannot be read, too")
 	cmd.Flags().Lookup("repair").NoOptDefVal = "lossless"
 	cmd.Flags().BoolVar(&o.Holes, "holes", false, "--repair=lossy, and have what of files cannot be read give zeroes instead of an error")

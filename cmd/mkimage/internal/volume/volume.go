@@ -450,7 +450,7 @@ type CheckOptions struct {
 	Holes  bool // and make holes of what of files cannot be read
 }
 
-// Check looks at all of a volume and says what is wrong, and, where it may repair it, what it did. ErrDamaged: it is damaged, or still is; cffs.ErrLoss, cffs.ErrAfter: it was not repaired, for it was not told to lose anything.
+// Check looks at all of a volume and says what is wrong, and, where it may repair it, what it did. ErrDamaged: it is damaged, or still is; cffs.ErrLoss, cffs.ErrAfter, fat.ErrLoss: it was not repaired, for it was not told to lose anything.
 func Check(w io.Writer, file string, o CheckOptions) error {
 	file, number, err := partition(file)
 	if err != nil {
@@ -466,8 +466,11 @@ func Check(w io.Writer, file string, o CheckOptions) error {
 	if err != nil {
 		return err
 	}
-	if _, _, is := fat.Identify(part); is {
-		return fmt.Errorf("%s: it is a FAT volume: fsck.vfat looks at it", file)
+	if holdsFAT(part) {
+		if o.Back || o.Holes {
+			return fmt.Errorf("%s: it is a FAT volume: --back and --holes are for cffs", file)
+		}
+		return checkFAT(w, part, o)
 	}
 	damaged, err := report(w, part, !o.Quick || o.Holes)
 	if err != nil || !damaged {
@@ -493,6 +496,53 @@ func Check(w io.Writer, file string, o CheckOptions) error {
 	}
 	if damaged, err = report(w, part, !o.Quick || o.Holes); err == nil && damaged {
 		err = fmt.Errorf("%w still: what of files cannot be read gives EIO until --holes makes it zeroes", ErrDamaged)
+	}
+	return err
+}
+
+// holdsFAT says whether a device holds a FAT volume, if only by the copy of its boot sector.
+func holdsFAT(dev block.Device) bool {
+	if _, _, is := fat.Identify(dev); is {
+		return true
+	}
+	_, _, is := cffs.Identify(dev)
+	return !is && fat.Known(dev)
+}
+
+// checkFAT is Check of a FAT volume.
+func checkFAT(w io.Writer, dev block.Device, o CheckOptions) error {
+	report := func() (damaged bool, err error) {
+		r, err := fat.Check(dev)
+		if err != nil {
+			return false, err
+		}
+		for _, p := range r.Problems {
+			fmt.Fprintln(w, p)
+		}
+		if r.More > 0 {
+			fmt.Fprintf(w, "and %d more\n", r.More)
+		}
+		_, err = fmt.Fprintf(w, "%d files, %d folders, %d clusters of %d bytes in use, %d problems\n", r.Files, r.Dirs, r.Clusters, r.Cluster, len(r.Problems)+r.More)
+		return len(r.Problems) > 0, err
+	}
+	damaged, err := report()
+	if err != nil || !damaged {
+		return err
+	}
+	if !o.Repair && !o.Lossy {
+		return ErrDamaged
+	}
+	done, err := fat.Repair(dev, o.Lossy, time.Now())
+	for _, d := range done {
+		fmt.Fprintln(w, d)
+	}
+	if errors.Is(err, fat.ErrLoss) {
+		return fmt.Errorf("%w: --repair=lossy", err)
+	} else if err != nil {
+		return err
+	}
+	if damaged, err = report(); err == nil && damaged {
+		err = fmt.Errorf("%w still: there are parts of it that the disk does not read or keep", ErrDamaged)
 	}
 	return err
 }

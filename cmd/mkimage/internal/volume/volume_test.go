@@ -20,6 +20,7 @@ import (
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
+	"github.com/hardtack-os/hardtack/libos/fs/fat"
 )
 
 func opened(t *testing.T, file string, readOnly bool, f func(v *Volume)) {
@@ -375,6 +376,71 @@ func TestLossyRepair(t *testing.T) {
 	})
 	if out, err := exec.Command("diff", "-r", filepath.Join(dir, "out"), filepath.Join(dir, "again")).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestCheckFAT checks FAT volumes: nothing is changed that was not asked for, a repair is told, and the copy of the boot sector will do.
+func TestCheckFAT(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "v")
+	if err := Make(file, 40<<20, "mine", false, true); err != nil {
+		t.Fatal(err)
+	}
+	src := filepath.Join(t.TempDir(), "A.TXT")
+	if err := os.WriteFile(src, bytes.Repeat([]byte("a"), 5000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, file, false, func(v *Volume) {
+		if err := v.In(src, "/A.TXT", false); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ask := func(o CheckOptions) (string, error) {
+		var b bytes.Buffer
+		err := Check(&b, file, o)
+		return b.String(), err
+	}
+	if s, err := ask(CheckOptions{}); err != nil || !strings.Contains(s, "1 files, 1 folders, 11 clusters of 512 bytes in use, 0 problems") {
+		t.Error(s, err)
+	}
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(good, []byte("A       TXT"))
+	for _, harm := range []struct {
+		do   func(b []byte)
+		want string
+		loss bool
+	}{
+		{func(b []byte) { clear(b[:512]) }, "the boot sector is damaged", false},
+		{func(b []byte) { b[at+28]++; b[at+29]++ }, "bytes 5120 to 5256 of /A.TXT are nowhere: the chain ends", true},
+	} {
+		bad := bytes.Clone(good)
+		harm.do(bad)
+		if err := os.WriteFile(file, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := ask(CheckOptions{}); !errors.Is(err, ErrDamaged) || !strings.Contains(s, harm.want) {
+			t.Error(s, err)
+		}
+		if _, err := ask(CheckOptions{Lossy: true, Holes: true}); err == nil || !strings.Contains(err.Error(), "--holes are for cffs") {
+			t.Error(err)
+		}
+		s, err := ask(CheckOptions{Repair: true})
+		if harm.loss {
+			if !errors.Is(err, fat.ErrLoss) || !strings.Contains(err.Error(), "--repair=lossy") {
+				t.Error(s, err)
+			}
+		}
+		if now, e := os.ReadFile(file); e != nil || harm.loss && !bytes.Equal(now, bad) || !harm.loss && !bytes.Equal(now, good) {
+			t.Error("it is not as it was", e)
+		}
+		if harm.loss {
+			s, err = ask(CheckOptions{Lossy: true})
+		}
+		if err != nil || !strings.Contains(s, "0 problems") {
+			t.Error(s, err)
+		}
 	}
 }
 
