@@ -211,7 +211,7 @@ func (f *FS) bring(m *miss) {
 		return
 	}
 	l, n := f.cache.Begin(m.at, m.n)
-	m.hold, m.err = f.cache.Fetch(l, m.at, f.cache.Room(int(n), false))
+	m.hold, m.err = f.cache.Fetch(l, m.at, f.cache.RoomFor(int(n), 1))
 	if m.err != nil && n > 1 { // it may be what nobody asked for that cannot be read
 		m.hold, m.err = f.cache.Fetch(nil, m.at, f.cache.Room(1, false))
 	}

@@ -3,9 +3,12 @@ package cffs
 import (
 	"bytes"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 // TestLend reads a file by loans, at any place and of any length, while parts of it are dirty, clean, holes and not in memory: they are what reading gives, and stay so.
@@ -78,4 +81,50 @@ func TestLend(t *testing.T) {
 	if few > 20 {
 		t.Errorf("32 blocks come in %d pieces", few)
 	}
+}
+
+// TestReadAllPinned reads a file by large reads where all of the page cache is lent: a block is read for who asks for it, and not for who asks for one before.
+func TestReadAllPinned(t *testing.T) {
+	const blocks = 64
+	d := &amount{Memory: formatted(t, 1024)}
+	f := mount(t, d, Options{Manual: true, Cache: 2 * pages.PerSlot * BlockSize})
+	data := make([]byte, blocks*BlockSize)
+	for i := range data {
+		data[i] = byte(i / 1000)
+	}
+	write(t, f, "/f", data)
+	write(t, f, "/lent", data)
+	f.Sync()
+	lent, _ := f.Root().Lookup("lent")
+	defer lent.Unref()
+	n, _ := f.Root().Lookup("f")
+	defer n.Unref()
+	for i := int64(0); i < blocks; i++ {
+		l, e := lent.(*File).Lend(i*BlockSize, BlockSize)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		if l.Of != nil {
+			defer l.Of.Return(l.Bytes)
+		}
+	}
+	d.read.Store(0)
+	got := make([]byte, len(data))
+	if k, e := n.(*File).ReadAt(got, 0); k != len(got) || e != 0 || !bytes.Equal(got, data) {
+		t.Fatal(k, e)
+	}
+	if n := d.read.Load() / BlockSize; n > 2*blocks { // some may be on their way ahead of who lent them
+		t.Errorf("%d blocks were read for %d", n, blocks)
+	}
+}
+
+// An amount is a disk that counts the bytes that are read of it.
+type amount struct {
+	*block.Memory
+	read atomic.Int64
+}
+
+func (a *amount) Read(vec [][]byte, off int64) error {
+	a.read.Add(block.Len(vec))
+	return a.Memory.Read(vec, off)
 }

@@ -115,7 +115,7 @@ func (p *Part) Cached(off int64) bool {
 	return p.of.cache.Has(uint64(first/Size)+1) && p.of.cache.Has(uint64(last/Size)+1)
 }
 
-// fetch gives a block that is not in memory, and reads up to want along with it.
+// fetch gives a block that is not in memory, and reads up to want along with it, as far as the store has memory for them.
 func (b *Blocks) fetch(block, want int64) (Hold, error) {
 	for {
 		if l := b.cache.Coming(page(block), 1); l != nil {
@@ -128,8 +128,9 @@ func (b *Blocks) fetch(block, want int64) (Hold, error) {
 		if l == nil {
 			continue
 		}
-		h, err := b.cache.Fetch(l, page(block), b.cache.Room(int(n), false))
-		if err == nil || n <= PerSlot {
+		room := b.cache.RoomFor(int(n), PerSlot)
+		h, err := b.cache.Fetch(l, page(block), room)
+		if err == nil || len(room) == 1 {
 			return h, err
 		}
 		want = 1 // which of them?

@@ -181,3 +181,37 @@ func TestBadBlock(t *testing.T) {
 		t.Error("memory that a device may write to is somebody else's:", err)
 	}
 }
+
+// TestBlocksAllPinned reads in order where the store has nothing to give: each block is read once. Where it has a few slots they are not read ahead into again and again.
+func TestBlocksAllPinned(t *testing.T) {
+	const slots, blocks = 4, 24
+	for spare := range slots {
+		d := newDevice(slots + blocks)
+		b := NewBlocks(New(NewHeap(slots*BlockSize)), slots+blocks, d, true)
+		p := b.Part(0, b.Size())
+		var held []Hold
+		for i := range slots - spare { // as what is mapped or lent
+			h, err := b.Part(int64(i)*BlockSize, BlockSize).Piece(0, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, h)
+		}
+		before := d.read.Load()
+		got := make([]byte, blocks*BlockSize)
+		if n, err := p.ReadAt(got, slots*BlockSize); n != len(got) || err != nil || !bytes.Equal(got, d.data[slots*BlockSize:]) {
+			t.Fatalf("%d slots to give: %d, %v", spare, n, err)
+		}
+		for try := 0; b.coming.Load() != 0; try++ {
+			if time.Sleep(time.Millisecond); try == 10000 {
+				t.Fatal("what is read ahead does not end")
+			}
+		}
+		if n := d.read.Load() - before; spare == 0 && n != blocks || n > 3*blocks { // one to give may be lost to what is read ahead
+			t.Errorf("%d slots to give: %d blocks were read for %d", spare, n, blocks)
+		}
+		for _, h := range held {
+			h.Release()
+		}
+	}
+}

@@ -185,6 +185,17 @@ func (c *Cache) Room(n int, kept bool) (list []Piece) {
 	return list
 }
 
+// RoomFor is Room for n pages of which the first least are asked for: for all as far as there is memory in the store, and where it has none for those that are asked for only. What is read into memory of no store is gone
+// with its reader, and would be read once more for who asks for the next page.
+func (c *Cache) RoomFor(n, least int) []Piece {
+	if n > least {
+		if list := c.Room(n, true); len(list) > 0 {
+			return list
+		}
+	}
+	return c.Room(least, false)
+}
+
 // Put adds pages, which are in a slot from one on that is pinned, with their sums.
 func (c *Cache) Put(first uint64, of *Slot, page int, sums ...uint32) {
 	if !of.Kept() {
