@@ -424,7 +424,8 @@ var ErrLoss = errors.New("cffs: there is damage that cannot be repaired without 
 var ErrAfter = errors.New("cffs: part of the last commit cannot be read: if that does not pass, a repair that is told to goes back to the commit before it, and what the last one held is lost")
 
 // Repair mends what can be mended without losing anything: bitmaps that count blocks as used that are not, and superblocks of which a copy is damaged. It says what it did. Where something is lost it
-// changes nothing: ErrLoss. Where nobody can tell whether the last commit is whole it changes nothing, either, unless it is told to go back to the one before: ErrAfter.
+// changes nothing: ErrLoss. Where nobody can tell whether the last commit is whole it changes nothing, either, unless it is told to go back to the one before: ErrAfter. What it leaves is unmounted. Other errors: those of Check and of the device, and
+// *MountError for a volume that can be read only.
 func Repair(dev block.Device, back bool) (done []string, err error) {
 	r, err := Check(dev, false)
 	if err != nil {
@@ -453,6 +454,9 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.repairable(); err != nil {
+		return nil, err
+	}
 	f.lock()
 	defer f.unlock()
 	if err := f.settle(); err != nil {
@@ -472,6 +476,7 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 			f.al.used++
 		}
 	}
+	f.sb.owner = [16]byte{}
 	for range 2 { // the superblock is at one place after the other; that of a commit behind this one is overwritten first
 		f.change++
 		if err := f.commit(); err != nil {
@@ -479,4 +484,12 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 		}
 	}
 	return done, nil
+}
+
+// repairable is *MountError where the volume has features that one must know to write to it, and that are not known here.
+func (f *FS) repairable() error {
+	if f.sb.writeNeeds == 0 {
+		return nil
+	}
+	return &MountError{Device: f.dev.Info().Name, Why: "its volume has a format that is not known here well enough to write to it: repair it with the version that made it", Reads: true}
 }

@@ -340,6 +340,58 @@ func TestRepairLeak(t *testing.T) {
 	check(t, d)
 }
 
+// TestRepairUnknown: a volume with features that one must know to write to it, and that are not known, is not repaired, in no way.
+func TestRepairUnknown(t *testing.T) {
+	d := sample(t)
+	f := mount(t, d, manual)
+	f.sb.writeNeeds = 1 << 40
+	f.al.take(7)
+	f.change++
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Check(d, true)
+	if err != nil || len(r.Problems) != 1 || r.Problems[0].Loss {
+		t.Fatalf("%v %+v", err, r.Problems)
+	}
+	was := bytes.Clone(d.Bytes())
+	for what, repair := range map[string]func() ([]string, error){
+		"repair":  func() ([]string, error) { return Repair(d, true) },
+		"salvage": func() ([]string, error) { return Salvage(d, SalvageOptions{Back: true, Holes: true}) },
+	} {
+		if done, err := repair(); err == nil || len(done) > 0 || !strings.Contains(err.Error(), "a format that is not known here") {
+			t.Errorf("%s: %v, %v", what, done, err)
+		}
+		if !bytes.Equal(was, d.Bytes()) {
+			t.Fatal(what, "writes")
+		}
+	}
+	if f := mount(t, d, manual); f.writable() != syscall.EROFS {
+		t.Error("it is mounted for writing")
+	}
+}
+
+// TestRepairUnmounts repairs what a crash left: the repair is no crash's, so that damage of what it wrote is told, and does not look like a commit that did not come to its end.
+func TestRepairUnmounts(t *testing.T) {
+	d := sample(t)
+	f := mount(t, d, manual)
+	f.al.take(7)
+	f.change++
+	f.Sync()
+	crashed := block.NewMemory(bytes.Clone(d.Bytes()))
+	f.Close()
+	if done, err := Repair(crashed, false); err != nil || len(done) != 1 {
+		t.Fatal(done, err)
+	}
+	sb, _, after, _, err := readSuper(crashed)
+	if err != nil || after != nil || sb.owner != [16]byte{} || len(sb.wrote) > 0 {
+		t.Errorf("%v, %v: owner %x, a manifest of %d", err, after, sb.owner, len(sb.wrote))
+	}
+	if f := mount(t, crashed, manual); !f.Clean() {
+		t.Error("it counts as mounted")
+	}
+}
+
 // TestOwner mounts a volume twice: the first to have mounted it writes nothing more, and says why.
 func TestOwner(t *testing.T) {
 	d := formatted(t, minBlocks)

@@ -86,8 +86,8 @@ func Salvage(dev block.Device, o SalvageOptions) (done []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.sb.writeNeeds != 0 {
-		return nil, &MountError{Device: dev.Info().Name, Why: "its volume has a format that is not known here well enough to write to it"}
+	if err := f.repairable(); err != nil {
+		return nil, err
 	}
 	s := &salvager{f: f, holes: o.Holes, seen: map[uint64]bool{}, keep: make([]uint64, (f.sb.blocks+63)/64), was: make([]uint64, (f.sb.blocks+63)/64), inodes: map[uint64]*piled{}}
 	for _, p := range r.Problems {
