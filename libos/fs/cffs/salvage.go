@@ -43,8 +43,11 @@ type salvager struct {
 	keep   []uint64        // a bit for each block that the volume is to use
 	was    []uint64        // and for each that it is known to use now: nothing is written there
 	inodes map[uint64]*piled
-	moved  []name // names that lie at a wrong place
-	said   []told // what it did
+	moved  []name   // names that lie at a wrong place
+	said   []told   // what it did
+	shared []uint64 // a bit for each block that several extents have; nil: none is
+	right  []uint64 // and for those of them that have the sum that one of these tells
+	one    []byte   // to look at a block
 }
 
 // A piled is what was found of an inode.
@@ -154,6 +157,9 @@ func (s *salvager) run() error {
 		}
 	}
 	if _, err := f.t.load(f.t.root, -1); err != nil {
+		return err
+	}
+	if err := s.contest(); err != nil {
 		return err
 	}
 	for i := range s.leaves {
@@ -503,65 +509,142 @@ func (s *salvager) entry(dir uint64, k, v []byte) (why *told, err error) {
 	return nil, nil
 }
 
+// extents calls do for the extents of all leaves that make sense, in the order of keys, and before any is changed.
+func (s *salvager) extents(do func(x extent)) error {
+	f := s.f
+	ino, next := uint64(0), uint64(0)
+	for i := range s.leaves {
+		b, err := f.readNode(s.leaves[i].ref)
+		if err != nil {
+			return err
+		}
+		n := decodeNode(b, s.leaves[i].ref.addr, &f.sb.uuid)
+		if n == nil {
+			return errDamaged
+		}
+		for j, k := range n.keys {
+			if k[8] != kindExtent {
+				continue
+			}
+			if at := be.Uint64(k); at != ino {
+				ino, next = at, 0
+			}
+			if x, ok := f.extent(k, n.vals[j]); ok && x.first() >= next {
+				next = x.last + 1
+				do(x)
+			}
+		}
+	}
+	return nil
+}
+
+// contest finds the blocks that several extents have, and of these the ones that have the sum that one of them tells.
+func (s *salvager) contest() error {
+	once, twice := make([]uint64, len(s.keep)), make([]uint64, len(s.keep))
+	any := false
+	if err := s.extents(func(x extent) {
+		for b := x.block; b < x.block+uint64(len(x.sums)); b++ {
+			if once[b/64]>>(b%64)&1 != 0 {
+				twice[b/64] |= 1 << (b % 64)
+				any = true
+			}
+			once[b/64] |= 1 << (b % 64)
+		}
+	}); err != nil || !any {
+		return err
+	}
+	clear(once)
+	s.shared, s.right = twice, once
+	return s.extents(func(x extent) {
+		for i, want := range x.sums {
+			if b := x.block + uint64(i); twice[b/64]>>(b%64)&1 != 0 && s.has(b, want) {
+				s.right[b/64] |= 1 << (b % 64)
+			}
+		}
+	})
+}
+
+// has says whether a block can be read and has a sum.
+func (s *salvager) has(b uint64, want uint32) bool {
+	if s.one == nil {
+		s.one = make([]byte, BlockSize)
+	}
+	return s.f.dev.Read([][]byte{s.one}, int64(b)*BlockSize) == nil && s.f.dataSum(s.one) == want
+}
+
+// anothers says whether a block is not an extent's that tells its sum: it is part of the tree, or it went to the extent that tells the sum that it has; the first one of several.
+func (s *salvager) anothers(b uint64, want uint32) bool {
+	if s.marked(b) {
+		return true
+	}
+	return s.shared != nil && s.shared[b/64]>>(b%64)&1 != 0 && s.right[b/64]>>(b%64)&1 != 0 && !s.has(b, want)
+}
+
+// extent takes in an extent. What of its blocks is another's is taken out, and becomes a hole; and so is, if holes are to be made, what cannot be read.
 func (s *salvager) extent(ino uint64, p *piled, k, v []byte) (why *told, err error) {
 	f := s.f
 	x, ok := f.extent(k, v)
 	if !ok || x.first() < p.next {
 		return out("an extent of %v that makes no sense", inum(ino)), nil
 	}
-	for i := range x.sums {
-		if b := x.block + uint64(i); s.marked(b) {
-			for j := range i {
-				b := x.block + uint64(j)
-				s.keep[b/64] &^= 1 << (b % 64)
-			}
-			return out("an extent of %v on block %d, which is another's", inum(ino), b), nil
-		}
-		s.mark(x.block + uint64(i))
-	}
 	p.next = x.last + 1
-	p.blocks += uint64(len(x.sums))
+	kept := make([]bool, len(x.sums))
+	others, first := 0, uint64(0)
+	for i, want := range x.sums {
+		b := x.block + uint64(i)
+		if s.anothers(b, want) {
+			if others++; others == 1 {
+				first = b
+			}
+			continue
+		}
+		kept[i] = s.mark(b)
+	}
+	if others > 0 {
+		s.say("made holes, which read as zeroes, of %d blocks of %v that are another's, the first is block %d", others, inum(ino), first)
+	}
+	bad := 0
 	if s.holes {
-		return nil, s.punch(ino, p, k, x)
+		if bad = s.unreadable(x, kept); bad > 0 {
+			s.say("made holes, which read as zeroes, of %d blocks of %v that cannot be read", bad, inum(ino))
+		}
+	}
+	p.blocks += uint64(len(x.sums) - others - bad)
+	p.punched += uint64(others + bad)
+	if others+bad == 0 {
+		return nil, nil
+	}
+	if err := f.t.remove(k); err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(kept); i++ {
+		n := 0
+		for i+n < len(kept) && kept[i+n] {
+			n++
+		}
+		if n > 0 {
+			q := x.part(x.first()+uint64(i), x.first()+uint64(i+n-1))
+			if err := f.t.put(keyNumber(ino, kindExtent, q.last), q.encode()); err != nil {
+				return nil, err
+			}
+			i += n
+		}
 	}
 	return nil, nil
 }
 
-// punch makes holes of those blocks of an extent that cannot be read.
-func (s *salvager) punch(ino uint64, p *piled, k []byte, x extent) error {
+// unreadable finds those of the kept blocks of an extent that cannot be read: they are not kept, and how many is told.
+func (s *salvager) unreadable(x extent, kept []bool) (bad int) {
 	f := s.f
 	b := make([]byte, len(x.sums)*BlockSize)
 	whole := f.dev.Read([][]byte{b}, int64(x.block)*BlockSize) == nil
-	var parts []extent // that can be read
-	bad := uint64(0)
 	for i, want := range x.sums {
-		one := b[i*BlockSize:][:BlockSize]
-		at := x.first() + uint64(i)
-		if !whole && f.dev.Read([][]byte{one}, int64(x.block+uint64(i))*BlockSize) != nil || f.dataSum(one) != want {
+		one, at := b[i*BlockSize:][:BlockSize], x.block+uint64(i)
+		if kept[i] && (!whole && f.dev.Read([][]byte{one}, int64(at)*BlockSize) != nil || f.dataSum(one) != want) {
 			bad++
-			hole := x.block + uint64(i)
-			s.keep[hole/64] &^= 1 << (hole % 64)
-			continue
-		}
-		if n := len(parts); n > 0 && parts[n-1].last+1 == at {
-			parts[n-1].last, parts[n-1].sums = at, append(parts[n-1].sums, want)
-		} else {
-			parts = append(parts, extent{last: at, block: x.block + uint64(i), sums: []uint32{want}})
+			kept[i] = false
+			s.keep[at/64] &^= 1 << (at % 64)
 		}
 	}
-	if bad == 0 {
-		return nil
-	}
-	p.blocks -= bad
-	p.punched = p.punched + bad
-	s.say("made holes, which read as zeroes, of %d blocks of %v that cannot be read", bad, inum(ino))
-	if err := f.t.remove(k); err != nil {
-		return err
-	}
-	for _, q := range parts {
-		if err := f.t.put(keyNumber(ino, kindExtent, q.last), q.encode()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return bad
 }

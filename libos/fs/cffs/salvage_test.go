@@ -293,6 +293,75 @@ func TestSalvageData(t *testing.T) {
 	}
 }
 
+// TestSalvageBlockOfTwo has an extent of one file reach into another's: the block goes to the one whose sum it has, to the first where that is so of both, and each file keeps all others of its own.
+func TestSalvageBlockOfTwo(t *testing.T) {
+	const n = 10
+	fill := func(c byte, blocks int) []byte {
+		b := make([]byte, blocks*BlockSize)
+		for i := range b {
+			b[i] = c + byte(i/BlockSize)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		what   string
+		change func(a, b *extent) // which lie one behind the other
+		lost   [2]int             // the block of each file that is a hole; -1: none
+	}{
+		{"the first reaches into the second", func(a, b *extent) { a.last++; a.sums = append(a.sums, 1) }, [2]int{-1, -1}},
+		{"the second begins in the first", func(a, b *extent) { b.block--; b.sums = append([]uint32{1}, b.sums...) }, [2]int{-1, -1}},
+		{"both are right", func(a, b *extent) { a.last++; a.sums = append(a.sums, b.sums[0]) }, [2]int{-1, 1}},
+		{"none is", func(a, b *extent) { a.last++; a.sums = append(a.sums, 1); b.sums[0]++ }, [2]int{-1, 1}},
+	} {
+		d := formatted(t, minBlocks)
+		f := mount(t, d, manual)
+		write(t, f, "/a", fill('a', n))
+		write(t, f, "/b", nil)
+		x, e := f.Root().Lookup("b")
+		if e != 0 {
+			t.Fatal(e)
+		}
+		x.(*File).WriteAt(fill('A', n), BlockSize) // behind a hole
+		f.Sync()
+		x.Unref()
+		var list []extent
+		var inos []uint64
+		f.t.scan(nil, func(k, v []byte) bool {
+			if k[8] == kindExtent {
+				y, _ := f.extent(k, v)
+				list, inos = append(list, y), append(inos, be.Uint64(k))
+			}
+			return true
+		})
+		if len(list) != 2 || list[0].block+n != list[1].block {
+			t.Fatalf("%+v", list)
+		}
+		for i := range list {
+			f.remove(keyNumber(inos[i], kindExtent, list[i].last))
+		}
+		c.change(&list[0], &list[1])
+		for i := range list {
+			f.put(keyNumber(inos[i], kindExtent, list[i].last), list[i].encode())
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		done := salvaged(t, d, SalvageOptions{})
+		f = mount(t, d, Options{ReadOnly: true})
+		for i, want := range [][]byte{fill('a', n), append(make([]byte, BlockSize), fill('A', n)...)} {
+			if at := c.lost[i]; at >= 0 {
+				clear(want[at*BlockSize:][:BlockSize])
+			}
+			if what := []string{"/a", "/b"}[i]; !bytes.Equal(contents(t, f, what), want) {
+				t.Errorf("%s: %s is another\n%s", c.what, what, strings.Join(done, "\n"))
+			}
+		}
+		if said := strings.Join(done, "\n"); !strings.Contains(said, "that are another's") {
+			t.Errorf("%s: it says\n%s", c.what, said)
+		}
+	}
+}
+
 // untouched says which blocks that a volume used, as far as that can be known, a salvage has written to before its first superblock. Blocks at were damaged.
 func untouched(t *testing.T, good *block.Memory, at []uint64, rec *block.Recorder) {
 	t.Helper()
