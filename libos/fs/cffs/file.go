@@ -634,9 +634,9 @@ func (x *File) WriteAt(p []byte, off int64) (n int, at int64, e core.Errno) {
 	return n, off, 0
 }
 
-// extents reads the way in the tree to the extents from block a to b, so that cutting them cannot fail half-way. mu is held.
+// extents reads the way in the tree to the extents from block a to b, and to where what is left before a is put, so that cutting them cannot fail half-way. mu is held.
 func (x *File) extents(a, b uint64) error {
-	return x.fs.t.scan(keyNumber(x.rec.ino, kindExtent, a), func(k, _ []byte) bool {
+	return x.fs.t.scan(keyNumber(x.rec.ino, kindExtent, a-min(a, 1)), func(k, _ []byte) bool {
 		return len(k) == 17 && be.Uint64(k) == x.rec.ino && k[8] == kindExtent && be.Uint64(k[9:]) <= b
 	})
 }

@@ -2,7 +2,7 @@
 //
 // # What is promised
 //
-//   - Each operation is atomic, but for a write that is larger than what may wait for a commit, or the last that fits: such a one may be seen in part; and space that is set aside, which nobody reads. A crash leaves the volume as it was after some operation: all before it are there, none after. Nothing is replayed.
+//   - Each operation is atomic, but for a write that is larger than what may wait for a commit, or the last that fits: such a one may be seen in part; blocks that are taken out of a very large file, or put in (see File.shiftLarge); and space that is set aside, which nobody reads. A crash leaves the volume as it was after some operation: all before it are there, none after. Nothing is replayed.
 //   - What Sync, File.Sync or SyncDir returned for is durable: fsync and fdatasync make everything durable that was done before. Those who wait for it at the same time wait for one commit.
 //   - Without them a change is durable at the latest Interval after it was made.
 //   - Data and metadata have checksums: what the disk lost or mixed up gives EIO, never other bytes.
@@ -67,6 +67,7 @@ type FS struct {
 	dirty  map[*inode]bool // inodes whose record or data the next commit writes
 	pages  int             // dirty pages
 	owed   int             // blocks that the next commit takes at most, beside the tree's dirty ones
+	waits  int             // changed nodes of the tree that may wait for a commit, about: maxNodes, but in tests
 	change uint64          // counts changes
 	done   uint64          // change at the last commit
 	timer  *time.Timer     // armed while there is something to commit
@@ -79,6 +80,7 @@ type FS struct {
 	blanks pages.Piece // what is left of a slot for pages that are written to, pinned
 	flight *flight     // the last that a spill has begun; nil where it has landed
 	spilt  bool        // something was spilled since the last commit
+	alone  bool        // who waits for the device keeps mu: what is in memory is not to be seen as it is
 
 	dataSum func([]byte) uint32 // as the volume has it; set once
 
@@ -222,6 +224,7 @@ func begin(dev block.Device, o Options) (*FS, error) {
 		f.dataSum = wordSum
 	}
 	f.t = tree{most: maxNodes, root: &ref{addr: sb.root, sum: sb.rootSum}, uuid: &f.sb.uuid, read: f.readNode, freed: func(b uint64) { f.al.giveUp(span{b, 1}) }}
+	f.waits = maxNodes
 	f.timer = time.AfterFunc(1<<62, f.tick)
 	f.timer.Stop()
 	return f, nil
@@ -532,8 +535,11 @@ func (f *FS) lock()   { f.changing.Lock(); f.mu.Lock() }
 func (f *FS) unlock() { f.mu.Unlock(); f.changing.Unlock() }
 
 // waiting calls do, which waits for the device, while others may read: nothing is changed meanwhile, for the caller is in a change. It may be called where all that is in memory can be
-// seen as it is.
+// seen as it is, or where alone is set.
 func (f *FS) waiting(do func() error) error {
+	if f.alone {
+		return do()
+	}
 	f.mu.Unlock()
 	defer f.mu.Lock()
 	return do()
@@ -600,7 +606,7 @@ const (
 
 // room sees to it that the next commit has blocks for what it has to write and n more, if need be by a commit now. What gives space back may use spare blocks. mu is held.
 func (f *FS) room(n int, frees bool) error {
-	if f.t.dirty > maxNodes { // what waits in memory is bounded, too
+	if f.t.dirty > f.waits { // what waits in memory is bounded, too
 		if err := f.commit(); err != nil {
 			return err
 		}
