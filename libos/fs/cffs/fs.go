@@ -742,29 +742,16 @@ func (f *FS) commit() error {
 
 // write is a commit; FORMAT.md, "Commit".
 func (f *FS) write() error {
-	if f.mine {
-		if err := f.waiting(f.fence); err != nil {
-			return err
-		}
-	}
-	if err := f.land(); err != nil {
-		return err
-	}
 	gen := f.sb.gen + 1
 	w := writes{spare: &f.spare}
-	files, laid, err := f.layAll(&w)
+	ours := f.ask()
+	files, laid, err := f.layout(&w, gen)
+	if err := ours(); err != nil {
+		return err
+	}
 	if err != nil {
 		return err
 	}
-	for _, in := range files {
-		if err := f.store(in); err != nil {
-			return err
-		}
-	}
-	if err := f.place(f.t.root, gen, &w); err != nil {
-		return err
-	}
-	f.al.bitmaps(&w, gen, &f.sb.uuid)
 	sb := f.sb
 	sb.gen, sb.used, sb.time = gen, f.al.used-f.al.nfreed, f.o.Now().UnixNano()
 	sb.root, sb.rootSum, sb.rootLevel = f.t.root.addr, f.t.root.sum, uint32(f.t.root.n.Load().level)
@@ -802,6 +789,37 @@ func (f *FS) write() error {
 	f.pages, f.owed, f.done, f.t.dirty, f.spilt = 0, 0, f.change, 0, false
 	f.t.trim(f.sb.gen)
 	return f.waiting(func() error { f.discard(freedNow); return nil })
+}
+
+// layout gives all that changed a place for commit gen, and adds it to w. Nothing is written. mu is held.
+func (f *FS) layout(w *writes, gen uint64) (files []*inode, list []laid, err error) {
+	if err := f.land(); err != nil {
+		return nil, nil, err
+	}
+	if files, list, err = f.layAll(w); err != nil {
+		return nil, nil, err
+	}
+	for _, in := range files {
+		if err := f.store(in); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := f.place(f.t.root, gen, w); err != nil {
+		return nil, nil, err
+	}
+	f.al.bitmaps(w, gen, &f.sb.uuid)
+	return files, list, nil
+}
+
+// ask begins to look whether the volume is still ours, and gives what waits for the answer, which is to be called before anything is written, and in any case: the disk reads while what is to be written is laid out. mu is
+// held, then and until the answer is there.
+func (f *FS) ask() (answer func() error) {
+	if !f.mine {
+		return func() error { return nil }
+	}
+	c := make(chan error, 1)
+	go func() { c <- f.fence() }()
+	return func() error { return f.waiting(func() error { return <-c }) }
 }
 
 // carry writes what a commit writes, and raw, its superblock, in their order.
@@ -846,16 +864,17 @@ type flight struct {
 // spill begins to write the dirty pages, so that there is room for others: to blocks that are free in the last commit, as all that is written, so that no order is needed. The next commit
 // waits for it. As a commit it looks first whether the volume is still ours: those blocks may be another mounter's by now. mu is held.
 func (f *FS) spill() error {
-	if f.mine {
-		if err := f.waiting(f.fence); err != nil {
-			return f.fail(err)
-		}
+	ours := f.ask()
+	var w writes
+	var files []*inode
+	var list []laid
+	err := f.land()
+	if err == nil {
+		files, list, err = f.layAll(&w)
 	}
-	if err := f.land(); err != nil {
+	if err := ours(); err != nil {
 		return f.fail(err)
 	}
-	var w writes
-	files, list, err := f.layAll(&w)
 	if err != nil {
 		return f.fail(err)
 	}
