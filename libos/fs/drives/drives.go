@@ -1,8 +1,10 @@
 // Package drives opens the disks of the machine for all parts of an image that read or write them: a disk has one driver, and several may want it, as a volume and the state of
-// slots (libos/boot/ok) on one disk. A disk is closed when nobody has it open any more. Those that somebody has open are in /proc/diskstats (fs.Disks), by the names that Linux would give them.
+// slots (libos/boot/ok) on one disk. A disk is closed when nobody has it open any more. Those that somebody has ever opened are in /proc/diskstats (fs.Disks), by the names that Linux would give them, and a program opens them by
+// their nodes in /dev (fs.OpenDisk).
 package drives
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 
@@ -17,11 +19,26 @@ import (
 // A source is a device by which there are disks: one of its own, or those of a SCSI host.
 type source struct {
 	kind  *kind
-	open  func() ([]hw.Disk, error)  // with an error there may be disks, too
-	disks []*block.Disk              // while users is not 0
+	open  func(tell func(error)) []disk
+	disks []disk                     // while users is not 0
 	parts map[int][]*block.Partition // of disks, as far as somebody has looked
-	given []int                      // their numbers among those of the kind, which they keep
+	units []*unit                    // what is kept of the disks while they are closed
 	users int                        // disks that somebody has open
+	known []fs.DiskUse               // the disks and partitions, and what was done to them, when the last disk was closed
+}
+
+// A disk is a *block.Disk.
+type disk interface {
+	block.Gatherer
+	block.Grower
+	Use() block.Use
+}
+
+// A unit is what is kept of a disk.
+type unit struct {
+	given  int          // its number among those of the kind
+	owners []*owner     // who has claimed it, or a part of it, and who has its nodes open
+	bytes  sync.RWMutex // held for writing by who reads, changes and writes a block for a node, for reading by who writes whole ones
 }
 
 // A kind is how disks are called.
@@ -77,7 +94,7 @@ func Open(tell func(error)) (list []block.Device) {
 	if !all.found {
 		all.found = true
 		add := func(k *kind, open func() ([]hw.Disk, error)) {
-			all.sources = append(all.sources, &source{kind: k, open: open})
+			all.sources = append(all.sources, &source{kind: k, open: func(tell func(error)) []disk { return take(open, tell) }})
 		}
 		for _, p := range blk.Places() {
 			add(virtioDisks, func() ([]hw.Disk, error) { return one(blk.Open(p, blk.Options{})) })
@@ -101,7 +118,7 @@ func Open(tell func(error)) (list []block.Device) {
 		}
 		for i, d := range s.disks {
 			s.users++
-			list = append(list, &shared{Disk: d, of: s, number: i})
+			list = append(list, &shared{disk: d, of: s, number: i})
 		}
 	}
 	return list
@@ -114,46 +131,125 @@ func one[D hw.Disk](d D, err error) ([]hw.Disk, error) {
 	return []hw.Disk{d}, nil
 }
 
-// start opens the disks of a source that nobody has open.
-func (s *source) start(tell func(error)) {
-	list, err := s.open()
+// take opens disks, and takes all of each.
+func take(open func() ([]hw.Disk, error), tell func(error)) (disks []disk) {
+	list, err := open() // with an error there may be disks, too
 	if err != nil {
 		tell(err)
 	}
-	s.disks, s.parts = nil, map[int][]*block.Partition{}
 	for _, d := range list {
 		v, err := block.OpenDisk(d)
 		if err != nil {
 			tell(err)
 			continue
 		}
-		s.disks = append(s.disks, v)
-		if len(s.disks) > len(s.given) {
-			s.given = append(s.given, s.kind.count)
+		disks = append(disks, v)
+	}
+	return disks
+}
+
+// start opens the disks of a source that nobody has open. Of those whose partitions are known they are looked for anew.
+func (s *source) start(tell func(error)) {
+	disks := s.open(tell)
+	s.parts = map[int][]*block.Partition{}
+	for i, d := range disks {
+		s.disks = append(disks[:i:i], d)
+		if len(s.disks) > len(s.units) {
+			s.units = append(s.units, &unit{given: s.kind.count})
 			s.kind.count++
 		}
-		changed(s.use(len(s.disks)-1), true)
+		u := s.use(i)
+		if s.was(u.Name) == nil {
+			changed(u, true)
+		}
+		if slices.ContainsFunc(s.known, func(p fs.DiskUse) bool { return p.Whole == u.Name }) {
+			s.scan(i, s.known)
+		}
 	}
 }
 
-func changed(u fs.DiskUse, inUse bool) {
+// scan looks for the partitions of a disk, and tells of those that are new, and of those that are there no more, among what was known. One that is as it was stays the same value.
+func (s *source) scan(i int, known []fs.DiskUse) {
+	whole, old := s.use(i).Name, s.parts[i]
+	list := block.Partitions(s.disks[i])
+	for k, p := range list {
+		for _, q := range old {
+			if q.Number == p.Number && q.Start() == p.Start() && q.Info().Size == p.Info().Size {
+				list[k] = q
+			}
+		}
+	}
+	s.parts[i] = list
+	gone := map[string]fs.DiskUse{}
+	for _, u := range known {
+		if u.Whole == whole {
+			gone[u.Name] = u
+		}
+	}
+	for _, p := range list {
+		u := s.part(i, p)
+		if was, is := gone[u.Name]; is && was.Start == u.Start && was.Size == u.Size {
+			delete(gone, u.Name)
+			continue
+		}
+		if _, is := gone[u.Name]; is {
+			s.forget(u.Name)
+			delete(gone, u.Name)
+			u = s.part(i, p)
+		}
+		changed(u, true)
+	}
+	for name, u := range gone {
+		s.forget(name)
+		changed(u, false)
+	}
+}
+
+// forget has nothing be known of a disk or partition.
+func (s *source) forget(name string) {
+	s.known = slices.DeleteFunc(slices.Clone(s.known), func(u fs.DiskUse) bool { return u.Name == name })
+}
+
+// was is a disk or partition as known has it; nil where it does not.
+func (s *source) was(name string) *fs.DiskUse {
+	for i := range s.known {
+		if s.known[i].Name == name {
+			return &s.known[i]
+		}
+	}
+	return nil
+}
+
+func changed(u fs.DiskUse, known bool) {
 	if fs.DiskChanged != nil {
-		fs.DiskChanged(u, inUse)
+		fs.DiskChanged(u, known)
 	}
 }
 
-func init() { fs.Disks = uses }
+func init() {
+	fs.Disks = uses
+	fs.OpenDisk = openNode
+}
 
 // uses is fs.Disks.
 func uses() (list []fs.DiskUse) {
 	all.Lock()
 	defer all.Unlock()
 	for _, s := range all.sources {
-		for i := range s.disks {
-			list = append(list, s.use(i))
-			for _, p := range s.parts[i] {
-				list = append(list, s.part(i, p))
-			}
+		list = append(list, s.uses()...)
+	}
+	return list
+}
+
+// uses are the disks of a source and their partitions.
+func (s *source) uses() (list []fs.DiskUse) {
+	if s.users == 0 {
+		return s.known
+	}
+	for i := range s.disks {
+		list = append(list, s.use(i))
+		for _, p := range s.parts[i] {
+			list = append(list, s.part(i, p))
 		}
 	}
 	return list
@@ -161,22 +257,33 @@ func uses() (list []fs.DiskUse) {
 
 // use tells of a disk.
 func (s *source) use(i int) fs.DiskUse {
-	in, n := s.disks[i].Info(), s.given[i]
+	in, n := s.disks[i].Info(), s.units[i].given
 	u := fs.DiskUse{Name: s.kind.name(n), Major: s.kind.major, Minor: n * s.kind.apart, Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly}
-	return done(u, s.disks[i].Use())
+	return s.done(u, s.disks[i].Use())
 }
 
 // part tells of a partition of a disk.
 func (s *source) part(i int, p *block.Partition) fs.DiskUse {
 	u, in := s.use(i), p.Info()
 	u.Whole, u.Partition, u.Start, u.Serial, u.Size = u.Name, p.Number, p.Start(), "", in.Size
-	u.Name, u.Major, u.Minor = s.kind.partition(s.given[i], p.Number)
-	return done(u, p.Use())
+	u.Name, u.Major, u.Minor = s.kind.partition(s.units[i].given, p.Number)
+	return s.done(u, p.Use())
 }
 
-func done(u fs.DiskUse, w block.Use) fs.DiskUse {
+// done adds what was done to a disk since it was opened to what was before.
+func (s *source) done(u fs.DiskUse, w block.Use) fs.DiskUse {
 	u.Read, u.Written, u.Discarded, u.Flushed = fs.DiskWork(w.Read), fs.DiskWork(w.Written), fs.DiskWork(w.Discarded), fs.DiskWork(w.Flushed)
 	u.Flying, u.Busy = w.Flying, w.Busy
+	if was := s.was(u.Name); was != nil {
+		add := func(to *fs.DiskWork, w fs.DiskWork) {
+			to.Requests, to.Sectors, to.Time = to.Requests+w.Requests, to.Sectors+w.Sectors, to.Time+w.Time
+		}
+		add(&u.Read, was.Read)
+		add(&u.Written, was.Written)
+		add(&u.Discarded, was.Discarded)
+		add(&u.Flushed, was.Flushed)
+		u.Busy += was.Busy
+	}
 	return u
 }
 
@@ -188,34 +295,46 @@ func Partitions(d block.Device) []*block.Partition {
 	}
 	all.Lock()
 	defer all.Unlock()
-	list, known := s.of.parts[s.number]
-	if !known {
-		list = block.Partitions(s.Disk)
-		s.of.parts[s.number] = list
-		for _, p := range list {
-			changed(s.of.part(s.number, p), true)
-		}
+	return s.of.partitions(s.number)
+}
+
+// partitions finds those of a disk.
+func (s *source) partitions(i int) []*block.Partition {
+	if _, looked := s.parts[i]; !looked {
+		s.scan(i, s.known)
 	}
-	return list
+	return s.parts[i]
 }
 
 // Source is a disk that Open gave, or a partition that Partitions gave, as /proc/mounts has it; not ok for another device.
 func Source(d block.Device) (on fs.Source, ok bool) {
 	all.Lock()
 	defer all.Unlock()
+	s, i, p := find(d)
+	switch {
+	case s == nil:
+		return on, false
+	case p != nil:
+		return named(s.part(i, p)), true
+	}
+	return named(s.use(i)), true
+}
+
+// find finds a disk that Open gave, or a partition that Partitions gave; s is nil for another device. all is locked.
+func find(d block.Device) (s *source, i int, p *block.Partition) {
 	for _, s := range all.sources {
 		for i, v := range s.disks {
-			if x, is := d.(*shared); is && x.Disk == v {
-				return named(s.use(i)), true
+			if x, is := d.(*shared); is && x.disk == v {
+				return s, i, nil
 			}
 			for _, p := range s.parts[i] {
 				if d == block.Device(p) {
-					return named(s.part(i, p)), true
+					return s, i, p
 				}
 			}
 		}
 	}
-	return fs.Source{}, false
+	return nil, 0, nil
 }
 
 func named(u fs.DiskUse) fs.Source {
@@ -224,7 +343,7 @@ func named(u fs.DiskUse) fs.Source {
 
 // A shared is one user's disk.
 type shared struct {
-	*block.Disk
+	disk
 	of     *source
 	number int  // among the source's
 	closed bool // under all
@@ -238,16 +357,22 @@ func (s *shared) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.of.users--; s.of.users > 0 {
-		return nil
+	s.of.leave()
+	return nil
+}
+
+// leave counts one who has closed a disk. The last one closes all of the source. all is locked.
+func (s *source) leave() {
+	if s.users > 1 {
+		s.users--
+		return
 	}
-	for i, d := range s.of.disks {
-		for _, p := range s.of.parts[i] {
-			changed(s.of.part(i, p), false)
-		}
-		changed(s.of.use(i), false)
+	if list := s.uses(); len(list) > 0 { // else none answered this time
+		s.known = list
+	}
+	s.users = 0
+	for _, d := range s.disks {
 		d.Close()
 	}
-	s.of.disks, s.of.parts = nil, nil
-	return nil
+	s.disks, s.parts = nil, nil
 }

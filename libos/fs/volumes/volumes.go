@@ -1,11 +1,12 @@
 // Package volumes mounts the volumes of an image's disks when it starts, before main. mkimage links it into images with --disk or --mount, whose word
 // on the command line it reads:
 //
-//	disks=WHICH:/PATH[,format[=KIND]][,ro];...
+//	disks=WHICH:/PATH[,format[=KIND]][,ro];...[;look]
 //
 // WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
 // one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written.
+// The disks that are found have nodes in /dev, mounted or not; with look they are looked for where nothing is to be mounted, too.
 //
 // cffs and FAT are mounted while this package is initialized, the program's own kinds when the packages that register them are: libos/initorder has both come before the packages that only use
 // files. So package main has no kinds of its own.
@@ -45,11 +46,11 @@ import (
 
 func init() {
 	word, _ := exo.Setting("disks")
-	list, err := parse(word)
+	list, look, err := parse(word)
 	if err != nil {
 		tell(err)
 	}
-	if len(list) == 0 {
+	if len(list) == 0 && !look {
 		return
 	}
 	late.disks = find()
@@ -145,11 +146,17 @@ var mounted []kinds.Volume
 
 // use mounts what is on a disk, and sees that it is written when the program ends.
 func use(w want, d *disk, mount func(want, *disk) (string, kinds.Volume, error)) error {
-	kind, f, err := mount(w, d)
+	release, err := drives.Claim(d.Device, w.path)
 	if err != nil {
 		return err
 	}
+	kind, f, err := mount(w, d)
+	if err != nil {
+		release()
+		return err
+	}
 	if e := at(w.path, d.source(kind), kind, f); e != 0 {
+		release()
 		return errors.Join(errors.New("it cannot be put there: "+e.Error()), f.Close())
 	}
 	atDeath(func() {
@@ -202,11 +209,14 @@ type want struct {
 	bad       bool // nobody can say which volume, but where it was to be
 }
 
-// parse reads the word's value. What makes no sense is told by the error, and is in the list as bad if it says where.
-func parse(word string) (list []want, err error) {
+// parse reads the word's value, and whether disks are to be looked for. What makes no sense is told by the error, and is in the list as bad if it says where.
+func parse(word string) (list []want, look bool, err error) {
 next:
 	for _, v := range strings.Split(word, ";") {
-		if v == "" {
+		if v == "look" {
+			look = true
+		}
+		if v == "" || v == "look" {
 			continue
 		}
 		w, ok := parseOne(v)
@@ -225,7 +235,7 @@ next:
 		}
 		list = append(list, w)
 	}
-	return list, err
+	return list, look, err
 }
 
 func parseOne(v string) (w want, ok bool) {

@@ -91,8 +91,8 @@ func TestNested(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	list, err := parse("serial=disk0:/data;label=my data:/a/b/,format;2:/c,ro,format;uuid=01-02:/d")
-	if one, err := parse("0:/x,format=logkv,ro"); err != nil || len(one) != 1 || one[0] != (want{which: "0", path: "/x", format: true, kind: "logkv", readOnly: true}) {
+	list, _, err := parse("serial=disk0:/data;label=my data:/a/b/,format;2:/c,ro,format;uuid=01-02:/d")
+	if one, _, err := parse("0:/x,format=logkv,ro"); err != nil || len(one) != 1 || one[0] != (want{which: "0", path: "/x", format: true, kind: "logkv", readOnly: true}) {
 		t.Errorf("%+v %v", one, err)
 	}
 	if err != nil || len(list) != 4 || list[0] != (want{by: "serial", which: "disk0", path: "/data"}) || list[1] != (want{by: "label", which: "my data", path: "/a/b", format: true}) ||
@@ -100,16 +100,16 @@ func TestParse(t *testing.T) {
 		t.Errorf("%+v %v", list, err)
 	}
 	for _, bad := range []string{"x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
-		if list, err := parse(bad); err == nil {
+		if list, _, err := parse(bad); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
 	// The others count all the same, and where a bad one says that it was to be there is a volume that gives EIO.
-	list, err = parse("0:/a;1:/b,rw;x;name=x:/c;2:/d;3:/a")
+	list, _, err = parse("0:/a;1:/b,rw;x;name=x:/c;2:/d;3:/a")
 	if err == nil || len(list) != 4 || !list[0].bad || list[0].path != "/a" || !list[1].bad || list[1].path != "/b" || !list[2].bad || list[2].path != "/c" || list[3].bad || list[3].path != "/d" {
 		t.Errorf("%+v %v", list, err)
 	}
-	if list, err := parse(""); err != nil || list != nil {
+	if list, _, err := parse(""); err != nil || list != nil {
 		t.Error(list, err)
 	}
 }

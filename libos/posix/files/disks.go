@@ -9,8 +9,8 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/proc"
 )
 
-// The disks in use as programs see them, and their partitions, if somebody has looked for them: /proc/diskstats (iostats of Linux's documentation), /proc/partitions, /sys/block, /sys/class/block, /sys/dev/block and
-// nodes in /dev. A node tells a disk's number, by which all of these are one; to open one is ENXIO, for the bytes of a disk are those of its filesystem.
+// The disks that were looked for as programs see them, and their partitions: /proc/diskstats (iostats of Linux's documentation), /proc/partitions, /sys/block, /sys/class/block, /sys/dev/block and
+// nodes in /dev (block.go). A node tells a disk's number, by which all of these are one.
 
 func disks() []fs.DiskUse {
 	if fs.Disks == nil {
@@ -114,9 +114,9 @@ func sysLinks(name func(u *fs.DiskUse) string) func() []proc.Named {
 
 // nodes keeps the nodes of disks in /dev: root is that of its filesystem.
 func nodes(root fs.Dir) {
-	change := func(u fs.DiskUse, inUse bool) {
+	change := func(u fs.DiskUse, known bool) {
 		root.Unlink(u.Name) // what has the name may be of another
-		if !inUse {
+		if !known {
 			return
 		}
 		if n, e := root.Create(u.Name, syscall.S_IFBLK|0o660, fs.Makedev(u.Major, u.Minor)); e == 0 {

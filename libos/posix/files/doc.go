@@ -15,7 +15,9 @@
 //   - chroot, mount, quotas, leases, handles, fanotify and vmsplice are not there.
 //   - splice goes between files and pipes, and between pipes (EINVAL else, on which std reads and writes); sendfile copies but to connections; preadv2 and pwritev2 take no flags (EOPNOTSUPP).
 //   - fallocate neither collapses nor inserts in memory (EOPNOTSUPP, as on tmpfs) and on FAT, but on cffs, by whole blocks of 4 KiB.
-//   - O_DIRECT goes through the cache, and takes any address and length.
+//   - O_DIRECT goes through the cache, and takes any address and length; of disks' nodes it takes any address, and whole blocks.
+//   - What is read and written by a disk's node goes to the disk at once: nothing is cached, so who reads little at a time waits for the disk each time. The blocks of what is mounted are read as they are on the disk,
+//     and not written (EBUSY). Nodes are those of disks that the image has looked for (libos/fs/drives); they cannot be mapped.
 //   - Files of memfd_create count against what the root's filesystem in memory may take; they have no huge pages (ENOSYS).
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).
 //   - RESOLVE_CACHED is EAGAIN always. sync_file_range writes all of the file, readahead reads nothing: what is read in order is on its way by itself.
@@ -27,7 +29,7 @@
 //	call.go      numbers to functions, and their arguments
 //	tree.go      what there is at boot; the current folder
 //	lock.go, record.go    flock and fcntl
-//	file.go, dir.go, path.go, fifo.go, device.go    what is open: posix.Objects
+//	file.go, dir.go, path.go, fifo.go, device.go, block.go    what is open: posix.Objects
 //	proc.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
 //	send.go      sendfile, splice and tee through memory
 //	memfd.go     memfd_create and seals

@@ -101,7 +101,7 @@ func install(p fs.Place, flags int, from fs.Place, path string) (uintptr, syscal
 		}
 		return uintptr(fd), e
 	}
-	if flags&syscall.O_DIRECT != 0 {
+	if _, ok := o.(*blockDevice); !ok && flags&syscall.O_DIRECT != 0 {
 		from.Drop()
 		o.Release()
 		return 0, syscall.EINVAL
@@ -145,6 +145,8 @@ func object(p fs.Place, flags int) (posix.Object, *posix.File, syscall.Errno) {
 		o, e = openFifo(p, flags)
 	case syscall.S_IFCHR:
 		o, e = openDevice(p, a.Rdev)
+	case syscall.S_IFBLK:
+		o, e = openBlock(p, a.Rdev, flags)
 	}
 	if e != 0 {
 		p.Drop()

@@ -39,7 +39,7 @@ func (s *shared) add(cmd *cobra.Command, boots bool) {
 	f.StringVar(&s.Roots, "roots", "", byDefault("certificate authorities: auto (this machine's, if the program checks certificates), none or a PEM file", d.Roots))
 	f.StringVar(&s.FS, "fs", "", byDefault("link files: auto (if the program uses them), on, off or the import path of a module that has some", d.FS))
 	f.StringArrayVar(&s.Files, "files", nil, "put a folder or file into the image: FOLDER[:/PATH] (may be repeated)")
-	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format[=KIND]][,ro][,bus=virtio|scsi|nvme], at "+config.DataPath+" if neither a path nor a --mount is said, behind virtio if no bus is (may be repeated)")
+	f.StringArrayVar(&s.Disks, "disk", nil, "give the machine a disk and mount its volume: FILE[:/PATH][,format[=KIND]][,ro][,bus=virtio|scsi|nvme], at "+config.DataPath+" if neither a path nor a --mount is said, behind virtio if no bus is; FILE,raw[,ro][,bus=...] mounts nothing: the program opens /dev/vda, /dev/sda or /dev/nvme0n1 (may be repeated)")
 	f.StringArrayVar(&s.Mounts, "mount", nil, "mount a volume by what it is called: WHICH:/PATH[,format[=KIND]][,ro]; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number; a disk without a path is then where this says (may be repeated)")
 	f.StringVar(&s.PageCache, "page-cache", "", "memory that the page cache, of volumes and files of the image, may have, and what is never taken from it: MOST[,LEAST], as 64M,8M (default what nobody else needs, and a sixty-fourth of the machine's)")
 	f.StringVar(&s.HostName, "hostname", "", "what the image calls itself (default what a DHCP server says, or hardtack)")

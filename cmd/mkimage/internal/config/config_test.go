@@ -172,6 +172,10 @@ func TestDisksOfBuilt(t *testing.T) {
 		{placed, "label=C:/c;serial=disk0:/x,format=logkv;serial=disk1:/y,ro", nil, []string{"label=C:/c"}},
 		{placed, "serial=disk0:/x,format=logkv;serial=disk1:/y,ro;serial=disk2:/data", []string{"a.img", "b.img", "c.img"}, nil},
 		{"", "serial=disk0:/data", []string{"a.img"}, nil},
+		{"", "look", []string{"a.img,raw"}, nil},
+		{"", "serial=disk1:/data;look", []string{"a.img,ro,raw", "b.img"}, nil},
+		{placed, "serial=disk1:/y,ro;look", []string{"a.img,raw"}, nil},
+		{"look", "serial=disk0:/data", []string{"a.img"}, nil},
 	} {
 		s := Settings{Built: c.built, Disks: c.disks, Mounts: c.mounts}
 		if got, err := s.DisksWord(); err != nil || got != c.want {
@@ -211,7 +215,7 @@ func TestDisks(t *testing.T) {
 	if err := checkMounts([]string{"0:/x,format=logkv"}); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
+	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"aa:/x,raw"}, {"aa,raw,format"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
 		if list, err := (Settings{Disks: bad}).DiskList(); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}

@@ -16,6 +16,7 @@ type Disk struct {
 	Format   bool   // put a volume on it if it is empty
 	Kind     string // of which filesystem of the program's own; "" for cffs
 	ReadOnly bool
+	Raw      bool   // it is mounted nowhere: the program opens its node in /dev
 	Bus      string // BusVirtio, BusSCSI or BusNVMe; "" for virtio
 }
 
@@ -38,7 +39,7 @@ var formatKind = regexp.MustCompile(`,format=([A-Za-z0-9_-]+)$`)
 // busOption is an option that says what a disk is behind.
 var busOption = regexp.MustCompile(`,bus=([^,:/]*)$`)
 
-// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,bus=BUS]. Without a path the volume is where the disk of the same number was when the image was built, and else at DataPath, if
+// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,raw][,bus=BUS]. Without a path and ",raw" the volume is where the disk of the same number was when the image was built, and else at DataPath, if
 // no volume is mounted by its name: then that says where. A disk that it does not find has no place.
 func (s Settings) DiskList() (list []Disk, err error) {
 	at := map[string]bool{}
@@ -56,18 +57,18 @@ func (s Settings) DiskList() (list []Disk, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if was, ok := places[i]; d.Path == "" && ok {
+		if was, ok := places[i]; d.Path == "" && ok && !d.Raw {
 			d.Path, d.Format, d.ReadOnly = was.path, d.Format || was.format, d.ReadOnly || was.readOnly
 			if d.Kind == "" {
 				d.Kind = was.kind
 			}
-		} else if d.Path == "" && !named {
+		} else if d.Path == "" && !named && !d.Raw {
 			d.Path = DataPath
 		}
 		if d.Path != "" && at[d.Path] {
 			return nil, fmt.Errorf("disk %q: two disks are to be at %s: say where by FILE:/PATH", v, d.Path)
 		}
-		at[d.Path] = true
+		at[d.Path] = d.Path != ""
 		list = append(list, d)
 	}
 	if len(list) > MaxDisks {
@@ -85,22 +86,26 @@ func readDisk(v string) (Disk, error) {
 			rest, isFormat, d.Kind = strings.TrimSuffix(rest, m[0]), true, m[1]
 		}
 		rest, isRO := strings.CutSuffix(rest, ",ro")
+		rest, isRaw := strings.CutSuffix(rest, ",raw")
 		bus := busOption.FindStringSubmatch(rest)
 		if bus != nil {
 			if rest, d.Bus = strings.TrimSuffix(rest, bus[0]), bus[1]; d.Bus != BusVirtio && d.Bus != BusSCSI && d.Bus != BusNVMe {
 				return d, fmt.Errorf("disk %q: there is no bus %q: want virtio, scsi or nvme", v, d.Bus)
 			}
 		}
-		if d.File = rest; !isFormat && !isRO && bus == nil {
+		if d.File = rest; !isFormat && !isRO && !isRaw && bus == nil {
 			break
 		}
-		d.Format, d.ReadOnly = d.Format || isFormat, d.ReadOnly || isRO
+		d.Format, d.ReadOnly, d.Raw = d.Format || isFormat, d.ReadOnly || isRO, d.Raw || isRaw
 	}
 	if i := strings.LastIndex(d.File, ":/"); i > 1 { // C:/x is a path of Windows
 		d.File, d.Path = d.File[:i], path.Clean(d.File[i+1:])
 	}
 	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
-		return d, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
+		return d, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro, ,raw or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
+	}
+	if d.Raw && (d.Path != "" || d.Format) {
+		return d, fmt.Errorf("disk %q: ,raw says that it is not mounted: leave out the path and ,format, or ,raw", v)
 	}
 	return d, nil
 }
@@ -182,6 +187,9 @@ func checkMounts(list []string) error {
 	return nil
 }
 
+// lookWord has an image look for its disks, whatever it mounts.
+const lookWord = "look"
+
 // DisksWord is the image's setting of that name: what is mounted where. What the image was built with stays, behind what the settings say, but for what they say anew: a path, the path of a disk of the same number, all
 // mounts.
 func (s Settings) DisksWord() (string, error) {
@@ -190,7 +198,9 @@ func (s Settings) DisksWord() (string, error) {
 		return "", err
 	}
 	words := append([]string(nil), s.Mounts...)
+	raw := false
 	for i, d := range disks {
+		raw = raw || d.Raw
 		if d.Path == "" {
 			continue
 		}
@@ -212,9 +222,13 @@ func (s Settings) DisksWord() (string, error) {
 		for _, p := range said {
 			again = again || p.path == b.path || b.disk >= 0 && p.disk == b.disk
 		}
+		again = again || b.disk >= 0 && b.disk < len(disks) && disks[b.disk].Raw
 		if !again {
 			words = append(words, b.word)
 		}
+	}
+	if raw {
+		words = append(words, lookWord)
 	}
 	return strings.Join(words, ";"), nil
 }
