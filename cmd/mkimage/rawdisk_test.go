@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestRawDisks has a program use disks by their nodes in /dev, behind virtio, SCSI and NVMe: one with a volume in its first partition, two that are not mounted, one that takes no writes.
+// TestRawDisks has a program use disks by their nodes in /dev, behind virtio, SCSI and NVMe: one with a volume in its first partition, two that are not mounted, one that takes no writes. Files in memory with sizes of their own are mounted beside them.
 func TestRawDisks(t *testing.T) {
 	t.Parallel()
 	dir := app(t, program("bytes fmt os syscall unsafe", `
@@ -102,7 +102,20 @@ func TestRawDisks(t *testing.T) {
 	list, err := os.ReadFile("/proc/partitions")
 	fmt.Printf("%s%v\n", list, err)
 	_, err = os.Stat("/dev/sda2")
-	say("none", err)`))
+	say("none", err)
+
+	for _, name := range []string{"/tmp/f", "/boot/in/f", "/f"} {
+		f, _ := os.Create(name)
+		n := 0
+		for err = nil; err == nil && n < 100; n++ {
+			_, err = f.Write(make([]byte, 64<<10))
+		}
+		say(name, n, err)
+		f.Close()
+		os.Remove(name)
+	}
+	list, err = os.ReadFile("/proc/mounts")
+	fmt.Printf("%s%v\n", list, err)`))
 	image := func(name string, size int64, at int64, text string) string {
 		file := filepath.Join(dir, name)
 		f, err := os.Create(file)
@@ -127,14 +140,16 @@ func TestRawDisks(t *testing.T) {
 	var c call
 	c.mkimage(t, "fs", "mkfs", vda+"#1")
 	c.want(t, 0, "")
-	c.mkimage(t, "run", "--machine", "q35", "--disk", vda, "--disk", sda+",raw,bus=scsi", "--disk", nvme+",raw,bus=nvme", "--disk", vdb+",raw,ro", "--mount", "0p1:/boot", dir)
+	c.mkimage(t, "run", "--machine", "q35", "--disk", vda, "--disk", sda+",raw,bus=scsi", "--disk", nvme+",raw,bus=nvme", "--disk", vdb+",raw,ro", "--mount", "0p1:/boot", "--mount", "mem:/boot/in,size=2M", "--mount", "mem:/tmp,size=512K", "--mount", "mem:/,size=1M", dir)
 	const busy = "device or resource busy"
 	c.want(t, 0, "vda: 0 16777216 16777216 <nil>\nvda: 2 16777216 16777216 <nil>\nopen: open /dev/vda: "+busy+"\nvda1: 0 8388608 8388608 <nil>\nopen: open /dev/vda1: "+busy+"\nopen: open /dev/vda1: "+busy+
 		"\nvda2: 0 1048576 1048576 <nil>\nvda2: 2 1048576 1048576 <nil>\nvda2: 128 1048576 1048576 <nil>\nboth: true true\ninto the volume: write /dev/vda: "+busy+"\nread only: write /dev/vda1: bad file descriptor\nscan: "+busy+
 		"\nbefore: 6 <nil> <nil>\nsecond: 6 <nil>\nvolume: of the volume <nil>\n",
 		"open: open /dev/sda: "+busy+"\nscan: errno 0\nsda1: 65536 0 write /dev/sda1: no space left on device\nsda1: 0 write /dev/sda1: no space left on device\ndiscard: errno 0\nsda1: 5 <nil> <nil>\ndirect: 512 <nil>\ndirect: read /dev/sda: invalid argument\n",
 		"nvme: 600 <nil> of nvme\nnvme: 7 <nil>\nvdb: 600 <nil> of vdb\nvdb: write /dev/vdb: operation not permitted\n",
-		"\n 254        0      16384 vda\n 254        1       8192 vda1\n 254        2       1024 vda2\n", " nvme0n1\n", " sda\n   8        1         64 sda1\n", "none: stat /dev/sda2: no such file or directory")
+		"\n 254        0      16384 vda\n 254        1       8192 vda1\n 254        2       1024 vda2\n", " nvme0n1\n", " sda\n   8        1         64 sda1\n", "none: stat /dev/sda2: no such file or directory",
+		"/tmp/f: 9 write /tmp/f: no space left on device\n/boot/in/f: 33 write /boot/in/f: no space left on device\n/f: 17 write /f: no space left on device\n",
+		"tmpfs / tmpfs rw,size=1024k 0 0\n", "\ntmpfs /boot/in tmpfs rw,size=2048k 0 0\n", "\ntmpfs /tmp tmpfs rw,size=512k 0 0\n")
 	for file, want := range map[string]map[int]string{vda: {700: "before", 10<<20 + 1000: "second"}, sda: {32<<10 + 3: "first", 32<<10 + 512: "0123456789abcdef"}, nvme: {512: "of nvme", 600: "of nvme"}} {
 		got, err := os.ReadFile(file)
 		if err != nil {

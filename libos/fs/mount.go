@@ -25,6 +25,7 @@ type Mount struct {
 	Type     string // as /proc/mounts calls it; it does not list what has none
 	Path     string // where it is, as it was mounted
 	Source   string // what it is on, as /proc/mounts calls it: "/dev/vda"; the type where it is on nothing
+	Options  string // what /proc/mounts says behind "rw": "size=64k"; may be empty
 	ReadOnly bool
 
 	root   Node
@@ -80,8 +81,9 @@ const firstDev = 32
 
 // A Source is the device that a filesystem is on.
 type Source struct {
-	Name string // as /proc/mounts calls it
-	Dev  uint64 // its number, as Makedev makes it, which is the st_dev of all that is on it; 0 for one that is given by the tree
+	Name    string // as /proc/mounts calls it
+	Options string // what else that says: see Mount
+	Dev     uint64 // its number, as Makedev makes it, which is the st_dev of all that is on it; 0 for one that is given by the tree
 }
 
 // Makedev is a device's number as Linux tells it to programs (gnu_dev_makedev of its C library): the lower eight bits of the minor number, twelve of the major one, the rest of the minor one.
@@ -97,7 +99,7 @@ func (t *Tree) mount(kind, path string, on Source, f FileSystem) *Mount {
 	var s Statfs
 	f.Statfs(&s)
 	w, _ := f.(Walker)
-	return &Mount{FS: f, Dev: on.Dev, Type: kind, Path: path, Source: on.Name, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
+	return &Mount{FS: f, Dev: on.Dev, Type: kind, Path: path, Source: on.Name, Options: on.Options, ReadOnly: s.ReadOnly, root: f.Root(), walker: w}
 }
 
 // Root is where absolute paths begin.

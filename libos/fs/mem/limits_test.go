@@ -87,3 +87,42 @@ func TestLongNames(t *testing.T) {
 		}
 	}
 }
+
+// TestResize: a limit can be changed to what holds what is there, and counts from then on.
+func TestResize(t *testing.T) {
+	f := New(Options{Limit: 8 * pageSize})
+	n, e := f.Root().Create("f", syscall.S_IFREG|0o600, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	x := n.(core.File)
+	write := func(page int64, want core.Errno) {
+		t.Helper()
+		if _, _, e := x.WriteAt(make([]byte, pageSize), page*pageSize); e != want {
+			t.Errorf("page %d: %v, want %v", page, e, want)
+		}
+	}
+	for i := range int64(8) {
+		write(i, 0)
+	}
+	write(8, syscall.ENOSPC)
+	for _, bad := range []int64{-1, 1, 8*pageSize - 1} {
+		if e := f.Resize(bad); e != syscall.EINVAL {
+			t.Errorf("%d bytes: %v", bad, e)
+		}
+	}
+	write(8, syscall.ENOSPC)
+	var s core.Statfs
+	if e := f.Resize(9 * pageSize); e != 0 {
+		t.Error(e)
+	}
+	if f.Statfs(&s); s.Blocks != 9 || s.Free != 1 {
+		t.Errorf("%+v", s)
+	}
+	write(8, 0)
+	write(9, syscall.ENOSPC)
+	if e := f.Resize(0); e != 0 {
+		t.Error(e)
+	}
+	write(9, 0)
+}

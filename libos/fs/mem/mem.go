@@ -33,6 +33,7 @@ type Options struct {
 // An FS is the filesystem.
 type FS struct {
 	options Options
+	limit   atomic.Int64 // Options.Limit
 	now     func() time.Time
 	names   sync.RWMutex
 	root    *Dir
@@ -50,6 +51,7 @@ const (
 // New makes one.
 func New(o Options) *FS {
 	f := &FS{options: o, now: o.Now}
+	f.limit.Store(o.Limit)
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -72,8 +74,8 @@ func (f *FS) Root() core.Dir {
 // Statfs implements fs.FileSystem.
 func (f *FS) Statfs(s *core.Statfs) {
 	*s = core.Statfs{Type: magic, BlockSize: pageSize, ReadOnly: f.options.Sealed}
-	if f.options.Limit > 0 {
-		s.Blocks = uint64(f.options.Limit / pageSize)
+	if limit := f.limit.Load(); limit > 0 {
+		s.Blocks = uint64(limit / pageSize)
 		s.Free = s.Blocks - min(uint64(f.pages.Load()), s.Blocks)
 	}
 	if f.options.Inodes > 0 {
@@ -85,15 +87,24 @@ func (f *FS) Statfs(s *core.Statfs) {
 // Sync implements fs.FileSystem: there is nothing to do.
 func (f *FS) Sync() core.Errno { return 0 }
 
+// Resize changes what files may have together; 0 for no limit. EINVAL where they have more.
+func (f *FS) Resize(limit int64) core.Errno {
+	if limit < 0 || limit > 0 && f.pages.Load() > limit/pageSize {
+		return syscall.EINVAL
+	}
+	f.limit.Store(limit)
+	return 0
+}
+
 // takePages accounts for n more pages, or, below 0, for fewer. ENOSPC.
 func (f *FS) takePages(n int64) core.Errno {
 	const step = 64
 	for {
 		was := f.pages.Load()
-		now := was + n
+		now, limit := was+n, f.limit.Load()
 		switch {
 		case n <= 0:
-		case f.options.Limit > 0 && now > f.options.Limit/pageSize:
+		case limit > 0 && now > limit/pageSize:
 			return syscall.ENOSPC
 		case f.options.Room != nil && now/step > was/step && !f.options.Room(max(n, step)*pageSize):
 			return syscall.ENOSPC

@@ -66,10 +66,10 @@ func cacheSize(word string, memory uint64) (most, least uint64, err error) {
 	most, least = memory, memory/64
 	if word != "" {
 		a, b, two := strings.Cut(word, ",")
-		m, ok := bytesOf(a)
+		m, ok := Bytes(a)
 		l, also := min(least, m), true
 		if two {
-			l, also = bytesOf(b)
+			l, also = Bytes(b)
 		}
 		if !ok || !also || l > m {
 			err = errors.New("pagecache=" + word + ": want MOST or MOST,LEAST, sizes as 64M")
@@ -80,8 +80,8 @@ func cacheSize(word string, memory uint64) (most, least uint64, err error) {
 	return max(most, 8*slotBytes), max(least, 4*slotBytes), err
 }
 
-// bytesOf reads a size: a number, with K, M or G behind it.
-func bytesOf(s string) (uint64, bool) {
+// Bytes reads a size: a number, with K, M or G behind it.
+func Bytes(s string) (uint64, bool) {
 	shift := 0
 	if n := len(s); n > 0 {
 		switch s[n-1] {

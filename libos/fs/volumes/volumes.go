@@ -1,11 +1,12 @@
 // Package volumes mounts the volumes of an image's disks when it starts, before main. mkimage links it into images with --disk or --mount, whose word
 // on the command line it reads:
 //
-//	disks=WHICH:/PATH[,format[=KIND]][,ro];...[;look]
+//	disks=WHICH:/PATH[,format[=KIND]][,ro];mem:/PATH[,size=SIZE];...[;look]
 //
 // WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
 // one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written.
+// With mem, files in memory of their own are there, which may have SIZE bytes together (64M, or half of the machine's memory); at / they are those that are there already.
 // The disks that are found have nodes in /dev, mounted or not; with look they are looked for where nothing is to be mounted, too.
 //
 // cffs and FAT are mounted while this package is initialized, the program's own kinds when the packages that register them are: libos/initorder has both come before the packages that only use
@@ -53,12 +54,14 @@ func init() {
 	if len(list) == 0 && !look {
 		return
 	}
-	late.disks = find()
+	if look || slices.ContainsFunc(list, func(w want) bool { return !w.mem }) {
+		late.disks = find()
+	}
 	initorder.After(mountOwn)
 	var found []left
 	for _, w := range list {
 		l := left{want: w}
-		if !w.bad {
+		if !w.bad && !w.mem {
 			l.disk, l.err = late.disks.find(w)
 		}
 		found = append(found, l)
@@ -73,6 +76,8 @@ func (l *waiting) mount(list []left) {
 		switch {
 		case l.below(v.path): // what it is to be in is not there yet
 			l.wants = append(l.wants, v)
+		case v.mem && !v.bad:
+			v.memory()
 		case v.disk != nil && !v.disk.builtin(v.want):
 			v.fail()
 			l.wants = append(l.wants, v)
@@ -106,6 +111,10 @@ type left struct {
 // mountOwn mounts what a kind of the program's own knows, and what is in it; tells of what nobody knows, and closes the disks that are not used. It is called when the packages that register kinds are initialized.
 func mountOwn() {
 	for _, l := range late.wants {
+		if l.mem && !l.bad {
+			l.memory()
+			continue
+		}
 		how := mountKind
 		if l.disk != nil && l.disk.builtin(l.want) {
 			how = mountBuiltin
@@ -133,6 +142,19 @@ func (l *left) mount(how func(want, *disk) (string, kinds.Volume, error)) bool {
 		refuse(l.want, l.err)
 	}
 	return false
+}
+
+// memory mounts files in memory, or has their folder give EIO, and tells why.
+func (l *left) memory() {
+	folders(l.path)
+	switch e := files.MountMemory(l.path, l.size); {
+	case e == 0:
+	case l.path == "/":
+		tell(errors.New("/ keeps its size: the files in memory have more than " + strconv.FormatInt(l.size, 10) + " bytes already; say more by mem:/,size="))
+	default:
+		l.fail()
+		refuse(l.want, e)
+	}
 }
 
 // fail has the folder give EIO where the volume is to be, or was to be.
@@ -206,7 +228,9 @@ type want struct {
 	format    bool
 	kind      string // what is formatted; "" for cffs
 	readOnly  bool
-	bad       bool // nobody can say which volume, but where it was to be
+	mem       bool  // files in memory
+	size      int64 // what they may have; 0 where nothing is said
+	bad       bool  // nobody can say which volume, but where it was to be
 }
 
 // parse reads the word's value, and whether disks are to be looked for. What makes no sense is told by the error, and is in the list as bad if it says where.
@@ -228,7 +252,7 @@ next:
 			}
 		}
 		if !ok {
-			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format, ,format=KIND or ,ro behind it; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
+			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format, ,format=KIND or ,ro behind it, or mem:/PATH with ,size=64M; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
 			if w.bad = true; w.path == "" || w.path == "/" {
 				continue
 			}
@@ -243,11 +267,20 @@ func parseOne(v string) (w want, ok bool) {
 	i := strings.Index(v, ":/")
 	if i >= 0 {
 		w.path = path.Clean(v[i+1:])
+		w.mem = v[:i] == "mem"
 	}
 	for _, f := range strings.Split(flags, ",") {
 		kind, named := strings.CutPrefix(f, "format=")
+		size, sized := strings.CutPrefix(f, "size=")
 		switch {
 		case f == "":
+		case w.mem && sized:
+			n, ok := pagecache.Bytes(size)
+			if w.size = int64(n); !ok || w.size <= 0 {
+				return w, false
+			}
+		case w.mem:
+			return w, false
 		case f == "format":
 			w.format = true
 		case named && kind != "":
@@ -260,6 +293,9 @@ func parseOne(v string) (w want, ok bool) {
 	}
 	if i <= 0 {
 		return w, false
+	}
+	if w.mem {
+		return w, w.path != "/" || w.size > 0
 	}
 	by, which, named := strings.Cut(v[:i], "=")
 	if !named {
@@ -452,15 +488,20 @@ func (d *disk) source(kind string) fs.Source {
 
 // at mounts f at a path, and makes its folders. kind is its name, on what it is on. The errors are those of fs.Tree.Mount.
 func at(where string, on fs.Source, kind string, f fs.FileSystem) fs.Errno {
-	root := files.Tree.Root()
-	defer root.Drop()
-	for i := 1; i <= len(where); i++ {
-		if i == len(where) || where[i] == '/' {
-			files.Tree.Mkdir(root, where[:i], 0o755) // one that is there is as good
-		}
-	}
+	folders(where)
 	_, e := files.Tree.MountFrom(on, where, kind, f)
 	return e
+}
+
+// folders makes a folder, and those that it is in.
+func folders(path string) {
+	root := files.Tree.Root()
+	defer root.Drop()
+	for i := 1; i <= len(path); i++ {
+		if i == len(path) || path[i] == '/' {
+			files.Tree.Mkdir(root, path[:i], 0o755) // one that is there is as good
+		}
+	}
 }
 
 // broken is what is mounted where no volume could be: a folder that gives EIO.

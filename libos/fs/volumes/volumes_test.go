@@ -63,6 +63,7 @@ func TestNested(t *testing.T) {
 		{want: want{path: "/n/a/b"}, disk: volume()}, {want: want{path: "/n/a"}, disk: volume()},
 		{want: want{path: "/n/own/in"}, disk: volume()}, {want: want{path: "/n/own"}, disk: look(own, "1", nil)},
 		{want: want{path: "/n/none/in"}, disk: volume()}, {want: want{path: "/n/none"}, err: errors.New("no disk")},
+		{want: want{path: "/n/own/memory", mem: true, size: 1 << 20}}, {want: want{path: "/n/a/memory", mem: true, size: 2 << 20}}, {want: want{path: "/n/bad", mem: true, bad: true}},
 	}
 	if late.wants != nil || late.disks != nil {
 		t.Fatal("a host has no volumes")
@@ -73,16 +74,16 @@ func TestNested(t *testing.T) {
 	var got []string
 	root := files.Tree.Root()
 	defer root.Drop()
-	for _, path := range []string{"/n/a", "/n/a/b", "/n/own", "/n/own/in", "/n/none"} {
+	for _, path := range []string{"/n/a", "/n/a/b", "/n/own", "/n/own/in", "/n/none", "/n/a/memory", "/n/own/memory", "/n/bad"} {
 		p, e := files.Tree.Resolve(root, path, 0)
 		if e != 0 {
 			t.Errorf("%s: %v", path, e)
 			continue
 		}
-		got = append(got, p.Mount.Path+" "+p.Mount.Type)
+		got = append(got, p.Mount.Path+" "+p.Mount.Type+p.Mount.Options)
 		p.Drop()
 	}
-	if want := "/n/a cffs,/n/a/b cffs,/n/own kept,/n/own/in cffs,/n/none "; strings.Join(got, ",") != want {
+	if want := "/n/a cffs,/n/a/b cffs,/n/own kept,/n/own/in cffs,/n/none ,/n/a/memory tmpfssize=2048k,/n/own/memory tmpfssize=1024k,/n/bad "; strings.Join(got, ",") != want {
 		t.Errorf("%q, want %s", got, want)
 	}
 	if _, e := files.Tree.Resolve(root, "/n/none/in", 0); e != syscall.EIO {
@@ -99,7 +100,11 @@ func TestParse(t *testing.T) {
 		list[2] != (want{which: "2", path: "/c", format: true, readOnly: true}) || list[3] != (want{by: "uuid", which: "01-02", path: "/d"}) {
 		t.Errorf("%+v %v", list, err)
 	}
-	for _, bad := range []string{"x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
+	if list, look, err := parse("mem:/tmp/,size=64M;look;mem:/;mem:/m;mem:/,size=1000K;label=x:/look"); err == nil || !look || len(list) != 4 || list[0] != (want{path: "/tmp", mem: true, size: 64 << 20}) ||
+		list[1] != (want{path: "/m", mem: true}) || list[2] != (want{path: "/", mem: true, size: 1000 << 10}) || list[3] != (want{by: "label", which: "x", path: "/look"}) {
+		t.Errorf("%+v %v %v", list, look, err)
+	}
+	for _, bad := range []string{"mem:/x,size=", "mem:/x,size=0", "mem:/x,size=1X", "mem:/x,ro", "mem:/", "mem:/x;mem:/x", "0:/x,size=1M", "x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
 		if list, _, err := parse(bad); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}

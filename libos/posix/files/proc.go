@@ -361,6 +361,14 @@ func mode(m *fs.Mount) string {
 	return "rw"
 }
 
+// options is mode, and what else the mount says of itself.
+func options(m *fs.Mount) string {
+	if m.Options == "" {
+		return mode(m)
+	}
+	return mode(m) + "," + m.Options
+}
+
 // procKinds is filesystems: those that need no disk, and what is mounted of others.
 func procKinds() []byte {
 	none := []string{"proc", "tmpfs", "devtmpfs", "sysfs"}
@@ -382,7 +390,7 @@ func mounts() []*fs.Mount {
 func procMounts() []byte {
 	var b strings.Builder
 	for _, m := range mounts() {
-		b.WriteString(escaped(m.Source) + " " + escaped(m.Path) + " " + m.Type + " " + mode(m) + " 0 0\n")
+		b.WriteString(escaped(m.Source) + " " + escaped(m.Path) + " " + m.Type + " " + options(m) + " 0 0\n")
 	}
 	return []byte(b.String())
 }
@@ -392,7 +400,7 @@ func procMountinfo() []byte {
 	parent := "1"
 	for i, m := range mounts() {
 		dev := strconv.Itoa(int(major(m.Dev))) + ":" + strconv.Itoa(int(minor(m.Dev)))
-		b.WriteString(strconv.Itoa(20+i) + " " + parent + " " + dev + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + mode(m) + "\n")
+		b.WriteString(strconv.Itoa(20+i) + " " + parent + " " + dev + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + options(m) + "\n")
 		parent = "20" // mounts of mounts are told as if they were the root's
 	}
 	return []byte(b.String())

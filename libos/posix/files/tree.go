@@ -4,6 +4,7 @@ import (
 	iofs "io/fs"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -22,6 +23,30 @@ var Tree = fs.NewTree("tmpfs", Root)
 func limits() mem.Options {
 	total, _ := posix.Memory()
 	return mem.Options{Limit: int64(total / 2), Inodes: int64(total / 16384), Room: room}
+}
+
+// MountMemory mounts files in memory of their own at path, which may have size bytes together, or half of the memory where size is 0, and no more than what leaves a sixteenth to all others. At "/" it changes what those that are
+// there may have. Folders are not made. The errors are those of fs.Tree.Mount; EINVAL at "/" where files have more than size.
+func MountMemory(path string, size int64) syscall.Errno {
+	o := limits()
+	if size == 0 {
+		size = o.Limit
+	}
+	o.Limit = size
+	on := fs.Source{Name: "tmpfs", Options: "size=" + strconv.FormatInt(size/1024, 10) + "k"}
+	if path == "/" {
+		e := Root.Resize(size)
+		if e == 0 {
+			Tree.Mounts()[0].Options = on.Options
+		}
+		return e
+	}
+	f := mem.New(o)
+	top := f.Root()
+	defer top.Unref()
+	top.SetAttr(&fs.Change{Set: fs.SetMode, Mode: 0o1777}) // as tmpfs
+	_, e := Tree.MountFrom(on, path, "tmpfs", f)
+	return e
 }
 
 // room says whether so many bytes more leave a sixteenth of memory to all others: files in memory are refused before nobody can go on. What the heap has of garbage is given back before it says no.

@@ -176,6 +176,9 @@ func TestDisksOfBuilt(t *testing.T) {
 		{"", "serial=disk1:/data;look", []string{"a.img,ro,raw", "b.img"}, nil},
 		{placed, "serial=disk1:/y,ro;look", []string{"a.img,raw"}, nil},
 		{"look", "serial=disk0:/data", []string{"a.img"}, nil},
+		{"", "mem:/tmp,size=65536K;mem:/m;serial=disk0:/data", []string{"a.img"}, []string{"mem:/tmp/,size=64mib", "mem:/m"}},
+		{"mem:/tmp,size=65536K", "serial=disk0:/data;mem:/tmp,size=65536K", []string{"a.img"}, nil},
+		{"mem:/tmp,size=65536K", "mem:/,size=1048576K", nil, []string{"mem:/,size=1G"}},
 	} {
 		s := Settings{Built: c.built, Disks: c.disks, Mounts: c.mounts}
 		if got, err := s.DisksWord(); err != nil || got != c.want {
@@ -220,7 +223,7 @@ func TestDisks(t *testing.T) {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
-	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y"} {
+	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y", "mem:/", "mem:/x,size=", "mem:/x,size=1000", "mem:/x,size=0", "mem:/x,ro", "mem:/x;y", "mem:x"} {
 		if err := checkMounts([]string{bad}); err == nil {
 			t.Errorf("%q passes", bad)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,11 +44,11 @@ var busOption = regexp.MustCompile(`,bus=([^,:/]*)$`)
 // no volume is mounted by its name: then that says where. A disk that it does not find has no place.
 func (s Settings) DiskList() (list []Disk, err error) {
 	at := map[string]bool{}
-	named := len(s.Mounts) > 0
+	named := slices.ContainsFunc(s.Mounts, func(v string) bool { return !inMemory(v) })
 	places := map[int]place{}
 	for _, b := range builtPlaces(s.Built) {
 		if b.disk < 0 {
-			named = true
+			named = named || !inMemory(b.word)
 		} else {
 			places[b.disk] = b
 		}
@@ -164,6 +165,12 @@ func isThere(file string) bool {
 // checkMounts refuses what the image would refuse (libos/fs/volumes reads it there).
 func checkMounts(list []string) error {
 	for _, v := range list {
+		if inMemory(v) {
+			if _, err := memoryWord(v); err != nil {
+				return err
+			}
+			continue
+		}
 		rest, flags, _ := strings.Cut(v, ",")
 		ok := true
 		for _, f := range strings.Split(flags, ",") {
@@ -181,10 +188,32 @@ func checkMounts(list []string) error {
 			ok = ok && (by == "serial" || by == "label" || by == "uuid" || by == "part" || by == "partuuid") && name != ""
 		}
 		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
-			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format, ,format=KIND or ,ro behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1", v)
+			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format, ,format=KIND or ,ro behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1; or mem:/PATH,size=64M for files in memory", v)
 		}
 	}
 	return nil
+}
+
+// inMemory says whether a mount is of files in memory: mem:/PATH[,size=SIZE].
+func inMemory(mount string) bool { return strings.HasPrefix(mount, "mem:/") }
+
+// memoryWord is such a mount as the image reads it.
+func memoryWord(mount string) (string, error) {
+	where, option, sized := strings.Cut(strings.TrimPrefix(mount, "mem:"), ",")
+	word := "mem:" + path.Clean(where)
+	bad := fmt.Errorf("mount %q: want mem:/PATH or mem:/PATH,size=SIZE, as mem:/tmp,size=64M; at / a size must be said", mount)
+	if strings.ContainsAny(mount, ";\x00") || !sized && word == "mem:/" {
+		return "", bad
+	}
+	if !sized {
+		return word, nil
+	}
+	text, is := strings.CutPrefix(option, "size=")
+	n, err := ParseSize(text)
+	if !is || err != nil || n < 4096 {
+		return "", bad
+	}
+	return word + ",size=" + strconv.FormatInt(int64(n)/1024, 10) + "K", nil
 }
 
 // lookWord has an image look for its disks, whatever it mounts.
@@ -197,7 +226,15 @@ func (s Settings) DisksWord() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	words := append([]string(nil), s.Mounts...)
+	var words []string
+	for _, v := range s.Mounts {
+		if inMemory(v) {
+			if v, err = memoryWord(v); err != nil {
+				return "", err
+			}
+		}
+		words = append(words, v)
+	}
 	raw := false
 	for i, d := range disks {
 		raw = raw || d.Raw
