@@ -19,6 +19,7 @@ var rootFiles = map[string][]string{
 	"go/parser":                   {"src/go/printer/nodes.go"},
 	"go/types":                    {"src"},
 	"internal/godebugs":           {"doc/godebug.md"},
+	"internal/trace":              {"src/internal/trace/internal/tracev1/testdata"},
 	"io/ioutil":                   {"src/io/io_test.go"},
 	"math/big/internal/asmgen":    {"src/math/big"},
 	"path/filepath":               {"src/unicode"},
