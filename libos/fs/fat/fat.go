@@ -1,5 +1,5 @@
 // Package fat reads and writes FAT volumes, for boot partitions and SD cards: "Microsoft Extensible Firmware Initiative FAT32 File System Specification" 1.03 ("FAT"), with long names (FAT, 7).
-// FAT12, FAT16 and FAT32 are mounted; Format makes FAT32; Check says what is wrong with a volume, and Repair mends it.
+// FAT12, FAT16 and FAT32 are mounted; Format makes FAT32; Check says what is wrong with a volume, Repair mends it, and Grow makes it larger.
 //
 // What is written to a file goes to the disk at once, and what was read or written stays in the page cache; the table, 64 MiB at most, and directories wait in memory, for Sync, for Interval, or until they are many. Nothing
 // protects them from a crash in between: that is FAT. But what names data is not on the disk before it, for the disk's cache is flushed between the two, and clusters that were given up are not written to before the disk has the

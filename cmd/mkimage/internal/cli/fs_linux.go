@@ -240,6 +240,10 @@ func (a *app) fsResize() *cobra.Command {
 	cmd := sub("resize [--size SIZE] FILE", "Make a volume as large as the file, disk or partition that it is in", 1, func(args []string) error {
 		return volume.Resize(args[0], int64(size))
 	})
+	cmd.Long = `Make a volume as large as the file, disk or partition that it is in. A FAT volume must
+be of FAT32, whole, and unmounted; where its table has no room for more, as many of its
+clusters as a larger one takes must be free. A crash meanwhile leaves the old volume or
+the new one; mkimage fs check --repair mends what it left.`
 	cmd.Flags().Var(&size, "size", "make the file larger first: its new `size`, as 1G")
 	return cmd
 }

@@ -369,9 +369,7 @@ func Resize(file string, size int64) error {
 	if err != nil {
 		return err
 	}
-	if _, is := v.fs.(*cffs.FS); !is {
-		return errors.Join(fmt.Errorf("%s: a FAT volume cannot be made larger here: its table lies before its files, which would have to move", file), v.Close())
-	}
+	_, isFAT := v.fs.(*fat.FS)
 	room := v.part.Info().Size
 	if err := v.Close(); err != nil {
 		return err
@@ -384,10 +382,30 @@ func Resize(file string, size int64) error {
 			return err
 		}
 	}
+	if isFAT {
+		err := growFAT(whole, number)
+		if no := (*fat.GrowError)(nil); errors.As(err, &no) && size > room && number == 0 {
+			err = errors.Join(err, os.Truncate(whole, room)) // it is what it was
+		}
+		return err
+	}
 	if v, err = Open(file, false); err != nil { // which takes what there is
 		return err
 	}
 	return v.Close()
+}
+
+// growFAT makes a FAT volume as large as the file or partition that it is in.
+func growFAT(file string, number int) error {
+	dev, err := block.OpenFile(file, false)
+	if err != nil {
+		return err
+	}
+	part, err := inside(dev, number)
+	if err == nil {
+		err = fat.Grow(part)
+	}
+	return errors.Join(err, dev.Close())
 }
 
 // uuid is one as it is written.

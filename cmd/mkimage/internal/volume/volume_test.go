@@ -195,7 +195,7 @@ func TestResizePartition(t *testing.T) {
 	if err := Resize(file+"#1", 32<<20); err != nil { // it is so large
 		t.Error(err)
 	}
-	if err := Resize(file+"#2", 0); err == nil || !strings.Contains(err.Error(), "its table lies before its files") {
+	if err := Resize(file+"#2", 0); err != nil { // its partition has not grown
 		t.Error(err)
 	}
 	after, err := os.ReadFile(file)
@@ -441,6 +441,53 @@ func TestCheckFAT(t *testing.T) {
 		if err != nil || !strings.Contains(s, "0 problems") {
 			t.Error(s, err)
 		}
+	}
+}
+
+// TestResizeFAT makes a FAT volume larger with all that is in it; a file whose volume cannot be made larger is as it was.
+func TestResizeFAT(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "v")
+	if err := Make(file, 40<<20, "mine", false, true); err != nil {
+		t.Fatal(err)
+	}
+	src := filepath.Join(t.TempDir(), "a file")
+	data := bytes.Repeat([]byte("abcdefg"), 100000)
+	if err := os.WriteFile(src, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, file, false, func(v *Volume) {
+		if err := v.In(src, "/a file", false); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := Resize(file, 1<<20); err == nil || !strings.Contains(err.Error(), "not smaller") {
+		t.Error(err)
+	}
+	if err := Resize(file, 64<<30); err == nil || !strings.Contains(err.Error(), "too small: there would be 13") || !strings.Contains(err.Error(), "mkfs --fat --size") {
+		t.Error(err)
+	}
+	if s, err := os.Stat(file); err != nil || s.Size() != 40<<20 {
+		t.Error("the file was left larger", err)
+	}
+	if err := Resize(file, 150<<20); err != nil {
+		t.Error(err)
+	}
+	var b bytes.Buffer
+	if err := Check(&b, file, CheckOptions{}); err != nil {
+		t.Error(b.String(), err)
+	}
+	b.Reset()
+	opened(t, file, true, func(v *Volume) {
+		var info bytes.Buffer
+		if err := errors.Join(v.Cat(&b, "/a file"), v.Info(&info)); err != nil || !bytes.Equal(b.Bytes(), data) {
+			t.Error("the file is not as it was", err)
+		}
+		if !strings.Contains(info.String(), "size: 154") {
+			t.Error(info.String())
+		}
+	})
+	if out, err := exec.Command("/sbin/fsck.vfat", "-n", file).CombinedOutput(); err != nil {
+		t.Errorf("fsck.vfat (ci/install brings it): %v\n%s", err, out)
 	}
 }
 
