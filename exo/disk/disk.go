@@ -59,10 +59,15 @@ func Check(list []*Request, in *Info) error {
 	return nil
 }
 
-// Each begins the transfers of a list, one after the other, for drivers. last is the one at which the device is told. Where begin gives an error, the transfer was not begun.
-func Each(list []*Request, begin func(r *Request, last bool) error) error {
+// atOnce is how many transfers of a list go to one queue at least: so many are told of by one doorbell.
+const atOnce = 16
+
+// Each begins the transfers of a list, one after the other, for drivers. They go to the queues in parts, so that a long list does not fill one of them, which others use, while a device works through its queues at the same time: first is
+// where a part begins, last the one at which the device is told of it. Where begin gives an error, the transfer was not begun.
+func Each(list []*Request, queues int, begin func(r *Request, first, last bool) error) error {
+	part := max(atOnce, (len(list)+queues-1)/queues)
 	for i, r := range list {
-		err := begin(r, i == len(list)-1)
+		err := begin(r, i%part == 0, i%part == part-1 || i == len(list)-1)
 		switch {
 		case err == nil:
 		case i == 0:

@@ -14,8 +14,14 @@ type command struct {
 	dw12       uint32
 }
 
-// submit writes a command into the queue's next entry and rings the bell. The lock is held, or nobody else knows the queue.
+// submit gives the device a command. The lock is held, or nobody else knows the queue.
 func (d *Disk) submit(q *queue, id uint16, c command) {
+	d.enqueue(q, id, c)
+	d.ring(q)
+}
+
+// enqueue writes a command into the queue's next entry. The lock is held, or nobody else knows the queue.
+func (d *Disk) enqueue(q *queue, id uint16, c command) {
 	b := q.mem.Bytes()[q.tail*sqeSize:][:sqeSize]
 	clear(b)
 	le.PutUint32(b, uint32(c.op)|uint32(c.psdt)<<14|uint32(id)<<16) // not fused
@@ -28,6 +34,14 @@ func (d *Disk) submit(q *queue, id uint16, c command) {
 	if q.tail++; q.tail == q.size {
 		q.tail = 0
 	}
+}
+
+// ring tells the device of what is in a queue, unless it knows. The lock is held, or nobody else knows the queue.
+func (d *Disk) ring(q *queue) {
+	if q.told == q.tail {
+		return
+	}
+	q.told = q.tail
 	exo.Fence()
 	d.regs.Store32(regDoor+uintptr(2*q.id)*d.stride, uint32(q.tail))
 }
@@ -72,27 +86,39 @@ func (d *Disk) Start(list ...*disk.Request) error {
 	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
-	q := d.queues[int(d.turn.Add(1)%uint32(len(d.queues)))]
-	return disk.Each(list, func(r *disk.Request, _ bool) error { return d.begin(q, r) })
+	for _, r := range list {
+		if r.Op == disk.Identify {
+			return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
+		}
+	}
+	var q *queue
+	return disk.Each(list, len(d.queues), func(r *disk.Request, first, last bool) error {
+		if first {
+			q = d.queues[int(d.turn.Add(1)%uint32(len(d.queues)))]
+		}
+		return d.begin(q, r, last)
+	})
 }
 
-// begin gives a command to the device.
-func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
-	if r.Op == disk.Identify {
-		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
-	}
+// begin puts a command into a queue, and rings its bell if it is the last one of those that the device is told of together, or has to wait for room.
+func (d *Disk) begin(q *queue, r *disk.Request, last bool) (err error) {
+	begun := false // it is in its slot, and ends with the others
 	defer func() {
 		if e := recover(); e != nil {
 			gone, ok := e.(*exo.RevokedError)
 			if !ok {
 				panic(e)
 			}
-			d.giveUp(gone) // the transfer is in its slot, and ends with the others
+			d.giveUp(gone)
+			if !begun {
+				err = d.Err()
+			}
 		}
 	}()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.down && len(q.free) == 0 {
+		d.ring(q)
 		q.room.Wait()
 	}
 	if q.down {
@@ -101,12 +127,15 @@ func (d *Disk) begin(q *queue, r *disk.Request) (err error) {
 	id := q.free[len(q.free)-1]
 	q.free = q.free[:len(q.free)-1]
 	q.slots[id] = slot{r, d.now()}
-	r.Err = nil
+	r.Err, begun = nil, true
 	if r.Op == disk.Flush {
 		d.flushes.Began(r)
 	}
-	d.submit(q, id, d.describe(q, id, r))
+	d.enqueue(q, id, d.describe(q, id, r))
 	d.arm(d.patience)
+	if last {
+		d.ring(q)
+	}
 	return nil
 }
 

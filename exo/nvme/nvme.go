@@ -133,6 +133,7 @@ type queue struct {
 	size   int
 	mem    *exo.Frames // the submissions, then the completions, then a page for each slot: its list of pages, or what a dataset management command reads
 	tail   int
+	told   int // the tail that the device knows
 	head   int
 	phase  uint32 // of completions that are new
 	slots  []slot

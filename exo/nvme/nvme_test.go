@@ -46,6 +46,7 @@ type controller struct {
 	sgls  uint32 // SGLS
 	lists int    // commands that had a scatter-gather list of more than one piece
 	ones  int    // commands that had one data block
+	rung  []int  // the doorbells of submissions that were rung, queues' numbers
 }
 
 type ring struct {
@@ -128,6 +129,7 @@ func (c *controller) Store(off uintptr, width int, v uint64) {
 		if k%2 == 1 {
 			return // how far completions were taken
 		}
+		c.rung = append(c.rung, k/2)
 		if q := c.sq[k/2]; q != nil && int(v) < q.size && c.cc&1 != 0 {
 			q.tail = int(v)
 			for q.head != q.tail {
@@ -535,6 +537,56 @@ func TestFailedFlush(t *testing.T) {
 	defer d.Close()
 	if err := flush(d); err != nil {
 		t.Errorf("opened again: %v", err)
+	}
+}
+
+// TestDoorbell begins many transfers at once: a short list goes to one queue, a long one to all, each with one doorbell; more than fit need a few. A list in which one cannot be asked is not begun.
+func TestDoorbell(t *testing.T) {
+	c, done := newController(t)
+	defer done()
+	c.m.APICIDs = []uint32{0, 1, 2}
+	d, e := open(t)
+	defer d.Close()
+	mem, err := exo.TakeFrames("test", 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rung := func(n int, more ...*disk.Request) (queues map[int]bool, times int, err error) {
+		c.mu.Lock()
+		c.rung = nil
+		c.mu.Unlock()
+		var wg sync.WaitGroup
+		var list []*disk.Request
+		for i := range n {
+			list = append(list, &disk.Request{Op: disk.Write, Extent: e, Sector: flow.Block(i % blocks), Memory: []exo.Run{{Base: mem.Base(), Len: 512}}, Done: func(r *disk.Request) {
+				if r.Err != nil {
+					t.Error(r.Err)
+				}
+				wg.Done()
+			}})
+		}
+		wg.Add(n)
+		if err := d.Start(append(list, more...)...); err != nil {
+			return nil, 0, err
+		}
+		wg.Wait()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		queues = map[int]bool{}
+		for _, q := range c.rung {
+			queues[q] = true
+		}
+		return queues, len(c.rung), nil
+	}
+	for _, x := range []struct{ n, queues, least, most int }{{1, 1, 1, 1}, {16, 1, 1, 1}, {48, 3, 3, 3}, {120, 3, 3, 3}, {900, 3, 6, 60}} { // 63 fit in one
+		queues, times, err := rung(x.n)
+		if err != nil || len(queues) != x.queues || times < x.least || times > x.most {
+			t.Errorf("%d transfers: %v, %d queues and %d doorbells; want %+v", x.n, err, len(queues), times, x)
+		}
+	}
+	var no *disk.UnsupportedError
+	if _, _, err := rung(2, &disk.Request{Op: disk.Identify}); !errors.As(err, &no) || len(c.rung) != 0 {
+		t.Errorf("%v, %d doorbells", err, len(c.rung))
 	}
 }
 

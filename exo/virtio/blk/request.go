@@ -30,19 +30,21 @@ const segmentUnmap = 1 // flags of a write-zeroes segment: the blocks may be giv
 // Do makes one transfer and parks until it has ended: disk.Do.
 func (d *Disk) Do(r *Request) error { return disk.Do(d, r) }
 
-// Start begins transfers: see disk.Disk. All of a list go to one queue, with one doorbell.
+// Start begins transfers: see disk.Disk. A short list goes to one queue, with one doorbell, a long one to all.
 func (d *Disk) Start(list ...*Request) error {
 	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
 	q := d.queues[0]
-	if n := uint32(len(d.queues)); n > 1 {
-		q = d.queues[d.turn.Add(1)%n]
-	}
-	return disk.Each(list, func(r *Request, last bool) error { return d.begin(q, r, last) })
+	return disk.Each(list, len(d.queues), func(r *Request, first, last bool) error {
+		if n := uint32(len(d.queues)); first && n > 1 {
+			q = d.queues[d.turn.Add(1)%n]
+		}
+		return d.begin(q, r, last)
+	})
 }
 
-// begin puts a transfer where the device finds it, and rings the doorbell if it is the last one, or has to wait for room.
+// begin puts a transfer where the device finds it, and rings the doorbell if it is the last one of those that it is told of together, or has to wait for room.
 func (d *Disk) begin(q *queue, r *Request, last bool) (err error) {
 	begun := false // it is in its slot, and ends with the others
 	defer func() {

@@ -369,11 +369,11 @@ func (d *Disk) Start(list ...*disk.Request) error {
 	if err := disk.Check(list, &d.info); err != nil {
 		return err
 	}
-	return disk.Each(list, d.begin)
+	return disk.Each(list, 1, d.begin)
 }
 
-// begin gives a transfer to the host, which tells the device.
-func (d *Disk) begin(r *disk.Request, _ bool) error {
+// begin gives a transfer to the host, which tells the device of each, by one queue after the other.
+func (d *Disk) begin(r *disk.Request, _, _ bool) error {
 	if r.Op == disk.Identify {
 		return &disk.UnsupportedError{Disk: d.info.Name, Op: r.Op}
 	}
