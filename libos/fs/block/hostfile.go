@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 )
 
@@ -13,8 +14,9 @@ var ErrInUse = errors.New("it is in use, by a virtual machine, by another comman
 
 // HostFile is a device that is a file of the host, or a disk of it.
 type HostFile struct {
-	f    *os.File
-	info Info
+	f     *os.File
+	info  Info
+	using sync.RWMutex // held to be read while f is read or written, to be written by who closes it
 }
 
 // What opening gives that cannot be a disk.
@@ -60,7 +62,7 @@ func OpenFile(name string, readOnly bool) (*HostFile, error) {
 		f.Close()
 		return nil, &os.PathError{Op: "open", Path: name, Err: errors.New("it has " + strconv.FormatInt(size, 10) + " bytes, and a disk at least 512")}
 	}
-	return &HostFile{f, Info{Name: name, ID: name, Size: size &^ 511, BlockSize: 512, ReadOnly: readOnly, Discard: punches}}, nil
+	return &HostFile{f: f, info: Info{Name: name, ID: name, Size: size &^ 511, BlockSize: 512, ReadOnly: readOnly, Discard: punches}}, nil
 }
 
 // File is the file itself, which Close closes.
@@ -74,6 +76,8 @@ func (h *HostFile) Read(vec [][]byte, off int64) error {
 	if err := h.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
+	h.using.RLock()
+	defer h.using.RUnlock()
 	for _, b := range vec {
 		n, err := h.f.ReadAt(b, off)
 		if n < len(b) {
@@ -95,6 +99,8 @@ func (h *HostFile) Write(vec [][]byte, off int64) error {
 	if h.info.ReadOnly {
 		return ErrReadOnly
 	}
+	h.using.RLock()
+	defer h.using.RUnlock()
 	for _, b := range vec {
 		if _, err := h.f.WriteAt(b, off); err != nil {
 			return err
@@ -105,18 +111,26 @@ func (h *HostFile) Write(vec [][]byte, off int64) error {
 }
 
 // Flush implements Device.
-func (h *HostFile) Flush() error { return h.f.Sync() }
+func (h *HostFile) Flush() error {
+	h.using.RLock()
+	defer h.using.RUnlock()
+	return h.f.Sync()
+}
 
 // Discard implements Device: the file gets a hole.
 func (h *HostFile) Discard(off, n int64) error {
 	if err := h.info.Check(off, n); err != nil || h.info.ReadOnly {
 		return err
 	}
+	h.using.RLock()
+	defer h.using.RUnlock()
 	return punch(h.f, off, n)
 }
 
-// Close implements Device.
+// Close implements Device. It waits for reads and writes that are under way: the lock goes when they have ended.
 func (h *HostFile) Close() error {
+	h.using.Lock()
+	defer h.using.Unlock()
 	if !h.info.ReadOnly {
 		unlock(h.f) // closing it would not, while a process that was started meanwhile has not begun to run its program
 	}
