@@ -51,6 +51,9 @@ func WriteAll(dev Device, list []Piece) error {
 	if g, ok := dev.(Gatherer); ok {
 		return g.WriteAll(list)
 	}
+	if len(list) == 1 {
+		return dev.Write(list[0].Vec, list[0].Off)
+	}
 	const atOnce = 16
 	var wg sync.WaitGroup
 	var first error

@@ -7,7 +7,7 @@ import (
 	"github.com/hardtack-os/hardtack/exo/disk"
 )
 
-// counts are of a disk's requests: some atomic additions and two looks at the clock each, beside the disk's own work.
+// counts are of a disk's requests: some atomic additions and two looks at the clock each, beside the disk's own work. A nil one counts nothing.
 type counts struct {
 	read, written, discarded, flushed work
 
@@ -23,14 +23,22 @@ type work struct {
 
 // begin counts requests that begin together. It gives the time, for end.
 func (c *counts) begin(n int) int64 {
+	if c == nil {
+		return 0
+	}
 	now := exo.Now()
 	c.pass(now, c.flying.Add(int64(n)) > int64(n))
 	return now
 }
 
-// end counts one that has ended.
-func (c *counts) end(op disk.Op, bytes uint64, began int64) {
-	now := exo.Now()
+// end counts one that ends now.
+func (c *counts) end(op disk.Op, bytes uint64, began int64) { c.ended(op, bytes, began, exo.Now()) }
+
+// ended counts one that has ended at a time.
+func (c *counts) ended(op disk.Op, bytes uint64, began, now int64) {
+	if c == nil {
+		return
+	}
 	var w *work
 	switch op {
 	case disk.Read:
@@ -50,7 +58,11 @@ func (c *counts) end(op disk.Op, bytes uint64, began int64) {
 }
 
 // refused takes back what begin has counted: the requests were not made.
-func (c *counts) refused(n int) { c.flying.Add(-int64(n)) }
+func (c *counts) refused(n int) {
+	if c != nil {
+		c.flying.Add(-int64(n))
+	}
+}
 
 // pass counts the time since the last call, if something was under way in it. Whoever is later has counted it where two come at a time.
 func (c *counts) pass(now int64, busy bool) {

@@ -54,7 +54,7 @@ func TestDiscardOfMany(t *testing.T) {
 	if err := v.Discard(0, last*512); err != nil {
 		t.Fatal(err)
 	}
-	if d.next != last || d.most != maxDiscards {
-		t.Errorf("discarded up to sector %d, by %d requests at most; want %d and %d", d.next, d.most, last, maxDiscards)
+	if d.next != last || d.most != maxRequests {
+		t.Errorf("discarded up to sector %d, by %d requests at most; want %d and %d", d.next, d.most, last, maxRequests)
 	}
 }

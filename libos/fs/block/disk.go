@@ -27,8 +27,9 @@ type Disk struct {
 // maxSectors is how many of a disk's sectors are used, whatever it says of itself: as many as an offset can reach.
 const maxSectors = (1<<63 - 1) / disk.SectorSize
 
-// maxDiscards is how many discards are under way at once. A disk may take so few blocks by one that a large extent's would be millions.
-const maxDiscards = 256
+// maxRequests is how many requests of one call are made at once, but for those of one piece: a disk may discard so few blocks by one that a large extent's would be millions, and a list to be written may have as many pieces as wait in a cache, in the
+// moment when memory is short. It is more than a queue holds.
+const maxRequests = 256
 
 // OpenDisk takes all of a disk, which is the device's from then on.
 func OpenDisk(d disk.Disk) (*Disk, error) {
@@ -98,45 +99,52 @@ func (v *Disk) check(off, n int64) error {
 }
 
 // Read implements Device.
-func (v *Disk) Read(vec [][]byte, off int64) error { return v.transfer(disk.Read, Piece{vec, off}) }
+func (v *Disk) Read(vec [][]byte, off int64) error {
+	return v.transfer(nil, disk.Read, Piece{vec, off})
+}
 
 // Write implements Device.
 func (v *Disk) Write(vec [][]byte, off int64) error { return v.WriteAll([]Piece{{vec, off}}) }
 
 // WriteAll implements Gatherer.
-func (v *Disk) WriteAll(list []Piece) error {
-	if v.info.ReadOnly {
+func (v *Disk) WriteAll(list []Piece) error { return v.transfer(nil, disk.Write, list...) }
+
+// transfer has the pieces under way at once, as far as maxRequests go. Its requests are counted in part, too, unless that is nil.
+func (v *Disk) transfer(part *counts, op disk.Op, list ...Piece) error {
+	if op == disk.Write && v.info.ReadOnly {
 		return ErrReadOnly
 	}
-	return v.transfer(disk.Write, list...)
-}
-
-// transfer has all pieces under way at once.
-func (v *Disk) transfer(op disk.Op, list ...Piece) error {
-	all := batch{disk: v}
-	var askew []Piece
 	for _, p := range list {
 		if err := v.check(p.Off, Len(p.Vec)); err != nil {
 			return err
 		}
-		fits, err := all.cut(op, p)
+	}
+	for len(list) > 0 {
+		all := batch{disk: v, part: part}
+		var askew []Piece
+		for ; len(list) > 0 && len(all.list) < maxRequests; list = list[1:] {
+			fits, err := all.cut(op, list[0])
+			if err != nil {
+				return err
+			}
+			if !fits {
+				askew = append(askew, list[0])
+			}
+		}
+		err := all.start(v.d)
+		for _, p := range askew {
+			if err == nil {
+				err = v.copied(part, op, p.Vec, p.Off)
+			}
+		}
+		if e := all.wait(); err == nil {
+			err = e
+		}
 		if err != nil {
 			return err
 		}
-		if !fits {
-			askew = append(askew, p)
-		}
 	}
-	err := all.start(v.d)
-	for _, p := range askew {
-		if err == nil {
-			err = v.copied(op, p.Vec, p.Off)
-		}
-	}
-	if e := all.wait(); err == nil {
-		err = e
-	}
-	return err
+	return nil
 }
 
 // cut cuts what a piece is in memory into requests that the disk takes. It says false where there are none.
@@ -208,7 +216,7 @@ func split(runs []exo.Run, size uintptr) (first, rest []exo.Run) {
 }
 
 // copied is transfer for pieces that the disk cannot take as they lie: so small, or so askew, that no request's worth of them is whole blocks.
-func (v *Disk) copied(op disk.Op, vec [][]byte, off int64) error {
+func (v *Disk) copied(part *counts, op disk.Op, vec [][]byte, off int64) error {
 	const most = 1 << 20
 	at := 0 // in vec[0]
 	move := func(b []byte, in bool) {
@@ -230,7 +238,7 @@ func (v *Disk) copied(op disk.Op, vec [][]byte, off int64) error {
 		if op == disk.Write {
 			move(b, false)
 		}
-		if err := v.transfer(op, Piece{[][]byte{b}, off}); err != nil {
+		if err := v.transfer(part, op, Piece{[][]byte{b}, off}); err != nil {
 			return err
 		}
 		if op == disk.Read {
@@ -250,6 +258,7 @@ func (v *Disk) copied(op disk.Op, vec [][]byte, off int64) error {
 // A batch is requests that are waited for together.
 type batch struct {
 	disk *Disk
+	part *counts // where its requests are counted, too; may be nil
 	list []*disk.Request
 	vec  [][][]byte // the memory of all of them
 	wg   sync.WaitGroup
@@ -269,8 +278,12 @@ func (b *batch) start(d starter) error {
 	}
 	b.wg.Add(n)
 	began := b.disk.begin(n)
+	b.part.begin(n)
 	done := func(r *disk.Request) {
-		b.disk.end(r.Op, uint64(r.Size())+uint64(r.Count)*disk.SectorSize, began)
+		bytes := uint64(r.Size()) + uint64(r.Count)*disk.SectorSize
+		now := exo.Now()
+		b.disk.ended(r.Op, bytes, began, now)
+		b.part.ended(r.Op, bytes, began, now)
 		if r.Err != nil {
 			b.mu.Lock()
 			if b.err == nil {
@@ -289,6 +302,7 @@ func (b *batch) start(d starter) error {
 	err := d.Start(b.list...)
 	if err != nil {
 		b.disk.refused(n)
+		b.part.refused(n)
 		b.wg.Add(-n)
 	}
 	return err
@@ -318,14 +332,17 @@ func (v *Disk) Flush() error {
 }
 
 // Discard implements Device.
-func (v *Disk) Discard(off, n int64) error {
+func (v *Disk) Discard(off, n int64) error { return v.discard(nil, off, n) }
+
+// discard is Discard, counted as transfer is.
+func (v *Disk) discard(part *counts, off, n int64) error {
 	in := v.d.Info()
 	if err := v.check(off, n); err != nil || !in.Discard {
 		return err
 	}
 	for sector, left := uint64(off/disk.SectorSize), uint64(n/disk.SectorSize); left > 0; {
-		all := batch{disk: v}
-		for left > 0 && len(all.list) < maxDiscards {
+		all := batch{disk: v, part: part}
+		for left > 0 && len(all.list) < maxRequests {
 			count := min(left, uint64(in.MaxDiscard))
 			all.list = append(all.list, &disk.Request{Op: disk.Discard, Extent: v.whole, Sector: flow.Block(sector), Count: uint32(count)})
 			sector, left = sector+count, left-count

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"strconv"
 
+	"github.com/hardtack-os/hardtack/exo"
 	"github.com/hardtack-os/hardtack/exo/disk"
 )
 
@@ -175,7 +176,7 @@ func (p *Partition) UUID() string {
 // Start is where it begins on the whole, bytes.
 func (p *Partition) Start() int64 { return p.at }
 
-// Use tells what was done to the partition by this value, in calls and not in requests, since it was found. Flushes are the whole's. It does not block.
+// Use tells what was done to the partition by this value since it was found: in requests where the whole is a Disk, else in calls. Flushes are the whole's. It does not block.
 func (p *Partition) Use() Use { return p.counts.use() }
 
 // Info implements Device.
@@ -186,18 +187,15 @@ func (p *Partition) Read(vec [][]byte, off int64) error {
 	if err := p.info.Check(off, Len(vec)); err != nil {
 		return err
 	}
+	if d, ok := p.Device.(*Disk); ok {
+		return d.transfer(&p.counts, disk.Read, Piece{vec, p.at + off})
+	}
 	defer p.counts.end(disk.Read, uint64(Len(vec)), p.counts.begin(1))
 	return p.Device.Read(vec, p.at+off)
 }
 
 // Write implements Device.
-func (p *Partition) Write(vec [][]byte, off int64) error {
-	if err := p.info.Check(off, Len(vec)); err != nil {
-		return err
-	}
-	defer p.counts.end(disk.Write, uint64(Len(vec)), p.counts.begin(1))
-	return p.Device.Write(vec, p.at+off)
-}
+func (p *Partition) Write(vec [][]byte, off int64) error { return p.WriteAll([]Piece{{vec, off}}) }
 
 // WriteAll implements Gatherer.
 func (p *Partition) WriteAll(list []Piece) error {
@@ -208,10 +206,14 @@ func (p *Partition) WriteAll(list []Piece) error {
 		}
 		there[i] = Piece{x.Vec, p.at + x.Off}
 	}
+	if d, ok := p.Device.(*Disk); ok {
+		return d.transfer(&p.counts, disk.Write, there...)
+	}
 	began := p.counts.begin(len(list))
 	defer func() {
 		for _, x := range list {
 			p.counts.end(disk.Write, uint64(Len(x.Vec)), began)
+			began = exo.Now() // the time of all is counted once: when each ended nobody knows
 		}
 	}()
 	return WriteAll(p.Device, there)
@@ -221,6 +223,9 @@ func (p *Partition) WriteAll(list []Piece) error {
 func (p *Partition) Discard(off, n int64) error {
 	if err := p.info.Check(off, n); err != nil {
 		return err
+	}
+	if d, ok := p.Device.(*Disk); ok {
+		return d.discard(&p.counts, p.at+off, n)
 	}
 	defer p.counts.end(disk.Discard, uint64(n), p.counts.begin(1))
 	return p.Device.Discard(p.at+off, n)
