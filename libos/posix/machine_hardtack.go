@@ -44,6 +44,24 @@ func hwStepClock(ns int64)
 // hwCPUTime is for how long CPUs have had something to run, all together.
 func hwCPUTime() int64
 
+// hwWork is what a CPU has done: nanoseconds in which there was something to run, threads that were given it, threads that had to give it up, interrupts modulo 2^32.
+func hwWork(cpu int) (busy int64, switches, forced uint64, interrupts uint32)
+
+// hwFaults counts the page faults that brought memory, modulo 2^32.
+func hwFaults() uint32
+
+// hwVector is how often an interrupt vector, below 256, has fired, modulo 2^32, and whether somebody has it.
+func hwVector(v int) (fired uint32, used bool)
+
+// hwThread tells of a thread: where it ran last, and whether it waits.
+func hwThread(tid int) (cpu int, waits, live bool)
+
+// hwThreads is the highest number that a thread has had.
+func hwThreads() int
+
+// hwImage is where the program's code and its variables lie.
+func hwImage() (text, etext, data, end uintptr)
+
 // hwSignal sends a signal to the program.
 func hwSignal(sig int)
 

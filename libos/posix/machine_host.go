@@ -5,6 +5,7 @@ package posix
 import (
 	"crypto/rand"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -68,6 +69,33 @@ func hwExit(code int)         { os.Exit(code) }
 func hwRandom(p []byte)       { rand.Read(p) }
 func hwTrace() uint32         { return atomic.LoadUint32(&hostTrace) }
 func hwMemory() (a, b uint64) { return 64 << 20, 32 << 20 }
+
+func hwImage() (text, etext, data, end uintptr) { return 0x1000, 0x2000, 0x3000, 0x4000 }
+
+// hwWork says what the host counts of the test's process, as if CPU 0 had done it all.
+func hwWork(cpu int) (busy int64, switches, forced uint64, interrupts uint32) {
+	if cpu != 0 {
+		return 0, 0, 0, 0
+	}
+	var r syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return r.Utime.Nano() + r.Stime.Nano(), uint64(r.Nvcsw + r.Nivcsw), uint64(r.Nivcsw), uint32(r.Nvcsw)
+}
+
+func hwFaults() uint32 {
+	var r syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return uint32(r.Minflt)
+}
+
+func hwVector(v int) (uint32, bool) { return 7, v == 48 }
+
+// hwThread has a thread for each CPU but the second, which has ended.
+func hwThread(tid int) (cpu int, waits, live bool) {
+	return tid - 1, tid > 2, tid != 2 && tid <= hwThreads()
+}
+
+func hwThreads() int { return runtime.NumCPU() + 1 }
 
 var hostTrace uint32
 

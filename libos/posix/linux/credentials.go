@@ -3,6 +3,7 @@ package linux
 import (
 	"syscall"
 
+	"github.com/hardtack-os/hardtack/libos/posix"
 	"github.com/hardtack-os/hardtack/libos/posix/internal/park"
 	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
 )
@@ -81,6 +82,15 @@ var credentials = struct {
 	keep, noNew, dumpable                       uintptr
 	death                                       uintptr // signal at the death of a parent, of which there is none
 }{effective: everyCapability, permitted: everyCapability, bounding: everyCapability, dumpable: 1}
+
+func init() {
+	posix.ToldPrivileges = func() posix.Privileges {
+		c := &credentials
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return posix.Privileges{Inheritable: uint64(c.inheritable), Permitted: uint64(c.permitted), Effective: uint64(c.effective), Bounding: uint64(c.bounding), NoNew: c.noNew != 0}
+	}
+}
 
 // capHeader and capData are capget(2)'s.
 type capHeader struct {

@@ -3,6 +3,8 @@ package linux
 import (
 	"encoding/binary"
 	"math"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/posix"
@@ -26,6 +28,14 @@ func eventfd2(initial uint32, flags int) (int, syscall.Errno) {
 	}
 	o := &eventFD{count: uint64(initial), semaphore: flags&semaphore != 0}
 	return posix.Install(o, flags&^semaphore|syscall.O_RDWR)
+}
+
+// FDInfo is its line in /proc/self/fdinfo, proc(5).
+func (o *eventFD) FDInfo() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	count := strconv.FormatUint(o.count, 16)
+	return "eventfd-count: " + strings.Repeat(" ", 16-len(count)) + count + "\n"
 }
 
 // Read implements Object.

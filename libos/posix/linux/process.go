@@ -1,9 +1,11 @@
 package linux
 
 import (
+	"runtime"
 	"syscall"
 
 	"github.com/hardtack-os/hardtack/libos/posix"
+	"github.com/hardtack-os/hardtack/libos/posix/internal/load"
 	"github.com/hardtack-os/hardtack/libos/posix/internal/park"
 	"github.com/hardtack-os/hardtack/libos/posix/internal/user"
 )
@@ -11,6 +13,9 @@ import (
 func sysinfo(s *syscall.Sysinfo_t) {
 	total, free := posix.Memory()
 	*s = syscall.Sysinfo_t{Uptime: posix.Uptime() / 1e9, Totalram: total, Freeram: free, Procs: 1, Unit: 1}
+	for i, x := range load.Now() {
+		s.Loads[i] = uint64(x * (1 << 16)) // SI_LOAD_SHIFT
+	}
 }
 
 func getrusage(who int, r *syscall.Rusage) syscall.Errno {
@@ -22,6 +27,12 @@ func getrusage(who int, r *syscall.Rusage) syscall.Errno {
 		total, free := posix.Memory()
 		r.Utime = syscall.NsecToTimeval(posix.CPUTime())
 		r.Maxrss = int64(total-free) / 1024
+		r.Minflt = int64(posix.Faults())
+		for i := range runtime.NumCPU() {
+			w := posix.WorkOf(i)
+			r.Nvcsw += int64(w.Switches - min(w.Forced, w.Switches))
+			r.Nivcsw += int64(w.Forced)
+		}
 	default:
 		return syscall.EINVAL
 	}

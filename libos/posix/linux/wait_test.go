@@ -2,6 +2,9 @@ package linux
 
 import (
 	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -398,5 +401,22 @@ func TestSleep(t *testing.T) {
 		if _, e := call(syscall.SYS_NANOSLEEP, address(&bad)); e != syscall.EINVAL {
 			t.Error(bad, e)
 		}
+	}
+}
+
+// TestEventFDInfo: fdinfo has the count as the host's kernel writes it.
+func TestEventFDInfo(t *testing.T) {
+	const count = 0x1f3
+	fd, _, e := syscall.RawSyscall(syscall.SYS_EVENTFD2, count, 0, 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer syscall.Close(int(fd))
+	judge, err := os.ReadFile(fmt.Sprint("/proc/self/fdinfo/", fd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (&eventFD{count: count}).FDInfo(); !strings.Contains(string(judge), "\n"+got) {
+		t.Errorf("%q is not in the host's %q", got, judge)
 	}
 }

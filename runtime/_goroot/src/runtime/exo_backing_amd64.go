@@ -280,6 +280,7 @@ func exoFault(cr2 uintptr, fr *exoFrame) uintptr {
 	}
 	v := &exo.vm
 	v.lock.lock()
+	v.faults++
 	r := exoBack(cr2, fr.err&2 != 0)
 	v.lock.unlock()
 	if r == exoBackFull {

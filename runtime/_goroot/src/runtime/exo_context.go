@@ -298,6 +298,7 @@ func exoSchedule(c *exoCPU) {
 			atomic.Store(&t.cpu, c.id) // before the state: exoPost sends its interrupt there
 			atomic.Store(&t.state, exoCtxRunning)
 			c.cur = t
+			c.switches++
 			if at := c.idleAt; at != 0 {
 				c.idled += exoNow() - at
 				c.idleAt = 0
@@ -362,6 +363,7 @@ func exoReschedule() {
 		return
 	}
 	c.cur = nil
+	c.forced++
 	atomic.Store(&t.state, exoCtxReady)
 	c.enqueue(t, false)
 	exoSchedule(c)

@@ -173,26 +173,6 @@ func exoHwRawCall(nr, a1, a2, a3, a4, a5, a6 uintptr) (r1, errno uintptr) {
 //go:linkname exoHwStepClock github.com/hardtack-os/hardtack/libos/posix.hwStepClock
 func exoHwStepClock(ns int64) { atomic.Xadduintptr(&exo.clock.wall0, uintptr(ns)) }
 
-//go:linkname exoHwCPUTime github.com/hardtack-os/hardtack/libos/posix.hwCPUTime
-func exoHwCPUTime() (ns int64) {
-	for i := uint32(0); i < exo.ncpu; i++ {
-		c := exo.cpus[i]
-		for {
-			at := atomic.Loadint64(&c.idleAt)
-			sum := atomic.Loadint64(&c.idled)
-			until := at
-			if at == 0 {
-				until = exoNow()
-			}
-			if atomic.Loadint64(&c.idleAt) == at {
-				ns += until - sum
-				break
-			}
-		}
-	}
-	return ns
-}
-
 //go:linkname exoHwTrace github.com/hardtack-os/hardtack/libos/posix.hwTrace
 func exoHwTrace() uint32 { return exo.cmd.trace }
 

@@ -171,6 +171,9 @@ type exoCPU struct {
 	urgent uint32  // so many at the head of the run queue shall run before who has the CPU; written under lock, read without
 	haste  int64   // until when who has the CPU runs before these, being one of them; 0: not one. Own CPU only
 	aged   int64   // when exoTLBAge flushes next; own CPU only
+
+	switches uint64 // contexts that got this CPU; written by its own CPU
+	forced   uint64 // contexts that had to give it up; likewise
 }
 
 // exoLock is a spin lock for the kernel side. Who waits keeps answering TLB shootdowns: the holder may be waiting for that.
