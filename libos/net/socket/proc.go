@@ -22,7 +22,8 @@ import (
 
 func init() {
 	for name, contents := range map[string]func() []byte{
-		"dev": procDev, "if_inet6": procAddresses6, "route": procRoutes, "snmp": procSNMP, "unix": procUnix,
+		"dev": procDev, "if_inet6": procAddresses6, "route": procRoutes, "snmp": procSNMP, "netstat": procNetstat, "unix": procUnix,
+		"sockstat": func() []byte { return procSockstat(false) }, "sockstat6": func() []byte { return procSockstat(true) },
 		"tcp": func() []byte { return procPorts(true, false) }, "tcp6": func() []byte { return procPorts(true, true) },
 		"udp": func() []byte { return procPorts(false, false) }, "udp6": func() []byte { return procPorts(false, true) },
 	} {
@@ -295,24 +296,83 @@ func procAddresses6() []byte {
 	return b.Bytes()
 }
 
-// procSNMP is /proc/net/snmp with what the stack counts: who reads it goes by the names.
+// A value is a column of snmp and netstat: who reads them goes by the names.
+type value struct {
+	name string
+	n    uint64
+}
+
+// table adds two lines to b: names, and numbers.
+func table(b *bytes.Buffer, name string, values ...value) {
+	names, numbers := name+":", name+":"
+	for _, v := range values {
+		names += " " + v.name
+		numbers += " " + strconv.FormatUint(v.n, 10)
+	}
+	b.WriteString(names + "\n" + numbers + "\n")
+}
+
+// procNetstat is /proc/net/netstat with what the stack counts. Octets are those of all that went over interfaces without Ethernet's headers, IPv6 among them.
+func procNetstat() []byte {
+	const header = 14 // of Ethernet
+	s := stack()
+	t := s.Segments()
+	var b bytes.Buffer
+	table(&b, "TcpExt", value{"PAWSEstab", t.OldTimestamps}, value{"ListenDrops", s.Counters.TCPBacklog.Load()}, value{"TCPLossProbes", t.TailProbes}, value{"TCPDSACKRecv", t.DSACKs},
+		value{"TCPAbortOnTimeout", t.Timeouts}, value{"TCPSpuriousRTOs", t.Spurious}, value{"TCPOFOQueue", t.OutOfOrder}, value{"TCPOFODrop", t.Holes}, value{"TCPChallengeACK", t.Challenges},
+		value{"TCPRcvQDrop", t.NoMemory}, value{"TCPWinProbe", t.WindowProbes})
+	var in, out uint64
+	for _, i := range s.Host().Interfaces() {
+		r, w := s.Traffic(i)
+		in += r.Bytes - min(header*r.Frames, r.Bytes)
+		out += w.Bytes - min(header*w.Frames, w.Bytes)
+	}
+	table(&b, "IpExt", value{"InOctets", in}, value{"OutOctets", out})
+	return b.Bytes()
+}
+
+// procSockstat is /proc/net/sockstat or sockstat6: how many sockets of a kind there are. An orphan is a connection that no descriptor has. Their memory is not told: the pools' is in dump.
+func procSockstat(six bool) []byte {
+	var used, raws, udp, streams, orphans, waiting int
+	families := map[any]int{}
+	sock.All(func(o sock.Open) {
+		used++
+		families[o.Socket] = o.Domain
+		if _, ok := o.Socket.(*rawSocket); ok && (o.Domain == syscall.AF_INET6) == six {
+			raws++
+		}
+	})
+	stack().Ports(func(p *inet.PortUse) {
+		family, held := families[p.Hook]
+		is6 := p.Local.Addr().Is6()
+		if held {
+			is6 = family == syscall.AF_INET6
+		}
+		switch {
+		case is6 != six:
+		case !p.TCP:
+			udp++
+		case p.State == tcp.TimeWait && !p.Listening:
+			waiting++
+		default:
+			streams++
+			if !held {
+				orphans++
+			}
+		}
+	})
+	if six {
+		return fmt.Appendf(nil, "TCP6: inuse %d\nUDP6: inuse %d\nUDPLITE6: inuse 0\nRAW6: inuse %d\n", streams, udp, raws)
+	}
+	return fmt.Appendf(nil, "sockets: used %d\nTCP: inuse %d orphan %d tw %d\nUDP: inuse %d\nUDPLITE: inuse 0\nRAW: inuse %d\n", used, streams, orphans, waiting, udp, raws)
+}
+
+// procSNMP is /proc/net/snmp with what the stack counts.
 func procSNMP() []byte {
 	s := stack()
-	type value struct {
-		name string
-		n    uint64
-	}
 	var b bytes.Buffer
-	table := func(name string, values ...value) {
-		names, numbers := name+":", name+":"
-		for _, v := range values {
-			names += " " + v.name
-			numbers += " " + strconv.FormatUint(v.n, 10)
-		}
-		b.WriteString(names + "\n" + numbers + "\n")
-	}
 	count := s.Host().Count
-	table("Ip", value{"Forwarding", 2}, value{"DefaultTTL", 64}, value{"InReceives", count(ip.PacketsIn)}, value{"InHdrErrors", count(ip.BadHeader) + count(ip.Truncated)}, value{"InAddrErrors", count(ip.Martian) + count(ip.NotForUs)},
+	table(&b, "Ip", value{"Forwarding", 2}, value{"DefaultTTL", 64}, value{"InReceives", count(ip.PacketsIn)}, value{"InHdrErrors", count(ip.BadHeader) + count(ip.Truncated)}, value{"InAddrErrors", count(ip.Martian) + count(ip.NotForUs)},
 		value{"InUnknownProtos", s.Counters.NoProtocol.Load()}, value{"OutRequests", count(ip.PacketsOut)}, value{"OutNoRoutes", s.Counters.NoRoute.Load()},
 		value{"ReasmTimeout", count(ip.FragmentTimeout)}, value{"ReasmOKs", count(ip.Reassembled)}, value{"FragCreates", count(ip.FragmentsOut)})
 	established := uint64(0)
@@ -322,7 +382,7 @@ func procSNMP() []byte {
 		}
 	})
 	segments, c := s.Segments(), &s.Counters
-	table("Tcp", value{"CurrEstab", established}, value{"InSegs", segments.SegmentsIn}, value{"OutSegs", segments.SegmentsOut}, value{"InErrs", c.TCPMalformed.Load() + c.TCPChecksum.Load()}, value{"InCsumErrors", c.TCPChecksum.Load()})
-	table("Udp", value{"NoPorts", c.UDPNoEndpoint.Load()}, value{"InErrors", c.UDPMalformed.Load() + c.UDPChecksum.Load()}, value{"InCsumErrors", c.UDPChecksum.Load()})
+	table(&b, "Tcp", value{"CurrEstab", established}, value{"InSegs", segments.SegmentsIn}, value{"OutSegs", segments.SegmentsOut}, value{"InErrs", c.TCPMalformed.Load() + c.TCPChecksum.Load()}, value{"InCsumErrors", c.TCPChecksum.Load()})
+	table(&b, "Udp", value{"NoPorts", c.UDPNoEndpoint.Load()}, value{"InErrors", c.UDPMalformed.Load() + c.UDPChecksum.Load()}, value{"InCsumErrors", c.UDPChecksum.Load()})
 	return b.Bytes()
 }

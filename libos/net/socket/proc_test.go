@@ -29,7 +29,8 @@ func hostFile(name string) []byte {
 
 func ourFile(name string) []byte {
 	return map[string]func() []byte{
-		"dev": procDev, "if_inet6": procAddresses6, "route": procRoutes, "snmp": procSNMP, "unix": procUnix,
+		"dev": procDev, "if_inet6": procAddresses6, "route": procRoutes, "snmp": procSNMP, "netstat": procNetstat, "unix": procUnix,
+		"sockstat": func() []byte { return procSockstat(false) }, "sockstat6": func() []byte { return procSockstat(true) },
 		"tcp": func() []byte { return procPorts(true, false) }, "tcp6": func() []byte { return procPorts(true, true) },
 		"udp": func() []byte { return procPorts(false, false) }, "udp6": func() []byte { return procPorts(false, true) },
 	}[name]()
@@ -197,7 +198,14 @@ func TestProcNetNumbers(t *testing.T) {
 	was := interfaces
 	defer func() { interfaces = was }()
 	interfaces = listInterfaces
+	octets := func() (in, out int) {
+		if _, err := fmt.Sscanf(regexp.MustCompile(`(?m)^IpExt: InOctets OutOctets\nIpExt: (.*)$`).FindStringSubmatch(string(ourFile("netstat")))[1], "%d %d", &in, &out); err != nil {
+			t.Fatal(err)
+		}
+		return in, out
+	}
 	b0, p0 := count()
+	in, out := octets()
 	to := inetAddr(fmt.Sprintf("127.0.0.1:%d", portOf(&s.w, u)))
 	for range 10 {
 		_, e := s.w.call(syscall.SYS_SENDTO, u, buffer(100), 100, 0, to, len(to))
@@ -205,6 +213,9 @@ func TestProcNetNumbers(t *testing.T) {
 	}
 	if b, p := count(); b-b0 != 10*(100+8+20+14) || p-p0 != 10 {
 		t.Errorf("%d bytes and %d packets", b-b0, p-p0)
+	}
+	if in2, out2 := octets(); in2-in != 10*(100+8+20) || out2-out != 10*(100+8+20) {
+		t.Errorf("%d octets in and %d out", in2-in, out2-out)
 	}
 	for _, f := range sysInterfaces() {
 		if f.Name == "lo/statistics/tx_packets" && string(f.Contents()) != fmt.Sprintln(p0+10) {
@@ -216,5 +227,34 @@ func TestProcNetNumbers(t *testing.T) {
 	}
 	if got := string(ourFile("snmp")); !regexp.MustCompile(`(?m)^Tcp: CurrEstab InSegs OutSegs`).MatchString(got) {
 		t.Error(got)
+	}
+}
+
+// TestSockstat: sockets are counted by kind and family, as long as they are there.
+func TestSockstat(t *testing.T) {
+	s := &side{w: world{kernel: posix.Call}, file: ourFile}
+	defer s.close()
+	number := func(file, line, name string) (n int) {
+		m := regexp.MustCompile("(?m)^" + line + ":.* " + name + ` (\d+)`).FindStringSubmatch(string(ourFile(file)))
+		if m == nil {
+			t.Fatalf("no %s of %s in %s", name, line, ourFile(file))
+		}
+		fmt.Sscan(m[1], &n)
+		return n
+	}
+	for _, kind := range []struct {
+		family, kind int
+		local        string
+		file, line   string
+	}{{syscall.AF_INET, syscall.SOCK_DGRAM, "127.0.0.1:0", "sockstat", "UDP"}, {syscall.AF_INET, syscall.SOCK_STREAM, "127.0.0.1:0", "sockstat", "TCP"}, {syscall.AF_INET6, syscall.SOCK_DGRAM, "[::1]:0", "sockstat6", "UDP6"}} {
+		before, used := number(kind.file, kind.line, "inuse"), number("sockstat", "sockets", "used")
+		fd := s.socket(t, kind.family, kind.kind, kind.local)
+		if kind.kind == syscall.SOCK_STREAM {
+			_, e := s.w.call(syscall.SYS_LISTEN, fd, 7)
+			must(t, "listen", 0, e)
+		}
+		if n, all := number(kind.file, kind.line, "inuse"), number("sockstat", "sockets", "used"); n != before+1 || all != used+1 {
+			t.Errorf("%s: %d, then %d; %d sockets, then %d", kind.line, before, n, used, all)
+		}
 	}
 }
