@@ -488,8 +488,12 @@ func (d *disk) source(kind string) fs.Source {
 
 // at mounts f at a path, and makes its folders. kind is its name, on what it is on. The errors are those of fs.Tree.Mount.
 func at(where string, on fs.Source, kind string, f fs.FileSystem) fs.Errno {
+	hidden := namesIn(where)
 	folders(where)
 	_, e := files.Tree.MountFrom(on, where, kind, f)
+	if e == 0 && hidden != "" {
+		println("libos/fs/volumes: the volume at", where, "hides what was there already:", hidden)
+	}
 	return e
 }
 
@@ -502,6 +506,35 @@ func folders(path string) {
 			files.Tree.Mkdir(root, path[:i], 0o755) // one that is there is as good
 		}
 	}
+}
+
+// namesIn are the first names in a folder; none where it is no folder, or empty.
+func namesIn(where string) (names string) {
+	root := files.Tree.Root()
+	defer root.Drop()
+	p, e := files.Tree.Resolve(root, where, 0)
+	if e != 0 {
+		return ""
+	}
+	defer p.Drop()
+	d, ok := p.Node.(fs.Dir)
+	if !ok {
+		return ""
+	}
+	n := 0
+	d.ReadDir(0, func(e *fs.Entry) bool {
+		const most = 3
+		switch n++; {
+		case n > most:
+			names += ", and more"
+		case n > 1:
+			names += ", " + e.Name
+		default:
+			names = e.Name
+		}
+		return n <= most
+	})
+	return names
 }
 
 // broken is what is mounted where no volume could be: a folder that gives EIO.

@@ -91,6 +91,22 @@ func TestNested(t *testing.T) {
 	}
 }
 
+// TestHidden: what a volume would hide is known by its first names.
+func TestHidden(t *testing.T) {
+	root := files.Tree.Root()
+	defer root.Drop()
+	if got := namesIn("/hidden"); got != "" {
+		t.Errorf("no folder: %q", got)
+	}
+	files.Tree.Mkdir(root, "/hidden", 0o755)
+	for i, want := range []string{"", "a", "a, b", "a, b, c", "a, b, c, and more", "a, b, c, and more"} {
+		if got := namesIn("/hidden"); got != want {
+			t.Errorf("%d names: %q, want %q", i, got, want)
+		}
+		files.Tree.Mkdir(root, "/hidden/"+string(rune('a'+i)), 0o755)
+	}
+}
+
 func TestParse(t *testing.T) {
 	list, _, err := parse("serial=disk0:/data;label=my data:/a/b/,format;2:/c,ro,format;uuid=01-02:/d")
 	if one, _, err := parse("0:/x,format=logkv,ro"); err != nil || len(one) != 1 || one[0] != (want{which: "0", path: "/x", format: true, kind: "logkv", readOnly: true}) {

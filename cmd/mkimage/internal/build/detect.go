@@ -78,6 +78,9 @@ func (b *Builder) link(ctx context.Context, c *Context, t *target, modules []str
 			return "", nil, fmt.Errorf("--files: %w", err)
 		}
 	}
+	if err := covered(files, s); err != nil {
+		return "", nil, err
+	}
 	var extra map[string]string
 	if at != nil && len(files) > 0 {
 		extra, err = c.index(files, at)

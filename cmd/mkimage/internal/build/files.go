@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/format"
 	"github.com/hardtack-os/hardtack/libos/fs/checked"
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
@@ -72,6 +73,23 @@ func AddTree(list []File, host, guest string) ([]File, error) {
 		return err
 	})
 	return list, err
+}
+
+// covered refuses files that nobody would ever see, because something else is mounted over them: at what the image has of its own, or a volume.
+func covered(files []File, s config.Settings) error {
+	what := map[string]string{"/dev": "the image has a /dev of its own", "/proc": "the image has a /proc of its own", "/sys": "the image has a /sys of its own"}
+	for _, m := range s.MountPaths() {
+		what[m] = "a volume is mounted at " + m
+	}
+	for _, f := range files {
+		guest := "/" + f.Guest
+		for at, why := range what {
+			if guest == at && !f.Info.IsDir() || strings.HasPrefix(guest, at+"/") {
+				return fmt.Errorf("--files: %s would be %s, and never be seen: %s; put it elsewhere, or leave it out", f.Host, guest, why)
+			}
+		}
+	}
+	return nil
 }
 
 // AddFolder adds a folder without what is in it.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hardtack-os/hardtack/cmd/mkimage/internal/config"
 	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
@@ -33,6 +34,42 @@ func someFiles(t *testing.T) (list []File) {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// TestCovered: a file that something else would be mounted over is refused, with what that is. A folder to mount on is not.
+func TestCovered(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"dev/null", "srv/f/x", "proc", "device/a"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		host, guest string
+		s           config.Settings
+		want        string
+	}{
+		{"dev", "/dev", config.Settings{}, "would be /dev/null, and never be seen: the image has a /dev of its own"},
+		{"", "/", config.Settings{}, "would be /dev/null,"},
+		{"proc", "/proc", config.Settings{}, ""},
+		{"device", "/device", config.Settings{}, ""},
+		{"srv", "/", config.Settings{Disks: []string{"d.img:/f"}}, "would be /f/x, and never be seen: a volume is mounted at /f"},
+		{"srv", "/", config.Settings{Mounts: []string{"label=f:/f/"}}, "a volume is mounted at /f"},
+		{"srv", "/", config.Settings{Disks: []string{"d.img:/f/x"}}, ""},
+		{"srv", "/", config.Settings{Disks: []string{"d.img:/f2"}}, ""},
+	} {
+		list, err := AddTree(nil, filepath.Join(dir, c.host), c.guest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := covered(list, c.s); err != nil {
+			got = err.Error()
+		}
+		if got != "" != (c.want != "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s at %s: %q, want %q", c.host, c.guest, got, c.want)
+		}
+	}
 }
 
 // TestMappable: large files begin with a page of the blocks and end with zeroes; what is in the image of them does not become larger for it.

@@ -148,6 +148,18 @@ func builtPlaces(word string) (list []place) {
 	return list
 }
 
+// MountPaths is where the volumes of Settings.Disks and Settings.Mounts are mounted, those of a disk that names no path aside.
+func (s Settings) MountPaths() (list []string) {
+	word, err := s.DisksWord()
+	if err != nil {
+		return nil // others tell
+	}
+	for _, p := range builtPlaces(word) {
+		list = append(list, p.path)
+	}
+	return list
+}
+
 // WithSlash is what somebody will have meant who wrote FILE:PATH and forgot the slash that a path in a volume begins with; "" where nothing says so.
 func WithSlash(arg string) string {
 	i := strings.LastIndexByte(arg, ':')
