@@ -1,6 +1,6 @@
 // Package proc is a filesystem of files whose contents are made when they are opened, as Linux's /proc is. What is in it, its maker says:
 // folders whose names are fixed or asked for each time, files, symbolic links. Programs cannot change it: EPERM, and EACCES to open for
-// writing.
+// writing, but for files that are settings.
 package proc
 
 import (
@@ -179,11 +179,22 @@ func (d *Folder) Rename(string, fs.Dir, string, uint32) fs.Errno { return syscal
 type File struct {
 	base
 	contents func() []byte
+	set      func([]byte) fs.Errno // of a setting; nil for others
 }
 
 // Make makes an entry that is a file.
 func Make(name string, contents func() []byte) Named {
 	return Named{name, &File{contents: contents}, syscall.S_IFREG}
+}
+
+// Setting is Make for what programs may write to: each write, wherever in the file, is one call of set with the bytes written.
+func Setting(name string, contents func() []byte, set func([]byte) fs.Errno) Named {
+	return Named{name, &File{contents: contents, set: set}, syscall.S_IFREG}
+}
+
+// Numbered is an empty file with an inode number of its own, for links to lead to.
+func Numbered(ino uint64) fs.Node {
+	return &File{base: base{ino}, contents: func() []byte { return nil }}
 }
 
 // Text is Make for what never changes.
@@ -192,11 +203,17 @@ func Text(name, contents string) Named {
 }
 
 // Attr implements fs.Node.
-func (f *File) Attr() fs.Attr { return f.attr(syscall.S_IFREG | 0o444) }
+func (f *File) Attr() fs.Attr {
+	mode := uint32(syscall.S_IFREG | 0o444)
+	if f.set != nil {
+		mode |= 0o200
+	}
+	return f.attr(mode)
+}
 
 // Open implements fs.Opener.
 func (f *File) Open(flags int) (fs.File, fs.Errno) {
-	if flags&(syscall.O_WRONLY|syscall.O_RDWR) != 0 {
+	if flags&(syscall.O_WRONLY|syscall.O_RDWR) != 0 && f.set == nil {
 		return nil, syscall.EACCES
 	}
 	return &opened{f, f.contents()}, 0
@@ -208,8 +225,13 @@ func (f *File) ReadAt([]byte, int64) (int, fs.Errno) { return -1, syscall.EINVAL
 // WriteAt implements fs.File.
 func (f *File) WriteAt([]byte, int64) (int, int64, fs.Errno) { return -1, 0, syscall.EACCES }
 
-// Truncate implements fs.File.
-func (f *File) Truncate(int64) fs.Errno { return syscall.EPERM }
+// Truncate implements fs.File. To cut a setting off, as os.WriteFile does, says nothing.
+func (f *File) Truncate(int64) fs.Errno {
+	if f.set != nil {
+		return 0
+	}
+	return syscall.EPERM
+}
 
 // Sync implements fs.File.
 func (f *File) Sync(bool) fs.Errno { return 0 }
@@ -226,6 +248,17 @@ func (o *opened) ReadAt(p []byte, off int64) (int, fs.Errno) {
 		return 0, 0
 	}
 	return copy(p, o.data[off:]), 0
+}
+
+// WriteAt implements fs.File.
+func (o *opened) WriteAt(p []byte, off int64) (int, int64, fs.Errno) {
+	if o.set == nil {
+		return -1, 0, syscall.EACCES
+	}
+	if e := o.set(p); e != 0 {
+		return -1, 0, e
+	}
+	return len(p), max(off, 0), 0
 }
 
 // A Link is a symbolic link.

@@ -12,13 +12,15 @@ import (
 )
 
 const (
-	leafVersion  = 1
-	leafFeatures = 7
-	leafXSave    = 13
-	leafMore     = 0x80000000
-	leafMoreBits = leafMore + 1
-	leafBrand    = leafMore + 2
-	leafWidths   = leafMore + 8
+	leafVersion    = 1
+	leafCaches     = 4
+	leafFeatures   = 7
+	leafXSave      = 13
+	leafMore       = 0x80000000
+	leafMoreBits   = leafMore + 1
+	leafBrand      = leafMore + 2
+	leafWidths     = leafMore + 8
+	leafMoreCaches = leafMore + 0x1d
 )
 
 // features are the bits of CPUID by their names in /proc/cpuinfo, from bit 0 on; "-" is one that has none there. What Linux makes up by itself is not among them.

@@ -70,3 +70,32 @@ func TestCPUInfo(t *testing.T) {
 		}
 	}
 }
+
+// TestCaches: the host's caches are as we say, but for who shares them.
+func TestCaches(t *testing.T) {
+	const dir = "/sys/devices/system/cpu/cpu0/cache/"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Skip("the host does not tell its caches: ", err)
+	}
+	n := 0
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), "index") {
+			continue
+		}
+		n++
+		for _, file := range []string{"level", "type", "size", "coherency_line_size", "ways_of_associativity", "number_of_sets"} {
+			path := dir + entry.Name() + "/" + file
+			judge, err := os.ReadFile(path)
+			if err != nil {
+				continue // hosts leave out what they do not know
+			}
+			if got := content(t, path); got != string(judge) {
+				t.Errorf("%s: %q, on the host %q", path, got, judge)
+			}
+		}
+	}
+	if n == 0 {
+		t.Skip("the host does not tell its caches")
+	}
+}

@@ -22,6 +22,12 @@
 //   - There are no access control lists, and no attributes for them (EOPNOTSUPP).
 //   - RESOLVE_CACHED is EAGAIN always. sync_file_range writes all of the file, readahead reads nothing: what is read in order is on its way by itself.
 //   - readlink of a file in /proc/self/fd looks for the file where it was opened, and where it is not in the whole mount (fs.Tree.Where): one of several names will do, and what has none any more is called as it was opened.
+//   - All time is the user's in /proc/stat and the process's stat: the program and its operating system are one. Which fault waited for a disk nobody counts (majflt is 0), nor which CPU a device's interrupt came to
+//     (/proc/interrupts has one column), nor what a thread has run by itself: each has its share of what all have. Peaks of memory are the most that somebody who looked has seen.
+//   - Load averages are brought up to date when somebody reads them, not every five seconds (libos/posix/internal/load).
+//   - /proc/pressure, /proc/softirqs, /proc/schedstat, /proc/buddyinfo, /proc/zoneinfo and /proc/slabinfo are not there. /proc/locks does not tell who waits.
+//   - What is written to /proc/self/oom_score_adj is kept, and nothing comes of it. Of /proc/sys only kernel/hostname can be written to.
+//   - /etc/machine-id is another at each boot, unless --files puts one there.
 //   - /proc/self/io counts calls on files and their bytes, not those on sockets, pipes and the console; read_bytes and write_bytes are what the disks have done.
 //
 // # Files
@@ -30,7 +36,8 @@
 //	tree.go      what there is at boot; the current folder
 //	lock.go, record.go    flock and fcntl
 //	file.go, dir.go, path.go, fifo.go, device.go, block.go    what is open: posix.Objects
-//	proc.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
+//	proc.go, process.go, machine.go, disks.go    /proc; what the network has at /proc/net and /sys/class/net comes from libos/net/socket
+//	sys.go, etc.go    /sys, /etc
 //	send.go      sendfile, splice and tee through memory
 //	memfd.go     memfd_create and seals
 //	sync.go      syncfs, readahead, sync_file_range

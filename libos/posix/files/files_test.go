@@ -401,11 +401,11 @@ func TestProc(t *testing.T) {
 	}
 }
 
-// TestTasks: there are as many threads as status says, each with its number, its name and as many fields as a thread of the host has.
+// TestTasks: there are as many threads as status says, each with its number, its name and as many fields as a thread of the host has. One that has ended is not there.
 func TestTasks(t *testing.T) {
 	_, after, _ := strings.Cut(content(t, "/proc/self/status"), "Threads:\t")
 	var n int
-	if _, err := fmt.Sscan(after, &n); err != nil || n < 1 {
+	if _, err := fmt.Sscan(after, &n); err != nil || n != len(posix.Threads()) {
 		t.Fatal(n, err)
 	}
 	judge, err := os.ReadFile("/proc/thread-self/stat")
@@ -413,15 +413,18 @@ func TestTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	fields := func(stat string) int { return len(strings.Fields(stat[strings.LastIndexByte(stat, ')'):])) }
-	for i := range n {
-		dir := fmt.Sprint("/proc/self/task/", i+1)
+	for _, thread := range posix.Threads() {
+		dir := fmt.Sprint("/proc/self/task/", thread.ID)
 		name, stat := content(t, dir+"/comm"), content(t, dir+"/stat")
-		if want := fmt.Sprintf("%d (%s) ", i+1, strings.TrimSuffix(name, "\n")); !strings.HasPrefix(stat, want) || fields(stat) != fields(string(judge)) {
+		if want := fmt.Sprintf("%d (%s) ", thread.ID, strings.TrimSuffix(name, "\n")); !strings.HasPrefix(stat, want) || fields(stat) != fields(string(judge)) {
 			t.Errorf("%s: %q, want %q and as many fields as %q", dir, stat, want, judge)
+		}
+		if want := fmt.Sprintf("\nPid:\t%d\n", thread.ID); !strings.Contains(content(t, dir+"/status"), want) {
+			t.Errorf("%s/status lacks %q", dir, want)
 		}
 	}
 	var st syscall.Stat_t
-	if _, e := sys(sysStat, atCWD, fmt.Sprint("/proc/self/task/", n+1), &st, 0); e != syscall.ENOENT {
+	if _, e := sys(sysStat, atCWD, "/proc/self/task/2", &st, 0); e != syscall.ENOENT { // which machine_host.go says has ended
 		t.Error(e)
 	}
 }

@@ -2,7 +2,9 @@ package files
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -33,8 +35,10 @@ const (
 
 	inKnown = inEvents | inUnmount | inOverflow | inIgnored | inOnlyDir | inDontFollow | inExclude | inMaskCreate | inMaskAdd | inIsDir | inOneShot
 
-	inHeader = 16    // bytes of an event without its name
-	inGone   = 1024  // removed names that are remembered
+	inHeader  = 16        // bytes of an event without its name
+	inGone    = 1024      // removed names that are remembered
+	inWatches = 1<<31 - 1 // watches of an instance, for their numbers are int32
+
 	inQueued = 16384 // events that may wait, as fs.inotify.max_queued_events
 )
 
@@ -65,6 +69,20 @@ type nodeWatch struct {
 	names map[uint64][]string // of a folder: the names of each inode in it
 	inos  map[string]uint64   // and the other way
 	gone  map[uint64]string   // names that were removed: who has such a file open still goes by it
+}
+
+// FDInfo is its lines in /proc/self/fdinfo, proc(5), without handles.
+func (o *inotify) FDInfo() string {
+	watching.Lock()
+	defer watching.Unlock()
+	var b strings.Builder
+	for _, wd := range slices.Sorted(maps.Keys(o.watches)) {
+		w := o.watches[wd]
+		a := w.p.Attr()
+		hex := func(n uint64) string { return strconv.FormatUint(n, 16) }
+		b.WriteString("inotify wd:" + hex(uint64(wd)) + " ino:" + hex(a.Ino) + " sdev:" + hex(w.p.Mount.Dev) + " mask:" + hex(uint64(w.mask&inEvents)) + " ignored_mask:0 \n")
+	}
+	return b.String()
 }
 
 func inotifyInit(flags int) (uintptr, syscall.Errno) {

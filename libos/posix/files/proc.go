@@ -21,58 +21,38 @@ import (
 // newProc makes /proc: proc(5), as much of it as programs look at.
 func newProc() fs.FileSystem {
 	const magic = 0x9fa0
-	fd := &proc.Folder{More: descriptors}
-	self := proc.Dir("1",
-		proc.Make("cmdline", func() []byte { return zeroEnded(os.Args) }),
-		proc.Make("comm", func() []byte { return []byte(comm() + "\n") }),
-		proc.Make("environ", func() []byte { return zeroEnded(os.Environ()) }),
-		proc.Make("stat", func() []byte { return procStat("1", posix.CPUTime()) }), proc.Dir("task", tasks()...), proc.Make("statm", procStatm), proc.Make("status", procStatus),
-		proc.Make("limits", procLimits), proc.Make("mounts", procMounts), proc.Make("mountinfo", procMountinfo),
-		proc.Text("cgroup", "0::/\n"), proc.Make("maps", func() []byte { return Maps() }), proc.Text("oom_score_adj", "0\n"),
-		proc.Symlink("exe", executable),
-		proc.Magic("cwd", pathOf(here), func() (fs.Place, fs.Errno) { return here(), 0 }),
-		proc.Magic("root", func() string { return "/" }, func() (fs.Place, fs.Errno) { return Tree.Root(), 0 }),
-		proc.Named{Name: "fd", Node: fd, Type: syscall.S_IFDIR}, more("net", networkFiles),
-		proc.Make("io", procIO), proc.Make("smaps_rollup", procRollup),
-	)
 	return proc.New(magic, &proc.Folder{Names: []proc.Named{
-		self,
+		proc.Dir("1", append(processFiles(), proc.Named{Name: "task", Node: &proc.Folder{More: tasks}, Type: syscall.S_IFDIR}, more("net", networkFiles))...),
 		proc.Symlink("self", func() string { return "1" }),
+		proc.Symlink("thread-self", func() string { return "1/task/" + strconv.Itoa(thread()) }),
 		proc.Symlink("mounts", func() string { return "self/mounts" }),
+		proc.Symlink("net", func() string { return "self/net" }),
 		proc.Make("cpuinfo", procCPUs), proc.Make("meminfo", procMemory), proc.Make("stat", procSystem), proc.Make("vmstat", procVM),
 		proc.Make("uptime", func() []byte { return []byte(seconds(posix.Uptime()) + " " + seconds(idle()) + "\n") }),
-		proc.Make("loadavg", func() []byte { return []byte("0.00 0.00 0.00 1/1 1\n") }),
+		proc.Make("loadavg", procLoad), proc.Make("interrupts", procInterrupts), proc.Make("locks", procLocks), proc.Make("devices", procDevices),
 		proc.Make("version", func() []byte {
 			return []byte(uname(0) + " version " + uname(2) + " (" + runtime.Version() + ") " + uname(3) + "\n")
 		}),
 		proc.Text("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+		proc.Text("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"), proc.Text("modules", ""),
+		proc.Text("consoles", "ttyS0                -W- (EC p a)    4:64\n"),
 		proc.Make("filesystems", procKinds), proc.Make("diskstats", procDisks), proc.Make("partitions", procPartitions),
 		proc.Make("cmdline", func() []byte { return []byte(strings.Join(os.Args, " ") + "\n") }),
-		proc.Dir("sys",
-			proc.Dir("kernel",
-				proc.Make("hostname", func() []byte { return []byte(uname(1) + "\n") }),
-				proc.Make("osrelease", func() []byte { return []byte(uname(2) + "\n") }),
-				proc.Make("ostype", func() []byte { return []byte(uname(0) + "\n") }),
-				proc.Make("version", func() []byte { return []byte(uname(3) + "\n") }),
-				proc.Text("domainname", "(none)\n"), proc.Text("pid_max", "32768\n"), proc.Text("threads-max", "16384\n"), proc.Text("cap_last_cap", "40\n"),
-				proc.Dir("random",
-					proc.Make("boot_id", func() []byte { return []byte(bootID() + "\n") }),
-					proc.Make("uuid", func() []byte { return []byte(uuid() + "\n") }),
-					proc.Text("entropy_avail", "256\n"), proc.Text("poolsize", "256\n")),
-			),
-			proc.Dir("vm", proc.Text("overcommit_memory", "0\n"), proc.Text("max_map_count", "65530\n"), proc.Text("swappiness", "0\n")),
-			proc.Dir("fs", proc.Text("file-max", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("nr_open", strconv.Itoa(posix.MaxFiles)+"\n"), proc.Text("pipe-max-size", "1048576\n")),
-			proc.Dir("net", proc.Dir("core", proc.Text("somaxconn", "4096\n"))),
-		),
-		proc.Symlink("net", func() string { return "self/net" }),
+		proc.Dir("sys", sysctl()...),
 	}})
 }
 
 // Maps is /proc/self/maps: what is mapped of files, where something maps files. What else a program has is not in the list.
 var Maps = func() []byte { return nil }
 
+// SMaps is /proc/self/smaps: Maps, with what memory each has.
+var SMaps = func() []byte { return nil }
+
 // Mapped is how many bytes of files are mapped, and how many of these in copies that no page cache has.
 var Mapped = func() (n, copies uint64) { return 0, 0 }
+
+// MappedFaults counts the page faults in mappings of files.
+var MappedFaults = func() uint64 { return 0 }
 
 // network is what the network has provided, if there is one: the files in /proc/net, and those of /sys/class/net.
 var network struct {
@@ -170,9 +150,6 @@ func seconds(ns int64) string {
 	return strconv.FormatInt(cs/100, 10) + "." + string([]byte{byte('0' + cs/10%10), byte('0' + cs%10)})
 }
 
-// idle is for how long CPUs have had nothing to run, all together.
-func idle() int64 { return max(posix.Uptime()*int64(runtime.NumCPU())-posix.CPUTime(), 0) }
-
 func kilobytes(b uint64) string { return strconv.FormatUint(b/1024, 10) }
 
 func procMemory() []byte {
@@ -204,7 +181,7 @@ func procVM() []byte {
 	_, _, list := pageCache()
 	var b strings.Builder
 	mapped, _ := Mapped()
-	for _, c := range append([]fs.Counter{{Name: "nr_free_pages", Value: free / 4096}, {Name: "nr_mapped", Value: mapped / 4096}}, list...) {
+	for _, c := range append([]fs.Counter{{Name: "nr_free_pages", Value: free / 4096}, {Name: "nr_mapped", Value: mapped / 4096}, {Name: "pgfault", Value: faults()}}, list...) {
 		b.WriteString(c.Name + " " + strconv.FormatUint(c.Value, 10) + "\n")
 	}
 	return []byte(b.String())
@@ -216,52 +193,6 @@ func residentMemory() uint64 {
 	cached, _, _ := pageCache()
 	mapped, copies := Mapped()
 	return total - min(free+cached, total) + mapped - copies
-}
-
-// ticks is a time in hundredths of a second.
-func ticks(ns int64) string { return strconv.FormatInt(ns/1e7, 10) }
-
-func procSystem() []byte {
-	n := runtime.NumCPU()
-	line := func(name string, busy, idle int64) string {
-		return name + " " + ticks(busy) + " 0 0 " + ticks(idle) + " 0 0 0 0 0 0\n"
-	}
-	busy := posix.CPUTime()
-	s := line("cpu ", busy, idle())
-	for i := range n {
-		s += line("cpu"+strconv.Itoa(i), busy/int64(n), idle()/int64(n))
-	}
-	boot := (clock() - posix.Uptime()) / 1e9
-	return []byte(s + "intr 0\nctxt 0\nbtime " + strconv.FormatInt(boot, 10) + "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n")
-}
-
-// tasks are the threads: one a CPU, by numbers from the process's on. Each has its share of what they have run together.
-func tasks() (list []proc.Named) {
-	n := runtime.NumCPU()
-	for i := range n {
-		id := strconv.Itoa(1 + i)
-		list = append(list, proc.Dir(id,
-			proc.Make("comm", func() []byte { return []byte(comm() + "\n") }),
-			proc.Make("stat", func() []byte { return procStat(id, posix.CPUTime()/int64(n)) }),
-		))
-	}
-	return list
-}
-
-// procStat is stat of the process, or of a thread that has run for cpu nanoseconds.
-func procStat(id string, cpu int64) []byte {
-	used := residentMemory()
-	f := []string{id, "(" + comm() + ")", "R", "0", "1", "1", "0", "-1", "0", "0", "0", "0", "0", ticks(cpu), "0", "0", "0", "20", "0",
-		strconv.Itoa(runtime.NumCPU()), "0", "0", strconv.FormatUint(used, 10), strconv.FormatUint(used/4096, 10), strconv.FormatUint(1<<64-1, 10)}
-	for len(f) < 52 {
-		f = append(f, "0")
-	}
-	return []byte(strings.Join(f, " ") + "\n")
-}
-
-func procStatm() []byte {
-	n := strconv.FormatUint(residentMemory()/4096, 10)
-	return []byte(n + " " + n + " 0 0 0 " + n + " 0\n")
 }
 
 // procRollup is smaps_rollup. What is mapped of files is the page cache's but for copies, and nobody has asked which of the rest the program has touched lately.
@@ -316,24 +247,21 @@ func procIO() []byte {
 	return []byte(b.String())
 }
 
-func procStatus() []byte {
-	used := kilobytes(residentMemory())
-	return []byte("Name:\t" + comm() + "\nUmask:\t0" + strconv.FormatUint(uint64(posix.Mask()), 8) + "\nState:\tR (running)\nTgid:\t1\nNgid:\t0\nPid:\t1\nPPid:\t0\nTracerPid:\t0\n" +
-		"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nVmPeak:\t" + used + " kB\nVmSize:\t" + used + " kB\nVmHWM:\t" + used + " kB\nVmRSS:\t" + used + " kB\nThreads:\t" +
-		strconv.Itoa(runtime.NumCPU()) + "\nCpus_allowed:\t" + strconv.FormatUint(uint64(1)<<min(runtime.NumCPU(), 63)-1, 16) + "\nCpus_allowed_list:\t0-" + strconv.Itoa(runtime.NumCPU()-1) + "\n")
-}
-
 func procLimits() []byte {
 	var b strings.Builder
 	row := func(cells ...string) {
 		for i, width := range []int{26, 21, 21, 10} {
+			if cells[i] == "" {
+				break
+			}
 			b.WriteString(cells[i] + strings.Repeat(" ", max(0, width-len(cells[i]))))
 		}
 		b.WriteByte('\n')
 	}
 	row("Limit", "Soft Limit", "Hard Limit", "Units")
 	for i, l := range [][2]string{{"Max cpu time", "seconds"}, {"Max file size", "bytes"}, {"Max data size", "bytes"}, {"Max stack size", "bytes"}, {"Max core file size", "bytes"},
-		{"Max resident set", "bytes"}, {"Max processes", "processes"}, {"Max open files", "files"}, {"Max locked memory", "bytes"}, {"Max address space", "bytes"}} {
+		{"Max resident set", "bytes"}, {"Max processes", "processes"}, {"Max open files", "files"}, {"Max locked memory", "bytes"}, {"Max address space", "bytes"},
+		{"Max file locks", "locks"}, {"Max pending signals", "signals"}, {"Max msgqueue size", "bytes"}, {"Max nice priority", ""}, {"Max realtime priority", ""}, {"Max realtime timeout", "us"}} {
 		var r syscall.Rlimit
 		posix.Prlimit(0, i, nil, &r)
 		row(l[0], limit(r.Cur), limit(r.Max), l[1])
@@ -395,13 +323,16 @@ func procMounts() []byte {
 	return []byte(b.String())
 }
 
+// firstMount is the number of the root's mount in mountinfo. Those behind it follow.
+const firstMount = 20
+
 func procMountinfo() []byte {
 	var b strings.Builder
 	parent := "1"
 	for i, m := range mounts() {
 		dev := strconv.Itoa(int(major(m.Dev))) + ":" + strconv.Itoa(int(minor(m.Dev)))
-		b.WriteString(strconv.Itoa(20+i) + " " + parent + " " + dev + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + options(m) + "\n")
-		parent = "20" // mounts of mounts are told as if they were the root's
+		b.WriteString(strconv.Itoa(firstMount+i) + " " + parent + " " + dev + " / " + escaped(m.Path) + " " + mode(m) + " - " + m.Type + " " + escaped(m.Source) + " " + options(m) + "\n")
+		parent = strconv.Itoa(firstMount) // mounts of mounts are told as if they were the root's
 	}
 	return []byte(b.String())
 }

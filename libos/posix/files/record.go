@@ -37,6 +37,7 @@ var recorded atomic.Int32
 
 // nodeRecords lives as long as somebody holds or waits.
 type nodeRecords struct {
+	dev     uint64 // st_dev, for /proc/locks
 	list    []record
 	waiting int
 	freed   park.Queue
@@ -78,7 +79,7 @@ func recordLock(f *posix.File, o *at, cmd int, p uintptr) (uintptr, syscall.Errn
 	defer records.Unlock()
 	n := records.of[o.p.Node]
 	if n == nil {
-		n = &nodeRecords{}
+		n = &nodeRecords{dev: o.p.Mount.Dev}
 		records.of[o.p.Node] = n
 		recorded.Add(1)
 	}

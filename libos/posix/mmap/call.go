@@ -17,8 +17,9 @@ var before posix.Server
 func init() {
 	fs.SetMapper(mapper{})
 	files.Map = mapFile
-	files.Maps = maps
+	files.Maps, files.SMaps = maps, smaps
 	files.Mapped = frames.mapped
+	files.MappedFaults = faulted.Load
 	files.Storable = storable
 	before = posix.Extend(serve)
 	posix.Anonymous = anonymous

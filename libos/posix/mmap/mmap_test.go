@@ -5,6 +5,9 @@ package mmap
 import (
 	"bytes"
 	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -344,6 +347,56 @@ func TestFaults(t *testing.T) {
 		t.Error("the file is longer again, and its page is not there")
 	}
 	v.munmap()
+}
+
+// TestSmaps: each mapping's size, what of it is in memory, and what of that is a copy; and each fault is counted.
+func TestSmaps(t *testing.T) {
+	machine(t, 256)
+	f := file(t)
+	fs.WriteAt(f, make([]byte, 8*exo.PageSize), 0)
+	number := func(name string) (list []int) {
+		for _, m := range regexp.MustCompile("(?m)^"+name+": +(\\d+) kB$").FindAllStringSubmatch(string(smaps()), -1) {
+			n, _ := strconv.Atoi(m[1])
+			list = append(list, n)
+		}
+		return list
+	}
+	same := func(name string, want ...int) {
+		t.Helper()
+		if got := number(name); !slices.Equal(got, want) {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+	before := faulted.Load()
+	v := mapped(t, f, 0, 12, mapPrivate, protRead|protWrite)
+	same("Size", 48)
+	same("Rss", 32) // what the file has came with the mapping
+	same("Anonymous", 0)
+	exo.Touch(v.pages, 1, true)
+	same("Rss", 32)
+	same("Anonymous", 4)
+	same("Private_Dirty", 4)
+	same("Private_Clean", 28)
+	if n := faulted.Load() - before; n != 1 {
+		t.Error(n, "faults")
+	}
+	w := mapped(t, f, 0, 4, mapShared, protRead)
+	both := func(name string, ofV, ofW int) {
+		t.Helper()
+		if v.lo < w.lo {
+			same(name, ofV, ofW)
+		} else {
+			same(name, ofW, ofV)
+		}
+	}
+	both("Size", 48, 16)
+	both("Pss", 16, 8) // a copy and half of seven pages; half of four
+	both("Shared_Clean", 28, 16)
+	w.munmap()
+	v.munmap()
+	if got := string(smaps()); got != "" {
+		t.Error(got)
+	}
 }
 
 // TestRemap lets a mapping grow, with what is in it.

@@ -110,8 +110,12 @@ func (v *view) handle(f exo.Fault) exo.Verdict {
 	return exo.Defer
 }
 
+// faulted counts the faults of all mappings.
+var faulted atomic.Uint64
+
 // fault brings a page in.
 func (v *view) fault(f exo.Fault) bool {
+	faulted.Add(1)
 	e := v.need(f.Page, f.Write, func() {})
 	if e != 0 && e != syscall.EFAULT { // that one handle sees by itself
 		v.bad.Store(int64(f.Page) + 1)
