@@ -55,7 +55,7 @@ var imports = []struct {
 		"golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}, "a module of its own: no dependency here reaches an app; each is one of the best kept of its kind"},
 	{"cmd/mkimage/testdata/libraries", []string{"github.com/quic-go/quic-go", "google.golang.org/grpc"}, "it is what is judged: an app with its own go.mod"},
 	{"cmd/mkimage/testdata/own", []string{"exo", "libos"}, "it is what is judged: an app with modules of its own in the libOS's slots"},
-	{"cmd/mkimage/testdata/machine", []string{"github.com/shirou/gopsutil/v4"}, "it is what is judged: an app with its own go.mod"},
+	{"cmd/mkimage/testdata/machine", []string{"github.com/prometheus/procfs", "github.com/shirou/gopsutil/v4"}, "it is what is judged: an app with its own go.mod"},
 	{"cmd/mkimage/testdata/databases", []string{"go.etcd.io/bbolt", "modernc.org/sqlite"}, "it is what is judged: an app with its own go.mod"},
 	{"cmd/mkimage/testdata/ping", []string{"golang.org/x/net/icmp", "golang.org/x/net/ipv4", "golang.org/x/net/ipv6"}, "it is what is judged: an app with its own go.mod"},
 	{"ci/image/guest/ranges", []string{"exo", "libos/vm", "libos/sched"}, "it is what is judged: a program on exo's page tables"},

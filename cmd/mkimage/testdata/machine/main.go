@@ -1,4 +1,4 @@
-// Command machine asks gopsutil of all that it knows, and holds the answers to what this program does and was told.
+// Command machine asks gopsutil and Prometheus's packages of all that it knows, and holds the answers to what this program does and was told.
 //
 //	machine CPUS MEMORY DISK FOLDER    memory and the disk that is mounted at FOLDER in MiB
 package main
@@ -60,6 +60,7 @@ func main() {
 	disks(size, folder)
 	network()
 	self(cpus, memory, folder)
+	collected(cpus, memory)
 	if wrong == 0 {
 		fmt.Println("all is well")
 	}
@@ -108,7 +109,7 @@ func machine(cpus int, memory uint64) {
 	average, err := load.Avg()
 	holds("load.Avg", average, err, average != nil && average.Load1 >= 0 && average.Load1 <= float64(cpus)+1)
 	misc, err := load.Misc()
-	holds("load.Misc", misc, err, misc != nil && misc.ProcsRunning == 1)
+	holds("load.Misc", misc, err, misc != nil && misc.ProcsRunning >= 1 && misc.ProcsRunning <= cpus+1 && misc.Ctxt > 0)
 }
 
 func disks(size uint64, folder string) {
@@ -275,9 +276,9 @@ func self(cpus int, memory uint64, folder string) {
 	age := time.Since(time.UnixMilli(created))
 	holds("CreateTime", created, err, age > 0 && age < 10*time.Minute)
 	switches, err := p.NumCtxSwitches()
-	holds("NumCtxSwitches", switches, err, switches != nil && switches.Voluntary >= 0)
+	holds("NumCtxSwitches", switches, err, switches != nil && switches.Voluntary > 0)
 	faults, err := p.PageFaults()
-	holds("PageFaults", faults, err, faults != nil)
+	holds("PageFaults", faults, err, faults != nil && faults.MinorFaults > 0)
 
 	open, err := p.NumFDs()
 	name := filepath.Join(folder, "open file")
