@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
 )
 
@@ -101,5 +102,72 @@ func TestEnding(t *testing.T) {
 				t.Error(e)
 			}
 		})
+	}
+}
+
+// TestEndingShared: two open files without names have the same clusters, on a damaged volume. They keep them until they are closed, whatever is written when the end is near.
+func TestEndingShared(t *testing.T) {
+	p := fat.NewProbe(peopled(t, "FAT12", 160))
+	a, _ := p.Entry("/README.TXT")
+	b, _ := p.Entry("/d/in there/B.TXT")
+	p.PutFirst(b, p.First(a))
+	v, err := fat.Mount(block.NewMemory(p.B), fat.Options{Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := core.NewTree("vfat", v)
+	root := tree.Root()
+	defer root.Drop()
+	var held []core.Place
+	for _, name := range []string{"/README.TXT", "/d/in there/B.TXT"} {
+		f, e := tree.Open(root, name, syscall.O_RDONLY, 0, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		if _, e := f.Node.(core.File).ReadAt(make([]byte, 1), 0); e != 0 { // it knows its clusters from now on
+			t.Fatal(e)
+		}
+		held = append(held, f)
+	}
+	tree.Unlink(root, "/README.TXT")
+	tree.Unlink(root, "/d/in there/B.TXT")
+	v.Ending()
+	if e := v.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	put(t, tree, "/all", bytes.Repeat([]byte("z"), 160<<10))
+	got := make([]byte, 20000)
+	if n, e := held[0].Node.(core.File).ReadAt(got, 0); n != len(got) || e != 0 || bytes.Count(got, []byte("r")) != n {
+		t.Errorf("%d bytes, %d of them its own, %v", n, bytes.Count(got, []byte("r")), e)
+	}
+	for _, f := range held {
+		f.Drop()
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBehindTheEnd: what lies behind the end of a folder is no name when the end moves there.
+func TestBehindTheEnd(t *testing.T) {
+	p := fat.NewProbe(peopled(t, "FAT12", 160))
+	copy(p.B[p.At(p.Chain("/d/in there/DEEP")[0])+5*32:], "BEHIND     \x20") // the folder ends with entry 4
+	v, err := fat.Mount(block.NewMemory(p.B), fat.Options{Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	tree := core.NewTree("vfat", v)
+	if e := put(t, tree, "/d/in there/DEEP/X", []byte("x")); e != 0 {
+		t.Fatal(e)
+	}
+	if _, e := get(tree, "/d/in there/DEEP/BEHIND"); e != syscall.ENOENT {
+		t.Error(e)
+	}
+	if e := v.Sync(); e != 0 {
+		t.Fatal(e)
+	}
+	if at, _ := fat.NewProbe(p.B).Entry("/d/in there/DEEP/X"); p.B[at+32] != 0 {
+		t.Error("the name behind the end is one now")
 	}
 }

@@ -600,9 +600,15 @@ func (f *FS) hide() (show func()) {
 			continue
 		}
 		for _, c := range list {
-			hidden = append(hidden, entry{c, f.get(c)})
-			f.set(c, 0)
+			if v := f.get(c); v != 0 { // once: of a damaged volume two may have it
+				hidden = append(hidden, entry{c, v})
+			}
 		}
+	}
+	slices.SortFunc(hidden, func(a, b entry) int { return int(a.c) - int(b.c) })
+	hidden = slices.Compact(hidden)
+	for _, h := range hidden {
+		f.set(h.c, 0)
 	}
 	f.free += uint32(len(hidden))
 	return func() {
