@@ -9,12 +9,13 @@ import (
 type Cache struct {
 	Store *Store
 
-	from Source
-	mu   sync.Mutex
-	m    map[uint64]cached // under mu: some may be gone from memory
-	due  []*Load           // under mu: what is being read, which has no page in common
-	open *Slot             // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
-	next int               // under mu: the first page in open that is not used
+	from  Source
+	mu    sync.Mutex
+	m     map[uint64]place // under mu: some may be gone from memory
+	slots []*Slot          // under mu: by their numbers, those that m names
+	due   []*Load          // under mu: what is being read, which has no page in common
+	open  *Slot            // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
+	next  int              // under mu: the first page in open that is not used
 
 	closed bool // under mu: what is read ahead still is for nobody
 }
@@ -28,11 +29,16 @@ type Source interface {
 	Sum(page []byte) uint32
 }
 
-// cached is where one page is. The slot's tag there is its number, and its sum the page's; the tags of memory that holds none are 0.
-type cached struct {
-	of   *Slot
-	page uint32
-}
+// A place is where one page is: its slot's number times PerSlot, plus the page there. The slot's tag there is the page's number, and its sum the page's; the tags of memory that holds none are 0.
+//
+// It is no pointer: a large cache's would be looked at by each collection, and a large file written makes many of those.
+type place uint32
+
+// placeOf makes one.
+func placeOf(s *Slot, page int) place { return place(s.n*PerSlot + page) }
+
+// at gives the slot and the page there; mu is held.
+func (c *Cache) at(p place) (*Slot, int) { return c.slots[p/PerSlot], int(p % PerSlot) }
 
 // A Hold is a page, or several in a row, in memory that is pinned until Release. The zero one is none.
 type Hold struct {
@@ -62,7 +68,7 @@ type Load struct {
 
 // NewCache makes an empty one.
 func NewCache(store *Store, from Source) *Cache {
-	return &Cache{Store: store, from: from, m: map[uint64]cached{}}
+	return &Cache{Store: store, from: from, m: map[uint64]place{}}
 }
 
 // Forget implements Owner.
@@ -70,35 +76,40 @@ func (c *Cache) Forget(s *Slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, b := range s.Tags {
-		if e, ok := c.m[b]; ok && e.of == s && e.page == uint32(i) {
+		if b == 0 {
+			continue
+		}
+		if p, ok := c.m[b]; ok && p == placeOf(s, i) {
 			delete(c.m, b)
 		}
 	}
 }
 
-// find gives what is known of a page whose memory is there; mu is held, as for all below that say nothing and have no name of their own for others.
-func (c *Cache) find(page uint64) (e cached, ok bool) {
-	if e, ok = c.m[page]; ok && !e.of.There() {
-		return cached{}, false
+// there says whether a page's memory is there; mu is held, as for all below that say nothing and have no name of their own for others.
+func (c *Cache) there(page uint64) bool {
+	p, ok := c.m[page]
+	if !ok {
+		return false
 	}
-	return e, ok
+	s, _ := c.at(p)
+	return s.There()
 }
 
 // Has says whether a page's memory is there.
 func (c *Cache) Has(page uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.find(page)
-	return ok
+	return c.there(page)
 }
 
 // remove forgets a page.
 func (c *Cache) remove(page uint64) {
-	if e, ok := c.m[page]; ok {
+	if p, ok := c.m[page]; ok {
 		delete(c.m, page)
-		e.of.Tags[e.page] = 0
-		if e.of.Live--; e.of.Live == 0 {
-			e.of.Drop() // which does nothing where somebody has it
+		s, at := c.at(p)
+		s.Tags[at] = 0
+		if s.Live--; s.Live == 0 {
+			s.Drop() // which does nothing where somebody has it
 		}
 	}
 }
@@ -107,11 +118,15 @@ func (c *Cache) remove(page uint64) {
 func (c *Cache) Run(first uint64, sums []uint32) Hold {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.m[first]
-	if !ok || !e.of.Pin() {
+	p, ok := c.m[first]
+	if !ok {
 		return Hold{}
 	}
-	s, at, n := e.of, int(e.page), 0
+	s, at := c.at(p)
+	if !s.Pin() {
+		return Hold{}
+	}
+	n := 0
 	for n < len(sums) && at+n < PerSlot && s.Tags[at+n] == first+uint64(n) && s.Sums[at+n] == sums[n] {
 		n++
 	}
@@ -206,12 +221,16 @@ func (c *Cache) Put(first uint64, of *Slot, page int, sums ...uint32) {
 	if c.closed {
 		return
 	}
+	for len(c.slots) <= of.n {
+		c.slots = append(c.slots, nil)
+	}
+	c.slots[of.n] = of
 	for i, sum := range sums {
 		at := first + uint64(i)
 		c.remove(at)
 		of.Tags[page+i], of.Sums[page+i] = at, sum
 		of.Live++
-		c.m[at] = cached{of, uint32(page + i)}
+		c.m[at] = placeOf(of, page+i)
 	}
 }
 
@@ -269,7 +288,7 @@ func (c *Cache) beginAt(page, n uint64) (l *Load, count uint64) {
 		}
 	}
 	for count < n {
-		if _, there := c.find(page + count); there {
+		if c.there(page + count) {
 			break
 		}
 		count++
