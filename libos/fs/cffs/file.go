@@ -89,20 +89,19 @@ func (f *FS) cut(in *inode, a, b uint64) error {
 // laid is a page that a commit gave a place.
 type laid struct {
 	page
-	block uint64
 	sum   uint32
+	block uint64
 }
 
 // layDown gives the dirty pages of an inode places, in a row as far as that goes. mu is held.
 func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
-	if len(in.dirs) == 0 {
+	if in.dirs.n == 0 {
 		return nil
 	}
-	order := make([]uint64, 0, len(in.dirs))
-	for i := range in.dirs {
-		order = append(order, i)
+	order, dirs := make([]uint64, 0, in.dirs.n), make([]page, 0, in.dirs.n)
+	for i, p := range in.dirs.all() {
+		order, dirs = append(order, i), append(dirs, p)
 	}
-	slices.Sort(order)
 	for k := 0; k < len(order); {
 		n := 1
 		for k+n < len(order) && n < maxExtent && order[k+n] == order[k]+uint64(n) {
@@ -112,15 +111,17 @@ func (f *FS) layDown(in *inode, w *writes, list *[]laid) error {
 		if s.n == 0 {
 			return errFull
 		}
-		x := extent{last: order[k] + s.n - 1, block: s.first}
+		x := extent{last: order[k] + s.n - 1, block: s.first, sums: make([]uint32, 0, s.n)}
 		if err := f.cut(in, order[k], x.last); err != nil {
 			return err
 		}
+		in.bare = span{}
 		for j := range s.n {
-			p := in.dirs[order[k]+j]
-			x.sums = append(x.sums, f.dataSum(p.data))
-			w.add(s.first+j, p.data)
-			*list = append(*list, laid{p, s.first + j, x.sums[j]})
+			p := dirs[uint64(k)+j]
+			data := p.data()
+			x.sums = append(x.sums, f.dataSum(data))
+			w.add(s.first+j, data)
+			*list = append(*list, laid{p, x.sums[j], s.first + j})
 		}
 		if err := f.t.put(keyNumber(in.rec.ino, kindExtent, x.last), x.encode()); err != nil {
 			return err
@@ -161,9 +162,9 @@ func (f *FS) blocks(in *inode, x *extent, i, want uint64, got *miss) (pages.Hold
 	from := i - x.first()
 	at := x.block + from
 	sums := x.sums[from:min(from+want, uint64(len(x.sums)))]
-	if len(in.dirs) > 0 {
+	if in.dirs.n > 0 {
 		for k := range sums {
-			if _, dirty := in.dirs[i+uint64(k)]; dirty {
+			if in.dirs.has(i + uint64(k)) {
 				sums = sums[:k]
 				break
 			}
@@ -267,8 +268,8 @@ func (x *File) read(p []byte, off int64, got *miss) (n int, m *miss, err error) 
 		i := uint64(off+int64(n)) / BlockSize
 		in := int(uint64(off+int64(n)) % BlockSize)
 		part := p[n:min(len(p), n+BlockSize-in)]
-		if d, ok := x.dirs[i]; ok {
-			copy(part, d.data[in:])
+		if d, ok := x.dirs.get(i); ok {
+			copy(part, d.data()[in:])
 			n += len(part)
 			continue
 		}
@@ -361,8 +362,8 @@ func (x *File) lend(off int64, n int, got *miss) (pages.Hold, *miss, error) {
 	i, in := uint64(off)/BlockSize, int(off%BlockSize)
 	n = int(min(int64(n), int64(x.rec.size)-off))
 	one := min(n, BlockSize-in)
-	if d, ok := x.dirs[i]; ok {
-		return pages.Hold{Data: slices.Clone(d.data[in : in+one])}, nil, nil
+	if d, ok := x.dirs.get(i); ok {
+		return pages.Hold{Data: slices.Clone(d.data()[in : in+one])}, nil, nil
 	}
 	ext, err := f.extentOf(&x.inode, i)
 	if err != nil {
@@ -410,7 +411,7 @@ func (x *File) Cached(off int64) bool {
 	f.look()
 	defer f.looked()
 	i := uint64(off) / BlockSize
-	if _, ok := x.dirs[i]; ok {
+	if x.dirs.has(i) {
 		return true
 	}
 	ext, err := f.extentOf(&x.inode, i)
@@ -425,9 +426,9 @@ func (x *File) share(i uint64, got *miss) (pages.Hold, *miss, error) {
 	if i >= (x.rec.size+BlockSize-1)/BlockSize {
 		return pages.Hold{}, nil, nil
 	}
-	if d, ok := x.dirs[i]; ok {
+	if d, ok := x.dirs.get(i); ok {
 		d.of.Repin()
-		return pages.Hold{Data: d.data, Of: d.of, Page: d.at}, nil, nil
+		return pages.Hold{Data: d.data(), Of: d.of, Page: int(d.at)}, nil, nil
 	}
 	ext, err := f.extentOf(&x.inode, i)
 	if ext == nil || ext.first() > i || err != nil {
@@ -440,10 +441,21 @@ func (x *File) share(i uint64, got *miss) (pages.Hold, *miss, error) {
 	return h, m, err
 }
 
-// covered says whether an extent has block i. mu is held.
+// covered says whether an extent has block i. mu is held for writing.
 func (x *File) covered(i uint64) (bool, error) {
-	ext, err := x.fs.extentAt(x.rec.ino, i)
-	return ext != nil && ext.first() <= i, err
+	if i-x.bare.first < x.bare.n {
+		return false, nil
+	}
+	ext, err := x.fs.extentOf(&x.inode, i)
+	if err != nil || ext != nil && ext.first() <= i {
+		return err == nil, err
+	}
+	end := uint64(1) << 52 // behind all
+	if ext != nil {
+		end = ext.first()
+	}
+	x.bare = span{i, end - i}
+	return false, nil
 }
 
 // blank gives memory for a page, pinned, with anything in it: what is written in a row lies in a row. mu is held.
@@ -455,7 +467,7 @@ func (f *FS) blank() page {
 		f.blanks = pages.Piece{Of: f.cache.Store.Take(f.cache), N: pages.PerSlot}
 	}
 	b := &f.blanks
-	p := page{data: b.Of.Page(b.Page), of: b.Of, at: b.Page}
+	p := page{of: b.Of, at: uint8(b.Page)}
 	b.Of.Repin()
 	b.Page++
 	b.N--
@@ -471,8 +483,8 @@ func (f *FS) wrote(p page) {
 
 // page makes block i one that may be written to. whole: all of it is, before anybody may look; until then it holds anything. mu is held. The errors leave everything as it was.
 func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
-	if d, ok := x.dirs[i]; ok {
-		return d.data, nil
+	if d, ok := x.dirs.get(i); ok {
+		return d.data(), nil
 	}
 	f := x.fs
 	if f.pages >= f.mostPages() {
@@ -489,14 +501,15 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 		return nil, err
 	}
 	p := f.blank()
+	data := p.data()
 	switch {
 	case whole:
 	case have:
-		_, m, err := x.read(p.data, int64(i)*BlockSize, nil)
+		_, m, err := x.read(data, int64(i)*BlockSize, nil)
 		for err == nil && m != nil {
 			got := m
 			f.waiting(func() error { f.bring(got); return nil })
-			_, m, err = x.read(p.data, int64(i)*BlockSize, got)
+			_, m, err = x.read(data, int64(i)*BlockSize, got)
 			got.done()
 		}
 		if err != nil {
@@ -504,24 +517,19 @@ func (x *File) page(i uint64, whole, frees bool) ([]byte, error) {
 			return nil, err
 		}
 	default:
-		clear(p.data)
+		clear(data)
 	}
 	if p.fresh = !have; p.fresh {
 		x.fresh++
 	}
 	f.owed++
-	_, before := x.dirs[i-1]
-	_, after := x.dirs[i+1]
-	if !before && !after || i%maxExtent == 0 {
+	if i%maxExtent == 0 || !x.dirs.has(i-1) && !x.dirs.has(i+1) {
 		f.owed += run
 	}
-	if x.dirs == nil {
-		x.dirs = map[uint64]page{}
-	}
-	x.dirs[i] = p
+	x.dirs.put(i, p)
 	f.pages++
 	f.soil(&x.inode)
-	return p.data, nil
+	return data, nil
 }
 
 // mostPages is how many dirty pages there may be: as many may be on their way.
@@ -546,7 +554,7 @@ func (x *File) zeroable(edges []edge) error {
 		return err
 	}
 	for _, e := range edges {
-		if _, dirty := x.dirs[e.i]; !dirty {
+		if !x.dirs.has(e.i) {
 			if have, err := x.covered(e.i); err != nil {
 				return err
 			} else if !have {
@@ -572,8 +580,8 @@ func (x *File) clear(edges []edge, a, b uint64) error {
 		}
 	}
 	for _, e := range edges {
-		if p, ok := x.dirs[e.i]; ok {
-			clear(p.data[e.lo:e.hi])
+		if p, ok := x.dirs.get(e.i); ok {
+			clear(p.data()[e.lo:e.hi])
 		}
 	}
 	if a <= b {
@@ -585,16 +593,13 @@ func (x *File) clear(edges []edge, a, b uint64) error {
 
 // drop lets go of the dirty pages from a to b, both included. mu is held.
 func (x *File) drop(a, b uint64) {
-	for i, p := range x.dirs {
-		if i >= a && i <= b {
-			x.fs.wrote(p)
-			delete(x.dirs, i)
-			x.fs.pages--
-			if p.fresh {
-				x.fresh--
-			}
+	x.dirs.cut(a, b, func(p page) {
+		x.fs.wrote(p)
+		x.fs.pages--
+		if p.fresh {
+			x.fresh--
 		}
-	}
+	})
 	x.fs.owed += perRun * x.fs.t.height() // a row of pages may be two now
 }
 
@@ -731,7 +736,7 @@ func (x *File) punch(lo, hi uint64) error {
 // holes calls do for each block from a to b that has no place and is not in memory, until it gives an error. mu is held.
 func (x *File) holes(a, b uint64, do func(i uint64) error) error {
 	for i := a; i <= b; i++ {
-		if _, dirty := x.dirs[i]; dirty {
+		if x.dirs.has(i) {
 			continue
 		}
 		ext, err := x.fs.extentAt(x.rec.ino, i)
@@ -794,11 +799,10 @@ func (x *File) SeekData(off int64, hole bool) (int64, core.Errno) {
 	if off >= size {
 		return 0, syscall.ENXIO
 	}
-	order := make([]uint64, 0, len(x.dirs))
-	for i := range x.dirs {
+	order := make([]uint64, 0, x.dirs.n)
+	for i := range x.dirs.all() {
 		order = append(order, i)
 	}
-	slices.Sort(order)
 	end := uint64(size-1)/BlockSize + 1
 	for i := uint64(off) / BlockSize; i < end; {
 		ext, err := f.extentAt(x.rec.ino, i)

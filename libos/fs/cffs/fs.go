@@ -705,14 +705,20 @@ func (w *writes) run(dev block.Device) error {
 	const most = 256
 	order := w.order()
 	var list []block.Piece
+	var vec [][]byte
 	for i := 0; i < len(order); {
-		n := 1
-		vec := [][]byte{w.data[order[i]]}
+		n, from := 1, len(vec)
+		vec = append(vec, w.data[order[i]])
 		for i+n < len(order) && n < most && w.at[order[i+n]] == w.at[order[i]]+uint64(n) {
-			vec = append(vec, w.data[order[i+n]])
+			b, last := w.data[order[i+n]], &vec[len(vec)-1]
+			if next := (*last)[:cap(*last)]; len(next) >= len(*last)+len(b) && &next[len(*last)] == &b[0] {
+				*last = next[:len(*last)+len(b)] // pages of a slot: the device is told where memory lies once for all of them
+			} else {
+				vec = append(vec, b)
+			}
 			n++
 		}
-		list = append(list, block.Piece{Vec: vec, Off: int64(w.at[order[i]]) * BlockSize})
+		list = append(list, block.Piece{Vec: vec[from:len(vec):len(vec)], Off: int64(w.at[order[i]]) * BlockSize})
 		i += n
 	}
 	return block.WriteAll(dev, list)
@@ -779,10 +785,10 @@ func (f *FS) write() error {
 		f.cache.Drop(s.first, s.n)
 	}
 	for _, in := range files {
-		in.dirs, in.fresh = nil, 0
+		in.dirs, in.fresh = dirties{}, 0
 	}
+	f.keep(laid)
 	for _, l := range laid {
-		f.cache.Put(l.block, l.of, l.at, l.sum)
 		f.wrote(l.page)
 	}
 	f.dirty = map[*inode]bool{}
@@ -846,6 +852,8 @@ func (f *FS) layAll(w *writes) (files []*inode, list []laid, err error) {
 		}
 		return cmp.Compare(a.rec.ino, b.rec.ino)
 	})
+	list = make([]laid, 0, f.pages)
+	w.at, w.data = slices.Grow(w.at, f.pages), slices.Grow(w.data, f.pages)
 	for _, in := range files {
 		if err := f.layDown(in, w, &list); err != nil {
 			return nil, nil, err
@@ -854,10 +862,24 @@ func (f *FS) layAll(w *writes) (files []*inode, list []laid, err error) {
 	return files, list, nil
 }
 
+// keep has pages that were given places found in the page cache.
+func (f *FS) keep(list []laid) {
+	for len(list) > 0 {
+		l, n := list[0], 0
+		var sums [pages.PerSlot]uint32
+		for n < min(len(list), len(sums)) && list[n].of == l.of && int(list[n].at) == int(l.at)+n && list[n].block == l.block+uint64(n) {
+			sums[n] = list[n].sum
+			n++
+		}
+		f.cache.Put(l.block, l.of, int(l.at), sums[:n]...)
+		list = list[n:]
+	}
+}
+
 // A flight is pages that are being written before the commit that they are for.
 type flight struct {
-	data map[uint64]laid // by the block where each is to lie, pinned
-	err  error           // valid when done is closed
+	data []laid // by the block where each is to lie, pinned
+	err  error  // valid when done is closed
 	done chan struct{}
 }
 
@@ -878,17 +900,13 @@ func (f *FS) spill() error {
 	if err != nil {
 		return f.fail(err)
 	}
-	a := &flight{data: map[uint64]laid{}, done: make(chan struct{})}
-	for _, l := range list {
-		a.data[l.block] = l
-	}
+	slices.SortFunc(list, func(a, b laid) int { return cmp.Compare(a.block, b.block) })
+	a := &flight{data: list, done: make(chan struct{})}
 	f.flight, f.spilt = a, true
 	f.air.Store(a) // before anything leaves the cache again
-	for _, l := range list {
-		f.cache.Put(l.block, l.of, l.at, l.sum)
-	}
+	f.keep(list)
 	for _, in := range files {
-		in.dirs, in.fresh = nil, 0
+		in.dirs, in.fresh = dirties{}, 0
 	}
 	f.pages, f.owed = 0, len(f.dirty)*perInode*f.t.height()
 	go func() {
@@ -918,9 +936,10 @@ func (f *FS) land() error {
 // flown gives a block that may not be on the disk yet; none for others. mu is held, for reading at least.
 func (f *FS) flown(block uint64) pages.Hold {
 	if a := f.air.Load(); a != nil {
-		if l, ok := a.data[block]; ok {
+		if i, ok := slices.BinarySearchFunc(a.data, block, func(l laid, block uint64) int { return cmp.Compare(l.block, block) }); ok {
+			l := a.data[i]
 			l.of.Repin()
-			return pages.Hold{Data: l.data, Of: l.of, Page: l.at}
+			return pages.Hold{Data: l.data(), Of: l.of, Page: int(l.at)}
 		}
 	}
 	return pages.Hold{}

@@ -22,12 +22,13 @@ type inode struct {
 
 	// Under fs.mu:
 	rec    record
-	home   []byte          // key of the entry that holds the record; nil: it is on its own
-	parent *inode          // of a directory: where it is, with a reference
-	gone   atomic.Bool     // it has no name; read without mu, too
-	temp   bool            // and never had one, and may get one
-	dirs   map[uint64]page // dirty pages of a file, by number
-	fresh  uint64          // how many of them are
+	home   []byte      // key of the entry that holds the record; nil: it is on its own
+	parent *inode      // of a directory: where it is, with a reference
+	gone   atomic.Bool // it has no name; read without mu, too
+	temp   bool        // and never had one, and may get one
+	dirs   dirties     // dirty pages of a file, by number
+	bare   span        // blocks of the file that are known to be in no extent
+	fresh  uint64      // how many of them are
 
 	// Under fs.nmu, names that were looked up, so that they are found again without the tree, or waiting for who changes it:
 	names map[string]*inode // of a directory: inodes by name, each by one of its names
@@ -37,14 +38,6 @@ type inode struct {
 	// Hints, for who reads:
 	hints [hints]atomic.Pointer[extent] // those that were used last, by place; none that the tree does not hold
 	order pages.Order
-}
-
-// A page is one block of a file in memory. fresh: no extent covers it.
-type page struct {
-	data  []byte
-	fresh bool
-	of    *pages.Slot // pinned
-	at    int         // which of its pages it is
 }
 
 // Dir, File and Link are the other kinds.
@@ -254,11 +247,11 @@ func (f *FS) reap(in *inode) {
 
 // erase takes out all that the tree holds of an inode without a name. mu is held.
 func (f *FS) erase(in *inode) error {
-	f.pages -= len(in.dirs)
-	for _, p := range in.dirs {
+	f.pages -= in.dirs.n
+	for _, p := range in.dirs.all() {
 		f.wrote(p)
 	}
-	in.dirs, in.fresh = nil, 0
+	in.dirs, in.fresh = dirties{}, 0
 	delete(f.dirty, in)
 	if err := f.cut(in, 0, 1<<51); err != nil {
 		return err

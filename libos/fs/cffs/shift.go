@@ -318,10 +318,8 @@ func (x *File) unhint() {
 
 // beyond says whether the file has blocks behind a number. last is the last one that an extent has. mu is held.
 func (x *File) beyond(last, most uint64) bool {
-	for i := range x.dirs {
-		if i > most {
-			return true
-		}
+	if x.dirs.n > 0 && x.dirs.last() > most {
+		return true
 	}
 	return last > most
 }
@@ -334,20 +332,18 @@ func (e extent) part(lo, hi uint64) extent {
 
 // place puts an extent into the tree, whose way there was read before. mu is held.
 func (x *File) place(e extent) {
+	x.bare = span{}
 	x.fs.must(x.fs.t.put(keyNumber(x.rec.ino, kindExtent, e.last), e.encode()))
 }
 
 // renumber gives the dirty pages from block a on numbers that are greater by k, modulo 2^64. mu is held.
 func (x *File) renumber(a, k uint64) {
-	var dirs map[uint64]page
-	if len(x.dirs) > 0 {
-		dirs = make(map[uint64]page, len(x.dirs))
-	}
-	for i, p := range x.dirs {
+	var dirs dirties
+	for i, p := range x.dirs.all() {
 		if i >= a {
 			i += k
 		}
-		dirs[i] = p
+		dirs.put(i, p)
 	}
 	x.dirs = dirs
 	x.fs.owed += perRun * x.fs.t.height() // a row of pages may be two now
