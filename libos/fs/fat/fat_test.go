@@ -400,6 +400,32 @@ func TestClusters(t *testing.T) {
 	}
 }
 
+// TestFolderSize has a folder be as large as its clusters, also when it was not looked into yet.
+func TestFolderSize(t *testing.T) {
+	v := made(t, 0, 40<<10)
+	tree, unmount := mounted(t, v)
+	root := tree.Root()
+	if e := tree.Mkdir(root, "/folder", 0o755); e != 0 {
+		t.Fatal(e)
+	}
+	root.Drop()
+	unmount()
+	tree, unmount = mounted(t, v)
+	defer unmount()
+	root = tree.Root()
+	defer root.Drop()
+	folder, e := tree.Resolve(root, "/folder", 0)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer folder.Drop()
+	for range 2 {
+		if a := folder.Attr(); a.Size != a.Blksize || a.Blocks != a.Blksize/512 {
+			t.Errorf("a folder of one cluster of %d bytes has %d bytes, %d blocks", a.Blksize, a.Size, a.Blocks)
+		}
+	}
+}
+
 // TestFull fills a volume: what was there stays, and all space comes back.
 func TestFull(t *testing.T) {
 	file := made(t, 12, 1440)

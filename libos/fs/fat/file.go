@@ -32,7 +32,6 @@ func (n *node) Attr() core.Attr {
 	a := core.Attr{Ino: max(n.ino, 1), Mode: syscall.S_IFREG | 0o755, Nlink: 1, Size: n.size, Blksize: f.cluster, Mtime: at(n.mtime), Ctime: at(n.mtime), Atime: at(n.mtime), Btime: at(n.btime)}
 	if n.dir {
 		a.Mode = syscall.S_IFDIR | 0o755
-		a.Size = int64(len(n.chain)) * f.cluster
 	}
 	if n.attr&attrReadOnly != 0 {
 		a.Mode &^= 0o222
@@ -42,6 +41,9 @@ func (n *node) Attr() core.Attr {
 	}
 	if c, err := n.clusters(); err == nil {
 		a.Blocks = int64(len(c)) * f.cluster / 512
+		if n.dir {
+			a.Size = int64(len(c)) * f.cluster
+		}
 	}
 	return a
 }
