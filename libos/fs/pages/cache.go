@@ -11,11 +11,11 @@ type Cache struct {
 
 	from  Source
 	mu    sync.Mutex
-	m     map[uint64]place // under mu: some may be gone from memory
-	slots []*Slot          // under mu: by their numbers, those that m names
-	due   []*Load          // under mu: what is being read, which has no page in common
-	open  *Slot            // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
-	next  int              // under mu: the first page in open that is not used
+	index index   // under mu: some may be gone from memory
+	slots []*Slot // under mu: by their numbers, those that index names
+	due   []*Load // under mu: what is being read, which has no page in common
+	open  *Slot   // under mu: what is read in pieces smaller than a slot is put here, pinned; nil for none
+	next  int     // under mu: the first page in open that is not used
 
 	closed bool // under mu: what is read ahead still is for nobody
 }
@@ -29,16 +29,14 @@ type Source interface {
 	Sum(page []byte) uint32
 }
 
-// A place is where one page is: its slot's number times PerSlot, plus the page there. The slot's tag there is the page's number, and its sum the page's; the tags of memory that holds none are 0.
-//
-// It is no pointer: a large cache's would be looked at by each collection, and a large file written makes many of those.
+// A place is where one page is: its slot's number times PerSlot, plus the page there, plus 1. The slot's tag there is the page's number, and its sum the page's; the tags of memory that holds none are 0.
 type place uint32
 
 // placeOf makes one.
-func placeOf(s *Slot, page int) place { return place(s.n*PerSlot + page) }
+func placeOf(s *Slot, page int) place { return place(s.n*PerSlot + page + 1) }
 
 // at gives the slot and the page there; mu is held.
-func (c *Cache) at(p place) (*Slot, int) { return c.slots[p/PerSlot], int(p % PerSlot) }
+func (c *Cache) at(p place) (*Slot, int) { return c.slots[(p-1)/PerSlot], int((p - 1) % PerSlot) }
 
 // A Hold is a page, or several in a row, in memory that is pinned until Release. The zero one is none.
 type Hold struct {
@@ -68,7 +66,7 @@ type Load struct {
 
 // NewCache makes an empty one.
 func NewCache(store *Store, from Source) *Cache {
-	return &Cache{Store: store, from: from, m: map[uint64]place{}}
+	return &Cache{Store: store, from: from, index: index{rows: map[uint64]*row{}}}
 }
 
 // Forget implements Owner.
@@ -76,19 +74,16 @@ func (c *Cache) Forget(s *Slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, b := range s.Tags {
-		if b == 0 {
-			continue
-		}
-		if p, ok := c.m[b]; ok && p == placeOf(s, i) {
-			delete(c.m, b)
+		if b != 0 && c.index.find(b) == placeOf(s, i) {
+			c.index.remove(b)
 		}
 	}
 }
 
 // there says whether a page's memory is there; mu is held, as for all below that say nothing and have no name of their own for others.
 func (c *Cache) there(page uint64) bool {
-	p, ok := c.m[page]
-	if !ok {
+	p := c.index.find(page)
+	if p == 0 {
 		return false
 	}
 	s, _ := c.at(p)
@@ -104,8 +99,8 @@ func (c *Cache) Has(page uint64) bool {
 
 // remove forgets a page.
 func (c *Cache) remove(page uint64) {
-	if p, ok := c.m[page]; ok {
-		delete(c.m, page)
+	if p := c.index.find(page); p != 0 {
+		c.index.remove(page)
 		s, at := c.at(p)
 		s.Tags[at] = 0
 		if s.Live--; s.Live == 0 {
@@ -118,8 +113,8 @@ func (c *Cache) remove(page uint64) {
 func (c *Cache) Run(first uint64, sums []uint32) Hold {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, ok := c.m[first]
-	if !ok {
+	p := c.index.find(first)
+	if p == 0 {
 		return Hold{}
 	}
 	s, at := c.at(p)
@@ -230,7 +225,7 @@ func (c *Cache) Put(first uint64, of *Slot, page int, sums ...uint32) {
 		c.remove(at)
 		of.Tags[page+i], of.Sums[page+i] = at, sum
 		of.Live++
-		c.m[at] = placeOf(of, page+i)
+		c.index.add(at, placeOf(of, page+i))
 	}
 }
 
@@ -252,7 +247,7 @@ func (c *Cache) Close() {
 		c.open.Unpin()
 		c.open = nil
 	}
-	for b := range c.m {
+	for b := range c.index.all {
 		c.remove(b)
 	}
 }

@@ -33,8 +33,8 @@ func TestAheadOfClose(t *testing.T) {
 	for _, n := range []uint64{5, PerSlot + 5} {
 		l, first, n := c.BeginMissing(100, n)
 		c.FetchAhead(l, first, n)
-		if len(c.m) > 0 || len(c.due) > 0 {
-			t.Errorf("%d pages are kept, %d on their way", len(c.m), len(c.due))
+		if len(c.index.rows) > 0 || len(c.due) > 0 {
+			t.Errorf("%d rows are kept, %d on their way", len(c.index.rows), len(c.due))
 		}
 	}
 	if c := store.Counts(); c.Pinned != 0 {
