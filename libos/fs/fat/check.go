@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/bits"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // A check makes a plan: it goes through the volume as a repair that may lose something would, and notes what it changes in memory only: the table, sectors of folders, clusters to be copied. What it says is what made it change something.
 // So what a check finds is what a repair mends, and what is looked at later is as it will be. Repair writes the plan.
 //
-// It needs, beside the table, three bits and, where all clusters are folders, 24 bytes a cluster; one copy of the table more where its copies differ; maxEdits of folders; and 8 bytes for each cluster that is to be copied.
+// It needs, beside the table, four bits and, where all clusters are folders, 24 bytes a cluster; one copy of the table more where its copies differ; maxEdits of folders; and 8 bytes for each cluster that is to be copied.
 
 // A Problem is one thing that is wrong with a volume.
 type Problem struct {
@@ -167,7 +168,7 @@ func (h *head) whereInfo() {
 	h.add(false, "the boot sector says that what is free is counted in sector "+num(int64(info))+", which cannot be", mend)
 }
 
-// alike says whether two boot sectors have all at the same places.
+// alike says whether two boot sectors have all at the same places, and the same copies of the table in use.
 func alike(a, b shape) bool {
 	a.id, a.label, a.infoAt = b.id, b.label, b.infoAt
 	return a == b
@@ -175,6 +176,12 @@ func alike(a, b shape) bool {
 
 func (h *head) add(loss bool, what, mend string) {
 	h.found = append(h.found, Problem{what, mend, loss})
+}
+
+// besidesUse is alike, but for the copies of the table that are in use.
+func besidesUse(a, b shape) bool {
+	a.active = b.active
+	return alike(a, b)
 }
 
 // differ tells in how many bytes two slices of one length differ, and the first.
@@ -189,17 +196,19 @@ func differ(a, b []byte) (first, n int) {
 	return first, n
 }
 
-// examine makes the plan: by that copy of the table by which the least is lost.
+// examine makes the plan: by that copy of the table by which names lead to the most, or, where that is the same, the least is lost. Where they lead to something by another copy, and not by this one, that is a loss: nobody knows which copy is right.
 func examine(dev block.Device, now time.Time) (*checker, error) {
 	heads, err := readHeads(dev)
 	if err != nil {
 		return nil, err
 	}
 	var best *checker
+	against := "" // what another copy has and the best has not
 	for _, h := range heads {
-		for k := range h.copies {
+		list := h.inUse()
+		for i, k := range list {
 			seen := false
-			for j := range k {
+			for _, j := range list[:i] {
 				first, n := h.unlike(j, k)
 				seen = seen || first < 0 && n == 0
 			}
@@ -209,8 +218,29 @@ func examine(dev block.Device, now time.Time) (*checker, error) {
 			tab, unread := h.readTable(k)
 			c := plan(h, tab, unread, nil, now)
 			c.of = k
-			if best == nil || c.r.loss < best.r.loss {
+			if best == nil {
 				best = c
+				continue
+			}
+			if a, b := best.shape, c.shape; !besidesUse(a, b) { // their clusters are not the same ones
+				if c.r.loss < best.r.loss {
+					best, against = c, ""
+				}
+				continue
+			}
+			covers, covered := best.covers(c), c.covers(best)
+			better := c.r.loss < best.r.loss
+			switch {
+			case covers != covered:
+				better = covered
+			case !covers && c.whole() != best.whole():
+				better = c.whole() > best.whole()
+			}
+			if better {
+				best, c, covers = c, best, covered
+			}
+			if !covers {
+				against = "by copy " + num(best.of+1) + " of the table " + best.reached + ", and by copy " + num(c.of+1) + " " + c.reached + ", not all of which the other has"
 			}
 		}
 	}
@@ -221,6 +251,9 @@ func examine(dev block.Device, now time.Time) (*checker, error) {
 		best.of = k
 	}
 	best.copiesOfTable()
+	if against != "" {
+		best.add(true, against, "it goes by copy "+num(best.of+1))
+	}
 	if best.heavy {
 		best.add(true, errHeavy.Error(), "it is not repaired")
 	}
@@ -229,14 +262,17 @@ func examine(dev block.Device, now time.Time) (*checker, error) {
 
 // plan is a check by one copy of the table, of which it takes possession. asked: clusters of which it remembers whose they are.
 func plan(h *head, tab []byte, unread int, asked map[uint32]bool, now time.Time) *checker {
-	c := &checker{head: *h, start: h, now: now, tab: tab, unread: unread, used: make([]uint64, (h.clusters+2+63)/64), edits: map[int64][]byte{}, asked: map[uint32]bool{}, known: asked, owners: map[uint32]string{}, last: h.clusters + 1, bag: -1}
+	c := &checker{head: *h, start: h, now: now, tab: tab, unread: unread, used: make([]uint64, (h.clusters+2+63)/64), kept: make([]uint64, (h.clusters+2+63)/64), edits: map[int64][]byte{}, asked: map[uint32]bool{}, known: asked, owners: map[uint32]string{}, last: h.clusters + 1, bag: -1}
 	c.boot = bytes.Clone(h.boot)
 	c.r.Cluster = c.cluster
 	for _, p := range h.found {
 		c.add(p.Loss, p.What, p.Mend)
 	}
 	c.before()
+	c.naming = true
 	c.tree()
+	c.naming = false
+	c.reached = "names lead to " + count(int64(c.r.Files), "file") + " and " + count(int64(len(c.dirs)), "folder") + ", without damage to " + count(c.whole(), "cluster")
 	c.lost()
 	c.labels()
 	c.r.Dirs = uint64(len(c.dirs))
@@ -258,6 +294,7 @@ type checker struct {
 	heavy  bool   // there is more to change than maxEdits
 
 	used  []uint64         // a bit for each cluster that is somebody's
+	kept  []uint64         // for each one of a file that has a name and lacks nothing, or of a folder, up to its last name
 	dirs  []listed         // the root first
 	edits map[int64][]byte // sectors of folders as they will be, by place
 	moves []move
@@ -265,6 +302,9 @@ type checker struct {
 
 	chunk   []byte // what was read of a folder
 	chunkAt int64
+
+	naming  bool   // what has a name is looked at
+	reached string // to how much names lead, as it is told
 
 	asked  map[uint32]bool   // clusters that two have
 	known  map[uint32]bool   // those of an earlier plan
@@ -335,8 +375,8 @@ func (h *head) readTable(k int64) (tab []byte, unread int) {
 		for s := int64(0); s < int64(len(piece)); s += h.sector {
 			b := piece[s : s+h.sector]
 			found := false
-			for i := range h.copies {
-				if found = h.dev.Read([][]byte{b}, h.tableAt+(k+i)%h.copies*h.table+at+s) == nil; found {
+			for _, i := range h.inUse() {
+				if found = h.dev.Read([][]byte{b}, h.tableAt+i*h.table+at+s) == nil; found {
 					break
 				}
 			}
@@ -367,14 +407,65 @@ func (h *head) unlike(j, k int64) (first, n int64) {
 	return first, n
 }
 
+// whole is how many clusters names lead to.
+func (c *checker) whole() (n int64) {
+	for _, w := range c.kept {
+		n += int64(bits.OnesCount64(w))
+	}
+	return n
+}
+
+// keepAll remembers that names lead to these clusters.
+func (c *checker) keepAll(list []uint32) {
+	for _, n := range list {
+		if c.naming {
+			c.kept[n/64] |= 1 << (n % 64)
+		}
+	}
+}
+
+func (c *checker) isKept(n uint32) bool { return c.is(n) && c.kept[n/64]>>(n%64)&1 != 0 }
+
+// covers says whether names lead to all by this plan that they lead to by another one, o, of a volume of the same clusters: along the same clusters, or along others that hold the same, as while a cluster moves to another place. It reads each of those once.
+func (c *checker) covers(o *checker) bool {
+	left := slices.Clone(o.kept)
+	for n := uint32(2); n-2 < c.clusters; n++ {
+		if !c.isKept(n) || !o.isKept(n) {
+			continue
+		}
+		for a, b := c.get(n), o.get(n); a != b && o.isKept(b); a, b = c.get(a), o.get(b) {
+			if !c.isKept(a) || left[b/64]>>(b%64)&1 == 0 || !c.same(a, b) {
+				return false
+			}
+			left[b/64] &^= 1 << (b % 64)
+		}
+	}
+	for i, w := range left {
+		if w&^c.kept[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// same says whether two clusters hold the same bytes.
+func (c *checker) same(a, b uint32) bool {
+	x, y := make([]byte, c.cluster), make([]byte, c.cluster)
+	return c.dev.Read([][]byte{x}, c.at(a)) == nil && c.dev.Read([][]byte{y}, c.at(b)) == nil && bytes.Equal(x, y)
+}
+
 // copiesOfTable compares the others with the one that is gone by.
 func (c *checker) copiesOfTable() {
+	why := ", by which names lead to more, or to no less,"
+	if c.active >= 0 {
+		why = ", which alone the boot sector says is in use,"
+	}
 	for k := range c.copies {
 		if k == c.of {
 			continue
 		}
 		if first, n := c.unlike(c.of, k); n > 0 {
-			c.add(false, "copies "+num(c.of+1)+" and "+num(k+1)+" of the table differ in "+count(n, "byte")+", or cannot be read there, from its byte "+num(first)+" on", "copy "+num(c.of+1)+", by which less is lost, or no more, is written over copy "+num(k+1))
+			c.add(false, "copies "+num(c.of+1)+" and "+num(k+1)+" of the table differ in "+count(n, "byte")+", or cannot be read there, from its byte "+num(first)+" on", "copy "+num(c.of+1)+why+" is written over copy "+num(k+1))
 		}
 	}
 }
@@ -405,6 +496,10 @@ func (c *checker) before() {
 	}
 	if v < end-7 {
 		c.add(false, "the second entry of the table is "+num(int64(v)), "it is the end of a chain, as it has to be")
+	}
+	if use := c.boot[40]; c.width == 32 && use&0x80 != 0 && c.active < 0 { // FAT, 3.3: BPB_ExtFlags
+		c.add(false, "the boot sector says that copy "+num(int64(use&15)+1)+" of the table alone is in use, of "+num(c.copies), "all are")
+		c.boot[40] = 0
 	}
 	flags := c.ext() + 1
 	if c.boot[flags]&3 != 0 && why == "" {

@@ -395,6 +395,140 @@ func TestRepairFails(t *testing.T) {
 	}
 }
 
+// many is a volume with a folder /S of n files, F0.TXT and on, of 3000 bytes each: 62 names and more take a second cluster of FAT16.
+func many(t testing.TB, kind string, n int) []byte {
+	t.Helper()
+	k := kinds[kind]
+	file := made(t, k.width, k.kib)
+	tree, unmount := mounted(t, file)
+	root := tree.Root()
+	if e := tree.Mkdir(root, "/S", 0o755); e != 0 {
+		t.Fatal(e)
+	}
+	for i := range n {
+		if e := put(t, tree, fmt.Sprintf("/S/F%d.TXT", i), bytes.Repeat([]byte{byte('a' + i%26)}, 3000)); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	root.Drop()
+	unmount()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// manyLeft counts the files of many that are there as they were.
+func manyLeft(t testing.TB, b []byte) (left int) {
+	t.Helper()
+	v, err := fat.Mount(block.NewMemory(bytes.Clone(b)), fat.Options{Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	tree := core.NewTree("vfat", v)
+	for i := range 300 {
+		if b, e := get(tree, fmt.Sprintf("/S/F%d.TXT", i)); e == 0 && bytes.Equal(b, bytes.Repeat([]byte{byte('a' + i%26)}, 3000)) {
+			left++
+		}
+	}
+	return left
+}
+
+// TestCheckCopies: copies of the table that differ are made one where names lead to no less by it than by the other. Else nothing is changed unless something may be lost, and then it goes by the one by which there is more; an old copy, by which nothing seems to be damaged, is not that.
+func TestCheckCopies(t *testing.T) {
+	good := many(t, "FAT16", 300)
+	old := fat.NewProbe(many(t, "FAT16", 62)).Table(0)
+	cut := func(p *fat.Probe, k int, n uint32) { binary.LittleEndian.PutUint16(p.Table(int64(k))[2*n:], 0xffff) }
+	for name, h := range map[string]struct {
+		do    func(p *fat.Probe, k, j int)
+		loss  bool
+		wants string
+		left  int
+	}{
+		"an old copy":                    {func(p *fat.Probe, k, j int) { copy(p.Table(int64(j)), old) }, false, "names lead to more, or to no less", 300},
+		"an old copy, and a file is cut": {func(p *fat.Probe, k, j int) { copy(p.Table(int64(j)), old); cut(p, k, p.Chain("/S/F0.TXT")[0]) }, true, "/S/F0.TXT are nowhere", 299},
+		"a folder is cut in one":         {func(p *fat.Probe, k, j int) { cut(p, j, p.Chain("/S")[0]) }, false, "names lead to more, or to no less", 300},
+		"files in one, a folder in others": {func(p *fat.Probe, k, j int) {
+			s := p.Chain("/S")[0]
+			cut(p, k, p.Chain("/S/F0.TXT")[0])
+			cut(p, k, p.Chain("/S/F1.TXT")[0])
+			cut(p, j, s)
+		}, true, "not all of which the other has", 298},
+	} {
+		for k := range 2 {
+			p := fat.NewProbe(bytes.Clone(good))
+			h.do(p, k, 1-k)
+			before, said := bytes.Clone(p.B), listed(found(t, p.B))
+			if !strings.Contains(said, h.wants) || !strings.Contains(said, fmt.Sprintf("copies %d and %d of the table differ", k+1, 2-k)) {
+				t.Errorf("%s, %d: %s", name, k, said)
+			}
+			_, err := fat.Repair(block.NewMemory(p.B), false, repaired)
+			if h.loss {
+				if !errors.Is(err, fat.ErrLoss) || !bytes.Equal(p.B, before) {
+					t.Errorf("%s, %d: repaired without being told to lose anything: %v", name, k, err)
+				}
+				_, err = fat.Repair(block.NewMemory(p.B), true, repaired)
+			}
+			if n := manyLeft(t, p.B); err != nil || n != h.left {
+				t.Errorf("%s, %d: %d files of 300 are left, not %d: %v", name, k, n, h.left, err)
+			}
+			if r := found(t, p.B); len(r.Problems) > 0 {
+				t.Errorf("%s, %d: still %s", name, k, listed(r))
+			}
+		}
+	}
+}
+
+// TestOneTableInUse: where the boot sector says that one copy of the table alone is in use, a mount and a check go by that, and a mount leaves the other alone; where its copy says something else nobody decides.
+func TestOneTableInUse(t *testing.T) {
+	p := fat.NewProbe(peopled(t, "Format", 36<<10))
+	older := p.Table(0)
+	clear(older[12:])
+	was := bytes.Clone(older)
+	p.B[40], p.B[p.Backup()+40] = 0x81, 0x81
+	holds(t, "mounted", p, nil)
+	d := block.NewMemory(p.B)
+	v, err := fat.Mount(d, fat.Options{Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := put(t, core.NewTree("vfat", v), "/NEW", bytes.Repeat([]byte("n"), 9000)); e != 0 {
+		t.Fatal(e)
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(older, was) {
+		t.Error("a table was written that is not in use")
+	}
+	if said := listed(found(t, p.B)); strings.Contains(said, "(true)") || !strings.Contains(said, "copy 2, which alone the boot sector says is in use, is written over copy 1") {
+		t.Error(said)
+	}
+	other := fat.NewProbe(bytes.Clone(p.B))
+	copy(other.Table(0), other.Table(1)) // copy 1 is whole, and lacks another file than copy 2
+	lacks := func(k int64, path string) {
+		c := other.Chain(path)
+		clear(other.Table(k)[4*c[0]:][:4])
+		clear(other.Table(k)[4*c[1]:][:4])
+	}
+	lacks(0, "/README.TXT")
+	lacks(1, "/d/in there/B.TXT")
+	other.B[other.Backup()+40] = 0
+	if _, err := fat.Repair(block.NewMemory(other.B), false, repaired); !errors.Is(err, fat.ErrLoss) {
+		t.Error(err)
+	}
+	if _, err := fat.Repair(d, false, repaired); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, "repaired", p, map[string]string{"/NEW": "9000*n"})
+	p.B[40], p.B[p.Backup()+40] = 0x87, 0x87
+	if said := listed(found(t, p.B)); !strings.Contains(said, "copy 8 of the table alone is in use, of 2") {
+		t.Error(said)
+	}
+}
+
 // TestCheckHostile checks and repairs a volume of folders in folders, 7000 deep, each with files that have the clusters of all others: within bounds of time and memory.
 func TestCheckHostile(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "FAT16", 0))

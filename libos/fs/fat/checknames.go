@@ -11,8 +11,13 @@ import (
 func (c *checker) look(d int) {
 	chain := c.chain(d)
 	n := &namer{c: c, d: d, chain: chain, seen: map[string]bool{}}
+	kept := 0 // clusters, up to that of the last name
 	strays := int64(0)
 	end := c.rows(d, chain, 0, func(r *row) bool {
+		if k := min(int(int64(r.slot)*32/c.cluster)+1, len(chain)); k > kept && r.short != dot && r.short != dotdot {
+			c.keepAll(chain[kept:k])
+			kept = k
+		}
 		switch {
 		case r.short == dot || r.short == dotdot:
 			if d > 0 && r.slot < 2 {
@@ -278,6 +283,7 @@ func (c *checker) file(r *row) {
 	list, how, next := c.claim(first, need)
 	c.owned(list, func() string { return c.call(r) })
 	if int64(len(list)) == need {
+		c.keepAll(list)
 		switch how {
 		case whole, unlinked:
 			if how == unlinked {

@@ -76,6 +76,7 @@ type shape struct {
 	tableAt  int64 // all places are bytes on the device
 	table    int64 // bytes
 	copies   int64
+	active   int64 // of FAT32: the only copy of the table that is in use; -1: all are
 	rootAt   int64 // of FAT12 and FAT16: where the root directory is, and how long
 	rootSize int64
 	root     uint32 // of FAT32: its first cluster
@@ -109,7 +110,7 @@ func parseBoot(b []byte, in block.Info) (s shape, why string) {
 	s.sector = int64(le.Uint16(b[11:]))
 	s.cluster = s.sector * int64(b[13])
 	reserved := int64(le.Uint16(b[14:]))
-	s.copies = int64(b[16])
+	s.copies, s.active = int64(b[16]), -1
 	rootEntries := int64(le.Uint16(b[17:]))
 	total := int64(le.Uint16(b[19:]))
 	if total == 0 {
@@ -162,6 +163,9 @@ func parseBoot(b []byte, in block.Info) (s shape, why string) {
 		if !s.is(s.root) {
 			return s, "its root directory is nowhere"
 		}
+		if use := b[40]; use&0x80 != 0 && int64(use&15) < s.copies { // FAT, 3.3: BPB_ExtFlags
+			s.active = int64(use & 15)
+		}
 		if at := int64(le.Uint16(b[48:])); at > 0 && at < reserved {
 			s.infoAt = at * s.sector
 		}
@@ -173,6 +177,16 @@ func parseBoot(b []byte, in block.Info) (s shape, why string) {
 		}
 	}
 	return s, ""
+}
+
+// inUse gives the copies of the table that are kept and read.
+func (s *shape) inUse() (list []int64) {
+	for k := range s.copies {
+		if s.active < 0 || s.active == k {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // is says whether a number is that of a cluster.
@@ -248,13 +262,13 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	}
 	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, gone: map[*node]bool{}, indexes: map[uint32]*index{}, cursor: 2}
 	f.cache = pages.NewCache(o.Pages, disk{f})
-	for i := int64(0); ; i++ {
-		if err = dev.Read([][]byte{f.tab}, s.tableAt+i*s.table); err == nil {
+	for _, k := range s.inUse() {
+		if err = dev.Read([][]byte{f.tab}, s.tableAt+k*s.table); err == nil {
 			break
 		}
-		if i+1 == s.copies {
-			return nil, &MountError{Device: name, Why: "its table cannot be read", Err: err}
-		}
+	}
+	if err != nil {
+		return nil, &MountError{Device: name, Why: "its table cannot be read", Err: err}
 	}
 	for c := uint32(2); c-2 < s.clusters; c++ {
 		if f.get(c) == 0 {
@@ -555,7 +569,10 @@ func (f *FS) writeBack() error {
 	most := atOnce / int(f.sector)
 	if err := rows(slices.Collect(maps.Keys(f.stale)), 1, most, func(i int64, n int) error {
 		b := f.tab[min(i*f.sector, f.table):min((i+int64(n))*f.sector, f.table)]
-		for k := int64(0); k < f.copies && len(b) > 0; k++ {
+		for _, k := range f.inUse() {
+			if len(b) == 0 {
+				break
+			}
 			if err := f.dev.Write([][]byte{b}, f.tableAt+k*f.table+i*f.sector); err != nil {
 				return err
 			}
