@@ -40,7 +40,7 @@ func (h *host) drain() (found bool, why error) {
 	found = h.sweep() || found
 	for n := len(h.flushed); n > 0; {
 		h.look()
-		h.sweep()
+		found = h.sweep() || found // flushes that ended now are looked at next time
 		n = h.settle(n)
 	}
 	h.kickSide()

@@ -1092,6 +1092,81 @@ func TestResetMetLater(t *testing.T) {
 	})
 }
 
+// TestFlushBesideWaitingFlush: a unit's flush waits for a read that is slow. Those of another unit end meanwhile, each while the driver tells of the one before, and none waits for the first. Commands go round the three queues;
+// that of the read serves nothing else.
+func TestFlushBesideWaitingFlush(t *testing.T) {
+	on(t, func() map[place]*unit { return map[place]*unit{{0, 0}: plain(64), {1, 3}: plain(64)} }, func(t *testing.T, m *sim.Machine, v *model) {
+		list := open(t, scsi.Options{}, 2)
+		defer closeAll(list)
+		slow, other := list[0], list[1]
+		e, f := whole(t, slow), frames(t, 1)
+		start := func(d disk.Disk, r *disk.Request) {
+			if err := d.Start(r); err != nil {
+				t.Error(err)
+			}
+		}
+		read := func() {
+			start(slow, &disk.Request{Op: disk.Read, Extent: e, Memory: run(f, 0, blockSize), Done: func(*disk.Request) {}})
+		}
+		ended := func(at place) (n int) {
+			v.v.Change(func() { n = v.units[at].flushes })
+			return n
+		}
+		v.v.Change(func() { v.hold = func(_ *unit, op byte, _ uint64) bool { return op == 0x28 } })
+		release := func() {
+			v.v.Change(func() { v.hold = nil })
+			for q := range 3 {
+				v.v.Notify(2 + q)
+			}
+		}
+		defer release()
+		before := ended(place{0, 0})
+		read()
+		waits := make(chan error, 1)
+		start(slow, &disk.Request{Op: disk.Flush, Done: func(r *disk.Request) { waits <- r.Err }})
+		for end := time.Now().Add(10 * time.Second); ended(place{0, 0}) == before && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(10 * time.Millisecond) // the driver sees that it ended, and has it wait
+
+		const most = 9
+		told := make(chan bool, most)
+		var flush func(n int)
+		flush = func(n int) {
+			if n > most {
+				return
+			}
+			if n%2 == 0 { // the read's queue would be next
+				read()
+			}
+			was := ended(place{1, 3})
+			start(other, &disk.Request{Op: disk.Flush, Done: func(r *disk.Request) {
+				if r.Err == nil {
+					told <- true
+					flush(n + 1)
+				}
+			}})
+			for end := time.Now().Add(100 * time.Millisecond); n > 1 && ended(place{1, 3}) == was && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		flush(1)
+		for n, end := 0, time.After(5*time.Second); n < most; n++ {
+			select {
+			case <-told:
+			case err := <-waits:
+				t.Fatalf("the flush ended before what the unit had before it: %v", err)
+			case <-end:
+				t.Fatalf("after 5 s %d flushes of the other unit are told of; the device has ended %d", n, ended(place{1, 3}))
+			}
+		}
+		release()
+		if err := <-waits; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestMissedEvents: an event that comes with the word that others were lost is looked at like any other.
 func TestMissedEvents(t *testing.T) {
 	const missed = 1 << 31
