@@ -111,7 +111,7 @@ func readHeads(dev block.Device) ([]*head, error) {
 	list := []*head{h}
 	if s.width != 32 { // or it is of FAT32, and says something else
 		if c, _ := copied(copySector*s.sector, s.sector); c != nil {
-			c.add(false, "the boot sector says that the volume is of FAT"+num(int64(s.width))+", and the copy of it, at byte "+num(c.copyAt)+", that it is of FAT32, by which less is damaged", "it is written again")
+			c.add(false, "the boot sector says that the volume is of FAT"+num(int64(s.width))+", and the copy of it, at byte "+num(c.copyAt)+", that it is of FAT32, by which names lead to more", "it is written again")
 			c.whereInfo()
 			list = append(list, c)
 		}
@@ -138,7 +138,7 @@ func readHeads(dev block.Device) ([]*head, error) {
 			if first, n := differ(h.boot, its); n > 0 {
 				h.add(false, "the copy of the boot sector, at byte "+num(h.copyAt)+", differs from it in "+count(int64(n), "byte")+", from byte "+num(int64(first))+" on", "it is written again")
 				if c != nil {
-					c.add(false, "the boot sector differs from the copy of it, at byte "+num(h.copyAt)+", in "+count(int64(n), "byte")+", from byte "+num(int64(first))+" on, and by the copy less is damaged", "it is written again")
+					c.add(false, "the boot sector differs from the copy of it, at byte "+num(h.copyAt)+", in "+count(int64(n), "byte")+", from byte "+num(int64(first))+" on, and by the copy names lead to more", "it is written again")
 					if a, b := h.shape, c.shape; !alike(a, b) {
 						list = append(list, c)
 					}
@@ -196,7 +196,7 @@ func differ(a, b []byte) (first, n int) {
 	return first, n
 }
 
-// examine makes the plan: by that copy of the table by which names lead to the most, or, where that is the same, the least is lost. Where they lead to something by another copy, and not by this one, that is a loss: nobody knows which copy is right.
+// examine makes the plan: by that copy of the table by which names lead to the most, or, where that is the same, the least is lost. It goes by the copy of the boot sector where names lead to nothing by the boot sector, or to less, which then is a loss. Where they lead to something by another copy, and not by this one, that is a loss: nobody knows which copy is right.
 func examine(dev block.Device, now time.Time) (*checker, error) {
 	heads, err := readHeads(dev)
 	if err != nil {
@@ -223,8 +223,19 @@ func examine(dev block.Device, now time.Time) (*checker, error) {
 				continue
 			}
 			if a, b := best.shape, c.shape; !besidesUse(a, b) { // their clusters are not the same ones
-				if c.r.loss < best.r.loss {
-					best, against = c, ""
+				more := c.whole()*c.cluster > best.whole()*best.cluster
+				better := more
+				if best.names == 0 {
+					better = c.r.loss < best.r.loss
+				}
+				said := "the boot sector and the copy of it, at byte " + num(c.copyAt) + ", differ, and " + best.reached + " by the one, and " + c.reached + " by the other"
+				if better && (best.names > 0 || c.names == 0) || !better && more {
+					against = said
+				} else if better {
+					against = ""
+				}
+				if better {
+					best = c
 				}
 				continue
 			}
@@ -252,7 +263,11 @@ func examine(dev block.Device, now time.Time) (*checker, error) {
 	}
 	best.copiesOfTable()
 	if against != "" {
-		best.add(true, against, "it goes by copy "+num(best.of+1))
+		by := "the boot sector"
+		if best.byCopy {
+			by = "the copy of it"
+		}
+		best.add(true, against, "a repair goes by copy "+num(best.of+1)+" of the table, and by "+by)
 	}
 	if best.heavy {
 		best.add(true, errHeavy.Error(), "it is not repaired")
@@ -271,7 +286,7 @@ func plan(h *head, tab []byte, unread int, asked map[uint32]bool, now time.Time)
 	c.before()
 	c.naming = true
 	c.tree()
-	c.naming = false
+	c.naming, c.names = false, int64(c.r.Files)+int64(len(c.dirs))-1
 	c.reached = "names lead to " + count(int64(c.r.Files), "file") + " and " + count(int64(len(c.dirs)), "folder") + ", without damage to " + count(c.whole(), "cluster")
 	c.lost()
 	c.labels()
@@ -303,6 +318,7 @@ type checker struct {
 	chunk   []byte // what was read of a folder
 	chunkAt int64
 
+	names   int64  // that lead to a file or a folder
 	naming  bool   // what has a name is looked at
 	reached string // to how much names lead, as it is told
 

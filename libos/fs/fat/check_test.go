@@ -481,6 +481,31 @@ func TestCheckCopies(t *testing.T) {
 	}
 }
 
+// TestCheckBootCopy: a copy of the boot sector that is damaged does not take the place of the boot sector, by which names are found, because there is less to lose by it.
+func TestCheckBootCopy(t *testing.T) {
+	good := peopled(t, "FAT32", 36<<10)
+	for _, bit := range [][2]int{{16, 0}, {37, 0}, {44, 0}, {44, 3}} {
+		p := fat.NewProbe(bytes.Clone(good))
+		p.B[p.Backup()+int64(bit[0])] ^= 1 << bit[1]
+		whole := fat.NewProbe(bytes.Clone(good)) // the same alone is mended
+		whole.B[p.Backup()+int64(bit[0])] ^= 1 << bit[1]
+		e, _ := p.Entry("/README.TXT")
+		p.B[e+30] = 2
+		before := bytes.Clone(p.B)
+		if _, err := fat.Repair(block.NewMemory(p.B), false, repaired); !errors.Is(err, fat.ErrLoss) || !bytes.Equal(before, p.B) {
+			t.Errorf("%v: repaired without being told to lose anything: %v", bit, err)
+		}
+		if _, err := fat.Repair(block.NewMemory(p.B), true, repaired); err != nil {
+			t.Error(err)
+		}
+		holds(t, fmt.Sprint(bit), p, map[string]string{"/README.TXT": "?"})
+		if _, err := fat.Repair(block.NewMemory(whole.B), false, repaired); err != nil || !bytes.Equal(whole.B[whole.Backup():][:512], whole.B[:512]) {
+			t.Errorf("%v: the copy alone: %v", bit, err)
+		}
+		holds(t, fmt.Sprint(bit), whole, nil)
+	}
+}
+
 // TestOneTableInUse: where the boot sector says that one copy of the table alone is in use, a mount and a check go by that, and a mount leaves the other alone; where its copy says something else nobody decides.
 func TestOneTableInUse(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "Format", 36<<10))
