@@ -15,16 +15,18 @@ import (
 
 // The machine in /proc: what its CPUs have done, who locks what, and settings. All of it is computed when somebody reads.
 
-// A counter makes one of 64 bits of one modulo 2^32. It loses 2^32 where nobody looks for as long as that takes.
+// A counter makes one of 64 bits of one that the machine counts modulo 2^32. It loses 2^32 where nobody looks for as long as that takes.
 type counter struct {
 	sync.Mutex
 	last uint32
 	sum  uint64
 }
 
-func (c *counter) now(n uint32) uint64 {
+// now reads the machine's. It does so under the lock: who had read it before another, and came behind, would take the step back for one of almost 2^32.
+func (c *counter) now(read func() uint32) uint64 {
 	c.Lock()
 	defer c.Unlock()
+	n := read()
 	c.sum += uint64(n - c.last)
 	c.last = n
 	return c.sum
@@ -38,7 +40,7 @@ var (
 )
 
 // faults is how many page faults there were that brought memory, or pages of files. Which of them waited for a disk nobody counts.
-func faults() uint64 { return faultCounter.now(posix.Faults()) + MappedFaults() }
+func faults() uint64 { return faultCounter.now(posix.Faults) + MappedFaults() }
 
 // idle is for how long CPUs have had nothing to run, all together.
 func idle() int64 { return max(posix.Uptime()*int64(runtime.NumCPU())-posix.CPUTime(), 0) }
@@ -55,10 +57,19 @@ func works() (each []posix.Work, all posix.Work, interrupts uint64) {
 		all.Switches += w.Switches
 		all.Forced += w.Forced
 		if i < len(interruptCounters) {
-			interrupts += interruptCounters[i].now(w.Interrupts)
+			interrupts += interruptCounters[i].now(func() uint32 { return posix.WorkOf(i).Interrupts })
 		}
 	}
 	return each, all, interrupts
+}
+
+// fired is how often an interrupt vector has fired, and whether somebody has it.
+func fired(v int) (n uint64, used bool) {
+	n = vectorCounters[v].now(func() (n uint32) {
+		n, used = posix.Vector(v)
+		return n
+	})
+	return n, used
 }
 
 // running is how many threads have a CPU or want one, and how many there are.
@@ -85,8 +96,8 @@ func procSystem() []byte {
 	}
 	vectors, last := [posix.Vectors]uint64{}, -1
 	for v := range vectors {
-		fired, used := posix.Vector(v)
-		if vectors[v] = vectorCounters[v].now(fired); vectors[v] > 0 || used {
+		n, used := fired(v)
+		if vectors[v] = n; n > 0 || used {
 			last = v
 		}
 	}
@@ -116,8 +127,7 @@ func procInterrupts() []byte {
 	b.WriteString("           CPUs\n")
 	_, _, rest := works()
 	for v := range posix.Vectors {
-		fired, used := posix.Vector(v)
-		n := vectorCounters[v].now(fired)
+		n, used := fired(v)
 		if n > 0 || used {
 			b.WriteString(right(3, int64(v)) + ":" + right(11, int64(n)) + "  vector\n")
 		}

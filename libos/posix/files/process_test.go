@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -119,7 +121,7 @@ func TestCountersMove(t *testing.T) {
 func TestCounter(t *testing.T) {
 	var c counter
 	for i, n := range []uint32{5, 1<<32 - 1, 3, 3} {
-		if got, want := c.now(n), []uint64{5, 1<<32 - 1, 1<<32 + 3, 1<<32 + 3}[i]; got != want {
+		if got, want := c.now(func() uint32 { return n }), []uint64{5, 1<<32 - 1, 1<<32 + 3, 1<<32 + 3}[i]; got != want {
 			t.Error(i, got, want)
 		}
 	}
@@ -314,5 +316,67 @@ func TestEtc(t *testing.T) {
 	}
 	if content(t, "/etc/machine-id") != content(t, "/etc/machine-id") {
 		t.Error("two machines")
+	}
+}
+
+// TestCountersReadTogether: what the machine counts modulo 2^32 has 64 bits in /proc, whoever reads it beside another, and across the border.
+func TestCountersReadTogether(t *testing.T) {
+	var c counter
+	var machine atomic.Uint32
+	machine.Store(1<<32 - 1000)
+	read := machine.Load
+	first := c.now(read)
+	const readers, each = 4, 50000
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(func() {
+			for range each {
+				machine.Add(1)
+				c.now(read)
+			}
+		})
+	}
+	wg.Wait()
+	if got := c.now(read) - first; got != readers*each {
+		t.Errorf("the machine counted %d, told is %d", readers*each, got)
+	}
+
+	// A reader that has the machine's count and is slow has the others wait.
+	entered, leave, done := make(chan bool), make(chan bool), make(chan uint64)
+	before := c.now(read)
+	go func() {
+		done <- c.now(func() uint32 {
+			n := machine.Load()
+			close(entered)
+			<-leave
+			return n
+		})
+	}()
+	<-entered
+	go func() {
+		machine.Add(1)
+		done <- c.now(read)
+	}()
+	time.Sleep(10 * time.Millisecond)
+	close(leave)
+	if got := max(<-done, <-done) - before; got != 1 {
+		t.Errorf("the machine counted 1, told is %d", got)
+	}
+
+	for range readers {
+		wg.Go(func() {
+			for range 100 {
+				for b := make([]byte, 1<<20); len(b) > 0; b = b[4096:] {
+					b[0] = 1
+				}
+				faults()
+				works()
+			}
+		})
+	}
+	wg.Wait()
+	_, _, interrupts := works()
+	if n := faults(); n >= 1<<32 || interrupts >= 1<<32 {
+		t.Errorf("%d faults and %d interrupts of a process that has just begun", n, interrupts)
 	}
 }
