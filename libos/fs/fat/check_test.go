@@ -251,10 +251,20 @@ var harms = map[string]harm{
 		has: map[string]string{"/README.TXT": "?"}},
 	"a file that begins nowhere": {do: func(p *fat.Probe) { at, _ := p.Entry("/README.TXT"); p.PutFirst(at, 1) }, loss: true, wants: []string{"bytes 0 to 19999 of /README.TXT are nowhere: it begins at cluster 1, which is none"},
 		has: map[string]string{"/README.TXT": "0*r", "/FOUND.000/FILE0000.CHK": "20000*r"}},
-	"dot":                  {do: func(p *fat.Probe) { p.PutFirst(p.At(p.Chain("/d/in there")[0]), 9) }, wants: []string{"\".\" in the folder \"/d/in there\" is no folder, or at cluster 9, not "}},
-	"dot dot":              {do: func(p *fat.Probe) { p.PutFirst(p.At(p.Chain("/d/in there")[0])+32, 0) }, wants: []string{"\"..\" in the folder \"/d/in there\" is no folder, or at cluster 0, not "}},
-	"a renamed dot":        {do: func(p *fat.Probe) { p.B[p.At(p.Chain("/d/in there")[0])] = 0 }, wants: []string{"\".\" in the folder \"/d/in there\" has another name"}},
-	"no dots":              {do: func(p *fat.Probe) { b := p.B[p.At(p.Chain("/d/in there")[0]):][:512]; copy(b, b[64:]); clear(b[448:]) }, wants: []string{"the folder \"/d/in there\" does not begin with"}},
+	"dot":                 {do: func(p *fat.Probe) { p.PutFirst(p.At(p.Chain("/d/in there")[0]), 9) }, wants: []string{"\".\" in the folder \"/d/in there\" is no folder, or at cluster 9, not "}},
+	"dot dot":             {do: func(p *fat.Probe) { p.PutFirst(p.At(p.Chain("/d/in there")[0])+32, 0) }, wants: []string{"\"..\" in the folder \"/d/in there\" is no folder, or at cluster 0, not "}},
+	"a renamed dot":       {do: func(p *fat.Probe) { p.B[p.At(p.Chain("/d/in there")[0])] = 0 }, wants: []string{"\".\" in the folder \"/d/in there\" has another name"}},
+	"no dots":             {do: func(p *fat.Probe) { b := p.B[p.At(p.Chain("/d/in there")[0]):][:512]; copy(b, b[64:]); clear(b[448:]) }, wants: []string{"the folder \"/d/in there\" does not begin with"}},
+	"a dot of zeroes":     {do: func(p *fat.Probe) { clear(p.B[p.At(p.Chain("/d/in there")[0]):][:32]) }, wants: []string{"the folder \"/d/in there\" does not begin with"}},
+	"a dot dot of zeroes": {do: func(p *fat.Probe) { clear(p.B[p.At(p.Chain("/d/in there")[0])+32:][:32]) }, wants: []string{"the folder \"/d/in there\" does not begin with"}},
+	"no dots, and an end": {do: func(p *fat.Probe) {
+		b := p.B[p.At(p.Chain("/d/in there/DEEP")[0]):][:512]
+		at, n := p.Entry("/d/in there/DEEP/c")
+		copy(b, p.B[at-int64(32*n):][:32*(n+1)])
+		clear(b[32*(n+1):])
+		copy(b[32*(n+2):], "BEHIND     \x20")
+		copy(b[32*(n+3):], "BEHIND2    \x20")
+	}, loss: true, wants: []string{"the folder \"/d/in there/DEEP\" does not begin with", "the folder \"/d/in there/DEEP\" has 2 names behind its end"}},
 	"a folder with a size": {do: func(p *fat.Probe) { at, _ := p.Entry("/d"); p.B[at+28] = 7 }, wants: []string{"the folder /d has a size, 7"}},
 	"a folder that begins nowhere": {do: func(p *fat.Probe) { at, _ := p.Entry("/d"); p.PutFirst(at, 0) }, loss: true, wants: []string{"the folder /d begins at cluster 0, which is none"},
 		has: map[string]string{"/d/a long name.text": "", "/d/in there/B.TXT": "", "/d/in there/DEEP/c": "", "/FOUND.000/DIR0000/in there/B.TXT": "9000*b"}},

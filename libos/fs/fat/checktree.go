@@ -556,11 +556,11 @@ func (c *checker) makeDots(d int, chain []uint32, i int, up uint32) {
 		at, _ := c.place(d, chain, s)
 		b, err := c.peek(at)
 		if err != nil || b[0] == 0 {
-			if next, ok := c.place(d, chain, 2); ok && err == nil {
-				if n, err := c.peek(next); err == nil && n[0] != 0 {
-					clear(c.change(next)) // it ended before, and ends now
+			if other, _ := c.place(d, chain, 1); err == nil && i == 0 {
+				if n, err := c.peek(other); err != nil || short(n[:11]) != dotdot {
+					c.behind(d, chain, s)
 				}
-			}
+			} // where one of the two is there, zeroes are what is left of the other, and names go on
 			break
 		}
 		if b[0] == deleted {
@@ -579,6 +579,7 @@ func (c *checker) makeDots(d int, chain []uint32, i int, up uint32) {
 	at, _ = c.place(d, chain, 1)
 	c.putDot(at, dotdot, up)
 	if len(moved) > 0 {
+		c.behind(d, chain, c.rows(d, chain, 2, func(*row) bool { return true }, func(int) {})) // before names are written there
 		if _, _, ok := c.insert(d, moved, 2); !ok {
 			c.add(true, "there is no room for the first name of the folder "+shown(c.pathTo(d))+" at another place of it", "it is removed")
 		}
