@@ -601,6 +601,41 @@ func TestCheckHostile(t *testing.T) {
 	}
 }
 
+// TestCheckEqualNames: a folder as large as can be, of names that are all the same or differ behind what a tail leaves of them only, is checked within seconds.
+func TestCheckEqualNames(t *testing.T) {
+	for _, digits := range []int{0, 4} {
+		p := fat.NewProbe(many(t, "FAT16", 0))
+		const names = 65534
+		per := p.Cluster() / 32
+		last := p.Chain("/S")[0]
+		for i := int64(1); i < (names+2)/per; i++ {
+			p.Set(last, uint32(1000+i))
+			last = uint32(1000 + i)
+		}
+		p.Set(last, p.End())
+		chain := p.Chain("/S")
+		for i := int64(2); i < names+2; i++ {
+			copy(p.B[p.At(chain[i/per])+i%per*32:], "AAAAAAAA   \x20")
+			if digits > 0 { // each twice
+				copy(p.B[p.At(chain[i/per])+i%per*32+4:], fmt.Sprintf("%04X", i/2%(names/2)))
+			}
+		}
+		done := make(chan *fat.Report)
+		go func() {
+			r, _ := fat.Check(block.NewMemory(p.B))
+			done <- r
+		}()
+		select {
+		case r := <-done:
+			if r == nil || len(r.Problems)+r.More < names/2 {
+				t.Error(r)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("a check of 65534 names goes on after a minute")
+		}
+	}
+}
+
 // TestCheckFull: where there is no room for names of what has none, a repair that may not lose anything changes nothing, and one that may frees it.
 func TestCheckFull(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "FAT12", 160))

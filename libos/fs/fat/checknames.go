@@ -10,7 +10,7 @@ import (
 // look looks at all names of a folder, and has its files take their clusters.
 func (c *checker) look(d int) {
 	chain := c.chain(d)
-	n := &namer{c: c, d: d, chain: chain, seen: map[string]bool{}}
+	n := &namer{c: c, d: d, chain: chain, seen: map[string]bool{}, next: map[short]int{}}
 	kept := 0 // clusters, up to that of the last name
 	strays := int64(0)
 	end := c.rows(d, chain, 0, func(r *row) bool {
@@ -142,6 +142,7 @@ type namer struct {
 	chain []uint32
 	seen  map[string]bool // as folded
 	all   map[string]bool // those that come yet, too; nil: not read
+	next  map[short]int   // the tail that is tried next, by the name with the first one of so many digits, as in an index: else the n-th of equal names would try n of them
 }
 
 func fold(name string) string { return string(folded(nil, name)) }
@@ -194,10 +195,14 @@ func (n *namer) taken(name string) bool {
 // free gives a short name like one, that nobody has.
 func (n *namer) free(s short) short {
 	name := clean(s).String()
-	for i := 1; ; i++ {
-		if to := alias(name, i); !n.taken(to.String()) { // of 65 536 names one of so many is free
-			n.all[fold(to.String())] = true
-			return to
+	for first := 1; ; first *= 10 { // of 65 536 names one of so many is free
+		key := alias(name, first)
+		for i := max(first, n.next[key]); i < 10*first; i++ {
+			n.next[key] = i + 1
+			if to := alias(name, i); !n.taken(to.String()) {
+				n.all[fold(to.String())] = true
+				return to
+			}
 		}
 	}
 }
