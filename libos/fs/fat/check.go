@@ -277,7 +277,7 @@ func examine(dev block.Device, now time.Time) (*checker, error) {
 
 // plan is a check by one copy of the table, of which it takes possession. asked: clusters of which it remembers whose they are.
 func plan(h *head, tab []byte, unread int, asked map[uint32]bool, now time.Time) *checker {
-	c := &checker{head: *h, start: h, now: now, tab: tab, unread: unread, used: make([]uint64, (h.clusters+2+63)/64), kept: make([]uint64, (h.clusters+2+63)/64), edits: map[int64][]byte{}, asked: map[uint32]bool{}, known: asked, owners: map[uint32]string{}, last: h.clusters + 1, bag: -1}
+	c := &checker{head: *h, start: h, now: now, tab: tab, unread: unread, used: make([]uint64, (h.clusters+2+63)/64), kept: make([]uint64, (h.clusters+2+63)/64), edits: map[int64][]byte{}, fresh: map[uint32]turn{}, asked: map[uint32]bool{}, known: asked, owners: map[uint32]string{}, last: h.clusters + 1, bag: -1}
 	c.boot = bytes.Clone(h.boot)
 	c.r.Cluster = c.cluster
 	for _, p := range h.found {
@@ -313,7 +313,8 @@ type checker struct {
 	dirs  []listed         // the root first
 	edits map[int64][]byte // sectors of folders as they will be, by place
 	moves []move
-	last  uint32 // the one above those that alloc has not looked at
+	fresh map[uint32]turn // clusters that folders get
+	last  uint32          // the one above those that alloc has not looked at
 
 	chunk   []byte // what was read of a folder
 	chunkAt int64

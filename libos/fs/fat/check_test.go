@@ -564,6 +564,78 @@ func TestOneTableInUse(t *testing.T) {
 	}
 }
 
+// used fills what is free of a volume with what was there before.
+func used(p *fat.Probe) {
+	for n := uint32(2); n-2 < p.Clusters(); n++ {
+		if p.Get(n) == 0 {
+			b := p.B[p.At(n):][:p.Cluster()]
+			for i := range b {
+				b[i] = "SOMETHING OLD  1234567"[i%22]
+			}
+		}
+	}
+}
+
+// TestRepairTorn has a crash stop repairs that lose nothing at each request, and at some keep any of the sectors that were written since the last flush: another repair mends what is left, and loses nothing.
+func TestRepairTorn(t *testing.T) {
+	good := fat.NewProbe(peopled(t, "FAT12", 160))
+	used(good)
+	list := maps.Clone(harms)
+	list["many chains without a name"] = harm{do: func(p *fat.Probe) {
+		for n, k := p.Clusters(), 0; k < 40; n-- {
+			if p.Get(n) == 0 {
+				p.Set(n, p.End())
+				k++
+			}
+		}
+	}}
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		h := list[name]
+		if h.loss || h.only != 0 && h.only != 12 {
+			continue
+		}
+		p := fat.NewProbe(bytes.Clone(good.B))
+		h.do(p)
+		before := bytes.Clone(p.B)
+		rec := block.NewRecorder(block.NewMemory(p.B))
+		if _, err := fat.Repair(rec, false, repaired); err != nil {
+			t.Error(name, err)
+			continue
+		}
+		again := func(what string, b []byte) {
+			d := block.NewMemory(b)
+			r, _ := fat.Check(d)
+			if _, err := fat.Repair(d, false, repaired); err != nil {
+				t.Errorf("%s: %s: %v\n%s", name, what, err, listed(r))
+			} else if r := found(t, b); len(r.Problems) > 0 {
+				t.Errorf("%s: %s: still\n%s", name, what, listed(r))
+			}
+		}
+		disk, kept := bytes.Clone(before), bytes.Clone(before)
+		rnd := rand.New(rand.NewPCG(1, 2))
+		var since []block.Event
+		for i, ev := range rec.Log() {
+			again(fmt.Sprint("before request ", i), bytes.Clone(disk))
+			ev.Apply(disk)
+			if since = append(since, ev); ev.Flush {
+				kept, since = bytes.Clone(disk), nil
+				continue
+			}
+			for range 4 {
+				torn := bytes.Clone(kept)
+				for _, ev := range since {
+					for o := 0; o < len(ev.Data); o += 512 {
+						if rnd.IntN(2) == 0 {
+							copy(torn[ev.Off+int64(o):], ev.Data[o:min(o+512, len(ev.Data))])
+						}
+					}
+				}
+				again(fmt.Sprint("some of what was written until request ", i), torn)
+			}
+		}
+	}
+}
+
 // TestCheckHostile checks and repairs a volume of folders in folders, 7000 deep, each with files that have the clusters of all others: within bounds of time and memory.
 func TestCheckHostile(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "FAT16", 0))

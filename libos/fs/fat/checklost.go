@@ -147,7 +147,7 @@ func (c *checker) makeBag() bool {
 		if !ok {
 			return false
 		}
-		c.wipe(n)
+		c.wipe(n, ofFound)
 		var b [32]byte
 		copy(b[:], s[:])
 		b[11] = attrDir
@@ -181,7 +181,7 @@ func (c *checker) alloc() (uint32, bool) {
 }
 
 // wipe has a new cluster of a folder hold nothing.
-func (c *checker) wipe(n uint32) {
+func (c *checker) wipe(n uint32, t turn) {
 	for at := c.at(n); at < c.at(n)+c.cluster && !c.heavy; at += c.sector {
 		if int64(len(c.edits)+1)*c.sector > maxEdits {
 			c.heavy = true
@@ -189,6 +189,7 @@ func (c *checker) wipe(n uint32) {
 		}
 		c.edits[at] = make([]byte, c.sector)
 	}
+	c.fresh[n] = t
 }
 
 // insert puts entries into a folder, one after the other, behind slot from, and makes it larger if it must. slot and at are the first one's.
@@ -205,7 +206,11 @@ func (c *checker) insert(d int, list [][32]byte, from int) (slot int, at int64, 
 			if !ok {
 				return 0, 0, false
 			}
-			c.wipe(n)
+			t := ofMore
+			if d == c.bag {
+				t = ofFound
+			}
+			c.wipe(n, t)
 			c.set(chain[len(chain)-1], n)
 			chain = append(chain, n)
 			place = c.at(n)

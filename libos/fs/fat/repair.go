@@ -12,7 +12,7 @@ import (
 
 // Repair mends what Check finds: what loses nothing, or, lossy, all. What it makes gets the time now. It says what it did. Where something would be lost, and lossy is false, it changes nothing: ErrLoss.
 //
-// It is not one step, as FAT has nothing to make it one. The volume is marked as in use from before the first change until after the last; copies of clusters, the table, folders, and what counts come in this order, with a flush between
+// It is not one step, as FAT has nothing to make it one. The volume is marked as in use from before the first change until after the last; copies of clusters, the table, folders, those of what was found last, and what counts come in this order, with a flush between
 // them; what a crash leaves is for another repair.
 func Repair(dev block.Device, lossy bool, now time.Time) (done []string, err error) {
 	c, err := examine(dev, now)
@@ -54,7 +54,8 @@ func (c *checker) write() error {
 			}
 		}
 	}
-	for _, step := range []func() error{c.move, func() error { return c.writeTable(c.table) }, c.writeFolders, c.writeHead, func() error { c.set(1, clean); return c.writeTable(c.sector) }} {
+	folders := func(t turn) func() error { return func() error { return c.writeFolders(t) } }
+	for _, step := range []func() error{c.move, c.writeFresh, func() error { return c.writeTable(c.table) }, folders(ofBefore), folders(ofMore), folders(ofFound), c.writeHead, func() error { c.set(1, clean); return c.writeTable(c.sector) }} {
 		if err := c.dev.Flush(); err != nil {
 			return err
 		}
@@ -100,8 +101,42 @@ func (c *checker) writeTable(n int64) error {
 	return nil
 }
 
-func (c *checker) writeFolders() error {
-	return rows(slices.Collect(maps.Keys(c.edits)), c.sector, int(atOnce/c.sector), func(at int64, n int) error {
+// writeFresh has clusters that were free, and that folders get, hold removed names only, before the table says whose they are: so whatever is written of them when a crash comes, they are a folder's, without an end that is too early.
+func (c *checker) writeFresh() error {
+	b := make([]byte, c.cluster)
+	for i := 0; i < len(b); i += 32 {
+		b[i] = deleted
+	}
+	for _, n := range slices.Sorted(maps.Keys(c.fresh)) {
+		if err := c.dev.Write([][]byte{b}, c.at(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// When sectors of folders are written: a folder of what was found holds nothing before it has a name, for what is in it would be found again, in it and by itself.
+type turn int
+
+const (
+	ofBefore turn = iota // what was a folder's before
+	ofMore               // what folders got
+	ofFound              // what folders of what was found got
+)
+
+// writeFolders writes what changed of folders whose turn it is.
+func (c *checker) writeFolders(now turn) error {
+	var list []int64
+	for at := range c.edits {
+		when := ofBefore
+		if at >= c.dataAt {
+			when = c.fresh[uint32((at-c.dataAt)/c.cluster)+2]
+		}
+		if when == now {
+			list = append(list, at)
+		}
+	}
+	return rows(list, c.sector, int(atOnce/c.sector), func(at int64, n int) error {
 		var vec [][]byte
 		for i := range int64(n) {
 			vec = append(vec, c.edits[at+i*c.sector])
