@@ -1,6 +1,9 @@
 // Package drives opens the disks of the machine for all parts of an image that read or write them: a disk has one driver, and several may want it, as a volume and the state of
 // slots (libos/boot/ok) on one disk. A disk is closed when nobody has it open any more. Those that somebody has ever opened are in /proc/diskstats (fs.Disks), by the names that Linux would give them, and a program opens them by
 // their nodes in /dev (fs.OpenDisk).
+//
+// A driver runs while somebody has one of its disks open, and looks for them when it starts. A name stays with its disk: what was known and is not found by then has a name and no bytes (ENXIO), until the driver starts again and
+// finds it. The same disk is what is at the same place, and has the same serial number; where one of both times it had none, the place says it. Another disk at that place has another name, and the name of the former is gone.
 package drives
 
 import (
@@ -19,12 +22,15 @@ import (
 // A source is a device by which there are disks: one of its own, or those of a SCSI host.
 type source struct {
 	kind  *kind
-	open  func(tell func(error)) []disk
-	disks []disk                     // while users is not 0
-	parts map[int][]*block.Partition // of disks, as far as somebody has looked
-	units []*unit                    // what is kept of the disks while they are closed
-	users int                        // disks that somebody has open
-	known []fs.DiskUse               // the disks and partitions, and what was done to them, when the last disk was closed
+	open  func(tell func(error)) []found
+	units []*unit // those that were ever found, by their numbers
+	users int     // disks that somebody has open
+}
+
+// A found is a disk that is open, and where it is: no two have one place.
+type found struct {
+	disk
+	place string
 }
 
 // A disk is a *block.Disk.
@@ -34,9 +40,16 @@ type disk interface {
 	Use() block.Use
 }
 
-// A unit is what is kept of a disk.
+// A unit is a disk, and what is kept of it while it is closed.
 type unit struct {
-	given  int          // its number among those of the kind
+	kind   *kind
+	given  int    // its number among those of the kind
+	place  string // where it is
+	serial string // that it had last, if it had one
+	disk   disk   // nil while it is closed, or was not found
+	looked bool   // for its partitions, since it was opened
+	parts  []*block.Partition
+	known  []fs.DiskUse // it and its partitions, and what was done to them, when it was closed last
 	owners []*owner     // who has claimed it, or a part of it, and who has its nodes open
 	bytes  sync.RWMutex // held for writing by who reads, changes and writes a block for a node, for reading by who writes whole ones
 }
@@ -94,7 +107,7 @@ func Open(tell func(error)) (list []block.Device) {
 	if !all.found {
 		all.found = true
 		add := func(k *kind, open func() ([]hw.Disk, error)) {
-			all.sources = append(all.sources, &source{kind: k, open: func(tell func(error)) []disk { return take(open, tell) }})
+			all.sources = append(all.sources, &source{kind: k, open: func(tell func(error)) []found { return take(open, tell) }})
 		}
 		for _, p := range blk.Places() {
 			add(virtioDisks, func() ([]hw.Disk, error) { return one(blk.Open(p, blk.Options{})) })
@@ -116,9 +129,11 @@ func Open(tell func(error)) (list []block.Device) {
 		if s.users == 0 {
 			s.start(tell)
 		}
-		for i, d := range s.disks {
-			s.users++
-			list = append(list, &shared{disk: d, of: s, number: i})
+		for _, u := range s.units {
+			if u.disk != nil {
+				s.users++
+				list = append(list, &shared{disk: u.disk, of: s, unit: u})
+			}
 		}
 	}
 	return list
@@ -132,46 +147,64 @@ func one[D hw.Disk](d D, err error) ([]hw.Disk, error) {
 }
 
 // take opens disks, and takes all of each.
-func take(open func() ([]hw.Disk, error), tell func(error)) (disks []disk) {
+func take(open func() ([]hw.Disk, error), tell func(error)) (disks []found) {
 	list, err := open() // with an error there may be disks, too
 	if err != nil {
 		tell(err)
 	}
 	for _, d := range list {
+		place := d.Info().Name
 		v, err := block.OpenDisk(d)
 		if err != nil {
 			tell(err)
 			continue
 		}
-		disks = append(disks, v)
+		disks = append(disks, found{v, place})
 	}
 	return disks
 }
 
 // start opens the disks of a source that nobody has open. Of those whose partitions are known they are looked for anew.
 func (s *source) start(tell func(error)) {
-	disks := s.open(tell)
-	s.parts = map[int][]*block.Partition{}
-	for i, d := range disks {
-		s.disks = append(disks[:i:i], d)
-		if len(s.disks) > len(s.units) {
-			s.units = append(s.units, &unit{given: s.kind.count})
-			s.kind.count++
+	for _, d := range s.open(tell) {
+		u := s.unit(d)
+		u.disk = d.disk
+		if use := u.use(); u.was(use.Name) == nil {
+			changed(use, true)
 		}
-		u := s.use(i)
-		if s.was(u.Name) == nil {
-			changed(u, true)
-		}
-		if slices.ContainsFunc(s.known, func(p fs.DiskUse) bool { return p.Whole == u.Name }) {
-			s.scan(i, s.known)
+		if slices.ContainsFunc(u.known, func(p fs.DiskUse) bool { return p.Whole != "" }) {
+			u.scan(u.known)
 		}
 	}
 }
 
+// unit is what is kept of a disk, or a new one. What is known of another disk that was at its place is forgotten.
+func (s *source) unit(d found) *unit {
+	serial := d.Info().ID
+	at := slices.IndexFunc(s.units, func(u *unit) bool { return u.place == d.place && u.disk == nil })
+	if at >= 0 {
+		u := s.units[at]
+		if u.serial == "" || serial == "" || u.serial == serial {
+			if serial != "" {
+				u.serial = serial
+			}
+			return u
+		}
+		s.units = slices.Delete(slices.Clone(s.units), at, at+1)
+		for _, k := range u.known {
+			changed(k, false)
+		}
+	}
+	u := &unit{kind: s.kind, given: s.kind.count, place: d.place, serial: serial}
+	s.kind.count++
+	s.units = append(s.units, u)
+	return u
+}
+
 // scan looks for the partitions of a disk, and tells of those that are new, and of those that are there no more, among what was known. One that is as it was stays the same value.
-func (s *source) scan(i int, known []fs.DiskUse) {
-	whole, old := s.use(i).Name, s.parts[i]
-	list := block.Partitions(s.disks[i])
+func (u *unit) scan(known []fs.DiskUse) {
+	old := u.parts
+	list := block.Partitions(u.disk)
 	for k, p := range list {
 		for _, q := range old {
 			if q.Number == p.Number && q.Start() == p.Start() && q.Info().Size == p.Info().Size {
@@ -179,42 +212,42 @@ func (s *source) scan(i int, known []fs.DiskUse) {
 			}
 		}
 	}
-	s.parts[i] = list
+	u.parts, u.looked = list, true
 	gone := map[string]fs.DiskUse{}
-	for _, u := range known {
-		if u.Whole == whole {
-			gone[u.Name] = u
+	for _, k := range known {
+		if k.Whole != "" {
+			gone[k.Name] = k
 		}
 	}
 	for _, p := range list {
-		u := s.part(i, p)
-		if was, is := gone[u.Name]; is && was.Start == u.Start && was.Size == u.Size {
-			delete(gone, u.Name)
+		use := u.part(p)
+		if was, is := gone[use.Name]; is && was.Start == use.Start && was.Size == use.Size {
+			delete(gone, use.Name)
 			continue
 		}
-		if _, is := gone[u.Name]; is {
-			s.forget(u.Name)
-			delete(gone, u.Name)
-			u = s.part(i, p)
+		if _, is := gone[use.Name]; is {
+			u.forget(use.Name)
+			delete(gone, use.Name)
+			use = u.part(p)
 		}
-		changed(u, true)
+		changed(use, true)
 	}
-	for name, u := range gone {
-		s.forget(name)
-		changed(u, false)
+	for name, k := range gone {
+		u.forget(name)
+		changed(k, false)
 	}
 }
 
-// forget has nothing be known of a disk or partition.
-func (s *source) forget(name string) {
-	s.known = slices.DeleteFunc(slices.Clone(s.known), func(u fs.DiskUse) bool { return u.Name == name })
+// forget has nothing be known of the disk, or a partition.
+func (u *unit) forget(name string) {
+	u.known = slices.DeleteFunc(slices.Clone(u.known), func(k fs.DiskUse) bool { return k.Name == name })
 }
 
-// was is a disk or partition as known has it; nil where it does not.
-func (s *source) was(name string) *fs.DiskUse {
-	for i := range s.known {
-		if s.known[i].Name == name {
-			return &s.known[i]
+// was is the disk, or a partition, as known has it; nil where it does not.
+func (u *unit) was(name string) *fs.DiskUse {
+	for i := range u.known {
+		if u.known[i].Name == name {
+			return &u.known[i]
 		}
 	}
 	return nil
@@ -236,55 +269,55 @@ func uses() (list []fs.DiskUse) {
 	all.Lock()
 	defer all.Unlock()
 	for _, s := range all.sources {
-		list = append(list, s.uses()...)
-	}
-	return list
-}
-
-// uses are the disks of a source and their partitions.
-func (s *source) uses() (list []fs.DiskUse) {
-	if s.users == 0 {
-		return s.known
-	}
-	for i := range s.disks {
-		list = append(list, s.use(i))
-		for _, p := range s.parts[i] {
-			list = append(list, s.part(i, p))
+		for _, u := range s.units {
+			list = append(list, u.uses()...)
 		}
 	}
 	return list
 }
 
-// use tells of a disk.
-func (s *source) use(i int) fs.DiskUse {
-	in, n := s.disks[i].Info(), s.units[i].given
-	u := fs.DiskUse{Name: s.kind.name(n), Major: s.kind.major, Minor: n * s.kind.apart, Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly}
-	return s.done(u, s.disks[i].Use())
+// uses are the disk and its partitions.
+func (u *unit) uses() (list []fs.DiskUse) {
+	if u.disk == nil {
+		return u.known
+	}
+	list = append(list, u.use())
+	for _, p := range u.parts {
+		list = append(list, u.part(p))
+	}
+	return list
 }
 
-// part tells of a partition of a disk.
-func (s *source) part(i int, p *block.Partition) fs.DiskUse {
-	u, in := s.use(i), p.Info()
-	u.Whole, u.Partition, u.Start, u.Serial, u.Size = u.Name, p.Number, p.Start(), "", in.Size
-	u.Name, u.Major, u.Minor = s.kind.partition(s.units[i].given, p.Number)
-	return s.done(u, p.Use())
+// use tells of the disk, which is open.
+func (u *unit) use() fs.DiskUse {
+	in := u.disk.Info()
+	d := fs.DiskUse{Name: u.kind.name(u.given), Major: u.kind.major, Minor: u.given * u.kind.apart, Serial: in.ID, Size: in.Size, BlockSize: in.BlockSize, ReadOnly: in.ReadOnly}
+	return u.done(d, u.disk.Use())
+}
+
+// part tells of a partition of the disk, which is open.
+func (u *unit) part(p *block.Partition) fs.DiskUse {
+	d, in := u.use(), p.Info()
+	d.Whole, d.Partition, d.Start, d.Serial, d.Size = d.Name, p.Number, p.Start(), "", in.Size
+	d.Name, d.Major, d.Minor = u.kind.partition(u.given, p.Number)
+	return u.done(d, p.Use())
 }
 
 // done adds what was done to a disk since it was opened to what was before.
-func (s *source) done(u fs.DiskUse, w block.Use) fs.DiskUse {
-	u.Read, u.Written, u.Discarded, u.Flushed = fs.DiskWork(w.Read), fs.DiskWork(w.Written), fs.DiskWork(w.Discarded), fs.DiskWork(w.Flushed)
-	u.Flying, u.Busy = w.Flying, w.Busy
-	if was := s.was(u.Name); was != nil {
+func (u *unit) done(d fs.DiskUse, w block.Use) fs.DiskUse {
+	d.Read, d.Written, d.Discarded, d.Flushed = fs.DiskWork(w.Read), fs.DiskWork(w.Written), fs.DiskWork(w.Discarded), fs.DiskWork(w.Flushed)
+	d.Flying, d.Busy = w.Flying, w.Busy
+	if was := u.was(d.Name); was != nil {
 		add := func(to *fs.DiskWork, w fs.DiskWork) {
 			to.Requests, to.Sectors, to.Time = to.Requests+w.Requests, to.Sectors+w.Sectors, to.Time+w.Time
 		}
-		add(&u.Read, was.Read)
-		add(&u.Written, was.Written)
-		add(&u.Discarded, was.Discarded)
-		add(&u.Flushed, was.Flushed)
-		u.Busy += was.Busy
+		add(&d.Read, was.Read)
+		add(&d.Written, was.Written)
+		add(&d.Discarded, was.Discarded)
+		add(&d.Flushed, was.Flushed)
+		d.Busy += was.Busy
 	}
-	return u
+	return d
 }
 
 // Partitions finds the partitions of a disk that Open gave, as block.Partitions does, once for all users: from then on they are in fs.Disks. They serve until all have closed the disk. It may read, and parks as long.
@@ -295,46 +328,46 @@ func Partitions(d block.Device) []*block.Partition {
 	}
 	all.Lock()
 	defer all.Unlock()
-	return s.of.partitions(s.number)
+	return s.unit.partitions()
 }
 
-// partitions finds those of a disk.
-func (s *source) partitions(i int) []*block.Partition {
-	if _, looked := s.parts[i]; !looked {
-		s.scan(i, s.known)
+// partitions finds those of a disk that is open.
+func (u *unit) partitions() []*block.Partition {
+	if !u.looked {
+		u.scan(u.known)
 	}
-	return s.parts[i]
+	return u.parts
 }
 
 // Source is a disk that Open gave, or a partition that Partitions gave, as /proc/mounts has it; not ok for another device.
 func Source(d block.Device) (on fs.Source, ok bool) {
 	all.Lock()
 	defer all.Unlock()
-	s, i, p := find(d)
+	u, p := find(d)
 	switch {
-	case s == nil:
+	case u == nil:
 		return on, false
 	case p != nil:
-		return named(s.part(i, p)), true
+		return named(u.part(p)), true
 	}
-	return named(s.use(i)), true
+	return named(u.use()), true
 }
 
-// find finds a disk that Open gave, or a partition that Partitions gave; s is nil for another device. all is locked.
-func find(d block.Device) (s *source, i int, p *block.Partition) {
+// find finds a disk that Open gave, or a partition that Partitions gave; u is nil for another device. all is locked.
+func find(d block.Device) (u *unit, p *block.Partition) {
 	for _, s := range all.sources {
-		for i, v := range s.disks {
-			if x, is := d.(*shared); is && x.disk == v {
-				return s, i, nil
+		for _, u := range s.units {
+			if x, is := d.(*shared); is && u.disk != nil && x.disk == u.disk {
+				return u, nil
 			}
-			for _, p := range s.parts[i] {
+			for _, p := range u.parts {
 				if d == block.Device(p) {
-					return s, i, p
+					return u, p
 				}
 			}
 		}
 	}
-	return nil, 0, nil
+	return nil, nil
 }
 
 func named(u fs.DiskUse) fs.Source {
@@ -345,7 +378,7 @@ func named(u fs.DiskUse) fs.Source {
 type shared struct {
 	disk
 	of     *source
-	number int  // among the source's
+	unit   *unit
 	closed bool // under all
 }
 
@@ -367,12 +400,12 @@ func (s *source) leave() {
 		s.users--
 		return
 	}
-	if list := s.uses(); len(list) > 0 { // else none answered this time
-		s.known = list
-	}
 	s.users = 0
-	for _, d := range s.disks {
-		d.Close()
+	for _, u := range s.units {
+		if u.disk != nil {
+			u.known = u.uses()
+			u.disk.Close()
+			u.disk, u.parts, u.looked = nil, nil, false
+		}
 	}
-	s.disks, s.parts = nil, nil
 }

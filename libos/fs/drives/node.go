@@ -29,15 +29,14 @@ const end = 1 << 62
 func Claim(d block.Device, name string) (release func(), err error) {
 	all.Lock()
 	defer all.Unlock()
-	s, i, p := find(d)
-	if s == nil {
+	u, p := find(d)
+	if u == nil {
 		return func() {}, nil
 	}
 	o := &owner{hi: end, name: name, volume: true, alone: true}
 	if p != nil {
 		o.lo, o.hi = p.Start(), p.Start()+p.Info().Size
 	}
-	u := s.units[i]
 	for _, other := range u.overlap(o.lo, o.hi) {
 		if other.alone || other.writes {
 			return nil, errors.New(d.Info().Name + " is in use by " + other.name + ": end that use first")
@@ -69,7 +68,6 @@ func (u *unit) drop(o *owner) {
 type node struct {
 	*owner
 	of      *source
-	number  int // of the disk among the source's
 	unit    *unit
 	part    *block.Partition // nil for all of the disk
 	device  block.Device     // part, or the disk
@@ -82,32 +80,30 @@ func openNode(rdev uint64, write, exclusive bool) (fs.RawDisk, syscall.Errno) {
 	all.Lock()
 	defer all.Unlock()
 	for _, s := range all.sources {
-		for _, u := range s.uses() {
-			if fs.Makedev(u.Major, u.Minor) == rdev {
-				return s.openNode(&u, write, exclusive)
+		for _, u := range s.units {
+			for _, d := range u.uses() {
+				if fs.Makedev(d.Major, d.Minor) == rdev {
+					return s.openNode(u, &d, write, exclusive)
+				}
 			}
 		}
 	}
 	return nil, syscall.ENXIO
 }
 
-func (s *source) openNode(what *fs.DiskUse, write, exclusive bool) (fs.RawDisk, syscall.Errno) {
-	whole := what.Name
-	if what.Whole != "" {
-		whole = what.Whole
-	}
-	i := slices.IndexFunc(s.units, func(u *unit) bool { return s.kind.name(u.given) == whole })
+// openNode opens a disk, or its partition, that is known as what. A driver that starts may not find the disk, or find another.
+func (s *source) openNode(u *unit, what *fs.DiskUse, write, exclusive bool) (fs.RawDisk, syscall.Errno) {
 	if s.users == 0 {
 		s.start(func(error) {}) // the program is told
 	}
 	s.users++ // of ours
-	if i >= len(s.disks) {
+	if u.disk == nil {
 		s.leave()
 		return nil, syscall.ENXIO
 	}
-	n := &node{owner: &owner{hi: end, name: "a program that has /dev/" + what.Name + " open", alone: exclusive, writes: write}, of: s, number: i, unit: s.units[i], device: s.disks[i]}
+	n := &node{owner: &owner{hi: end, name: "a program that has /dev/" + what.Name + " open", alone: exclusive, writes: write}, of: s, unit: u, device: u.disk}
 	if what.Whole != "" {
-		for _, p := range s.partitions(i) {
+		for _, p := range u.partitions() {
 			if p.Number == what.Partition {
 				n.part, n.device, n.lo, n.hi = p, p, p.Start(), p.Start()+p.Info().Size
 			}
@@ -278,7 +274,6 @@ func (n *node) Rescan() syscall.Errno {
 			return syscall.EBUSY
 		}
 	}
-	s := n.of
-	s.scan(n.number, s.uses())
+	n.unit.scan(n.unit.uses())
 	return 0
 }

@@ -20,12 +20,13 @@ type simulated struct {
 	*block.Memory
 	blockSize int
 	readOnly  bool
+	serial    string
 	gone      *error
 }
 
 func (d simulated) Info() block.Info {
 	in := d.Memory.Info()
-	in.BlockSize, in.ReadOnly = d.blockSize, d.readOnly
+	in.BlockSize, in.ReadOnly, in.ID = d.blockSize, d.readOnly, d.serial
 	return in
 }
 
@@ -86,11 +87,11 @@ func simulate(t *testing.T, d simulated) (s *source, told *[]string) {
 	k := *virtioDisks
 	k.count = 0
 	s = &source{kind: &k}
-	s.open = func(func(error)) []disk { return []disk{d} }
+	s.open = func(func(error)) []found { return []found{{d, "here"}} }
 	all.sources = []*source{s}
 	s.start(nil)
 	s.users = 1
-	s.partitions(0)
+	s.units[0].partitions()
 	s.leave()
 	return s, told
 }
@@ -202,14 +203,14 @@ func TestOwners(t *testing.T) {
 	open(t, 16, false, false, syscall.ENXIO)
 	hold := open(t, 0, false, false, 0) // so that the disk stays open
 	defer hold.Close()
-	volume := s.parts[0][0]
-	whole := &shared{disk: s.disks[0], of: s}
+	volume := s.units[0].parts[0]
+	whole := &shared{disk: s.units[0].disk, of: s, unit: s.units[0]}
 
 	w := open(t, 1, true, false, 0)
 	if _, err := Claim(volume, "/data"); err == nil || !strings.Contains(err.Error(), "/dev/vda1 open: end that use first") {
 		t.Error(err)
 	}
-	if release, err := Claim(s.parts[0][1], "/other"); err != nil {
+	if release, err := Claim(s.units[0].parts[1], "/other"); err != nil {
 		t.Error(err)
 	} else {
 		release()
@@ -335,7 +336,7 @@ func TestRescan(t *testing.T) {
 		return text
 	}
 	want("at first", "+vda", "+vda1", "+vda2")
-	if got := names(); got != "vda vda1 vda2 " || s.disks != nil {
+	if got := names(); got != "vda vda1 vda2 " || s.units[0].disk != nil {
 		t.Error(got)
 	}
 	n := open(t, 1, false, false, 0)
@@ -351,13 +352,13 @@ func TestRescan(t *testing.T) {
 		t.Error(e)
 	}
 	n.Close()
-	first := s.parts[0][0]
+	first := s.units[0].parts[0]
 	table(d, [2]uint32{64, 256}, [2]uint32{600, 100}, [2]uint32{800, 100})
 	if e := all.Rescan(); e != 0 {
 		t.Error(e)
 	}
 	want("another table", "+vda2", "+vda3")
-	if s.parts[0][0] != first {
+	if s.units[0].parts[0] != first {
 		t.Error("what stayed is another")
 	}
 	table(d, [2]uint32{64, 256})
@@ -375,9 +376,124 @@ func TestRescan(t *testing.T) {
 	if got := names(); got != "vda " {
 		t.Error(got)
 	}
-	s.open = func(func(error)) []disk { return nil } // it does not answer any more
+	s.open = func(func(error)) []found { return nil } // it does not answer any more
 	open(t, 0, false, false, syscall.ENXIO)
 	if got := names(); got != "vda " {
 		t.Error(got)
+	}
+}
+
+// TestNamesStayWithDisks has a host's driver start again, and find other units than it found before: no name is another disk's.
+func TestNamesStayWithDisks(t *testing.T) {
+	was, change := all.sources, fs.DiskChanged
+	t.Cleanup(func() { all.sources, fs.DiskChanged = was, change })
+	var told []string
+	fs.DiskChanged = func(u fs.DiskUse, known bool) {
+		told = append(told, map[bool]string{true: "+", false: "-"}[known]+u.Name)
+	}
+	unit := func(place, serial string) found {
+		d := disk512()
+		d.serial = serial
+		table(d, [2]uint32{64, 256})
+		d.Memory.Write([][]byte{append([]byte(place+serial), make([]byte, 500)...)[:512]}, 64*512)
+		return found{d, place}
+	}
+	a, b, c := unit("a", ""), unit("b", "1"), unit("c", "1") // two have one serial number
+	k := *scsiDisks
+	k.count = 0
+	s := &source{kind: &k}
+	s.open = func(func(error)) []found { return []found{b, c} } // the first one does not answer yet
+	all.sources = []*source{s}
+	const one, two, three, four = 0, 16, 32, 48 // minor numbers of sda and so on; its first partition has the next
+
+	// finds has the driver find a list, and says what is told of meanwhile.
+	finds := func(what string, list []found, want ...string) {
+		t.Helper()
+		told = nil
+		s.open = func(func(error)) []found { return list }
+		for _, d := range Open(func(err error) { t.Error(err) }) {
+			Partitions(d)
+			defer d.Close()
+		}
+		if slices.Sort(told); !slices.Equal(told, want) {
+			t.Errorf("%s: told %v, want %v", what, told, want)
+		}
+	}
+	// is opens a disk and its partition, to be written, each while the driver does not run, and looks whose bytes there are; "" for ENXIO.
+	is := func(minor int, want string) {
+		t.Helper()
+		for i, off := range []int64{64 * 512, 0} {
+			n, e := openNode(fs.Makedev(8, minor+i), true, false)
+			if want == "" {
+				if e != syscall.ENXIO {
+					t.Errorf("minor %d: %v, want ENXIO", minor+i, e)
+				}
+				continue
+			}
+			if e != 0 {
+				t.Errorf("minor %d: %v", minor+i, e)
+				continue
+			}
+			p := make([]byte, 10)
+			if n.ReadAt(p, off); string(bytes.TrimRight(p, "\x00")) != want {
+				t.Errorf("minor %d is %q, want %q", minor+i, p, want)
+			}
+			if _, e := n.WriteAt([]byte(want), off); e != 0 {
+				t.Errorf("minor %d: %v", minor+i, e)
+			}
+			n.Close()
+		}
+	}
+	reads := func() (list []uint64) {
+		for _, u := range uses() {
+			if u.Partition == 0 {
+				list = append(list, u.Read.Requests)
+			}
+		}
+		return list
+	}
+
+	finds("at first", []found{b, c}, "+sda", "+sda1", "+sdb", "+sdb1")
+	finds("one more, in front", []found{a, b, c}, "+sdc", "+sdc1")
+	is(one, "b1")
+	is(two, "c1")
+	is(three, "a")
+	before := reads() // one for each time that the driver found a disk
+	finds("the first is missing", []found{a, c})
+	if got := reads(); len(got) != 3 || got[0] != before[0] || got[1] != before[1]+1 || got[2] != before[2]+1 {
+		t.Errorf("of three disks %v were counted, then of the second and third %v", before, got)
+	}
+	is(one, "")
+	is(two, "c1")
+	is(three, "a")
+	finds("two are missing", []found{c})
+	is(two, "c1")
+	is(three, "")
+	finds("all are back, in another order", []found{c, b, a})
+	is(one, "b1")
+	is(two, "c1")
+	is(three, "a")
+
+	finds("no serial number this time", []found{a, unit("b", ""), c})
+	is(one, "b")
+	finds("one that had none has one", []found{unit("a", "9"), b, c})
+	is(one, "b1")
+	is(three, "a9")
+	other := unit("b", "2")
+	finds("another disk where the first was", []found{other, c, unit("a", "9")}, "+sdd", "+sdd1", "-sda", "-sda1")
+	is(one, "")
+	is(two, "c1")
+	is(four, "b2")
+
+	// A disk that is missing while the driver runs for another one is not opened either, and is not looked for.
+	s.open = func(func(error)) []found { return []found{c} }
+	n, e := openNode(fs.Makedev(8, two), false, false)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	is(three, "")
+	n.Close()
+	if s.users != 0 {
+		t.Errorf("%d are counted, and none has a disk open", s.users)
 	}
 }
