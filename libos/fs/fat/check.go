@@ -57,7 +57,7 @@ func Check(dev block.Device) (*Report, error) {
 	return &c.r, nil
 }
 
-// Known says whether the boot sector of dev, or the copy that FAT32 has of it, is one of FAT's: then Check has something to look at.
+// Known says whether the boot sector of dev, or the copy that FAT32 has of it, is one of FAT's: then Check has something to look at. What has partitions is none, whatever lies where a copy would be.
 func Known(dev block.Device) bool {
 	_, err := readHeads(dev)
 	return err == nil
@@ -96,6 +96,9 @@ func readHeads(dev block.Device) ([]*head, error) {
 		}
 	}
 	if why != "" {
+		if len(block.Partitions(dev)) > 0 { // a copy would be of what was there before them
+			return nil, &MountError{Device: in.Name, Why: why + "; it has partitions: name one of them, as FILE#1", Err: err}
+		}
 		for size := max(512, int64(in.BlockSize)); size <= 4096; size *= 2 {
 			if c, _ := copied(copySector*size, size); c != nil {
 				if err != nil {

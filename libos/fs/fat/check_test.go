@@ -516,6 +516,19 @@ func TestCheckBootCopy(t *testing.T) {
 	}
 }
 
+// TestPartitionsStay: a disk that was a volume as a whole, and has partitions now, is none: the old copy of the boot sector does not take the place of the partition table.
+func TestPartitionsStay(t *testing.T) {
+	b := peopled(t, "FAT32", 36<<10)
+	clear(b[:510])
+	copy(b[446:], "\x00\x00\x00\x00\x83\x00\x00\x00\x00\x08\x00\x00\x00\x08\x00\x00") // from 1 MiB on, 1 MiB
+	before := bytes.Clone(b)
+	d := block.NewMemory(b)
+	var no *fat.MountError
+	if _, err := fat.Repair(d, true, repaired); fat.Known(d) || !errors.As(err, &no) || !strings.Contains(err.Error(), "it has partitions: name one of them") || !bytes.Equal(b, before) {
+		t.Error(fat.Known(d), err)
+	}
+}
+
 // TestOneTableInUse: where the boot sector says that one copy of the table alone is in use, a mount and a check go by that, and a mount leaves the other alone; where its copy says something else nobody decides.
 func TestOneTableInUse(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "Format", 36<<10))
