@@ -31,7 +31,7 @@ var Disks func() []DiskUse
 var DiskChanged func(u DiskUse, known bool)
 
 // OpenDisk opens the disk or partition whose number rdev is (Makedev), to be written, too, or not; nil where nothing drives any. It parks while a driver starts. With exclusive nobody else has it open so, or mounted, nor
-// anything that shares blocks with it. ENXIO for one that is not there, EBUSY.
+// anything that shares blocks with it. ENXIO for one that is not there, EIO for a partition that is not found while its disk's table cannot be read, EBUSY.
 var OpenDisk func(rdev uint64, write, exclusive bool) (RawDisk, Errno)
 
 // A RawDisk is the bytes of a disk or partition. Its methods may be called by several goroutines at a time, and park.
@@ -51,7 +51,7 @@ type RawDisk interface {
 	// Discard says that whole blocks hold nothing of worth. EPERM, EBUSY, EOPNOTSUPP where the disk cannot, EINVAL for what are not whole blocks, or not all inside, EIO.
 	Discard(off, n int64) Errno
 
-	// Rescan looks for the partitions of a disk anew. EINVAL for a partition, EBUSY where one is mounted or open.
+	// Rescan looks for the partitions of a disk anew. EINVAL for a partition, EBUSY where one is mounted or open, EIO where the table cannot be read: then those that are not found stay.
 	Rescan() Errno
 
 	// Close ends the use. It does not sync.

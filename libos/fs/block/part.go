@@ -26,16 +26,18 @@ var le = binary.LittleEndian
 
 // Partitions finds the partitions of a device: those of a GUID partition table ("GPT": UEFI 2.10, 5.3), or those of a master boot record (5.2.1): the primary ones, and the logical ones of an extended
 // one, from number 5 on, as Linux counts them. The extended one itself is none. Those that are empty, or not inside, or
-// not of whole blocks, are left out; there are none where the device cannot be read or has no table that makes sense. Which bytes are whose is all that is looked at.
-func Partitions(dev Device) (list []*Partition) {
+// not of whole blocks, are left out; there are none where the device has no table that makes sense. Which bytes are whose is all that is looked at.
+//
+// Error: that of a read without which not all are known. The list has those that are.
+func Partitions(dev Device) (list []*Partition, err error) {
 	in := dev.Info()
 	n := int64(max(512, in.BlockSize))
 	if in.Size < 2*n {
-		return nil
+		return nil, nil
 	}
 	b := make([]byte, n)
-	if dev.Read([][]byte{b}, 0) != nil || b[510] != 0x55 || b[511] != 0xaa {
-		return nil
+	if err := dev.Read([][]byte{b}, 0); err != nil || b[510] != 0x55 || b[511] != 0xaa {
+		return nil, err
 	}
 	add := func(number int, name string, gpt bool, guid [16]byte, first, blocks uint64) {
 		if blocks == 0 || first == 0 || first > uint64(in.Size/n) || blocks > uint64(in.Size/n)-first {
@@ -55,15 +57,16 @@ func Partitions(dev Device) (list []*Partition) {
 		switch e[4] {
 		case 0:
 		case 0xee:
-			for i, e := range entries(dev, n) {
+			table, err := entries(dev, n)
+			for i, e := range table {
 				if first, last := le.Uint64(e[32:]), le.Uint64(e[40:]); [16]byte(e) != [16]byte{} && last >= first && last < 1<<62 {
 					add(i+1, partitionName(e[56:128]), true, [16]byte(e[16:]), first, last-first+1)
 				}
 			}
-			return list
+			return list, err
 		default:
 			if e[0]&0x7f != 0 { // no table, but a boot sector's code
-				return nil
+				return nil, nil
 			}
 			if first, blocks := uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:])); isExtended(e) {
 				extended = append(extended, first)
@@ -74,12 +77,16 @@ func Partitions(dev Device) (list []*Partition) {
 	}
 	number := 5
 	for _, first := range extended {
-		for _, p := range logical(dev, n, first) {
+		chain, failed := logical(dev, n, first)
+		if failed != nil {
+			err = failed
+		}
+		for _, p := range chain {
 			add(number, "", false, [16]byte{}, p[0], p[1])
 			number++
 		}
 	}
-	return list
+	return list, err
 }
 
 // tableAt is where four entries of 16 bytes lie in a master boot record.
@@ -92,11 +99,14 @@ func isExtended(e []byte) bool { return e[4] == 0x05 || e[4] == 0x0f || e[4] == 
 const maxLogical = 100
 
 // logical gives first block and length of the logical partitions in an extended one. Each has a table like a master boot record's in front, whose first entry is the partition, counted from the table, and whose second one the
-// next table, counted from the extended partition. The chain ends where one cannot be read, or makes no sense.
-func logical(dev Device, n int64, first uint64) (list [][2]uint64) {
+// next table, counted from the extended partition. The chain ends where one cannot be read, which is an error, or makes no sense.
+func logical(dev Device, n int64, first uint64) (list [][2]uint64, err error) {
 	b := make([]byte, n)
 	for at := first; at != 0 && at < uint64(dev.Info().Size/n) && len(list) < maxLogical; {
-		if dev.Read([][]byte{b}, int64(at)*n) != nil || b[510] != 0x55 || b[511] != 0xaa {
+		if err := dev.Read([][]byte{b}, int64(at)*n); err != nil {
+			return list, err
+		}
+		if b[510] != 0x55 || b[511] != 0xaa {
 			break
 		}
 		next := uint64(0)
@@ -115,7 +125,7 @@ func logical(dev Device, n int64, first uint64) (list [][2]uint64) {
 		}
 		at = next
 	}
-	return list
+	return list, nil
 }
 
 // partitionName reads UTF-16.
@@ -131,11 +141,15 @@ func partitionName(b []byte) string {
 	return string(name)
 }
 
-// entries are those of a GPT: of the first header, or the one at the end.
-func entries(dev Device, n int64) (list [][]byte) {
+// entries are those of a GPT: of the first header, or the one at the end. Where neither is whole, an error is of a read that one of them may be missing for.
+func entries(dev Device, n int64) (list [][]byte, failed error) {
 	for _, at := range []int64{n, dev.Info().Size&^(n-1) - n} {
 		h := make([]byte, n)
-		if dev.Read([][]byte{h}, at) != nil || string(h[:8]) != "EFI PART" {
+		if err := dev.Read([][]byte{h}, at); err != nil {
+			failed = err
+			continue
+		}
+		if string(h[:8]) != "EFI PART" {
 			continue
 		}
 		size := le.Uint32(h[12:])
@@ -149,15 +163,22 @@ func entries(dev Device, n int64) (list [][]byte) {
 			continue
 		}
 		table := make([]byte, (count*each+n-1)/n*n)
-		if dev.Read([][]byte{table}, int64(where)*n) != nil || crc32.ChecksumIEEE(table[:count*each]) != le.Uint32(h[88:]) {
+		if int64(where)*n+int64(len(table)) > dev.Info().Size {
+			continue
+		}
+		if err := dev.Read([][]byte{table}, int64(where)*n); err != nil {
+			failed = err
+			continue
+		}
+		if crc32.ChecksumIEEE(table[:count*each]) != le.Uint32(h[88:]) {
 			continue
 		}
 		for i := range count {
 			list = append(list, table[i*each:(i+1)*each])
 		}
-		return list
+		return list, nil
 	}
-	return nil
+	return nil, failed
 }
 
 // UUID is the unique GUID as people write it, in lower case (RFC 9562; UEFI 2.10, appendix A: the first three fields lie little-endian).

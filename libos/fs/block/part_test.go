@@ -44,7 +44,7 @@ func TestPartitions(t *testing.T) {
 	for name, script := range map[string]string{"GPT": gpt, "MBR": mbr} {
 		m := NewMemory(table(t, script))
 		m.info.ID = "disk0"
-		list := Partitions(m)
+		list := partitionsOf(t, m)
 		if len(list) != 2 || list[0].at != 1<<20 || list[0].size != 2<<20 || list[1].at != 4<<20 || list[1].size != 1<<20 || list[1].Info().ID != "disk0p2" || list[0].GPT != (name == "GPT") {
 			t.Fatalf("%s: %+v", name, list)
 		}
@@ -63,12 +63,12 @@ func TestPartitions(t *testing.T) {
 		}
 		if name == "GPT" { // the copy at the end
 			clear(m.Bytes()[512:1024])
-			if n := len(Partitions(m)); n != 2 {
+			if n := len(partitionsOf(t, m)); n != 2 {
 				t.Errorf("without the first header: %d", n)
 			}
 		}
 	}
-	if n := len(Partitions(NewMemory(make([]byte, 8<<20)))); n != 0 {
+	if n := len(partitionsOf(t, NewMemory(make([]byte, 8<<20)))); n != 0 {
 		t.Errorf("zeroes: %d", n)
 	}
 }
@@ -76,7 +76,7 @@ func TestPartitions(t *testing.T) {
 // TestLogical finds the logical partitions that sfdisk has made, by the numbers that it gives them, and ends where their chain does not.
 func TestLogical(t *testing.T) {
 	b := table(t, logicals)
-	list := Partitions(NewMemory(b))
+	list := partitionsOf(t, NewMemory(b))
 	want := [][3]int64{{1, 2048, 2048}, {2, 4096, 1024}, {4, 15360, 1024}, {5, 6144, 1024}, {6, 8192, 2048}, {7, 11264, 512}}
 	for i, w := range want {
 		if len(list) != len(want) || int64(list[i].Number) != w[0] || list[i].at != 512*w[1] || list[i].size != 512*w[2] || list[i].Start() != list[i].at {
@@ -91,12 +91,57 @@ func TestLogical(t *testing.T) {
 	copy(last[tableAt+16:], []byte{4: 5})
 	le.PutUint32(last[tableAt+16+8:], 8192-1-5120)
 	le.PutUint32(last[tableAt+16+12:], 1)
-	if n := len(Partitions(NewMemory(b))); n != 3+maxLogical {
+	if n := len(partitionsOf(t, NewMemory(b))); n != 3+maxLogical {
 		t.Errorf("%d partitions of a chain without end", n)
 	}
 }
 
 // FuzzPartitions changes bytes of a table: whatever is found is inside the disk.
+// A holed is a device of which blocks cannot be read.
+type holed struct {
+	*Memory
+	blocks []int64
+}
+
+func (d holed) Read(vec [][]byte, off int64) error {
+	for _, b := range d.blocks {
+		if off <= b*512 && b*512 < off+Len(vec) {
+			return errors.New("a block cannot be read")
+		}
+	}
+	return d.Memory.Read(vec, off)
+}
+
+// TestUnreadableTables: a table that cannot be read is an error, and not an empty one. What is there twice may be lost once.
+func TestUnreadableTables(t *testing.T) {
+	const last = 8<<20/512 - 1
+	for _, c := range []struct {
+		script string
+		blocks []int64
+		want   int
+		fails  bool
+	}{
+		{gpt, []int64{0}, 0, true}, {gpt, []int64{1}, 2, false}, {gpt, []int64{2}, 2, false}, {gpt, []int64{last}, 2, false}, {gpt, []int64{1, last}, 0, true}, {gpt, []int64{2, last - 1}, 0, true},
+		{mbr, []int64{0}, 0, true}, {mbr, []int64{1, last}, 2, false},
+		{logicals, []int64{5120}, 3, true},
+	} {
+		list, err := Partitions(holed{NewMemory(table(t, c.script)), c.blocks})
+		if len(list) != c.want || (err != nil) != c.fails {
+			t.Errorf("%q without blocks %d: %d partitions, %v", c.script, c.blocks, len(list), err)
+		}
+	}
+}
+
+// partitionsOf are the partitions of a device that can be read.
+func partitionsOf(t testing.TB, d Device) []*Partition {
+	t.Helper()
+	list, err := Partitions(d)
+	if err != nil {
+		t.Error(err)
+	}
+	return list
+}
+
 func FuzzPartitions(f *testing.F) {
 	images := [][]byte{table(f, gpt), table(f, logicals)}
 	f.Add(false, []byte{0, 2, 5, 1, 0xbe, 9})
@@ -109,7 +154,7 @@ func FuzzPartitions(f *testing.F) {
 		for ; len(change) >= 3; change = change[3:] {
 			b[(int(change[0])<<8|int(change[1]))%len(b)] = change[2]
 		}
-		for _, p := range Partitions(NewMemory(b)) {
+		for _, p := range partitionsOf(t, NewMemory(b)) {
 			if p.at < 512 || p.size <= 0 || p.at+p.size > int64(len(b)) {
 				t.Errorf("%+v", p)
 			}
@@ -128,7 +173,7 @@ func TestWriteAll(t *testing.T) {
 	} {
 		m := NewMemory(table(t, gpt))
 		dev := c.dev(m)
-		part := Partitions(dev)[0]
+		part := partitionsOf(t, dev)[0]
 		var list []Piece
 		for i := range 40 {
 			list = append(list, Piece{[][]byte{bytes.Repeat([]byte{byte(i + 1)}, 512), bytes.Repeat([]byte{byte(i + 101)}, 512)}, int64(i) * 2048})

@@ -173,7 +173,7 @@ func (s *source) start(tell func(error)) {
 			changed(use, true)
 		}
 		if slices.ContainsFunc(u.known, func(p fs.DiskUse) bool { return p.Whole != "" }) {
-			u.scan(u.known)
+			u.scan() // who opens one is told what failed
 		}
 	}
 }
@@ -201,10 +201,11 @@ func (s *source) unit(d found) *unit {
 	return u
 }
 
-// scan looks for the partitions of a disk, and tells of those that are new, and of those that are there no more, among what was known. One that is as it was stays the same value.
-func (u *unit) scan(known []fs.DiskUse) {
-	old := u.parts
-	list := block.Partitions(u.disk)
+// scan looks for the partitions of a disk, and tells of those that are new, and of those that are there no more, among what was known. One that is as it was stays the same value. Where not all of the table can be
+// read, which is an error, what is known and not found may be there still: it stays.
+func (u *unit) scan() error {
+	known, old := u.uses(), u.parts
+	list, err := block.Partitions(u.disk)
 	for k, p := range list {
 		for _, q := range old {
 			if q.Number == p.Number && q.Start() == p.Start() && q.Info().Size == p.Info().Size {
@@ -212,7 +213,12 @@ func (u *unit) scan(known []fs.DiskUse) {
 			}
 		}
 	}
-	u.parts, u.looked = list, true
+	for _, q := range old {
+		if err != nil && !slices.ContainsFunc(list, func(p *block.Partition) bool { return p.Number == q.Number }) {
+			list = append(list, q)
+		}
+	}
+	u.parts, u.looked = list, err == nil
 	gone := map[string]fs.DiskUse{}
 	for _, k := range known {
 		if k.Whole != "" {
@@ -232,10 +238,14 @@ func (u *unit) scan(known []fs.DiskUse) {
 		}
 		changed(use, true)
 	}
+	if err != nil {
+		return err
+	}
 	for name, k := range gone {
 		u.forget(name)
 		changed(k, false)
 	}
+	return nil
 }
 
 // forget has nothing be known of the disk, or a partition.
@@ -285,6 +295,13 @@ func (u *unit) uses() (list []fs.DiskUse) {
 	for _, p := range u.parts {
 		list = append(list, u.part(p))
 	}
+	if !u.looked { // or not all could be read
+		for _, k := range u.known {
+			if !slices.ContainsFunc(list, func(d fs.DiskUse) bool { return d.Name == k.Name }) {
+				list = append(list, k)
+			}
+		}
+	}
 	return list
 }
 
@@ -320,23 +337,26 @@ func (u *unit) done(d fs.DiskUse, w block.Use) fs.DiskUse {
 	return d
 }
 
-// Partitions finds the partitions of a disk that Open gave, as block.Partitions does, once for all users: from then on they are in fs.Disks. They serve until all have closed the disk. It may read, and parks as long.
+// Partitions finds the partitions of a disk that Open gave, as block.Partitions does, once for all users: from then on they are in fs.Disks. They serve until all have closed the disk. Where not all of the table can be
+// read there are those that could, and who asks next looks again. It may read, and parks as long.
 func Partitions(d block.Device) []*block.Partition {
 	s, ok := d.(*shared)
 	if !ok {
-		return block.Partitions(d)
+		list, _ := block.Partitions(d)
+		return list
 	}
 	all.Lock()
 	defer all.Unlock()
-	return s.unit.partitions()
+	list, _ := s.unit.partitions()
+	return list
 }
 
-// partitions finds those of a disk that is open.
-func (u *unit) partitions() []*block.Partition {
+// partitions finds those of a disk that is open, if nobody has since it was opened.
+func (u *unit) partitions() (list []*block.Partition, err error) {
 	if !u.looked {
-		u.scan(u.known)
+		err = u.scan()
 	}
-	return u.parts
+	return u.parts, err
 }
 
 // Source is a disk that Open gave, or a partition that Partitions gave, as /proc/mounts has it; not ok for another device.

@@ -103,13 +103,17 @@ func (s *source) openNode(u *unit, what *fs.DiskUse, write, exclusive bool) (fs.
 	}
 	n := &node{owner: &owner{hi: end, name: "a program that has /dev/" + what.Name + " open", alone: exclusive, writes: write}, of: s, unit: u, device: u.disk}
 	if what.Whole != "" {
-		for _, p := range u.partitions() {
+		list, err := u.partitions()
+		for _, p := range list {
 			if p.Number == what.Partition {
 				n.part, n.device, n.lo, n.hi = p, p, p.Start(), p.Start()+p.Info().Size
 			}
 		}
 		if n.part == nil {
 			s.leave()
+			if err != nil {
+				return nil, syscall.EIO
+			}
 			return nil, syscall.ENXIO
 		}
 	}
@@ -274,6 +278,8 @@ func (n *node) Rescan() syscall.Errno {
 			return syscall.EBUSY
 		}
 	}
-	n.unit.scan(n.unit.uses())
+	if n.unit.scan() != nil {
+		return syscall.EIO
+	}
 	return 0
 }

@@ -497,3 +497,80 @@ func TestNamesStayWithDisks(t *testing.T) {
 		t.Errorf("%d are counted, and none has a disk open", s.users)
 	}
 }
+
+// TestUnreadableTable: partitions stay that are known while the table cannot be read, all of it or a logical partition's.
+func TestUnreadableTable(t *testing.T) {
+	d := disk512()
+	s, told := simulate(t, d)
+	names := func(want string) {
+		t.Helper()
+		text := ""
+		for _, u := range uses() {
+			text += u.Name + " "
+		}
+		if text != want || len(*told) != 0 {
+			t.Errorf("there are %s, told is %v; want %s", text, *told, want)
+		}
+	}
+	n := open(t, 0, true, false, 0)
+	*told = nil
+	*d.gone = errors.New("it cannot be read just now")
+	if e := n.Rescan(); e != syscall.EIO {
+		t.Error(e)
+	}
+	names("vda vda1 vda2 ")
+	*d.gone = nil
+	p := open(t, 2, false, false, 0)
+	p.ReadAt(make([]byte, 512), 0)
+	p.Close()
+	*d.gone = errors.New("it cannot be read just now")
+	n.Close()
+	open(t, 1, true, false, syscall.EIO)
+	names("vda vda1 vda2 ")
+	n = open(t, 0, true, false, 0)
+	names("vda vda1 vda2 ")
+	*d.gone = nil
+	open(t, 1, true, false, 0).Close() // while the driver runs
+	n.Close()
+	open(t, 2, true, false, 0).Close()
+	names("vda vda1 vda2 ")
+	if got := uses()[2].Read.Requests; got != 1 {
+		t.Errorf("%d requests to vda2 are counted", got)
+	}
+
+	b := make([]byte, 512) // the second one becomes an extended one, with one logical in it
+	d.Memory.Read([][]byte{b}, 0)
+	b[446+16+4] = 5
+	d.Memory.Write([][]byte{b}, 0)
+	logical := make([]byte, 512)
+	logical[510], logical[511], logical[446+4] = 0x55, 0xaa, 0x83
+	binary.LittleEndian.PutUint32(logical[446+8:], 8)
+	binary.LittleEndian.PutUint32(logical[446+12:], 100)
+	d.Memory.Write([][]byte{logical}, 512*512)
+	n = open(t, 0, true, false, 0)
+	if e := n.Rescan(); e != 0 {
+		t.Error(e)
+	}
+	n.Close()
+	*told = nil
+	names("vda vda1 vda5 ")
+	s.open = func(func(error)) []found { return []found{{holed{d, 512 * 512}, "here"}} }
+	open(t, 5, false, false, syscall.EIO)
+	open(t, 1, true, false, 0).Close()
+	names("vda vda1 vda5 ")
+	s.open = func(func(error)) []found { return []found{{d, "here"}} }
+	open(t, 5, false, false, 0).Close()
+}
+
+// A holed is a disk of which a block cannot be read.
+type holed struct {
+	simulated
+	at int64
+}
+
+func (d holed) Read(vec [][]byte, off int64) error {
+	if off <= d.at && d.at < off+block.Len(vec) {
+		return errors.New("a block cannot be read")
+	}
+	return d.simulated.Read(vec, off)
+}

@@ -96,7 +96,7 @@ func readHeads(dev block.Device) ([]*head, error) {
 		}
 	}
 	if why != "" {
-		if len(block.Partitions(dev)) > 0 { // a copy would be of what was there before them
+		if list, _ := block.Partitions(dev); len(list) > 0 { // a copy would be of what was there before them
 			return nil, &MountError{Device: in.Name, Why: why + "; it has partitions: name one of them, as FILE#1", Err: err}
 		}
 		for size := max(512, int64(in.BlockSize)); size <= 4096; size *= 2 {

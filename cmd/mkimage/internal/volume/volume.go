@@ -70,10 +70,14 @@ func inside(dev block.Device, number int) (block.Device, error) {
 	if number == 0 {
 		return dev, nil
 	}
-	for _, p := range block.Partitions(dev) {
+	list, err := block.Partitions(dev)
+	for _, p := range list {
 		if p.Number == number {
 			return p, nil
 		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: its partitions cannot be read: %w", dev.Info().Name, err)
 	}
 	return nil, fmt.Errorf("%s has no partition %d", dev.Info().Name, number)
 }
