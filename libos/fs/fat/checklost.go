@@ -137,7 +137,7 @@ func (c *checker) keep(before, behind string, attr byte, first, size uint32) (pa
 func (c *checker) makeBag() bool {
 	taken := map[short]bool{}
 	root := c.chain(0)
-	c.rows(0, root, 0, func(r *row) bool { taken[r.short] = true; return true }, func(int) {})
+	c.rows(0, root, 0, func(r *row) bool { taken[r.short] = true; return true }, func(int, bool) {})
 	for i := range 1000 {
 		s, _ := exact("FOUND." + num(1000 + int64(i))[1:])
 		if taken[s] {

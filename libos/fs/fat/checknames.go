@@ -12,7 +12,7 @@ func (c *checker) look(d int) {
 	chain := c.chain(d)
 	n := &namer{c: c, d: d, chain: chain, seen: map[string]bool{}, next: map[short]int{}}
 	kept := 0 // clusters, up to that of the last name
-	strays := int64(0)
+	strays, lost := int64(0), false
 	end := c.rows(d, chain, 0, func(r *row) bool {
 		if k := min(int(int64(r.slot)*32/c.cluster)+1, len(chain)); k > kept && r.short != dot && r.short != dotdot {
 			c.keepAll(chain[kept:k])
@@ -46,12 +46,14 @@ func (c *checker) look(d int) {
 			le.PutUint32(c.change(r.at)[28:], 0)
 		}
 		return true
-	}, func(slot int) {
-		strays++
+	}, func(slot int, whole bool) {
+		if strays++; whole {
+			lost = true
+		}
 		c.clearSlots(d, chain, slot, slot+1)
 	})
 	if strays > 0 {
-		c.add(false, "the folder "+shown(c.pathTo(d))+" has "+count(strays, "part")+" of long names that belong to no name", "removed")
+		c.add(lost, "the folder "+shown(c.pathTo(d))+" has "+count(strays, "part")+" of long names that belong to no name", "removed")
 	}
 	c.behind(d, chain, end)
 }
@@ -187,7 +189,7 @@ func (n *namer) taken(name string) bool {
 				n.all[fold(r.long)] = true
 			}
 			return true
-		}, func(int) {})
+		}, func(int, bool) {})
 	}
 	return n.all[fold(name)]
 }

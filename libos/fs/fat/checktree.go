@@ -105,18 +105,18 @@ func (r *row) name() string {
 
 func (c *checker) first(r *row) uint32 { return (&found{raw: r.raw}).first(c.width) }
 
-// rows calls do for each name in a folder from slot i on, and for labels, until it returns false, and stray for slots of long names that have none. It gives the slot at which the folder ends. What cannot be read is told, and counts as removed.
-func (c *checker) rows(d int, chain []uint32, i int, do func(r *row) bool, stray func(slot int)) (end int) {
+// rows calls do for each name in a folder from slot i on, and for labels, until it returns false, and stray for slots of long names that have none; whole: those of a whole long name before a name that is another's by its sum. It gives the slot at which the folder ends. What cannot be read is told, and counts as removed.
+func (c *checker) rows(d int, chain []uint32, i int, do func(r *row) bool, stray func(slot int, whole bool)) (end int) {
 	var long []uint16
 	var part []int // slots of a long name
 	want, check := 0, byte(0)
-	drop := func() {
+	drop := func(whole bool) {
 		for _, s := range part {
-			stray(s)
+			stray(s, whole)
 		}
 		part, long, want = part[:0], nil, 0
 	}
-	defer drop()
+	defer func() { drop(false) }()
 	for ; ; i++ {
 		at, ok := c.place(d, chain, i)
 		if !ok {
@@ -134,12 +134,12 @@ func (c *checker) rows(d int, chain []uint32, i int, do func(r *row) bool, stray
 		case b[0] == 0:
 			return i
 		case b[0] == deleted:
-			drop()
+			drop(false)
 			continue
 		case b[11]&0x3f == attrLong:
 			k := int(b[0] & 0x3f)
 			if b[0]&0x40 != 0 {
-				drop()
+				drop(false)
 				want, check = k, b[13]
 				if k <= 20 {
 					long = make([]uint16, 13*k)
@@ -147,7 +147,7 @@ func (c *checker) rows(d int, chain []uint32, i int, do func(r *row) bool, stray
 			}
 			part = append(part, i)
 			if k == 0 || k != want || b[13] != check || len(long) < 13*k {
-				drop()
+				drop(false)
 				continue
 			}
 			for j, o := range units {
@@ -167,7 +167,7 @@ func (c *checker) rows(d int, chain []uint32, i int, do func(r *row) bool, stray
 			r.wrong = r.long == "" || len(long) > 255 || strings.ContainsAny(r.long, "\"*/:<>?\\|") || strings.ContainsFunc(r.long, func(r rune) bool { return r < ' ' })
 			part = part[:0]
 		}
-		drop()
+		drop(b[11]&attrLabel == 0 && want == 0)
 		if !do(r) {
 			return i
 		}
@@ -198,7 +198,7 @@ func (c *checker) pathTo(d int) string {
 					name, stop = r.name(), true
 				}
 				return false
-			}, func(int) {})
+			}, func(int, bool) {})
 			if stop {
 				break
 			}
@@ -364,7 +364,7 @@ func (c *checker) folders(d int) {
 				c.adopt(r)
 			}
 			return true
-		}, func(int) {})
+		}, func(int, bool) {})
 	}
 }
 
@@ -579,7 +579,7 @@ func (c *checker) makeDots(d int, chain []uint32, i int, up uint32) {
 	at, _ = c.place(d, chain, 1)
 	c.putDot(at, dotdot, up)
 	if len(moved) > 0 {
-		c.behind(d, chain, c.rows(d, chain, 2, func(*row) bool { return true }, func(int) {})) // before names are written there
+		c.behind(d, chain, c.rows(d, chain, 2, func(*row) bool { return true }, func(int, bool) {})) // before names are written there
 		if _, _, ok := c.insert(d, moved, 2); !ok {
 			c.add(true, "there is no room for the first name of the folder "+shown(c.pathTo(d))+" at another place of it", "it is removed")
 		}

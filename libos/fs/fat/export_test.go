@@ -94,7 +94,7 @@ func (p *Probe) Entry(path string) (at int64, longs int) {
 				at, longs = r.at, r.slot-r.begin
 			}
 			return true
-		}, func(int) {})
+		}, func(int, bool) {})
 	}
 	if at == 0 {
 		panic("no " + path)
