@@ -442,7 +442,14 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	bystander.say("after 5000 of any kind")
-	if got := g.ask("still here"); got != "still here" {
+	// One of them may be right by chance, and be answered late.
+	got := g.ask("still here")
+	for range 9 {
+		if got != "still here" {
+			got = g.ask("still here")
+		}
+	}
+	if got != "still here" {
 		t.Error(got)
 	}
 	g.raw(datagramTo(ipHeader(layers.IPProtocolUDP), 7, []byte("exit")))
