@@ -721,6 +721,64 @@ func TestCheckEqualNames(t *testing.T) {
 	}
 }
 
+// TestCheckUntold: a problem that is not listed costs no reading of the folders above, for a path that nobody is told.
+func TestCheckUntold(t *testing.T) {
+	p := fat.NewProbe(many(t, "FAT16", 0))
+	const deep, wide, bad = 20, 20, 4000
+	per := p.Cluster() / 32
+	next := uint32(100)
+	take := func(n int) uint32 {
+		for i := range n {
+			v := next + uint32(i) + 1
+			if i == n-1 {
+				v = p.End()
+			}
+			p.Set(next+uint32(i), v)
+		}
+		next += uint32(n)
+		return next - uint32(n)
+	}
+	entry := func(at int64, name string, first uint32) {
+		copy(p.B[at:], fmt.Sprintf("%-11s\x10", name))
+		p.PutFirst(at, first)
+	}
+	at, _ := p.Entry("/S")
+	up := uint32(0)
+	for level := range deep + 1 { // the last one has the folders
+		n := wide
+		if level == deep {
+			n = (bad+2)/int(per) + 1
+		}
+		f := take(n)
+		p.PutFirst(at, f)
+		entry(p.At(f), ".", f)
+		entry(p.At(f)+32, "..", up)
+		if level == deep {
+			for i := range int64(bad) {
+				k := take(1)
+				entry(p.At(f)+32*(i+2), fmt.Sprintf("X%d", i), k)
+				entry(p.At(k), ".", k+1)
+				entry(p.At(k)+32, "..", f)
+			}
+			break
+		}
+		for i := int64(2); i < wide*per; i++ {
+			p.B[p.At(f)+32*i] = 0xe5
+		}
+		at = p.At(f) + 32*(wide*per-1)
+		entry(at, "D", 0)
+		up = f
+	}
+	d := &block.Faulty{Device: block.NewMemory(p.B), At: 1 << 62}
+	r, err := fat.Check(d)
+	if err != nil || len(r.Problems) != 1000 || r.More < bad-1000 || !strings.Contains(r.Problems[999].What, "/S/D/D/D/") {
+		t.Fatal(err, r.More, r.Problems[:1])
+	}
+	if n := d.Requests(); n > 1000*3*deep+bad*8 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // TestCheckFull: where there is no room for names of what has none, a repair that may not lose anything changes nothing, and one that may frees it.
 func TestCheckFull(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "FAT12", 160))

@@ -219,14 +219,21 @@ func (n *namer) rename(r *row, to short) {
 	}
 	r.short = to
 	copy(r.raw[:], to[:])
-	n.c.pathOf = 0
+	n.renamed()
 }
 
 // forget takes the long name away.
 func (n *namer) forget(r *row) {
 	n.c.clearSlots(n.d, n.chain, r.begin, r.slot)
 	r.begin, r.long, r.wrong = r.slot, "", false
-	n.c.pathOf = 0
+	n.renamed()
+}
+
+// renamed forgets the last path, if it may be through this folder.
+func (n *namer) renamed() {
+	if n.c.pathOf != n.d+1 {
+		n.c.pathOf = 0
+	}
 }
 
 // times looks at the dates of an entry: FAT, 6.2. No date at all is one that was not kept.

@@ -174,8 +174,11 @@ func (c *checker) rows(d int, chain []uint32, i int, do func(r *row) bool, stray
 	}
 }
 
-// pathTo is the path of a folder, of maxDeep names at most.
+// pathTo is the path of a folder, of maxDeep names at most. It reads the folders above: not when no more problems are listed, and nobody is told.
 func (c *checker) pathTo(d int) string {
+	if len(c.r.Problems) == maxProblems {
+		return "/"
+	}
 	if c.pathOf == d+1 {
 		return c.pathIs
 	}
