@@ -232,7 +232,7 @@ func memoryWord(mount string) (string, error) {
 const lookWord = "look"
 
 // DisksWord is the image's setting of that name: what is mounted where. What the image was built with stays, behind what the settings say, but for what they say anew: a path, the path of a disk of the same number, all
-// mounts.
+// mounts. An image that was built to look for its disks does so still.
 func (s Settings) DisksWord() (string, error) {
 	disks, err := s.DiskList()
 	if err != nil {
@@ -247,9 +247,9 @@ func (s Settings) DisksWord() (string, error) {
 		}
 		words = append(words, v)
 	}
-	raw := false
+	look := slices.Contains(strings.Split(s.Built, ";"), lookWord)
 	for i, d := range disks {
-		raw = raw || d.Raw
+		look = look || d.Raw
 		if d.Path == "" {
 			continue
 		}
@@ -276,7 +276,7 @@ func (s Settings) DisksWord() (string, error) {
 			words = append(words, b.word)
 		}
 	}
-	if raw {
+	if look {
 		words = append(words, lookWord)
 	}
 	return strings.Join(words, ";"), nil
