@@ -43,11 +43,12 @@ type salvager struct {
 	keep   []uint64        // a bit for each block that the volume is to use
 	was    []uint64        // and for each that it is known to use now: nothing is written there
 	inodes map[uint64]*piled
-	moved  []name   // names that lie at a wrong place
-	said   []told   // what it did
-	shared []uint64 // a bit for each block that several extents have; nil: none is
-	right  []uint64 // and for those of them that have the sum that one of these tells
-	one    []byte   // to look at a block
+	moved  []name            // names that lie at a wrong place
+	said   []told            // what it did
+	shared []uint64          // a bit for each block that several extents have; nil: none is
+	right  []uint64          // and for those of them that have the sum that one of these tells
+	have   map[uint64]uint32 // their sums, of those that were looked at and can be read
+	one    []byte            // to look at a block
 }
 
 // A piled is what was found of an inode.
@@ -554,22 +555,41 @@ func (s *salvager) contest() error {
 		return err
 	}
 	clear(once)
-	s.shared, s.right = twice, once
+	seen := make([]uint64, len(s.keep))
+	s.shared, s.right, s.have = twice, once, map[uint64]uint32{}
 	return s.extents(func(x extent) {
 		for i, want := range x.sums {
-			if b := x.block + uint64(i); twice[b/64]>>(b%64)&1 != 0 && s.has(b, want) {
-				s.right[b/64] |= 1 << (b % 64)
+			b := x.block + uint64(i)
+			at, bit := b/64, uint64(1)<<(b%64)
+			if twice[at]&bit == 0 {
+				continue
+			}
+			if seen[at]&bit == 0 {
+				seen[at] |= bit
+				s.look(b)
+			}
+			if s.has(b, want) {
+				s.right[at] |= bit
 			}
 		}
 	})
 }
 
-// has says whether a block can be read and has a sum.
-func (s *salvager) has(b uint64, want uint32) bool {
+// look reads a shared block for its sum. Each is read once, however many extents have it: a tree in which all have one place would have a thousand times its size read, and a block that cannot be read at times would be
+// one extent's, and then nobody's.
+func (s *salvager) look(b uint64) {
 	if s.one == nil {
 		s.one = make([]byte, BlockSize)
 	}
-	return s.f.dev.Read([][]byte{s.one}, int64(b)*BlockSize) == nil && s.f.dataSum(s.one) == want
+	if s.f.dev.Read([][]byte{s.one}, int64(b)*BlockSize) == nil {
+		s.have[b] = s.f.dataSum(s.one)
+	}
+}
+
+// has says whether a shared block could be read and has a sum.
+func (s *salvager) has(b uint64, want uint32) bool {
+	sum, read := s.have[b]
+	return read && sum == want
 }
 
 // anothers says whether a block is not an extent's that tells its sum: it is part of the tree, or it went to the extent that tells the sum that it has; the first one of several.
@@ -577,7 +597,12 @@ func (s *salvager) anothers(b uint64, want uint32) bool {
 	if s.marked(b) {
 		return true
 	}
-	return s.shared != nil && s.shared[b/64]>>(b%64)&1 != 0 && s.right[b/64]>>(b%64)&1 != 0 && !s.has(b, want)
+	return s.several(b) && s.right[b/64]>>(b%64)&1 != 0 && !s.has(b, want)
+}
+
+// several says whether more than one extent has a block.
+func (s *salvager) several(b uint64) bool {
+	return s.shared != nil && s.shared[b/64]>>(b%64)&1 != 0
 }
 
 // extent takes in an extent. What of its blocks is another's is taken out, and becomes a hole; and so is, if holes are to be made, what cannot be read.
@@ -633,18 +658,36 @@ func (s *salvager) extent(ino uint64, p *piled, k, v []byte) (why *told, err err
 	return nil, nil
 }
 
-// unreadable finds those of the kept blocks of an extent that cannot be read: they are not kept, and how many is told.
+// unreadable finds those of the kept blocks of an extent that cannot be read: they are not kept, and how many is told. What no other extent has is read.
 func (s *salvager) unreadable(x extent, kept []bool) (bad int) {
 	f := s.f
-	b := make([]byte, len(x.sums)*BlockSize)
-	whole := f.dev.Read([][]byte{b}, int64(x.block)*BlockSize) == nil
-	for i, want := range x.sums {
-		one, at := b[i*BlockSize:][:BlockSize], x.block+uint64(i)
-		if kept[i] && (!whole && f.dev.Read([][]byte{one}, int64(at)*BlockSize) != nil || f.dataSum(one) != want) {
-			bad++
-			kept[i] = false
-			s.keep[at/64] &^= 1 << (at % 64)
+	drop := func(i int) {
+		bad++
+		kept[i] = false
+		at := x.block + uint64(i)
+		s.keep[at/64] &^= 1 << (at % 64)
+	}
+	alone := func(i int) bool { return kept[i] && !s.several(x.block+uint64(i)) }
+	for i := 0; i < len(kept); i++ {
+		if kept[i] && !alone(i) && !s.has(x.block+uint64(i), x.sums[i]) {
+			drop(i)
 		}
+		n := 0
+		for i+n < len(kept) && alone(i+n) {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		b := make([]byte, n*BlockSize)
+		whole := f.dev.Read([][]byte{b}, int64(x.block+uint64(i))*BlockSize) == nil
+		for k := range n {
+			one := b[k*BlockSize:][:BlockSize]
+			if !whole && f.dev.Read([][]byte{one}, int64(x.block+uint64(i+k))*BlockSize) != nil || f.dataSum(one) != x.sums[i+k] {
+				drop(i + k)
+			}
+		}
+		i += n - 1
 	}
 	return bad
 }

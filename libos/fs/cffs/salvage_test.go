@@ -666,3 +666,40 @@ func TestSalvageRootRecord(t *testing.T) {
 		}
 	}
 }
+
+// TestSalvageReads has extents that all have one place, or each a block behind the one before: what a salvage reads grows with the volume and its tree, not with the blocks that extents
+// have, whether holes are made of what has a wrong sum or not.
+func TestSalvageReads(t *testing.T) {
+	const extents = 1000
+	for _, c := range []struct {
+		what  string
+		step  uint64
+		holes bool
+	}{{"one place", 0, false}, {"one place, holes", 0, true}, {"in a row, holes", 1, true}} {
+		d := &amount{Memory: formatted(t, 3000)}
+		f := mount(t, d, manual)
+		write(t, f, "/f", nil)
+		n, e := f.Root().Lookup("f")
+		if e != 0 {
+			t.Fatal(e)
+		}
+		x := n.(*File)
+		f.lock()
+		sums := make([]uint32, maxExtent)
+		for i := range uint64(extents) {
+			x.place(extent{last: (i+1)*maxExtent - 1, block: 1000 + i*c.step, sums: sums})
+		}
+		x.rec.size, x.rec.blocks = extents*maxExtent*BlockSize, extents*maxExtent
+		f.touch(&x.inode, true)
+		f.unlock()
+		n.Unref()
+		f.Close()
+		d.read.Store(0)
+		if _, err := Salvage(d, SalvageOptions{Holes: c.holes}); err != nil {
+			t.Fatal(c.what, err)
+		}
+		if n := d.read.Load(); n > 2*d.Info().Size {
+			t.Errorf("%s: a salvage of a volume of %d bytes with extents of %d reads %d", c.what, d.Info().Size, extents*maxExtent*BlockSize, n)
+		}
+	}
+}
