@@ -69,7 +69,8 @@ func (s *Spares) Word(i int) *atomic.Uint32 { return &s.words[i+1] }
 func (s *Spares) Kept() *atomic.Uint32 { return &s.words[0] }
 
 // Fill gives an empty slot frames with anything in them, and makes its word SpareHave|SpareBusy. nil: so many frames are not free that the rest could do without them; for the least slots twice as many as
-// those have are enough. It does not block.
+// those have are enough. Then the runtime's heap gives back a piece of what it has, does not use and is to give back anyhow, which may make it enough. It waits for nobody but the runtime's locks. The caller is
+// on a goroutine.
 func (s *Spares) Fill(i int) []byte {
 	pa := hwSpareFill(uintptr(s.check(i)))
 	if pa == 0 {

@@ -20,6 +20,8 @@ const (
 	exoSpareBatch  = 16 // slots that are taken at once, at least: 1 MiB
 	exoSpareTries  = 4  // times that slots are taken for a run of frames, which may not come about by that
 	exoSpareVector = 4  // that of no device: an overflow's
+
+	exoSpareIdle = 256 << 10 // bytes of the heap's that are given back for a slot that could not be filled, at most: who wants it waits, and those who want another
 )
 
 // exoSpares is what is known of them. It is in the data segment, as exoState is.
@@ -141,9 +143,29 @@ func exoHwSpareOpen(n, least uintptr, short func(frames int) int) uintptr {
 	return s.words
 }
 
+// exoHwSpareFill gives slot i frames, and the address of the first; 0: so many are not free. Then it has the heap give back some of what it has, does not use and will give back anyhow: the scavenger takes
+// minutes for hundreds of MiB, for which the cache would have its least. The caller is on a goroutine, and holds no lock of the runtime's: the scavenger takes the heap's, and lets go of it while it unmaps.
+// A lock of the program's, as the page cache's, may be held: who unmaps asks nobody for memory but exoSpareTake, which takes no lock of any program's.
+//
 //go:linkname exoHwSpareFill github.com/hardtack-os/hardtack/exo.hwSpareFill
 func exoHwSpareFill(i uintptr) uintptr {
-	return exoKernel(abi.FuncPCABIInternal(exoOpSpareFill), i, 0, 0)
+	pa := exoKernel(abi.FuncPCABIInternal(exoOpSpareFill), i, 0, 0)
+	if pa == 0 && exoSpareScavenge() > 0 {
+		pa = exoKernel(abi.FuncPCABIInternal(exoOpSpareFill), i, 0, 0)
+	}
+	return pa
+}
+
+// exoSpareScavenge does at once a piece of what the background scavenger is to do until the next collection (gcPaceScavenger), and gives its bytes; 0 where there is nothing to do, or what is left is in chunks that
+// were lately full, as the scavenger has it (mgcscavenge.go, scavengeIndex.find), which then looks at none of them again. What the collector pays for assists does not count this: who reads files is no allocator.
+func exoSpareScavenge() uintptr {
+	goal, retained := scavenge.gcPercentGoal.Load(), heapRetained()
+	if retained <= goal { // as always where there is nothing to do: then the goal is ^0
+		return 0
+	}
+	n := mheap_.pages.scavenge(uintptr(min(retained-goal, exoSpareIdle)), nil, false)
+	mheap_.pages.scav.releasedEager.Add(n)
+	return n
 }
 
 //go:linkname exoHwSpareDrop github.com/hardtack-os/hardtack/exo.hwSpareDrop
