@@ -76,7 +76,6 @@ sections:
 	.set AllocatePages, 0x28
 	.set FreePages, 0x30
 	.set GetMemoryMap, 0x38
-	.set AllocatePool, 0x40
 	.set HandleProtocol, 0x98
 	.set ExitBootServices, 0xe8
 	.set LocateProtocol, 0x140
@@ -107,19 +106,19 @@ sections:
 	.set descsize, -64
 	.set descver, -72
 	.set tmp, -80
-	.set owned, -176		# six times address and pages, of what was claimed; the last ones are both copies of the state
+	.set owned, -192		# seven times address and pages, of what was claimed; the last ones are both copies of the state
 	.set copies, -96
-	.set ilength, -192		# the image: its fields
-	.set ihash, -188
-	.set ifirst, -184
-	.set ilast, -180
-	.set source, -200		# and where it is
-	.set blocks, -208		# EFI_BLOCK_IO_PROTOCOL
-	.set state, -216		# the newer copy; 0: there are no slots
-	.set which, -220		# which one it is
-	.set slot, -224
-	.set skip, -228			# a bit for each slot that could not be loaded
-	.set variables, -232
+	.set ilength, -208		# the image: its fields
+	.set ihash, -204
+	.set ifirst, -200
+	.set ilast, -196
+	.set source, -216		# and where it is
+	.set blocks, -224		# EFI_BLOCK_IO_PROTOCOL
+	.set state, -232		# the newer copy; 0: there are no slots
+	.set which, -236		# which one it is
+	.set slot, -240
+	.set skip, -244			# a bit for each slot that could not be loaded
+	.set variables, -248
 
 # services NAME: calls a boot service (Microsoft's convention, 2.3.4.1). RAX = its status.
 	.macro service name
@@ -192,7 +191,7 @@ main:
 	cmpl	$512, BlockSize(%rax)
 	jne	fail
 	mov	$2, %r8d
-	claim	5, AllocateAnyPages, EfiLoaderData, $0
+	claim	6, AllocateAnyPages, EfiLoaderData, $0
 	mov	%rax, %rbx
 	mov	%rax, %r9
 	mov	stateblock(%rip), %edx
@@ -279,26 +278,23 @@ check:	mov	source(%rbp), %rsi
 	cmp	%eax, ihash(%rbp)
 	jne	fail
 
-	# All memory that the image will lie in, and what boot/amd64 uses on the way, must be nobody's. Nothing of the firmware (page tables,
-	# stack, this code) lies there then.
+	# What boot/amd64 uses on the way must be nobody's. The image waits anywhere in 32 bits: where it will lie the firmware may have
+	# memory until it is left.
 	mov	$1, %r8d
 	claim	0, AllocateAddress, EfiLoaderData, $PLACE
 	mov	$0x100, %r8d
 	claim	1, AllocateAddress, EfiLoaderData, $0x100000
-	mov	ifirst(%rbp), %ebx
-	and	$~0xfff, %ebx
-	mov	ilast(%rbp), %r8d
+	mov	ilength(%rbp), %r8d
 	add	$0xfff, %r8d
-	sub	%ebx, %r8d
 	shr	$12, %r8d
-	claim	2, AllocateAddress, EfiLoaderData, %rbx
+	claim	2, AllocateMaxAddress, EfiLoaderData, $0x7fffffff
 	mov	$4, %r8d
 	claim	3, AllocateMaxAddress, EfiLoaderCode, $0x9ffff
 	mov	%rax, %rbx
 	mov	%rbx, low(%rbp)
 
 	mov	source(%rbp), %rsi
-	mov	ifirst(%rbp), %edi
+	mov	owned + 16 * 2(%rbp), %rdi
 	mov	ilength(%rbp), %ecx
 	shr	$3, %ecx
 	rep movsq
@@ -451,14 +447,51 @@ check:	mov	source(%rbp), %rsi
 3:
 	# Room for the memory map and what getting the room adds to it.
 	call	getmap
-	mov	mapsize(%rbp), %rdx
-	add	$0x2000, %rdx
-	mov	%rdx, tmp(%rbp)
-	mov	$EfiLoaderData, %ecx
-	lea	map(%rbp), %r8
-	service	AllocatePool
+	mov	mapsize(%rbp), %r8
+	add	$0x2fff, %r8
+	shr	$12, %r8
+	claim	5, AllocateAnyPages, EfiLoaderData, $0
+	mov	%rax, map(%rbp)
+	mov	owned + 16 * 5 + 8(%rbp), %rax
+	shl	$12, %rax
+	mov	%rax, tmp(%rbp)
+	mov	%rax, mapsize(%rbp)
+	call	getmap
 	lea	nomap(%rip), %rsi
 	test	%rax, %rax
+	jnz	fail
+
+	# All memory that the image will lie in must be free once the firmware is left. R11 = bytes of it that are not known to be.
+	mov	ifirst(%rbp), %r9d
+	mov	ilast(%rbp), %r10d
+	mov	%r10, %r11
+	sub	%r9, %r11
+	mov	map(%rbp), %rsi
+	mov	mapsize(%rbp), %r8
+	add	%rsi, %r8		# its end
+	lea	types(%rip), %rdi
+1:	cmp	%r8, %rsi
+	jae	3f
+	mov	(%rsi), %eax
+	mov	8(%rsi), %rcx		# PhysicalStart
+	mov	24(%rsi), %rdx		# NumberOfPages
+	shl	$12, %rdx
+	add	%rcx, %rdx
+	add	descsize(%rbp), %rsi
+	cmp	$15, %eax
+	jae	1b
+	cmpb	$1, (%rdi,%rax)		# RAM
+	jne	1b
+	cmp	%r9, %rcx
+	cmovb	%r9, %rcx
+	cmp	%r10, %rdx
+	cmova	%r10, %rdx
+	sub	%rcx, %rdx
+	jbe	1b
+	sub	%rdx, %r11
+	jmp	1b
+3:	lea	taken(%rip), %rsi
+	test	%r11, %r11
 	jnz	fail
 	mov	$4, %edi		# the map may change until the firmware is left
 1:	mov	tmp(%rbp), %rax
@@ -522,7 +555,7 @@ map1:	mov	map(%rbp), %rsi
 
 	# To the low pages, and to 32-bit mode.
 	mov	%ebx, %esi
-	mov	ifirst(%rbp), %edi
+	mov	owned + 16 * 2(%rbp), %edi
 	mov	ilength(%rbp), %r8d
 	lea	0x3f00(%rbx), %rsp
 	lea	gdt - leave + 0x2000(%rbx), %rax
@@ -595,7 +628,7 @@ fail:	mov	system(%rbp), %rax
 	mov	ConOut(%rax), %rcx
 	mov	%rsi, %rdx
 	call	*OutputString(%rcx)
-	mov	$5, %edi
+	mov	$6, %edi
 	lea	owned(%rbp), %rsi
 1:	call	free
 	dec	%edi

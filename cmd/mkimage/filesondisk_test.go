@@ -85,7 +85,7 @@ func TestFilesOnDisk(t *testing.T) {
 	})
 	t.Run("UEFI", func(t *testing.T) {
 		t.Parallel()
-		says(t, pc{uefi: true, memory: "128M"}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd)
+		says(t, pc{uefi: true}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd)
 	})
 	t.Run("qcow2 on NVMe", func(t *testing.T) {
 		t.Parallel()
