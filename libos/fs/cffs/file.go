@@ -313,9 +313,19 @@ func (x *File) ReadAt(p []byte, off int64) (n int, e core.Errno) {
 	}
 }
 
+// look is FS.look for the contents of a file: it waits until they are not being moved in steps.
+func (x *File) look() {
+	f := x.fs
+	for f.look(); x.moves != nil; f.look() {
+		done := x.moves.done
+		f.mu.RUnlock()
+		<-done
+	}
+}
+
 // readSome is read of what is inside the file, and takes the lock.
 func (x *File) readSome(p []byte, off int64, got *miss) (n int, m *miss, err error) {
-	x.fs.look()
+	x.look()
 	defer x.fs.looked()
 	if off >= int64(x.rec.size) {
 		return 0, nil, nil
@@ -354,7 +364,7 @@ func (x *File) Lend(off int64, n int) (core.Loan, core.Errno) {
 // lend gives the bytes of a loan, or tells what is missing.
 func (x *File) lend(off int64, n int, got *miss) (pages.Hold, *miss, error) {
 	f := x.fs
-	f.look()
+	x.look()
 	defer f.looked()
 	if off >= int64(x.rec.size) {
 		return pages.Hold{}, nil, nil
@@ -411,6 +421,9 @@ func (x *File) Cached(off int64) bool {
 	f.look()
 	defer f.looked()
 	i := uint64(off) / BlockSize
+	if x.moves != nil {
+		return false
+	}
 	if x.dirs.has(i) {
 		return true
 	}
@@ -421,7 +434,7 @@ func (x *File) Cached(off int64) bool {
 // share gives the memory of block i, or tells what is missing.
 func (x *File) share(i uint64, got *miss) (pages.Hold, *miss, error) {
 	f := x.fs
-	f.look()
+	x.look()
 	defer f.looked()
 	if i >= (x.rec.size+BlockSize-1)/BlockSize {
 		return pages.Hold{}, nil, nil
@@ -793,7 +806,7 @@ func (x *File) fill(a, b uint64) error {
 // SeekData implements fs.Sparse.
 func (x *File) SeekData(off int64, hole bool) (int64, core.Errno) {
 	f := x.fs
-	f.look()
+	x.look()
 	defer f.looked()
 	size := int64(x.rec.size)
 	if off >= size {

@@ -80,7 +80,6 @@ type FS struct {
 	blanks pages.Piece // what is left of a slot for pages that are written to, pinned
 	flight *flight     // the last that a spill has begun; nil where it has landed
 	spilt  bool        // something was spilled since the last commit
-	alone  bool        // who waits for the device keeps mu: what is in memory is not to be seen as it is
 
 	dataSum func([]byte) uint32 // as the volume has it; set once
 
@@ -535,14 +534,20 @@ func (f *FS) lock()   { f.changing.Lock(); f.mu.Lock() }
 func (f *FS) unlock() { f.mu.Unlock(); f.changing.Unlock() }
 
 // waiting calls do, which waits for the device, while others may read: nothing is changed meanwhile, for the caller is in a change. It may be called where all that is in memory can be
-// seen as it is, or where alone is set.
+// seen as it is, but for a file that is marked by moves.
 func (f *FS) waiting(do func() error) error {
-	if f.alone {
-		return do()
-	}
 	f.mu.Unlock()
 	defer f.mu.Lock()
 	return do()
+}
+
+// reading is waiting for what looks at the tree, and reads it.
+func (f *FS) reading(do func() error) error {
+	return f.waiting(func() error {
+		f.mu.RLock()
+		defer f.mu.RUnlock()
+		return do()
+	})
 }
 
 // look begins to read what is in the tree, and looked ends it: what of it was read is let go where it has become too much.

@@ -29,6 +29,7 @@ type inode struct {
 	dirs   dirties     // dirty pages of a file, by number
 	bare   span        // blocks of the file that are known to be in no extent
 	fresh  uint64      // how many of them are
+	moves  *moves      // of a file whose blocks are being moved in steps; nil else
 
 	// Under fs.nmu, names that were looked up, so that they are found again without the tree, or waiting for who changes it:
 	names map[string]*inode // of a directory: inodes by name, each by one of its names
@@ -38,6 +39,12 @@ type inode struct {
 	// Hints, for who reads:
 	hints [hints]atomic.Pointer[extent] // those that were used last, by place; none that the tree does not hold
 	order pages.Order
+}
+
+// moves is what others see of a file while its blocks are moved in steps.
+type moves struct {
+	attr core.Attr     // as before
+	done chan struct{} // closed when it can be seen again
 }
 
 // Dir, File and Link are the other kinds.
@@ -386,6 +393,15 @@ func (f *FS) touch(in *inode, contents bool) {
 func (in *inode) Attr() core.Attr {
 	f := in.fs
 	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if m := in.moves; m != nil {
+		return m.attr
+	}
+	return in.attr()
+}
+
+// attr is Attr. mu is held, for reading at least.
+func (in *inode) attr() core.Attr {
 	r := &in.rec
 	a := core.Attr{Ino: r.ino, Mode: r.mode, Nlink: r.nlink, UID: r.uid, GID: r.gid, Rdev: r.rdev, Size: int64(r.size), Blksize: BlockSize,
 		Atime: r.atime, Mtime: r.mtime, Ctime: r.ctime, Btime: r.btime}
@@ -393,7 +409,6 @@ func (in *inode) Attr() core.Attr {
 	if in.isDir() {
 		a.Size *= 20 // as memory has it: so much a name
 	}
-	f.mu.RUnlock()
 	return a
 }
 

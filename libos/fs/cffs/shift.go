@@ -1,14 +1,15 @@
 package cffs
 
 import (
+	"bytes"
 	"syscall"
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 )
 
-// fallocate(2) with FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE: blocks of a file get other numbers, and stay where they are with the sums that they have. All extents behind the range get other keys, so that
-// the time that it takes grows with their number; the memory does not beyond what the tree may have. Rejected: a note in the tree of what is to be done, which a mount finishes. It would be a feature that one must know to
-// read, for what Linux's filesystems do not promise, either.
+// fallocate(2) with FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE: blocks of a file get other numbers, and stay where they are with the sums that they have. All extents behind the range get other keys, in the order
+// that they have, so that they stay in the nodes of the tree that they are in, and it does not grow. The time that it takes grows with their number; the memory does not beyond what the tree may have. Rejected: to take
+// them out and put them in, which may leave nodes half full and needs room for that; and a note in the tree of what is to be done, which a mount finishes. It would be a feature that one must know to read, for what Linux's filesystems do not promise, either.
 
 // lastBlock is the highest number that a block of a file may have.
 const lastBlock = core.MaxSize / BlockSize
@@ -42,45 +43,22 @@ func (x *File) shift(mode uint32, off, n int64) core.Errno {
 		return syscall.EFBIG // of space that was set aside behind the end
 	}
 	if m.blocks > f.waits {
-		return x.shiftLarge(insert, a, k, m)
+		return x.shiftLarge(insert, a, k)
 	}
-	list, err := x.extentsOf(a, m.last)
-	if err == nil {
-		err = x.before(a)
-	}
-	if err != nil {
+	if _, err := x.way(a, m.last, k); err != nil {
 		return errno(err)
 	}
 	// From here on nothing fails, and nothing is committed before all is done.
 	x.unhint()
-	for _, e := range list {
-		f.must(f.t.remove(keyNumber(x.rec.ino, kindExtent, e.last)))
-	}
-	for _, e := range list {
-		if first := e.first(); first < a {
-			x.place(e.part(first, a-1))
-		}
-		if insert {
-			e = e.part(max(e.first(), a), e.last)
-			e.last += k
-			x.place(e)
-			continue
-		}
-		if lo, hi := max(e.first(), a), min(e.last, a+k-1); lo <= hi {
-			f.al.giveUp(span{e.part(lo, hi).block, hi - lo + 1})
-			x.rec.blocks -= hi - lo + 1
-		}
-		if e.last >= a+k {
-			e = e.part(max(e.first(), a+k), e.last)
-			e.last -= k
-			x.place(e)
-		}
-	}
 	if insert {
+		f.must(x.split(a))
+		x.move(a, m.last, k)
 		x.renumber(a, k)
 		x.rec.size += uint64(n)
 	} else {
 		x.drop(a, a+k-1)
+		f.must(f.cut(&x.inode, a, a+k-1))
+		x.move(a+k, m.last, -k)
 		x.renumber(a, -k)
 		x.rec.size -= uint64(n)
 	}
@@ -89,12 +67,15 @@ func (x *File) shift(mode uint32, off, n int64) core.Errno {
 }
 
 // shiftLarge is shift for a file of which more nodes of the tree change than may wait for a commit. It makes a hole where blocks are taken out, and moves that to the end of the file, or one from the end to where blocks
-// are put in, by one commit after the other. Nobody sees the file meanwhile. After a crash the hole may lie anywhere between, where ext4 and XFS leave it, too: no byte of the file is lost, and its size is the larger one. So it
-// is after an error of the disk. mu is held.
-func (x *File) shiftLarge(insert bool, a, k uint64, m moving) core.Errno {
+// are put in, by one commit after the other. Nobody sees the file meanwhile: who reads it waits, and its attributes are what they were. Others are read, but while a step changes what is in memory; changes wait for the last
+// step. After a crash the hole may lie anywhere between, where ext4 and XFS leave it, too: no byte of the file is lost, and its size is the larger one. So it is after an error of the disk. mu is held.
+func (x *File) shiftLarge(insert bool, a, k uint64) core.Errno {
 	f := x.fs
-	f.alone = true // what waits for the device here keeps mu
-	defer func() { f.alone = false }()
+	x.moves = &moves{attr: x.attr(), done: make(chan struct{})}
+	defer func() {
+		close(x.moves.done)
+		x.moves = nil
+	}()
 	if e := errno(f.commit()); e != 0 { // pages that wait get places, and are extents then
 		return e
 	}
@@ -104,17 +85,8 @@ func (x *File) shiftLarge(insert bool, a, k uint64, m moving) core.Errno {
 		return errno(err)
 	}
 	if insert {
-		e, err := f.extentAt(x.rec.ino, a)
-		if err == nil {
-			err = x.before(a)
-		}
-		if err != nil {
+		if err := x.split(a); err != nil {
 			return errno(err)
-		}
-		if e != nil && e.first() < a {
-			f.must(f.t.remove(keyNumber(x.rec.ino, kindExtent, e.last)))
-			x.place(e.part(e.first(), a-1))
-			x.place(e.part(a, e.last))
 		}
 		x.rec.size += k * BlockSize
 		f.touch(&x.inode, true)
@@ -142,29 +114,41 @@ func (x *File) shiftLarge(insert bool, a, k uint64, m moving) core.Errno {
 		}
 		from = last + 1
 	}
+	if err := x.stored(); err != nil {
+		return errno(err)
+	}
 	x.rec.size -= k * BlockSize
 	f.touch(&x.inode, true)
 	return errno(f.commit())
 }
 
-// empty makes a hole of the blocks from a to b, both included, with a commit wherever much has changed. No page of the file waits. mu is held.
+// empty makes a hole of the blocks from a to b, both included, with a commit wherever much has changed. No page of the file waits. Others may read in between. mu is held.
 func (x *File) empty(a, b uint64) core.Errno {
-	const atOnce = 1 << 17 // blocks: as many as there can be extents in them are in memory
+	const atOnce = 1 << 14 // blocks: as many as there can be extents in them are in memory
 	f := x.fs
 	for a <= b {
-		e, err := f.extentAt(x.rec.ino, a)
-		if err != nil {
+		var e *extent
+		to := b
+		if err := f.reading(func() (err error) {
+			if e, err = f.extentAt(x.rec.ino, a); err != nil || e == nil || e.first() > b {
+				return err
+			}
+			a = max(a, e.first())
+			to = min(b, a+atOnce-1)
+			return x.extents(a, to)
+		}); err != nil {
 			return errno(err)
 		}
 		if e == nil || e.first() > b {
 			return 0
 		}
-		a = max(a, e.first())
-		to := min(b, a+atOnce-1)
 		if err := f.room(perName*f.t.height(), true); err != nil {
 			return errno(err)
 		}
-		if err := x.extents(a, to); err != nil {
+		if err := x.extents(a, to); err != nil { // again, where room let go of it
+			return errno(err)
+		}
+		if err := x.stored(); err != nil {
 			return errno(err)
 		}
 		f.must(f.cut(&x.inode, a, to))
@@ -175,100 +159,109 @@ func (x *File) empty(a, b uint64) core.Errno {
 	return 0
 }
 
-// before reads the way in the tree to where an extent that ends before block a is put. mu is held.
-func (x *File) before(a uint64) error {
-	if a == 0 {
-		return nil
+// step gives the extents that lie from one block to another, both included, numbers that are greater by k, modulo 2^64, which no other extents have, and commits. Others may read in between. mu is held.
+func (x *File) step(from, last, k uint64) core.Errno {
+	f := x.fs
+	nodes := 0
+	if err := f.reading(func() (err error) { nodes, err = x.way(from, last, k); return err }); err != nil {
+		return errno(err)
 	}
-	_, err := x.fs.t.get(keyNumber(x.rec.ino, kindExtent, a-1))
+	if err := f.room(nodes, false); err != nil {
+		return errno(err) // movable saw that there is
+	}
+	if _, err := x.way(from, last, k); err != nil { // again, where room let go of it
+		return errno(err)
+	}
+	if err := x.stored(); err != nil {
+		return errno(err)
+	}
+	x.move(from, last, k)
+	f.changed()
+	return errno(f.commit())
+}
+
+// stored reads the way to where a commit puts the record. mu is held.
+func (x *File) stored() error {
+	k := x.home
+	if k == nil {
+		k = key(x.rec.ino, kindRecord)
+	}
+	_, err := x.fs.t.get(k)
 	return err
 }
 
-// step gives the extents that lie from one block to another, both included, numbers that are greater by k, modulo 2^64, which no other extents have, and commits. mu is held.
-func (x *File) step(from, last, k uint64) core.Errno {
+// way reads the nodes of the tree that move looks at, and those next to them, and says how many there are. mu is held, for reading at least.
+func (x *File) way(from, last, k uint64) (nodes int, err error) {
+	lo, hi := min(from, from+k), max(last, last+k)+1
+	return x.fs.t.nodes(keyNumber(x.rec.ino, kindExtent, lo-min(lo, 1)), keyNumber(x.rec.ino, kindExtent, max(from, hi)+1))
+}
+
+// split makes two of the extent that block a lies in, if it is not the first there. On an error nothing has changed. mu is held.
+func (x *File) split(a uint64) error {
 	f := x.fs
-	list, err := x.extentsOf(from, last)
-	if err != nil || len(list) == 0 {
-		return errno(err)
+	e, err := f.extentAt(x.rec.ino, a)
+	if err != nil || e == nil || e.first() >= a {
+		return err
 	}
-	bytes := 0
-	for _, e := range list {
-		bytes += e.cost()
+	if _, err := x.way(a, e.last, 0); err != nil {
+		return err
 	}
-	end := list[len(list)-1].last
-	there, err := f.t.nodes(keyNumber(x.rec.ino, kindExtent, from), keyNumber(x.rec.ino, kindExtent, end+1))
-	if err != nil {
-		return errno(err)
+	f.must(f.t.remove(keyNumber(x.rec.ino, kindExtent, e.last)))
+	x.place(e.part(e.first(), a-1))
+	x.place(e.part(a, e.last))
+	return nil
+}
+
+// move gives the extents that lie from one block to another, both included, numbers that are greater by k, modulo 2^64. No other extents have these numbers, or any between, so that all keys stay in their order. What divides nodes may have
+// such a number, of an extent that was there once: it moves to where it divides the same ones. The way was read before. mu is held.
+func (x *File) move(from, last, k uint64) {
+	if from > last {
+		return
 	}
-	// The way to where they go: what lies there is next to them in the tree.
-	if _, err := f.t.nodes(keyNumber(x.rec.ino, kindExtent, list[0].last+k), keyNumber(x.rec.ino, kindExtent, end+k+1)); err != nil {
-		return errno(err)
+	x.bare = span{}
+	number := func(n uint64) uint64 {
+		switch {
+		case from <= n && n <= last:
+			return n + k
+		case last < n && n <= last+k: // up to where the last goes
+			return last + k + 1
+		case from+k <= n && n < from: // from where the first goes on
+			return from + k
+		}
+		return n
 	}
-	if err := f.room(there+moved(bytes)+perName*f.t.height(), false); err != nil {
-		return errno(err) // movable saw that there is
-	}
-	for _, e := range list {
-		f.must(f.t.remove(keyNumber(x.rec.ino, kindExtent, e.last)))
-	}
-	for _, e := range list {
-		e.last += k
-		x.place(e)
-	}
-	f.changed()
-	return errno(f.commit())
+	lo, hi := keyNumber(x.rec.ino, kindExtent, min(from, from+k)), keyNumber(x.rec.ino, kindExtent, max(last, last+k))
+	x.fs.must(x.fs.t.rename(lo, hi, func(key []byte) []byte {
+		if len(key) != len(lo) {
+			return nil
+		}
+		return keyNumber(x.rec.ino, kindExtent, number(be.Uint64(key[9:])))
+	}))
 }
 
 // A moving is what a shift has to move.
 type moving struct {
 	blocks int      // of the tree that it changes, at most
+	most   int      // of them, that one step does
 	last   uint64   // the last block that an extent has; 0: there is none
 	steps  []uint64 // the last block of as many extents as are moved by one commit, one such after the other
 }
 
-// moved is how many nodes hold so many bytes of items that were moved, at most: a split leaves each a third full at least.
-func moved(bytes int) int {
-	leaves := 1 + 3*bytes/nodeRoom
-	return leaves + leaves/8
-}
-
-// cost is how many bytes an extent takes in the tree.
-func (e *extent) cost() int { return 4 + 17 + 8 + 4*len(e.sums) }
-
-// movable looks at the extents that end at or behind block a, and sees to it, if need be by a commit, that all of them can be moved: each can be read, and there is room for the nodes that change. What it reads of the tree
-// does not stay in memory beyond what may. mu is held.
+// movable looks at the extents that end at or behind block a, and sees to it, if need be by a commit, that all of them can be moved: each can be read, and there is room for the nodes that change, at once or in steps. What it reads of the
+// tree does not stay in memory beyond what may. Others may read in between. mu is held.
 func (x *File) movable(a uint64) (m moving, err error) {
 	f := x.fs
-	perStep := max(f.waits/4, 1) // extents that are moved by one commit, where one does not do for all
 	for {
-		m = moving{}
-		bytes := 0
-		for from := a; ; from = m.last + 1 {
-			count := 0
-			err := x.eachExtent(from, func(e extent) bool {
-				m.last = e.last
-				bytes += e.cost()
-				count++
-				return count < perStep
-			})
-			if err != nil {
-				return m, err
-			}
-			if count > 0 {
-				m.steps = append(m.steps, m.last)
-			}
-			nodes, err := f.t.nodes(keyNumber(x.rec.ino, kindExtent, from), keyNumber(x.rec.ino, kindExtent, m.last+1))
-			if err != nil {
-				return m, err
-			}
-			m.blocks += nodes
-			if count < perStep {
-				break
-			}
-			f.t.trim(f.sb.gen)
+		if err := f.reading(func() (err error) { m, err = x.survey(a); return err }); err != nil {
+			return m, err
 		}
-		m.blocks += moved(bytes)
+		n := m.blocks
+		if n > f.waits {
+			n = m.most
+		}
 		gen := f.sb.gen
-		if err := f.room(m.blocks+perName*f.t.height(), false); err != nil {
+		// And for what an end of the range adds, and pages that wait, which may be rows of their own then.
+		if err := f.room(n+(perName+2*perRun)*f.t.height(), false); err != nil {
 			return m, err
 		}
 		if f.sb.gen == gen {
@@ -278,35 +271,47 @@ func (x *File) movable(a uint64) (m moving, err error) {
 	}
 }
 
-// eachExtent calls do for the extents that end at or behind a block, in their order, until it returns false. mu is held, for reading at least.
-func (x *File) eachExtent(a uint64, do func(e extent) bool) error {
-	f := x.fs
-	from := keyNumber(x.rec.ino, kindExtent, a)
-	bad := false
-	err := f.t.scan(from, func(k, v []byte) bool {
-		if len(k) != 17 || string(k[:9]) != string(from[:9]) {
-			return false
+// survey finds the extents that end at or behind block a, and divides them into steps of half as many leaves as there may be changed nodes. errDamaged where one makes no sense, or two have the same block of the file. mu is held, for reading at
+// least.
+func (x *File) survey(a uint64) (m moving, err error) {
+	t := &x.fs.t
+	all := key(x.rec.ino, kindExtent)
+	from, leaves := a, 0 // of the step
+	next := uint64(0)    // behind the last extent
+	for k := keyNumber(x.rec.ino, kindExtent, a); bytes.HasPrefix(k, all); {
+		n, behind, err := t.leaf(k)
+		if err != nil {
+			return m, err
 		}
-		e, ok := f.extent(k, v)
-		bad = !ok
-		return ok && do(e)
-	})
-	if err == nil && bad {
-		err = errDamaged
+		i, _ := n.find(k)
+		for old := next; i < len(n.keys) && bytes.HasPrefix(n.keys[i], all); i++ {
+			e, ok := x.fs.extent(n.keys[i], n.vals[i])
+			if !ok || e.first() < next {
+				return m, errDamaged
+			}
+			if next == old {
+				leaves++
+			}
+			m.last, next = e.last, e.last+1
+		}
+		end := i < len(n.keys) || behind == nil || !bytes.HasPrefix(behind, all)
+		if leaves >= max(x.fs.waits/2, 1) || end && leaves > 0 {
+			nodes, err := x.way(from, m.last, 0)
+			if err != nil {
+				return m, err
+			}
+			m.steps = append(m.steps, m.last)
+			m.blocks += nodes
+			m.most = max(m.most, nodes)
+			from, leaves = next, 0
+			t.trim(x.fs.sb.gen)
+		}
+		if end {
+			break
+		}
+		k = behind
 	}
-	return err
-}
-
-// extentsOf gives the extents that end from block a to block last, both included. mu is held, for reading at least.
-func (x *File) extentsOf(a, last uint64) (list []extent, err error) {
-	err = x.eachExtent(a, func(e extent) bool {
-		if e.last > last {
-			return false
-		}
-		list = append(list, e)
-		return true
-	})
-	return list, err
+	return m, nil
 }
 
 // unhint forgets the extents that were used last. mu is held.

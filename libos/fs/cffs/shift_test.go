@@ -3,6 +3,7 @@ package cffs
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
@@ -103,12 +104,27 @@ func TestShiftIsAtomic(t *testing.T) {
 	}
 }
 
+// A badRead is a device on which a read fails once, not counting those of the first superblocks.
+type badRead struct {
+	block.Device
+	n, at int64
+}
+
+func (b *badRead) Read(vec [][]byte, off int64) error {
+	if off >= 2*BlockSize {
+		if b.n++; b.n == b.at {
+			return block.ErrInjected
+		}
+	}
+	return b.Device.Read(vec, off)
+}
+
 // TestShiftInSteps takes ranges out of a file of which more nodes change than may wait for a commit, and puts some in. No more nodes wait than may. Whatever a crash leaves, the file is as it was, as it is to be, or it
 // is whole but for a hole of as many blocks, which lies between the range and the end; so it is where a request of the disk fails. The volume is whole, and where there is no room nothing has changed.
 func TestShiftInSteps(t *testing.T) {
 	t.Parallel()
-	const blocks, waits = 600, 24
-	base := formatted(t, 1400)
+	const blocks, waits = 1200, 2
+	base := formatted(t, 2000)
 	f := mount(t, base, manual)
 	write(t, f, "/f", nil)
 	n, e := f.Root().Lookup("f")
@@ -118,7 +134,7 @@ func TestShiftInSteps(t *testing.T) {
 	old := make([]byte, blocks*BlockSize-100)
 	for i := range blocks {
 		b := old[i*BlockSize : min((i+1)*BlockSize, len(old))]
-		if i%3 == 1 && i < blocks-1 {
+		if i%2 == 1 && i != 301 && i < blocks-1 { // extents of one block, some 100 of which are a step
 			continue
 		}
 		for k := range b {
@@ -162,7 +178,7 @@ func TestShiftInSteps(t *testing.T) {
 		what     string
 		mode     uint32
 		at, size int // blocks
-	}{{"a little out", core.FallocCollapse, 30, 21}, {"much out", core.FallocCollapse, 3, 300}, {"the first out", core.FallocCollapse, 0, 1}, {"some in", core.FallocInsert, 31, 21}, {"in at the beginning", core.FallocInsert, 0, 400}} {
+	}{{"a little out", core.FallocCollapse, 30, 21}, {"much out", core.FallocCollapse, 3, 300}, {"the first out", core.FallocCollapse, 0, 1}, {"some in", core.FallocInsert, 31, 21}, {"in at the beginning", core.FallocInsert, 0, 400}, {"in within an extent", core.FallocInsert, 301, 3}} {
 		at, size, out := c.at*BlockSize, c.size*BlockSize, c.mode == core.FallocCollapse
 		now := slices.Insert(slices.Clone(old), at, make([]byte, size)...)
 		if out {
@@ -210,10 +226,10 @@ func TestShiftInSteps(t *testing.T) {
 				is(fmt.Sprint("after event ", i), block.NewMemory(slices.Clone(crashed.Bytes())))
 			}
 		}
-		if flushes < 10 {
+		if flushes < 6 {
 			t.Errorf("%s: it takes %d flushes", c.what, flushes)
 		}
-		for at := int64(1); ; at += 11 {
+		for at := int64(1); ; at += 3 {
 			d := block.NewMemory(slices.Clone(base.Bytes()))
 			faulty := &block.Faulty{Device: d}
 			o := manual
@@ -236,6 +252,20 @@ func TestShiftInSteps(t *testing.T) {
 			}
 			if at > 5000 {
 				t.Fatal("it does not end")
+			}
+		}
+		for at := int64(1); ; at += 2 {
+			bad := &badRead{Device: block.NewMemory(slices.Clone(base.Bytes()))}
+			f := mount(t, bad, manual)
+			f.waits, f.t.most = 1, 1 // so that there is a commit behind what divides an extent
+			bad.at = bad.n + at
+			e := do(f)
+			if bad.at = 0; f.failed != nil {
+				t.Errorf("%s: a read in it fails, the %d. one: nothing is written any more: %v", c.what, at, f.failed)
+			}
+			f.Close()
+			if e == 0 {
+				break
 			}
 		}
 		done := 0
@@ -263,6 +293,345 @@ func TestShiftInSteps(t *testing.T) {
 		if done == 0 {
 			t.Errorf("%s: there never was room", c.what)
 		}
+	}
+}
+
+// TestShiftLetsOthersRead holds back first what a shift in steps reads of the tree, then what its first step writes: another file can be read in every way, the attributes of the file are what they were, and who reads it or
+// looks where it has data waits, and finds it as it is when all is done.
+func TestShiftLetsOthersRead(t *testing.T) {
+	t.Parallel()
+	d := &held{Device: formatted(t, 1400), came: make(chan struct{}, 1)}
+	f := mount(t, d, manual)
+	other := bytes.Repeat([]byte("other"), BlockSize)
+	write(t, f, "/other", other)
+	write(t, f, "/f", nil)
+	n, e := f.Root().Lookup("f")
+	if e != 0 {
+		t.Fatal(e)
+	}
+	x := n.(*File)
+	old := make([]byte, 299*BlockSize)
+	for i := 0; i < len(old); i += 2 * BlockSize {
+		b := old[i:][:BlockSize]
+		for k := range b {
+			b[k] = byte(1 + i/BlockSize%251)
+		}
+		if _, _, e := x.WriteAt(b, int64(i)); e != 0 {
+			t.Fatal(e)
+		}
+	}
+	f.Sync()
+	looks(t, f, "other", other)
+	f.waits, f.t.most = 2, 1
+	f.t.trim(f.sb.gen)
+	f.t.trim(f.sb.gen) // those that were used lately, too
+	was := x.Attr()
+	reads, writes := make(chan struct{}), make(chan struct{})
+	d.writes.Store(&writes)
+	d.reads.Store(&reads)
+	shifted := make(chan core.Errno, 1)
+	go func() { shifted <- x.Allocate(core.FallocInsert, 2*BlockSize, 3*BlockSize) }()
+	<-d.came
+	d.reads.Store(nil) // that one waits on
+	others := func(when string) {
+		t.Helper()
+		meanwhile(t, "another, while a shift "+when, func() {
+			looks(t, f, "other", other)
+			f.Statfs(&core.Statfs{})
+			if a := x.Attr(); a != was {
+				t.Errorf("while a shift %s: %+v, was %+v", when, a, was)
+			}
+			x.Cached(0)
+		})
+	}
+	others("reads")
+	close(reads)
+	<-d.came
+	others("writes")
+	now := slices.Insert(slices.Clone(old), 2*BlockSize, make([]byte, 3*BlockSize)...)
+	ended := make(chan string, 4)
+	same := func(what string, got, want any, e core.Errno) {
+		if e != 0 || got != want {
+			what += fmt.Sprintf(": gives %v, %v, want %v", got, e, want)
+		} else {
+			what = ""
+		}
+		ended <- what
+	}
+	go func() {
+		b := make([]byte, len(now)+1)
+		n, e := x.ReadAt(b, 0)
+		if !bytes.Equal(b[:max(n, 0)], now) {
+			same("who reads", "other bytes", "those of the end", e)
+			return
+		}
+		same("who reads", n, len(now), e)
+	}()
+	go func() {
+		l, e := x.Lend(299*BlockSize, BlockSize)
+		same("who is lent bytes", string(l.Bytes), string(now[299*BlockSize:300*BlockSize]), e)
+		if l.Of != nil {
+			l.Of.Return(l.Bytes)
+		}
+	}()
+	go func() {
+		s, _, e := x.Share(301 * BlockSize)
+		if s != nil { // none where slots cannot be mapped
+			s.Unpin()
+		}
+		same("who maps it", e, core.Errno(0), e)
+	}()
+	go func() {
+		at, e := x.SeekData(298*BlockSize, false)
+		same("who looks for data", at, int64(299*BlockSize), e)
+	}()
+	time.Sleep(50 * time.Millisecond) // so that who does not wait finds the file in between
+	select {
+	case what := <-ended:
+		t.Error("somebody did not wait", what)
+	case e := <-shifted:
+		t.Error("the shift ended before its writes", e)
+	default:
+	}
+	d.writes.Store(nil)
+	close(writes)
+	if e := <-shifted; e != 0 {
+		t.Error(e)
+	}
+	for range 4 {
+		if what := <-ended; what != "" {
+			t.Error(what)
+		}
+	}
+	if a := x.Attr(); a.Size != int64(len(now)) || a.Blocks != was.Blocks {
+		t.Errorf("%+v, was %+v", a, was)
+	}
+	n.Unref()
+	f.Close()
+	check(t, d)
+}
+
+// TestShiftCommits shifts files in steps, of long extents and of single blocks: a step is of half as many leaves as nodes may wait, not of so many extents, and takes room for as many. The tree is none larger when all is done.
+func TestShiftCommits(t *testing.T) {
+	const extents, waits = 5000, 16
+	for _, n := range []int{1, maxExtent} {
+		f := mount(t, formatted(t, 6000), manual)
+		write(t, f, "/f", nil)
+		node, e := f.Root().Lookup("f")
+		if e != 0 {
+			t.Fatal(e)
+		}
+		x := node.(*File)
+		f.lock()
+		for i := range uint64(extents) {
+			x.place(extent{last: (i+1)*maxExtent - 1, block: 6, sums: make([]uint32, n)})
+		}
+		x.rec.size = extents * maxExtent * BlockSize
+		f.touch(&x.inode, true)
+		nodes := f.t.dirty
+		f.unlock()
+		starve(f, spare+waits+(perName+2*perRun+perInode)*uint64(f.t.height())+uint64(nodes), false)
+		f.Sync()
+		f.waits = waits
+		gen, free := f.sb.gen, f.al.free()
+		for _, mode := range []uint32{core.FallocInsert, core.FallocCollapse} {
+			if e := x.Allocate(mode, 0, BlockSize); e != 0 {
+				t.Errorf("extents of %d blocks in %d nodes, of which %d may wait, mode %#x: %v with %d free blocks", n, nodes, waits, mode, e, free)
+			}
+		}
+		f.Sync()
+		if took, most := f.sb.gen-gen, uint64(2*(4+2*nodes/waits)); took < 6 || took > most {
+			t.Errorf("extents of %d blocks in %d nodes, of which %d may wait: %d commits, want %d at most", n, nodes, waits, took, most)
+		}
+		if now := f.al.free(); now < free {
+			t.Errorf("extents of %d blocks in %d nodes: %d blocks were free, and %d are", n, nodes, free, now)
+		}
+		node.Unref()
+	}
+}
+
+// TestShiftRandom writes single blocks of files, punches holes over many of them, and takes blocks out and puts some in, at once and in steps, against slices. Between what was removed and what moves there are then nodes of
+// the tree that numbers divide which no extent has any more.
+func TestShiftRandom(t *testing.T) {
+	t.Parallel()
+	steps := 0
+	for seed := range uint64(6) {
+		rnd := rand.New(rand.NewPCG(seed, 0x5817))
+		d := formatted(t, 3500)
+		f := mount(t, d, manual)
+		f.waits, f.t.most = 1<<rnd.IntN(6), 1+int64(rnd.IntN(20))
+		const most = 2500 // blocks
+		var files [3]*File
+		var models [3][]byte // what each block of a file is full of; of the last, half of it
+		for i := range files {
+			name := fmt.Sprint("f", i)
+			write(t, f, "/"+name, nil)
+			n, e := f.Root().Lookup(name)
+			if e != 0 {
+				t.Fatal(e)
+			}
+			files[i] = n.(*File)
+			models[i] = make([]byte, 1)
+			if e := files[i].Truncate(BlockSize / 2); e != 0 {
+				t.Fatal(e)
+			}
+			if e := files[i].SetXattr("user.x", make([]byte, 2000), 0); e != 0 { // next to its extents
+				t.Fatal(e)
+			}
+		}
+		same := func(x *File, m []byte, when string) {
+			t.Helper()
+			if size := x.Attr().Size; size != int64(len(m))*BlockSize-BlockSize/2 {
+				t.Fatalf("seed %d: %s: the file has %d bytes, want %d blocks less a half", seed, when, size, len(m))
+			}
+			for i, want := range m {
+				var b [2]byte
+				if n, e := x.ReadAt(b[:], int64(i)*BlockSize+100); n != 2 || e != 0 || b != [2]byte{want, want} {
+					t.Fatalf("seed %d: %s: block %d of %d is of %v, want %d (%v)", seed, when, i, len(m), b, want, e)
+				}
+			}
+		}
+		page := make([]byte, BlockSize)
+		for op := range 120 {
+			i := rnd.IntN(len(files))
+			x, m := files[i], models[i]
+			at := rnd.IntN(len(m))
+			gen, when := f.sb.gen, ""
+			var e core.Errno
+			switch k := rnd.IntN(10); {
+			case k < 4: // some, each for itself
+				for range rnd.IntN(100) {
+					b := at + rnd.IntN(600)
+					if b >= most || f.al.free() < 600 {
+						continue
+					}
+					for b >= len(m)-1 { // so that all of it is written
+						m = append(m, 0)
+					}
+					c := byte(1 + rnd.IntN(255))
+					for j := range page {
+						page[j] = c
+					}
+					if n, _, e := x.WriteAt(page, int64(b)*BlockSize); n != BlockSize {
+						t.Fatal(seed, op, n, e)
+					}
+					m[b] = c
+				}
+				when = "writes"
+				e = x.Truncate(int64(len(m))*BlockSize - BlockSize/2)
+			case k < 6:
+				n := min(1+rnd.IntN(500), len(m)-at)
+				clear(m[at:][:n])
+				when = fmt.Sprint("a hole of ", n, " at ", at)
+				e = x.Allocate(core.FallocPunchHole|core.FallocKeepSize, int64(at)*BlockSize, int64(n)*BlockSize)
+			case k < 8:
+				n := 1 + rnd.IntN(1<<rnd.IntN(9))
+				if len(m)+n > most {
+					continue
+				}
+				m = slices.Insert(m, at, make([]byte, n)...)
+				when = fmt.Sprint(n, " put in at ", at)
+				e = x.Allocate(core.FallocInsert, int64(at)*BlockSize, int64(n)*BlockSize)
+			default:
+				n := 1 + rnd.IntN(1<<rnd.IntN(9))
+				if at+n >= len(m) {
+					continue
+				}
+				m = slices.Delete(m, at, at+n)
+				when = fmt.Sprint(n, " taken out at ", at)
+				e = x.Allocate(core.FallocCollapse, int64(at)*BlockSize, int64(n)*BlockSize)
+			}
+			if e != 0 {
+				t.Fatalf("seed %d, %d: %s: %v", seed, op, when, e)
+			}
+			if f.sb.gen > gen+2 {
+				steps++
+			}
+			models[i] = m
+			if op%4 == 0 {
+				same(x, m, when)
+			}
+			if rnd.IntN(3) == 0 {
+				f.Sync()
+			}
+		}
+		for i, x := range files {
+			same(x, models[i], "in the end")
+			x.Unref()
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		check(t, d)
+		f = mount(t, d, manual)
+		for i := range files {
+			n, e := f.Root().Lookup(fmt.Sprint("f", i))
+			if e != 0 {
+				t.Fatal(e)
+			}
+			same(n.(*File), models[i], "mounted again")
+			n.Unref()
+		}
+		f.Close()
+	}
+	if steps < 20 {
+		t.Errorf("%d were done in steps", steps)
+	}
+}
+
+// TestShiftMovesDividers punches the end of a file away from where a leaf of the tree begins, which other things keep: the number that divides it from the one before is none of an extent any more, and where blocks are put
+// in, extents go beyond it.
+func TestShiftMovesDividers(t *testing.T) {
+	for _, waits := range []int{maxNodes, 1} {
+		d := formatted(t, 1000)
+		f := mount(t, d, manual)
+		write(t, f, "/f", nil)
+		n, e := f.Root().Lookup("f")
+		if e != 0 {
+			t.Fatal(e)
+		}
+		x := n.(*File)
+		if e := x.SetXattr("user.x", make([]byte, 8000), 0); e != 0 { // behind the extents
+			t.Fatal(e)
+		}
+		const extents = 500
+		for i := range int64(extents) {
+			if _, _, e := x.WriteAt([]byte{1}, 2*i*BlockSize); e != 0 {
+				t.Fatal(e)
+			}
+		}
+		f.Sync()
+		divider := uint64(0) // of the last leaf with extents
+		for k, all := keyNumber(x.rec.ino, kindExtent, 0), key(x.rec.ino, kindExtent); bytes.HasPrefix(k, all); {
+			divider = be.Uint64(k[9:])
+			if _, k, _ = f.t.leaf(k); k == nil {
+				t.Fatal("the attribute is in the last leaf")
+			}
+		}
+		f.waits = waits
+		if e := x.Allocate(core.FallocPunchHole|core.FallocKeepSize, int64(divider)*BlockSize, 2*extents*BlockSize); e != 0 {
+			t.Fatal(e)
+		}
+		if _, k, _ := f.t.leaf(keyNumber(x.rec.ino, kindExtent, divider-1)); !bytes.Equal(k, keyNumber(x.rec.ino, kindExtent, divider)) {
+			t.Fatal("the leaf is gone with its extents")
+		}
+		for _, by := range []uint64{10, 0} {
+			mode := uint32(core.FallocInsert)
+			if by == 0 {
+				mode = core.FallocCollapse
+			}
+			if e := x.Allocate(mode, 0, 10*BlockSize); e != 0 {
+				t.Fatal(e)
+			}
+			for i := uint64(0); i < divider; i += 2 {
+				if e, err := f.extentAt(x.rec.ino, i+by); err != nil || e == nil || e.first() != i+by {
+					t.Fatalf("%d nodes may wait: the extent of block %d is not at %d: %v, %v", waits, i, i+by, e, err)
+				}
+			}
+		}
+		n.Unref()
+		f.Close()
+		check(t, d)
 	}
 }
 
@@ -305,14 +674,15 @@ func TestShiftTakesLittle(t *testing.T) {
 		if dirty == 0 || dirty > most || loads > 2*most {
 			t.Errorf("mode %#x: %d changed nodes wait, of %d that may, and %d nodes are in memory", mode, dirty, most, loads)
 		}
-		k := uint64(1)
+		by := uint64(1)
 		if mode == core.FallocCollapse {
-			k = 0
+			by = 0
 		}
 		i := uint64(0)
-		if err := x.eachExtent(0, func(e extent) bool {
+		if err := f.t.prefix(key(x.rec.ino, kindExtent), func(k, v []byte) bool {
+			e, ok := f.extent(k, v)
 			i++
-			return e.last == i*maxExtent-1+k && len(e.sums) == maxExtent
+			return ok && e.last == i*maxExtent-1+by && len(e.sums) == maxExtent
 		}); err != nil || i != extents {
 			t.Errorf("mode %#x: %d extents are where they are to be, %v", mode, i, err)
 		}

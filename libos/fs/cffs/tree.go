@@ -188,6 +188,21 @@ func (t *tree) get(k []byte) ([]byte, error) {
 	}
 }
 
+// leaf gives the leaf that a key lies in, if there is such a one, and a key behind it that is not above those of the next leaf; nil where it is the last.
+func (t *tree) leaf(k []byte) (n *node, behind []byte, err error) {
+	r, level := t.root, -1
+	for {
+		if n, err = t.load(r, level); err != nil || n.level == 0 {
+			return n, behind, err
+		}
+		i := n.kid(k)
+		if i+1 < len(n.keys) {
+			behind = n.keys[i+1]
+		}
+		r, level = n.kids[i], int(n.level)-1
+	}
+}
+
 // scan calls f for each key from one on, in order, until it returns false. f must not change the tree.
 func (t *tree) scan(from []byte, f func(k, v []byte) bool) error {
 	_, err := t.walk(t.root, -1, from, f)
@@ -261,6 +276,62 @@ func (t *tree) nodesBelow(r *ref, level int, from, to []byte) (count int, err er
 		count += below
 	}
 	return count, nil
+}
+
+// rename gives the keys in [lo, hi] others, of the same length and in the same order among all: those of what the tree holds, and those that divide its nodes. None moves to another node. to gives nil for a key that cannot be.
+// Errors: those of load, after which the tree is not to be written, and errDamaged where a node would be out of order.
+func (t *tree) rename(lo, hi []byte, to func(k []byte) []byte) error {
+	return t.renameBelow(t.root, -1, lo, hi, to)
+}
+
+func (t *tree) renameBelow(r *ref, level int, lo, hi []byte, to func(k []byte) []byte) error {
+	n, err := t.load(r, level)
+	if err != nil {
+		return err
+	}
+	one := func(i, first int) error { // first: the first key that counts
+		k := to(n.keys[i])
+		if k == nil || i > first && bytes.Compare(n.keys[i-1], k) >= 0 {
+			return errDamaged
+		}
+		if !bytes.Equal(k, n.keys[i]) {
+			t.touch(r, n)
+			n.keys[i] = k
+		}
+		return nil
+	}
+	if n.level == 0 {
+		i, _ := n.find(lo)
+		for ; i < len(n.keys) && bytes.Compare(n.keys[i], hi) <= 0; i++ {
+			if err := one(i, 0); err != nil {
+				return err
+			}
+		}
+		if 0 < i && i < len(n.keys) && bytes.Compare(n.keys[i-1], n.keys[i]) >= 0 {
+			return errDamaged
+		}
+		return nil
+	}
+	first := n.kid(lo)
+	i := first
+	for ; i < len(n.kids) && (i == first || bytes.Compare(n.keys[i], hi) <= 0); i++ {
+		if i > 0 && bytes.Compare(n.keys[i], lo) >= 0 {
+			if err := one(i, 1); err != nil {
+				return err
+			}
+		}
+		kid := n.kids[i]
+		if err := t.renameBelow(kid, int(n.level)-1, lo, hi, to); err != nil {
+			return err
+		}
+		if kid.n.Load().dirty {
+			t.touch(r, n)
+		}
+	}
+	if 1 < i && i < len(n.keys) && bytes.Compare(n.keys[i-1], n.keys[i]) >= 0 {
+		return errDamaged
+	}
+	return nil
 }
 
 // prefix calls f for the keys that begin with p.
