@@ -46,7 +46,7 @@ type Options struct {
 	Now      func() time.Time // nil: the machine's clock
 	Manual   bool             // write when asked and when it must be, not by time: for tests
 	Pages    *pages.Store     // of the page cache; nil: one of the volume's own
-	Cache    int              // bytes of that; 0: 16 MiB
+	Cache    int              // bytes of that, 0: 16 MiB; whose the store is, indexes of folders may have a quarter of so many
 }
 
 // MountError says why a volume cannot be mounted.
@@ -231,8 +231,10 @@ type FS struct {
 
 	indexes  map[uint32]*index // of directories, by their first cluster; the root's of FAT12 and FAT16 is 0
 	recent   list.List         // of these, those that were asked for last first
-	indexed  int               // what they cost
+	indexed  int               // what they cost, in slots
 	released uint64            // how often clusters were given up
+
+	mostIndexed int // slots that they may cost
 
 	timer  *time.Timer
 	armed  bool
@@ -260,7 +262,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	if o.Pages == nil {
 		o.Pages = pages.New(pages.NewHeap(o.Cache))
 	}
-	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, gone: map[*node]bool{}, indexes: map[uint32]*index{}, cursor: 2}
+	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, gone: map[*node]bool{}, indexes: map[uint32]*index{}, mostIndexed: max(o.Cache/4/slotBytes, minIndexed), cursor: 2}
 	f.cache = pages.NewCache(o.Pages, disk{f})
 	for _, k := range s.inUse() {
 		if err = dev.Read([][]byte{f.tab}, s.tableAt+k*s.table); err == nil {

@@ -12,15 +12,16 @@ import (
 )
 
 const (
-	maxIndexed = 4 * maxSlots // slots of directories in indexes
+	minIndexed = 4 * maxSlots // slots of directories that indexes may have in any case
+	slotBytes  = 16           // of memory, that a slot counts for
 	indexCost  = 64           // slots that an index counts beside its own
 	maxTails   = maxSlots / 4 // keys of an index's tails
 	tailDigits = 6            // with "~" and a character before it they are the eight of a short name
 )
 
 // An index finds the names of a directory, and room for more, without reading it as a whole. It is made when one of its names is looked for first; enter and leave keep it right. It finds by hash; what is on the device decides.
-// It costs 12 bytes a slot, 4 bytes a key, a bit a slot, and 4 bytes a cluster: 1.2 MiB for a directory of 65 536 slots (2026-11-30), and at most 0.8 MiB of tails. A volume's have maxIndexed slots together, and a cluster and a tail count as one each: then those go that were not asked for
-// longest. Where the directory cannot be read as a whole there is none: its names are found one by one, and none can be added.
+// It costs 12 bytes a slot, 4 bytes a key, a bit a slot, and 4 bytes a cluster: 1.2 MiB for a directory of 65 536 slots (2026-11-30), and at most 0.8 MiB of tails. A volume's have together a quarter of what Options.Cache says, at slotBytes a slot, and no less than minIndexed slots; a cluster and a tail count as a slot each: then those go
+// that were not asked for longest. Where the directory cannot be read as a whole there is none: its names are found one by one, and none can be added.
 //
 // A name has a key, its short name, or two of them, with its long one, and never fewer slots than keys: so the slots are the nodes of the hash's chains, the short entry's for the short name, the one before for the long one.
 type index struct {
@@ -105,7 +106,7 @@ func (f *FS) weigh(x *index) {
 	}
 	f.indexed += x.weight() - x.cost
 	x.cost = x.weight()
-	for f.indexed > maxIndexed && f.recent.Len() > 1 {
+	for f.indexed > f.mostIndexed && f.recent.Len() > 1 {
 		f.unindex(f.recent.Back().Value.(*index).key)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	core "github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
+	"github.com/hardtack-os/hardtack/libos/fs/pages"
 )
 
 func indexed(t *testing.T, d block.Device) (*FS, *Dir) {
@@ -168,7 +169,7 @@ func TestTails(t *testing.T) {
 // TestManyIndexes: a volume's indexes have a bound, and go with their folders.
 func TestManyIndexes(t *testing.T) {
 	f, root := indexed(t, formatted(t))
-	const n = maxIndexed/indexCost + 100 // each counts for more
+	const n = minIndexed/indexCost + 100 // each counts for more
 	for i := range n {
 		c, e := root.Create(fmt.Sprintf("D%d", i), syscall.S_IFDIR|0o755, 0)
 		if e != 0 {
@@ -178,11 +179,11 @@ func TestManyIndexes(t *testing.T) {
 			t.Fatal(e)
 		}
 		c.Unref()
-		if f.indexed > maxIndexed {
+		if f.indexed > minIndexed {
 			t.Fatalf("%d slots after %d folders", f.indexed, i)
 		}
 	}
-	if f.indexes[root.first] == nil || len(f.indexes) != f.recent.Len() || len(f.indexes) >= n || f.indexed < maxIndexed/2 {
+	if f.indexes[root.first] == nil || len(f.indexes) != f.recent.Len() || len(f.indexes) >= n || f.indexed < minIndexed/2 {
 		t.Errorf("%d indexes of %d slots", len(f.indexes), f.indexed)
 	}
 	sum := 0
@@ -536,5 +537,71 @@ func TestGarbageBehindTheEnd(t *testing.T) {
 		if fmt.Sprintf("%q", names) != fmt.Sprintf("%q", []string{"OLD", name}) {
 			t.Errorf("listed are %q", names)
 		}
+	}
+}
+
+// TestFullFoldersInTurn: where there is memory for it, more full folders than a small machine has indexes for are each read once, however they are used in turn.
+func TestFullFoldersInTurn(t *testing.T) {
+	const dirs, names = 5, maxSlots - 2
+	d := formatted(t)
+	f, root := indexed(t, d)
+	for i := range dirs {
+		n := makes(t, root, fmt.Sprintf("D%d", i), syscall.S_IFDIR)
+		if e := f.Sync(); e != 0 {
+			t.Fatal(e)
+		}
+		clear(f.meta) // what is written is written past it
+		list, e := f.take(int(maxSlots*32/f.cluster) - 1)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		f.link(n.chain, list)
+		chain := append(n.chain[:1:1], list...)
+		for k := range names {
+			at := int64(k+2) * 32
+			b := d.Bytes()[f.shape.at(chain[at/f.cluster])+at%f.cluster:][:32]
+			copy(b, fmt.Sprintf("%-11d", k))
+			b[11] = attrArchive
+		}
+		n.drop()
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, memory := range []int{16 << 20, 64 << 20} {
+		counted := &block.Faulty{Device: d}
+		f, err := Mount(counted, Options{Manual: true, ReadOnly: true, Cache: memory, Pages: pages.New(pages.NewHeap(1 << 20))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := f.Root().(*Dir)
+		var most int64 // requests of a round
+		for round := range 4 {
+			before := counted.Requests()
+			for i := range dirs {
+				dir := folder(t, root, fmt.Sprintf("D%d", i))
+				n, e := dir.Lookup(fmt.Sprint(round*9999 + i))
+				if e != 0 {
+					t.Fatal(e)
+				}
+				n.Unref()
+				dir.Unref()
+			}
+			if round > 0 {
+				most = max(most, counted.Requests()-before)
+			}
+		}
+		sum := 0
+		for _, x := range f.indexes {
+			sum += x.weight()
+		}
+		if sum != f.indexed || f.indexed > f.mostIndexed || f.indexed*slotBytes > memory/4+1<<20 {
+			t.Errorf("with %d bytes: %d slots, counted as %d, of %d", memory, sum, f.indexed, f.mostIndexed)
+		}
+		t.Logf("with %d MiB: %d indexes, and %d requests for a name in each of %d folders", memory>>20, len(f.indexes), most, dirs)
+		if memory == 64<<20 && most > 2*dirs {
+			t.Errorf("%d requests for a name in each of %d folders that were used before", most, dirs)
+		}
+		f.Close()
 	}
 }
