@@ -540,6 +540,63 @@ func TestGarbageBehindTheEnd(t *testing.T) {
 	}
 }
 
+// TestUnreadableWhileWritten: slots of a name that were read, went for memory, and cannot be read again while the name is written or taken out, are an error. Some were written to then, so the folder's index goes, and the next one has
+// what is there.
+func TestUnreadableWhileWritten(t *testing.T) {
+	for _, what := range []string{"make", "remove"} {
+		d := formatted(t)
+		f, root := indexed(t, d)
+		name := strings.Repeat("n", 255) // of 21 slots: the last of the folder's first sector, all of the second, and some of the third
+		for i := range 15 {
+			makes(t, root, fmt.Sprintf("F%d", i), syscall.S_IFREG)
+		}
+		makes(t, root, name, syscall.S_IFREG)
+		if what == "make" {
+			if e := root.Unlink(name); e != 0 {
+				t.Fatal(e)
+			}
+		}
+		f.Close()
+		bad := &unreadable{Device: d}
+		f, root = indexed(t, bad)
+		e, err := root.find(name)
+		if err != nil || e == nil != (what == "make") || e != nil && (e.slot != 35 || e.slots != 21) {
+			t.Fatal(e, err)
+		}
+		first, _ := root.place(0)
+		second, _ := root.place(16)
+		third, _ := root.place(32)
+		if _, err := f.at32(first, true); err != nil { // the first sector stays in memory; the second goes when the third is read
+			t.Fatal(err)
+		}
+		delete(f.meta, third)
+		for i := int64(1); len(f.meta) < maxMeta; i++ {
+			f.meta[-i] = &sector{}
+		}
+		bad.at = second
+		if what == "make" {
+			_, err = root.Create(name, syscall.S_IFREG|0o644, 0)
+		} else {
+			err = root.leave(e)
+		}
+		if err != syscall.EIO || f.indexes[root.first] != nil {
+			t.Errorf("%s: %v, and the folder has an index: %v", what, err, f.indexes[root.first] != nil)
+		}
+		bad.at = 0
+		makes(t, root, "after it", syscall.S_IFREG)
+		n := 0
+		if err := root.each(0, func(e *found) bool {
+			n++
+			if hit, err := root.find(e.name); err != nil || hit == nil || hit.slot != e.slot {
+				t.Errorf("%s: %q is not found: %v", what, e.name, err)
+			}
+			return true
+		}); err != nil || n < 16 {
+			t.Errorf("%s: %d names, %v", what, n, err)
+		}
+	}
+}
+
 // TestFullFoldersInTurn: where there is memory for it, more full folders than a small machine has indexes for are each read once, however they are used in turn.
 func TestFullFoldersInTurn(t *testing.T) {
 	const dirs, names = 5, maxSlots - 2
