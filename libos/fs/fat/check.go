@@ -384,6 +384,12 @@ func (c *checker) mostOfFolder() int     { return int(maxSlots * 32 / c.cluster)
 func (c *checker) endOf(list []uint32)   { end, _ := c.end(); c.set(list[len(list)-1], end) }
 func (h *head) ext() int                 { return map[bool]int{false: 36, true: 64}[h.width == 32] } // where the boot sector's last part is: FAT, 3.1 to 3.3
 
+// extended says whether the boot sector has a last part, with a label: FAT12 and FAT16 may have code there (FAT, 3.1). It has where it says so, by a byte or by its name, and where there is no code either.
+func (h *head) extended() bool {
+	last := h.boot[h.ext():][:26]
+	return h.width == 32 || last[2] == 0x28 || last[2] == 0x29 || string(last[18:21]) == "FAT" || bytes.Equal(last, make([]byte, 26))
+}
+
 // readTable reads a copy of the table. What cannot be read of it is taken from others; unread: so many sectors of it are zeroes, for nobody has them.
 func (h *head) readTable(k int64) (tab []byte, unread int) {
 	tab = make([]byte, h.table)
@@ -522,13 +528,16 @@ func (c *checker) before() {
 		c.boot[40] = 0
 	}
 	flags := c.ext() + 1
-	if c.boot[flags]&3 != 0 && why == "" {
+	extended := c.extended()
+	if extended && c.boot[flags]&3 != 0 && why == "" {
 		why = "the boot sector says that the volume was not unmounted, or that somebody met errors of the disk"
 	}
 	if why != "" {
 		c.add(false, why, "it is marked as whole")
 	}
-	c.boot[flags] &^= 3
+	if extended {
+		c.boot[flags] &^= 3
+	}
 	c.set(1, want)
 	if c.infoAt == 0 {
 		return

@@ -529,6 +529,25 @@ func TestPartitionsStay(t *testing.T) {
 	}
 }
 
+// TestBootCode: where a boot sector has code in the place of a label, as of a floppy of DOS 3, a check takes nothing of it for a label or a mark, and a repair leaves it as it is.
+func TestBootCode(t *testing.T) {
+	for _, kind := range []string{"FAT12", "FAT16"} {
+		b := peopled(t, kind, 0)
+		for i := 36; i < 510; i++ {
+			b[i] = 0xeb ^ byte(i)
+		}
+		if r := found(t, b); len(r.Problems) > 0 {
+			t.Errorf("%s: %s", kind, listed(r))
+		}
+		p := fat.NewProbe(b)
+		p.Table(0)[0], p.Table(1)[0] = 0, 0 // something to mend
+		boot := bytes.Clone(b[:512])
+		if done, err := fat.Repair(block.NewMemory(b), false, repaired); err != nil || len(done) != 1 || !bytes.Equal(b[:512], boot) {
+			t.Errorf("%s: %q, %v", kind, done, err)
+		}
+	}
+}
+
 // TestOneTableInUse: where the boot sector says that one copy of the table alone is in use, a mount and a check go by that, and a mount leaves the other alone; where its copy says something else nobody decides.
 func TestOneTableInUse(t *testing.T) {
 	p := fat.NewProbe(peopled(t, "Format", 36<<10))

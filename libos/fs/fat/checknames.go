@@ -357,8 +357,11 @@ func (c *checker) copied(from uint32, most int64) (list []uint32) {
 	return list
 }
 
-// labels has the label of the boot sector be that of the root directory (FAT, 3.1 and 6).
+// labels has the label of the boot sector, where that has room for one, be that of the root directory (FAT, 3.1 and 6).
 func (c *checker) labels() {
+	if !c.extended() {
+		return
+	}
 	at := c.ext() + 2
 	said, empty := short(c.boot[at+5:at+16]), short([]byte(noName+"    "))
 	if sig := c.boot[at]; sig != 0x29 || strings.Trim(string(said[:]), " \x00") == "" {
