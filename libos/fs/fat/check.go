@@ -99,12 +99,20 @@ func readHeads(dev block.Device) ([]*head, error) {
 		if list, _ := block.Partitions(dev); len(list) > 0 { // a copy would be of what was there before them
 			return nil, &MountError{Device: in.Name, Why: why + "; it has partitions: name one of them, as FILE#1", Err: err}
 		}
+		first := make([]byte, max(512, in.BlockSize))
+		if int64(len(first)) > in.Size || dev.Read([][]byte{first}, 0) != nil {
+			clear(first)
+		}
 		for size := max(512, int64(in.BlockSize)); size <= 4096; size *= 2 {
 			if c, _ := copied(copySector*size, size); c != nil {
 				if err != nil {
 					why += " (" + err.Error() + ")"
 				}
-				c.add(false, "the boot sector is damaged: "+why+"; the copy of it at byte "+num(c.copyAt)+" is whole", "it is written again")
+				if remains(first, c.boot) {
+					c.add(false, "the boot sector is damaged: "+why+"; the copy of it at byte "+num(c.copyAt)+" is whole", "it is written again")
+				} else { // as of a disk that has a partition table now, if an empty one
+					c.add(true, "the first sector is no boot sector of FAT's, but another's: "+why+"; there is a copy of such a one at byte "+num(c.copyAt), "the copy is written over it")
+				}
 				c.whereInfo()
 				return []*head{c}, nil
 			}
@@ -153,6 +161,19 @@ func readHeads(dev block.Device) ([]*head, error) {
 		h.whereInfo()
 	}
 	return list, nil
+}
+
+// remains says whether what is in the place of a boot sector may be what is left of it: zeroes, or at least half of what its copy begins with.
+func remains(b, whole []byte) bool {
+	same, all, zero := 0, 0, true
+	for i, v := range b {
+		if zero = zero && v == 0; i < 90 && whole[i] != 0 { // FAT, 3.3: what says where all is
+			if all++; v == whole[i] {
+				same++
+			}
+		}
+	}
+	return zero || 2*same >= all
 }
 
 // whereInfo looks where the boot sector says that free clusters are counted: not in the table, nor where its copy is.

@@ -529,6 +529,41 @@ func TestPartitionsStay(t *testing.T) {
 	}
 }
 
+// TestForeignFirstSector: where the first sector is not what is left of a boot sector, but another's, as a partition table without entries, for which blkid takes it and fsck.vfat nothing, an old copy of a boot sector takes its
+// place only where a repair may lose something.
+func TestForeignFirstSector(t *testing.T) {
+	good := peopled(t, "FAT32", 36<<10)
+	for what, damage := range map[string]func(b []byte){
+		"an empty partition table":  func(b []byte) { clear(b[:510]) },
+		"one with a disk's number":  func(b []byte) { clear(b[:510]); copy(b[440:], "\x12\x34\x56\x78") },
+		"one with another's code":   func(b []byte) { copy(b[:446], bytes.Repeat([]byte("\xfa\x31\xc0"), 149)); clear(b[446:510]) },
+		"what is none of FAT's all": func(b []byte) { copy(b, bytes.Repeat([]byte("text\n"), 103)) },
+	} {
+		b := bytes.Clone(good)
+		damage(b)
+		before := bytes.Clone(b)
+		d := block.NewMemory(b)
+		if said := listed(found(t, b)); !strings.Contains(said, "the first sector is no boot sector of FAT's, but another's") {
+			t.Errorf("%s: %s", what, said)
+		}
+		if ok, _ := judged(t, b); ok {
+			t.Errorf("%s: fsck.vfat takes it for a volume", what)
+		}
+		if _, err := fat.Repair(d, false, repaired); !errors.Is(err, fat.ErrLoss) || !bytes.Equal(b, before) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := fat.Repair(d, true, repaired); err != nil || !bytes.Equal(b[:90], good[:90]) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	// What is left of one is still that.
+	b := bytes.Clone(good)
+	clear(b[:30])
+	if _, err := fat.Repair(block.NewMemory(b), false, repaired); err != nil || !bytes.Equal(b[:512], good[:512]) {
+		t.Error(err)
+	}
+}
+
 // TestBootCode: where a boot sector has code in the place of a label, as of a floppy of DOS 3, a check takes nothing of it for a label or a mark, and a repair leaves it as it is.
 func TestBootCode(t *testing.T) {
 	for _, kind := range []string{"FAT12", "FAT16"} {
