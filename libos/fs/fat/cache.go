@@ -147,8 +147,9 @@ func (f *FS) forget(at, n int64) {
 	f.cache.Drop(f.span(at, n))
 }
 
-// block reads one of the device's blocks; load: the page that it lies in may be read along with it. mu is held.
-func (f *FS) block(b []byte, at int64, load bool) error {
+// block reads one of the device's blocks, into vec[0]; load: the page that it lies in may be read along with it. mu is held.
+func (f *FS) block(vec [][]byte, at int64, load bool) error {
+	b := vec[0]
 	if page, n := f.span(at, int64(len(b))); n == 1 {
 		h := f.cache.Run(page, noSums[:1])
 		if h.Data == nil && load {
@@ -166,7 +167,7 @@ func (f *FS) block(b []byte, at int64, load bool) error {
 			return nil
 		}
 	}
-	return f.dev.Read([][]byte{b}, at)
+	return f.dev.Read(vec, at)
 }
 
 // write is move to the device, and keeps the cache right; keep: it has all whole pages of p afterwards, if there is memory. mu is held.

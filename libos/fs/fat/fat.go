@@ -219,6 +219,7 @@ type FS struct {
 	stale  map[int64]bool
 	meta   map[int64]*sector // of directories, by place
 	ndirty int
+	part   [][]byte // one of the device's blocks, of which a part is moved: always the same memory, which a device that does not stop may hold
 	free   uint32
 	cursor uint32
 	given  []uint64 // a bit for each cluster that was given up since the last sync; nil for none
@@ -262,7 +263,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 	if o.Pages == nil {
 		o.Pages = pages.New(pages.NewHeap(o.Cache))
 	}
-	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, gone: map[*node]bool{}, indexes: map[uint32]*index{}, mostIndexed: max(o.Cache/4/slotBytes, minIndexed), cursor: 2}
+	f := &FS{shape: s, dev: dev, o: o, ro: o.ReadOnly || dev.Info().ReadOnly, tab: make([]byte, s.table), stale: map[int64]bool{}, meta: map[int64]*sector{}, nodes: map[int64]*node{}, gone: map[*node]bool{}, indexes: map[uint32]*index{}, mostIndexed: max(o.Cache/4/slotBytes, minIndexed), part: [][]byte{make([]byte, dev.Info().BlockSize)}, cursor: 2}
 	f.cache = pages.NewCache(o.Pages, disk{f})
 	for _, k := range s.inUse() {
 		if err = dev.Read([][]byte{f.tab}, s.tableAt+k*s.table); err == nil {

@@ -602,3 +602,22 @@ func FuzzDamage(f *testing.F) {
 		v.Close()
 	})
 }
+
+// TestSmallWrites: a write of less than a block, where the file has the cluster and the cache the page, allocates nothing.
+func TestSmallWrites(t *testing.T) {
+	_, tree := mount(t, volume(t, 0, 40<<10), fat.Options{})
+	x := file(t, tree, "/f")
+	p, off := []byte("I will not allocate when passed a string longer than 32 bytes.\n"), int64(0)
+	write := func() {
+		if n, _, e := x.WriteAt(p, off%4096); n != len(p) || e != 0 {
+			t.Fatal(n, e)
+		}
+		off += int64(len(p))
+	}
+	for range 100 {
+		write()
+	}
+	if n := testing.AllocsPerRun(100, write); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -92,7 +92,7 @@ func (n *node) run(off, most int64) (at, k int64, err error) {
 	return at, min(k, most), nil
 }
 
-// move reads or writes p at a place of the device, whatever its blocks are. What is written is not in the cache yet: see write.
+// move reads or writes p at a place of the device, whatever its blocks are. What is written is not in the cache yet: see write. For less than a block it allocates nothing, unless pages are read. mu is held.
 func (f *FS) move(p []byte, at int64, write bool) error {
 	bs := int64(f.dev.Info().BlockSize)
 	for len(p) > 0 {
@@ -109,14 +109,14 @@ func (f *FS) move(p []byte, at int64, write bool) error {
 			p, at = p[k:], at+k
 			continue
 		}
-		b := make([]byte, bs)
-		if err := f.block(b, at-in, write); err != nil {
+		b := f.part[0]
+		if err := f.block(f.part, at-in, write); err != nil {
 			return err
 		}
 		var k int
 		if write {
 			k = copy(b[in:], p)
-			if err := f.dev.Write([][]byte{b}, at-in); err != nil {
+			if err := f.dev.Write(f.part, at-in); err != nil {
 				return err
 			}
 		} else {
