@@ -261,6 +261,7 @@ func TestBlankBitmap(t *testing.T) {
 // quiet is manual for what a crash left: going through the tree at a mount, which costs as much as there are files, is an error.
 func quiet(t testing.TB) Options {
 	o := manual
+	o.patience = 1 // nobody who could answer survives a crash
 	o.Log = func(s string) {
 		if strings.Contains(s, walked) {
 			t.Error(s)

@@ -457,6 +457,9 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	if err := f.repairable(); err != nil {
 		return nil, err
 	}
+	if err := f.inquire(); err != nil {
+		return nil, err
+	}
 	f.lock()
 	defer f.unlock()
 	if err := f.settle(); err != nil {
@@ -476,7 +479,7 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 			f.al.used++
 		}
 	}
-	f.sb.owner = [16]byte{}
+	f.disown()
 	for range 2 { // the superblock is at one place after the other; that of a commit behind this one is overwritten first
 		f.change++
 		if err := f.commit(); err != nil {
@@ -488,7 +491,7 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 
 // repairable is *MountError where the volume has features that one must know to write to it, and that are not known here.
 func (f *FS) repairable() error {
-	if f.sb.writeNeeds == 0 {
+	if f.sb.writeNeeds&^knownWriteNeeds == 0 {
 		return nil
 	}
 	return &MountError{Device: f.dev.Info().Name, Why: "its volume has a format that is not known here well enough to write to it: repair it with the version that made it", Reads: true}

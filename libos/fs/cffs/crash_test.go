@@ -263,6 +263,9 @@ func TestCrashesOfMany(t *testing.T) {
 		if seed%2 == 0 {
 			o.Dirty = 4 * BlockSize // so that writes spill
 		}
+		if seed%3 == 0 {
+			o.Watch, o.every = true, never // the next one asks
+		}
 		d := formatted(t, minBlocks+int(seed%3)*300)
 		if seed%4 == 1 {
 			d = formattedOld(t, minBlocks)

@@ -44,6 +44,9 @@ type Options struct {
 	Random   func([]byte)     // nil: a generator that is good enough to tell mounts apart
 	Log      func(string)     // is told why writing ended; nil: nobody is
 	Manual   bool             // commit when asked and when it must be, not by time: for tests
+	Watch    bool             // answer who asks whether this mount is there, so that another is refused while it is: the disk is read once a second
+
+	every, patience time.Duration // for tests; 0: watchEvery, patience
 }
 
 // FS is a mounted volume.
@@ -60,6 +63,7 @@ type FS struct {
 	supers []byte   // both, as fence reads them
 	spare  [][]byte // see writes.blank
 	mine   bool     // it is one that this mount wrote
+	asks   *inquiry // until then: what its owner was asked; nil for nothing
 	t      tree
 	al     alloc
 	ro     bool
@@ -76,6 +80,8 @@ type FS struct {
 	clean  bool   // it was unmounted when it was found
 	after  *newer // what was found behind it; nil for nothing
 	copied bool   // it was found by the superblocks' copies
+
+	watcher *watcher // nil for none
 
 	blanks pages.Piece // what is left of a slot for pages that are written to, pinned
 	flight *flight     // the last that a spill has begun; nil where it has landed
@@ -118,8 +124,10 @@ func (e *MountError) Unwrap() error { return e.Err }
 
 // Mount mounts the volume on dev. Nothing is written to a device that holds no volume, or a damaged one. Where the disk cannot read all of the last commit, so that nobody can tell whether it was made durable, the
 // volume is mounted as the one before left it, and for reading only: the log is told, and Doubt tells. Errors: *MountError.
+//
+// Where the volume is watched by another that has it, Mount for writing is refused, and nothing is written but the question. Where it was watched and was not unmounted, it waits for the answer: patience.
 func Mount(dev block.Device, o Options) (*FS, error) {
-	f, err := open(dev, o)
+	f, err := openAsking(dev, o)
 	if err != nil {
 		return nil, err
 	}
@@ -142,9 +150,29 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		f.timer.Stop()
 		return nil, &MountError{Device: dev.Info().Name, Why: "it cannot be made ready for writing", Err: err, Reads: true}
 	}
+	if f.o.Watch {
+		f.watch()
+	}
 	f.follow()
 	f.o.Pages.Join(f)
 	return f, nil
+}
+
+// openAsking is open, and asks the owner of a volume that is to be written to.
+func openAsking(dev block.Device, o Options) (*FS, error) {
+	const most = 3
+	for range most {
+		f, err := open(dev, o)
+		if err != nil || f.ro {
+			return f, err
+		}
+		if err := f.inquire(); err == nil {
+			return f, nil
+		} else if err != errFreed {
+			return nil, err
+		}
+	}
+	return nil, &MountError{Device: dev.Info().Name, Why: "others mount and unmount it"}
 }
 
 // open reads what a mounted volume needs to know.
@@ -216,7 +244,7 @@ func begin(dev block.Device, o Options) (*FS, error) {
 	if after != nil && after.err != nil {
 		o.ReadOnly = true
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}}
+	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds&^knownWriteNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}}
 	f.cache = pages.NewCache(o.Pages, disk{f})
 	f.dataSum = sum
 	if sb.readNeeds&needWordSum != 0 {
@@ -342,7 +370,7 @@ func (f *FS) take() error {
 		return err
 	}
 	f.extend()
-	f.o.Random(f.sb.owner[:])
+	f.own()
 	f.sb.mounts++
 	f.change++ // so that there is something to commit
 	if err := f.commit(); err != nil {
@@ -504,6 +532,7 @@ func (f *FS) readNode(r *ref) ([]byte, error) {
 func (f *FS) fail(err error) error {
 	if f.failed == nil {
 		f.failed = err
+		f.halt() // who does not write has nothing that another one could harm
 		f.o.Log("cffs: " + f.dev.Info().Name + ": nothing is written any more: " + err.Error())
 	}
 	return err
@@ -825,11 +854,16 @@ func (f *FS) layout(w *writes, gen uint64) (files []*inode, list []laid, err err
 // ask begins to look whether the volume is still ours, and gives what waits for the answer, which is to be called before anything is written, and in any case: the disk reads while what is to be written is laid out. mu is
 // held, then and until the answer is there.
 func (f *FS) ask() (answer func() error) {
-	if !f.mine {
+	look := f.fence
+	switch {
+	case f.mine:
+	case f.asks == nil:
 		return func() error { return nil }
+	default:
+		look = func() error { return f.heard(make([]byte, (answerAt+1)*BlockSize)) }
 	}
 	c := make(chan error, 1)
-	go func() { c <- f.fence() }()
+	go func() { c <- look() }()
 	return func() error { return f.waiting(func() error { return <-c }) }
 }
 
@@ -1028,13 +1062,19 @@ func (f *FS) Close() error {
 	}
 	f.timer.Stop()
 	defer f.letGo()
+	if f.watcher != nil {
+		defer func() { // who asks until the volume is unmounted is answered
+			f.halt()
+			<-f.watcher.done
+		}()
+	}
 	f.o.Pages.Leave(f)
 	if f.ro || f.failed != nil {
 		f.land()
 		f.closed = true
 		return f.failed
 	}
-	f.sb.owner = [16]byte{}
+	f.disown()
 	f.change++
 	err := f.commit()
 	f.closed = true

@@ -452,7 +452,7 @@ func (s *salvager) commit() error {
 	if uint64(f.t.dirty) > a.free() {
 		return errFull
 	}
-	f.sb.owner = [16]byte{}
+	f.disown()
 	for range 2 { // the superblock is at one place after the other; that of a commit behind this one is overwritten first
 		f.change++
 		if err := f.commit(); err != nil {

@@ -104,6 +104,9 @@ func Salvage(dev block.Device, o SalvageOptions) (done []string, err error) {
 			s.say("mended: %s", p.What)
 		}
 	}
+	if err := f.inquire(); err != nil {
+		return nil, err
+	}
 	f.lock()
 	defer f.unlock()
 	if err := f.dev.Flush(); err != nil { // FORMAT.md, "Owner"
