@@ -1,11 +1,12 @@
 // Package volumes mounts the volumes of an image's disks when it starts, before main. mkimage links it into images with --disk or --mount, whose word
 // on the command line it reads:
 //
-//	disks=WHICH:/PATH[,format[=KIND]][,ro];mem:/PATH[,size=SIZE];...[;look]
+//	disks=WHICH:/PATH[,format[=KIND]][,ro][,mmp];mem:/PATH[,size=SIZE];...[;look]
 //
 // WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
 // one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
-// holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written.
+// holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written. With mmp (multiple mount protection; cffs only) another image that is given the disk
+// is refused while this one runs (cffs.Options.Watch): the image reads the disk once a second for that, and after a crash the next one waits three seconds before it mounts the volume. With ro it does nothing.
 // With mem, files in memory of their own are there, which may have SIZE bytes together (64M, or half of the machine's memory); at / they are those that are there already.
 // The disks that are found have nodes in /dev, mounted or not; with look they are looked for where nothing is to be mounted, too.
 //
@@ -230,6 +231,7 @@ type want struct {
 	readOnly  bool
 	mem       bool  // files in memory
 	size      int64 // what they may have; 0 where nothing is said
+	mmp       bool  // others are refused while it is mounted
 	bad       bool  // nobody can say which volume, but where it was to be
 }
 
@@ -252,7 +254,7 @@ next:
 			}
 		}
 		if !ok {
-			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format, ,format=KIND or ,ro behind it, or mem:/PATH with ,size=64M; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
+			err = errors.Join(err, errors.New("disks="+v+": want WHICH:/PATH, with ,format, ,format=KIND, ,ro or ,mmp behind it, or mem:/PATH with ,size=64M; WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME, partuuid=GUID or a number"))
 			if w.bad = true; w.path == "" || w.path == "/" {
 				continue
 			}
@@ -287,6 +289,8 @@ func parseOne(v string) (w want, ok bool) {
 			w.format, w.kind = true, kind
 		case f == "ro":
 			w.readOnly = true
+		case f == "mmp":
+			w.mmp = true
 		default:
 			return w, false
 		}
@@ -431,11 +435,15 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 	}
 	memory, _ := posix.Memory()
 	if d.fat {
+		if w.mmp {
+			return "", nil, errors.New(d.Info().Name + noWatch)
+		}
 		f, err := fat.Mount(d, fat.Options{ReadOnly: w.readOnly, Pages: pagecache.Store(), Cache: int(memory / 8)})
 		return "vfat", f, err
 	}
 	f, err := cffs.Mount(d.Device, cffs.Options{ // which may say that it has grown
 		ReadOnly: w.readOnly,
+		Watch:    w.mmp,
 		Pages:    pagecache.Store(),
 		Cache:    int(memory / 8),
 		Dirty:    int(min(memory/16, 64<<20)),
@@ -444,8 +452,14 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 	return "cffs", f, err
 }
 
+// noWatch is why a volume of another kind is not mounted with mmp.
+const noWatch = ": only a cffs volume can be mounted with mmp: leave that out"
+
 // mountKind mounts what a kind of the program's own knows.
 func mountKind(w want, d *disk) (string, kinds.Volume, error) {
+	if w.mmp && w.kind != "" {
+		return "", nil, errors.New(d.Info().Name + noWatch)
+	}
 	if w.kind != "" && !w.readOnly && cffs.Foreign(d) == cffs.Empty {
 		k := kinds.Named(w.kind)
 		if k == nil || k.Format == nil {
@@ -464,6 +478,9 @@ func mountKind(w want, d *disk) (string, kinds.Volume, error) {
 			found += " (,format behind the path has it be formatted)"
 		}
 		return "", nil, errors.New(d.Info().Name + ": it holds no volume that is known here; found " + found)
+	}
+	if w.mmp {
+		return "", nil, errors.New(d.Info().Name + noWatch)
 	}
 	f, err := k.Mount(d.Device, w.readOnly)
 	return k.Name, f, err

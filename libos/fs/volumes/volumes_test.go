@@ -112,6 +112,9 @@ func TestParse(t *testing.T) {
 	if one, _, err := parse("0:/x,format=logkv,ro"); err != nil || len(one) != 1 || one[0] != (want{which: "0", path: "/x", format: true, kind: "logkv", readOnly: true}) {
 		t.Errorf("%+v %v", one, err)
 	}
+	if one, _, err := parse("0:/x,mmp,format"); err != nil || len(one) != 1 || one[0] != (want{which: "0", path: "/x", format: true, mmp: true}) {
+		t.Errorf("%+v %v", one, err)
+	}
 	if err != nil || len(list) != 4 || list[0] != (want{by: "serial", which: "disk0", path: "/data"}) || list[1] != (want{by: "label", which: "my data", path: "/a/b", format: true}) ||
 		list[2] != (want{which: "2", path: "/c", format: true, readOnly: true}) || list[3] != (want{by: "uuid", which: "01-02", path: "/d"}) {
 		t.Errorf("%+v %v", list, err)
@@ -120,7 +123,7 @@ func TestParse(t *testing.T) {
 		list[1] != (want{path: "/m", mem: true}) || list[2] != (want{path: "/", mem: true, size: 1000 << 10}) || list[3] != (want{by: "label", which: "x", path: "/look"}) {
 		t.Errorf("%+v %v %v", list, look, err)
 	}
-	for _, bad := range []string{"mem:/x,size=", "mem:/x,size=0", "mem:/x,size=1X", "mem:/x,ro", "mem:/", "mem:/x;mem:/x", "0:/x,size=1M", "x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
+	for _, bad := range []string{"mem:/x,size=", "mem:/x,size=0", "mem:/x,size=1X", "mem:/x,ro", "mem:/", "mem:/x;mem:/x", "0:/x,size=1M", "x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "0:/x,mmp=1", "mem:/x,mmp", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
 		if list, _, err := parse(bad); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}
@@ -154,8 +157,15 @@ func TestDeviceErrors(t *testing.T) {
 		if err := format(whole); err != nil {
 			t.Fatal(err)
 		}
+		_, f, err := mountBuiltin(want{mmp: true}, look(whole, "0", nil))
+		if (err == nil) != (name == "cffs") || err != nil && !strings.Contains(err.Error(), "only a cffs volume can be mounted with mmp") {
+			t.Errorf("%s, with mmp: %v", name, err)
+		}
+		if err == nil {
+			f.Close()
+		}
 		d := look(stuck{whole}, "0", nil)
-		_, _, err := mountBuiltin(want{}, d)
+		_, _, err = mountBuiltin(want{}, d)
 		if err == nil || !strings.Contains(err.Error(), block.ErrInjected.Error()) || !strings.Contains(advice(err), ",ro") {
 			t.Errorf("%s: %v%s", name, err, advice(err))
 		}

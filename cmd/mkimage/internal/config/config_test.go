@@ -172,6 +172,9 @@ func TestDisksOfBuilt(t *testing.T) {
 		{placed, "label=C:/c;serial=disk0:/x,format=logkv;serial=disk1:/y,ro", nil, []string{"label=C:/c"}},
 		{placed, "serial=disk0:/x,format=logkv;serial=disk1:/y,ro;serial=disk2:/data", []string{"a.img", "b.img", "c.img"}, nil},
 		{"", "serial=disk0:/data", []string{"a.img"}, nil},
+		{"", "serial=disk0:/data,mmp", []string{"a.img,mmp"}, nil},
+		{"serial=disk0:/x,mmp", "serial=disk0:/x,ro,mmp", []string{"a.img,ro"}, nil},
+		{"", "label=C:/c,mmp", nil, []string{"label=C:/c,mmp"}},
 		{"", "look", []string{"a.img,raw"}, nil},
 		{"", "serial=disk1:/data;look", []string{"a.img,ro,raw", "b.img"}, nil},
 		{placed, "serial=disk1:/y,ro;look", []string{"a.img,raw"}, nil},
@@ -215,18 +218,21 @@ func TestDisks(t *testing.T) {
 		list[2] != (Disk{File: "cc", Path: "/c", Bus: BusVirtio}) || list[3] != (Disk{File: "d,bus=nvme", Path: "/d"}) {
 		t.Errorf("%+v %v", list, err)
 	}
+	if list, err := (Settings{Disks: []string{"e.img:/e,mmp,bus=nvme,format"}}).DiskList(); err != nil || len(list) != 1 || list[0] != (Disk{File: "e.img", Path: "/e", Format: true, MMP: true, Bus: BusNVMe}) {
+		t.Errorf("%+v %v", list, err)
+	}
 	if _, err := (Settings{Disks: []string{"a.img:/a,bus=ide"}}).DiskList(); err == nil || err.Error() != `disk "a.img:/a,bus=ide": there is no bus "ide": want virtio, scsi or nvme` {
 		t.Error(err)
 	}
-	if err := checkMounts([]string{"0:/x,format=logkv"}); err != nil {
+	if err := checkMounts([]string{"0:/x,format=logkv", "0:/y,mmp"}); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"aa:/x,raw"}, {"aa,raw,format"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
+	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"aa:/x,raw"}, {"aa,raw,format"}, {"aa,raw,mmp"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
 		if list, err := (Settings{Disks: bad}).DiskList(); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
-	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y", "mem:/", "mem:/x,size=", "mem:/x,size=1000", "mem:/x,size=0", "mem:/x,ro", "mem:/x;y", "mem:x"} {
+	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y", "mem:/", "mem:/x,size=", "mem:/x,size=1000", "mem:/x,size=0", "mem:/x,ro", "mem:/x,mmp", "0:/x,mmp=1", "mem:/x;y", "mem:x"} {
 		if err := checkMounts([]string{bad}); err == nil {
 			t.Errorf("%q passes", bad)
 		}

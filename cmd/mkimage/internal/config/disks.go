@@ -17,6 +17,7 @@ type Disk struct {
 	Format   bool   // put a volume on it if it is empty
 	Kind     string // of which filesystem of the program's own; "" for cffs
 	ReadOnly bool
+	MMP      bool   // another image that is given it is refused while this one runs
 	Raw      bool   // it is mounted nowhere: the program opens its node in /dev
 	Bus      string // BusVirtio, BusSCSI or BusNVMe; "" for virtio
 }
@@ -40,7 +41,7 @@ var formatKind = regexp.MustCompile(`,format=([A-Za-z0-9_-]+)$`)
 // busOption is an option that says what a disk is behind.
 var busOption = regexp.MustCompile(`,bus=([^,:/]*)$`)
 
-// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,raw][,bus=BUS]. Without a path and ",raw" the volume is where the disk of the same number was when the image was built, and else at DataPath, if
+// DiskList reads Settings.Disks: FILE[:/PATH][,format[=KIND]][,ro][,mmp][,raw][,bus=BUS]. Without a path and ",raw" the volume is where the disk of the same number was when the image was built, and else at DataPath, if
 // no volume is mounted by its name: then that says where. A disk that it does not find has no place.
 func (s Settings) DiskList() (list []Disk, err error) {
 	at := map[string]bool{}
@@ -60,6 +61,7 @@ func (s Settings) DiskList() (list []Disk, err error) {
 		}
 		if was, ok := places[i]; d.Path == "" && ok && !d.Raw {
 			d.Path, d.Format, d.ReadOnly = was.path, d.Format || was.format, d.ReadOnly || was.readOnly
+			d.MMP = d.MMP || was.mmp
 			if d.Kind == "" {
 				d.Kind = was.kind
 			}
@@ -87,6 +89,7 @@ func readDisk(v string) (Disk, error) {
 			rest, isFormat, d.Kind = strings.TrimSuffix(rest, m[0]), true, m[1]
 		}
 		rest, isRO := strings.CutSuffix(rest, ",ro")
+		rest, isMMP := strings.CutSuffix(rest, ",mmp")
 		rest, isRaw := strings.CutSuffix(rest, ",raw")
 		bus := busOption.FindStringSubmatch(rest)
 		if bus != nil {
@@ -94,19 +97,19 @@ func readDisk(v string) (Disk, error) {
 				return d, fmt.Errorf("disk %q: there is no bus %q: want virtio, scsi or nvme", v, d.Bus)
 			}
 		}
-		if d.File = rest; !isFormat && !isRO && !isRaw && bus == nil {
+		if d.File = rest; !isFormat && !isRO && !isMMP && !isRaw && bus == nil {
 			break
 		}
-		d.Format, d.ReadOnly, d.Raw = d.Format || isFormat, d.ReadOnly || isRO, d.Raw || isRaw
+		d.Format, d.ReadOnly, d.MMP, d.Raw = d.Format || isFormat, d.ReadOnly || isRO, d.MMP || isMMP, d.Raw || isRaw
 	}
 	if i := strings.LastIndex(d.File, ":/"); i > 1 { // C:/x is a path of Windows
 		d.File, d.Path = d.File[:i], path.Clean(d.File[i+1:])
 	}
 	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
-		return d, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro, ,raw or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
+		return d, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro, ,mmp, ,raw or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
 	}
-	if d.Raw && (d.Path != "" || d.Format) {
-		return d, fmt.Errorf("disk %q: ,raw says that it is not mounted: leave out the path and ,format, or ,raw", v)
+	if d.Raw && (d.Path != "" || d.Format || d.MMP) {
+		return d, fmt.Errorf("disk %q: ,raw says that it is not mounted: leave out the path, ,format and ,mmp, or ,raw", v)
 	}
 	return d, nil
 }
@@ -119,6 +122,7 @@ type place struct {
 	format   bool
 	kind     string
 	readOnly bool
+	mmp      bool
 }
 
 // builtPlaces reads the word that DisksWord has written.
@@ -139,6 +143,7 @@ func builtPlaces(word string) (list []place) {
 		for _, f := range strings.Split(flags, ",") {
 			kind, named := strings.CutPrefix(f, "format=")
 			p.format, p.readOnly = p.format || named || f == "format", p.readOnly || f == "ro"
+			p.mmp = p.mmp || f == "mmp"
 			if named {
 				p.kind = kind
 			}
@@ -186,7 +191,7 @@ func checkMounts(list []string) error {
 		rest, flags, _ := strings.Cut(v, ",")
 		ok := true
 		for _, f := range strings.Split(flags, ",") {
-			ok = ok && (f == "" || f == "format" || f == "ro" || formatKind.MatchString(","+f))
+			ok = ok && (f == "" || f == "format" || f == "ro" || f == "mmp" || formatKind.MatchString(","+f))
 		}
 		which, where, found := strings.Cut(rest, ":/")
 		by, name, named := strings.Cut(which, "=")
@@ -200,7 +205,7 @@ func checkMounts(list []string) error {
 			ok = ok && (by == "serial" || by == "label" || by == "uuid" || by == "part" || by == "partuuid") && name != ""
 		}
 		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
-			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format, ,format=KIND or ,ro behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1; or mem:/PATH,size=64M for files in memory", v)
+			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format, ,format=KIND, ,ro or ,mmp behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1; or mem:/PATH,size=64M for files in memory", v)
 		}
 	}
 	return nil
@@ -262,6 +267,9 @@ func (s Settings) DisksWord() (string, error) {
 		}
 		if d.ReadOnly {
 			w += ",ro"
+		}
+		if d.MMP {
+			w += ",mmp"
 		}
 		words = append(words, w)
 	}
