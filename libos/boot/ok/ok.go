@@ -74,7 +74,7 @@ func Works() error {
 	}
 	var from []*slot.Store
 	var failed error
-	disks := drives.Open(func(err error) { failed = err })
+	disks, _ := drives.Open(func(err error) { failed = err })
 	for _, d := range disks {
 		defer d.Close()
 		if info := d.Info(); info.BlockSize != slot.SectorSize || w.Sector > (info.Size-slot.Reach)/slot.SectorSize {

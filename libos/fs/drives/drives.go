@@ -100,8 +100,9 @@ var all struct {
 	sources []*source // in the order of all machines: virtio's disks, NVMe's, SCSI's
 }
 
-// Open opens all disks. What each cannot be opened for is told. The disks are the caller's to close; it parks while drivers start.
-func Open(tell func(error)) (list []block.Device) {
+// Open opens all disks. What each cannot be opened for is told; sure is how many of the list, from its first on, have none of these before them, so that their order is that of the machine. The disks are the caller's to close; it
+// parks while drivers start.
+func Open(tell func(error)) (list []block.Device, sure int) {
 	all.Lock()
 	defer all.Unlock()
 	if !all.found {
@@ -125,18 +126,26 @@ func Open(tell func(error)) (list []block.Device) {
 			})
 		}
 	}
+	complete := true
 	for _, s := range all.sources {
 		if s.users == 0 {
-			s.start(tell)
+			s.start(func(err error) {
+				complete = false // a host may have left out any of its units
+				tell(err)
+			})
 		}
 		for _, u := range s.units {
-			if u.disk != nil {
-				s.users++
-				list = append(list, &shared{disk: u.disk, of: s, unit: u})
+			if u.disk == nil {
+				complete = false
+				continue
+			}
+			s.users++
+			if list = append(list, &shared{disk: u.disk, of: s, unit: u}); complete {
+				sure = len(list)
 			}
 		}
 	}
-	return list
+	return list, sure
 }
 
 func one[D hw.Disk](d D, err error) ([]hw.Disk, error) {

@@ -411,7 +411,8 @@ func TestNamesStayWithDisks(t *testing.T) {
 		t.Helper()
 		told = nil
 		s.open = func(func(error)) []found { return list }
-		for _, d := range Open(func(err error) { t.Error(err) }) {
+		disks, _ := Open(func(err error) { t.Error(err) })
+		for _, d := range disks {
 			Partitions(d)
 			defer d.Close()
 		}
@@ -496,6 +497,39 @@ func TestNamesStayWithDisks(t *testing.T) {
 	if s.users != 0 {
 		t.Errorf("%d are counted, and none has a disk open", s.users)
 	}
+}
+
+// TestSure: the order of disks is that of the machine up to the first one that cannot be opened, or is there no more.
+func TestSure(t *testing.T) {
+	was := all.sources
+	t.Cleanup(func() { all.sources = was })
+	all.sources = nil
+	k := *virtioDisks
+	k.count = 0
+	unit := func(place string) []found { return []found{{disk512(), place}} }
+	for _, place := range []string{"a", "b", "c"} {
+		all.sources = append(all.sources, &source{kind: &k, open: func(func(error)) []found { return unit(place) }})
+	}
+	opens := func(what string, wantList, wantSure int) {
+		t.Helper()
+		list, sure := Open(func(error) {})
+		if len(list) != wantList || sure != wantSure {
+			t.Errorf("%s: %d disks, %d sure, want %d and %d", what, len(list), sure, wantList, wantSure)
+		}
+		for _, d := range list {
+			d.Close()
+		}
+	}
+	opens("all", 3, 3)
+	second := all.sources[1].open
+	all.sources[1].open = func(tell func(error)) []found { tell(block.ErrInjected); return nil }
+	opens("without the second", 2, 1)
+	all.sources[1].open = func(func(error)) []found { return nil }
+	opens("the second is there no more", 2, 1)
+	all.sources[1].open = func(tell func(error)) []found { tell(block.ErrInjected); return unit("b") }
+	opens("the second is one of several units", 3, 1)
+	all.sources[1].open = second
+	opens("all again", 3, 3)
 }
 
 // TestUnreadableTable: partitions stay that are known while the table cannot be read, all of it or a logical partition's.

@@ -3,7 +3,7 @@
 //
 //	disks=WHICH:/PATH[,format[=KIND]][,ro][,mmp];mem:/PATH[,size=SIZE];...[;look]
 //
-// WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
+// WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. Who takes one away gives those behind it other numbers; where one is there and cannot be opened, those behind it are mounted by no number. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
 // one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written. With mmp (multiple mount protection; cffs only) another image that is given the disk
 // is refused while this one runs (cffs.Options.Watch): the image reads the disk once a second for that, and after a crash the next one waits three seconds before it mounts the volume. With ro it does nothing.
@@ -328,18 +328,23 @@ type disk struct {
 	label, uuid string // of the volume on it, if there is one
 	fat         bool   // which is a FAT one
 	used        bool
+	unsure      bool // one that cannot be opened may be before it: its number may be another's
 }
 
 type disks []*disk
 
 // find opens all disks of the machine, and finds their partitions.
 func find() (list disks) {
-	for n, v := range drives.Open(tell) {
+	all, sure := drives.Open(tell)
+	for n, v := range all {
 		d := look(v, strconv.Itoa(n), nil)
+		d.unsure = n >= sure
 		list = append(list, d)
 		if d.uuid == "" {
 			for _, p := range drives.Partitions(v) {
-				list = append(list, look(p, strconv.Itoa(n)+"p"+strconv.Itoa(p.Number), d))
+				part := look(p, strconv.Itoa(n)+"p"+strconv.Itoa(p.Number), d)
+				part.unsure = d.unsure
+				list = append(list, part)
 			}
 		}
 	}
@@ -414,6 +419,8 @@ func (list disks) find(w want) (*disk, error) {
 		return nil, errors.New("the machine has no disk")
 	case d == nil:
 		return nil, errors.New("no disk has " + strings.TrimSpace(w.by+" "+w.which) + list.names())
+	case w.by == "" && d.unsure:
+		return nil, errors.New("a disk before " + d.Info().Name + " cannot be opened, so nobody knows whether that is disk " + w.which + ": say which by serial=, label=, uuid=, part= or partuuid=")
 	case list.inUse(d):
 		return nil, errors.New(d.Info().Name + " is mounted already")
 	}

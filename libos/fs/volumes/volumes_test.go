@@ -138,6 +138,29 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestUnsureNumbers: a disk that comes behind one which could not be opened is mounted by no number, as it may be another's, and by a name.
+func TestUnsureNumbers(t *testing.T) {
+	volume := func(label, number string, unsure bool) *disk {
+		m := block.NewMemory(make([]byte, 4<<20))
+		if err := cffs.Format(m, cffs.FormatOptions{Label: label}); err != nil {
+			t.Fatal(err)
+		}
+		d := look(m, number, nil)
+		d.unsure = unsure
+		return d
+	}
+	list := disks{volume("a", "0", false), volume("b", "1", true)}
+	if d, err := list.find(want{which: "0"}); err != nil || d != list[0] {
+		t.Error(err)
+	}
+	if _, err := list.find(want{which: "1"}); err == nil || !strings.Contains(err.Error(), "so nobody knows whether that is disk 1: say which by serial=") {
+		t.Error(err)
+	}
+	if d, err := list.find(want{by: "label", which: "b"}); err != nil || d != list[1] {
+		t.Error(err)
+	}
+}
+
 // TestDeviceErrors: of a disk that cannot be read, or not written, the message has the disk's own error, and what helps.
 func TestDeviceErrors(t *testing.T) {
 	reads := &block.Faulty{Device: block.NewMemory(make([]byte, 4<<20)), At: 1, Last: 1 << 60}

@@ -46,7 +46,8 @@ func open(text string, store *pages.Store, find func(guid [16]byte) (block.Devic
 func find(guid [16]byte) (block.Device, error) {
 	var found block.Device
 	var failed error
-	for _, d := range drives.Open(func(err error) { failed = err }) {
+	disks, _ := drives.Open(func(err error) { failed = err })
+	for _, d := range disks {
 		here := false
 		for _, p := range drives.Partitions(d) {
 			if p.GPT && p.GUID == guid && found == nil {
