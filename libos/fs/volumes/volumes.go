@@ -4,7 +4,7 @@
 //	disks=WHICH:/PATH[,format[=KIND]][,ro][,mmp];mem:/PATH[,size=SIZE];...[;look]
 //
 // WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. Who takes one away gives those behind it other numbers; where one is there and cannot be opened, those behind it are mounted by no number. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
-// one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made. With format a disk that
+// one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made, and which is not /dev, nor /proc, /sys or below these. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written. With mmp (multiple mount protection; cffs only) another image that is given the disk
 // is refused while this one runs (cffs.Options.Watch): the image reads the disk once a second for that, and after a crash the next one waits three seconds before it mounts the volume. With ro it does nothing.
 // With mem, files in memory of their own are there, which may have SIZE bytes together (64M, or half of the machine's memory); at / they are those that are there already.
@@ -147,8 +147,11 @@ func (l *left) mount(how func(want, *disk) (string, kinds.Volume, error)) bool {
 
 // memory mounts files in memory, or has their folder give EIO, and tells why.
 func (l *left) memory() {
+	hidden := namesIn(l.path)
 	folders(l.path)
 	switch e := files.MountMemory(l.path, l.size); {
+	case e == 0 && l.path != "/":
+		tellHidden("the files in memory at "+l.path+" hide", hidden)
 	case e == 0:
 	case l.path == "/":
 		tell(errors.New("/ keeps its size: the files in memory have more than " + strconv.FormatInt(l.size, 10) + " bytes already; say more by mem:/,size="))
@@ -220,7 +223,10 @@ func advice(err error) string {
 	return ""
 }
 
-func tell(err error) { println("libos/fs/volumes:", err.Error()) }
+func tell(err error) { say(err.Error()) }
+
+// say writes a line to the console. Tests listen.
+var say = func(text string) { println("libos/fs/volumes:", text) }
 
 // A want is a volume that is to be mounted.
 type want struct {
@@ -246,6 +252,10 @@ next:
 			continue
 		}
 		w, ok := parseOne(v)
+		if taken(w.path) {
+			err = errors.Join(err, errors.New("disks="+v+": the image has /dev, /proc and /sys of its own: say another path"))
+			continue
+		}
 		for i := range list {
 			if o := &list[i]; ok && o.path == w.path {
 				o.bad = true
@@ -262,6 +272,11 @@ next:
 		list = append(list, w)
 	}
 	return list, look, err
+}
+
+// taken says whether a path is one that the image needs for itself: nothing is mounted there, not even what gives EIO. Below /dev there is room, as at /dev/shm.
+func taken(path string) bool {
+	return path == "/dev" || path == "/proc" || path == "/sys" || strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/")
 }
 
 func parseOne(v string) (w want, ok bool) {
@@ -454,7 +469,7 @@ func mountBuiltin(w want, d *disk) (string, kinds.Volume, error) {
 		Pages:    pagecache.Store(),
 		Cache:    int(memory / 8),
 		Dirty:    int(min(memory/16, 64<<20)),
-		Log:      func(s string) { println("libos/fs/volumes:", s) },
+		Log:      say,
 	})
 	return "cffs", f, err
 }
@@ -515,10 +530,17 @@ func at(where string, on fs.Source, kind string, f fs.FileSystem) fs.Errno {
 	hidden := namesIn(where)
 	folders(where)
 	_, e := files.Tree.MountFrom(on, where, kind, f)
-	if e == 0 && hidden != "" {
-		println("libos/fs/volumes: the volume at", where, "hides what was there already:", hidden)
+	if e == 0 {
+		tellHidden("the volume at "+where+" hides", hidden)
 	}
 	return e
+}
+
+// tellHidden tells of the names that nobody sees any more because something is mounted over them; none: "".
+func tellHidden(what, hidden string) {
+	if hidden != "" {
+		say(what + " what was there already: " + hidden)
+	}
 }
 
 // folders makes a folder, and those that it is in.

@@ -2,10 +2,12 @@ package volumes
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/hardtack-os/hardtack/libos/fs"
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 	"github.com/hardtack-os/hardtack/libos/fs/cffs"
 	"github.com/hardtack-os/hardtack/libos/fs/fat"
@@ -91,7 +93,7 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// TestHidden: what a volume would hide is known by its first names.
+// TestHidden: what a volume, or files in memory, hide is told by its first names.
 func TestHidden(t *testing.T) {
 	root := files.Tree.Root()
 	defer root.Drop()
@@ -104,6 +106,20 @@ func TestHidden(t *testing.T) {
 			t.Errorf("%d names: %q, want %q", i, got, want)
 		}
 		files.Tree.Mkdir(root, "/hidden/"+string(rune('a'+i)), 0o755)
+	}
+	was := say
+	defer func() { say = was }()
+	var said []string
+	say = func(text string) { said = append(said, text) }
+	files.Tree.Mkdir(root, "/hidden/a/in", 0o755)
+	for _, path := range []string{"/hidden/a", "/hidden/b", "/hidden/new/x"} {
+		(&left{want: want{path: path, mem: true, size: 1 << 20}}).memory()
+	}
+	if e := at("/hidden", fs.Source{}, "mem", mem.New(mem.Options{})); e != 0 {
+		t.Fatal(e)
+	}
+	if want := []string{"the files in memory at /hidden/a hide what was there already: in", "the volume at /hidden hides what was there already: a, b, c, and more"}; !slices.Equal(said, want) {
+		t.Errorf("said %q", said)
 	}
 }
 
@@ -123,7 +139,7 @@ func TestParse(t *testing.T) {
 		list[1] != (want{path: "/m", mem: true}) || list[2] != (want{path: "/", mem: true, size: 1000 << 10}) || list[3] != (want{by: "label", which: "x", path: "/look"}) {
 		t.Errorf("%+v %v %v", list, look, err)
 	}
-	for _, bad := range []string{"mem:/x,size=", "mem:/x,size=0", "mem:/x,size=1X", "mem:/x,ro", "mem:/", "mem:/x;mem:/x", "0:/x,size=1M", "x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "0:/x,mmp=1", "mem:/x,mmp", "-1:/x", "0:/x;1:/x", "label=a:/x/../"} {
+	for _, bad := range []string{"mem:/x,size=", "mem:/x,size=0", "mem:/x,size=1X", "mem:/x,ro", "mem:/", "mem:/x;mem:/x", "0:/x,size=1M", "x", "0", "0:data", ":/x", "serial=:/x", "name=x:/y", "0:/", "0:/x,rw", "0:/x,format=", "0:/x,ro=x", "0:/x,mmp=1", "mem:/x,mmp", "-1:/x", "0:/x;1:/x", "label=a:/x/../", "0:/dev", "mem:/proc,size=1M", "label=a:/sys/b", "mem:/x/../dev/"} {
 		if list, _, err := parse(bad); err == nil {
 			t.Errorf("%q: %+v", bad, list)
 		}
@@ -132,6 +148,9 @@ func TestParse(t *testing.T) {
 	list, _, err = parse("0:/a;1:/b,rw;x;name=x:/c;2:/d;3:/a")
 	if err == nil || len(list) != 4 || !list[0].bad || list[0].path != "/a" || !list[1].bad || list[1].path != "/b" || !list[2].bad || list[2].path != "/c" || list[3].bad || list[3].path != "/d" {
 		t.Errorf("%+v %v", list, err)
+	}
+	if list, _, err := parse("0:/dev;1:/proc/x,rw;mem:/dev/shm;2:/e"); err == nil || len(list) != 2 || list[0].path != "/dev/shm" || list[1].path != "/e" {
+		t.Errorf("%+v %v", list, err) // nothing gives EIO at /dev
 	}
 	if list, _, err := parse(""); err != nil || list != nil {
 		t.Error(list, err)

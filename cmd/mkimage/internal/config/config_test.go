@@ -224,7 +224,12 @@ func TestDisks(t *testing.T) {
 	if _, err := (Settings{Disks: []string{"a.img:/a,bus=ide"}}).DiskList(); err == nil || err.Error() != `disk "a.img:/a,bus=ide": there is no bus "ide": want virtio, scsi or nvme` {
 		t.Error(err)
 	}
-	if err := checkMounts([]string{"0:/x,format=logkv", "0:/y,mmp"}); err != nil {
+	for _, where := range []string{"/dev", "/proc/x", "/sys"} {
+		if _, err := (Settings{Disks: []string{"a.img:" + where}}).DiskList(); err == nil || !strings.Contains(err.Error(), "the image has /dev, /proc and /sys of its own: say another path") {
+			t.Errorf("%s: %v", where, err)
+		}
+	}
+	if err := checkMounts([]string{"0:/x,format=logkv", "0:/y,mmp", "mem:/dev/shm,size=1M", "label=x:/develop", "mem:/process"}); err != nil {
 		t.Error(err)
 	}
 	for _, bad := range [][]string{{"aa:/"}, {""}, {"aa", "bb"}, {"aa:/x", "bb:/x"}, {"aa:/x;y"}, {"aa:/x,raw"}, {"aa,raw,format"}, {"aa,raw,mmp"}, {"v1:/1", "v2:/2", "v3:/3", "v4:/4", "v5:/5", "v6:/6"}} {
@@ -232,7 +237,7 @@ func TestDisks(t *testing.T) {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
-	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y", "mem:/", "mem:/x,size=", "mem:/x,size=1000", "mem:/x,size=0", "mem:/x,ro", "mem:/x,mmp", "0:/x,mmp=1", "mem:/x;y", "mem:x"} {
+	for _, bad := range []string{"a:/x", "0", "label=:/x", "0:/", "0:/x,rw", "0:/x,format=", "0:/x;1:/y", "mem:/", "mem:/x,size=", "mem:/x,size=1000", "mem:/x,size=0", "mem:/x,ro", "mem:/x,mmp", "0:/x,mmp=1", "mem:/x;y", "mem:x", "mem:/dev", "mem:/proc/,size=1M", "mem:/sys/x", "label=a:/dev/", "0p1:/proc", "uuid=1:/a/../sys/b"} {
 		if err := checkMounts([]string{bad}); err == nil {
 			t.Errorf("%q passes", bad)
 		}

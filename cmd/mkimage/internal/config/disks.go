@@ -108,11 +108,21 @@ func readDisk(v string) (Disk, error) {
 	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {
 		return d, fmt.Errorf("disk %q: want FILE or FILE:/PATH, as data.img:/data, with ,format, ,format=KIND, ,ro, ,mmp, ,raw or ,bus=virtio|scsi|nvme behind it if need be; the root cannot be a volume", v)
 	}
+	if taken(d.Path) {
+		return d, fmt.Errorf("disk %q: %s", v, takenWhy)
+	}
 	if d.Raw && (d.Path != "" || d.Format || d.MMP) {
 		return d, fmt.Errorf("disk %q: ,raw says that it is not mounted: leave out the path, ,format and ,mmp, or ,raw", v)
 	}
 	return d, nil
 }
+
+// taken says whether a path is one that nothing can be mounted at (libos/fs/volumes refuses it, too). /dev/shm and others below /dev are not.
+func taken(path string) bool {
+	return path == "/dev" || path == "/proc" || path == "/sys" || strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/")
+}
+
+const takenWhy = "the image has /dev, /proc and /sys of its own: say another path"
 
 // A place is where an image mounts a volume, as it was built.
 type place struct {
@@ -183,8 +193,12 @@ func isThere(file string) bool {
 func checkMounts(list []string) error {
 	for _, v := range list {
 		if inMemory(v) {
-			if _, err := memoryWord(v); err != nil {
+			word, err := memoryWord(v)
+			if err != nil {
 				return err
+			}
+			if where, _, _ := strings.Cut(strings.TrimPrefix(word, "mem:"), ","); taken(where) {
+				return fmt.Errorf("mount %q: %s", v, takenWhy)
 			}
 			continue
 		}
@@ -206,6 +220,9 @@ func checkMounts(list []string) error {
 		}
 		if !ok || !found || path.Clean("/"+where) == "/" || strings.ContainsAny(v, ";\x00") {
 			return fmt.Errorf("mount %q: want WHICH:/PATH, as label=data:/data, with ,format, ,format=KIND, ,ro or ,mmp behind it if need be; WHICH is label=, uuid=, serial=, part= or partuuid=NAME, or a disk's number, 0, or a partition's, 0p1; or mem:/PATH,size=64M for files in memory", v)
+		}
+		if taken(path.Clean("/" + where)) {
+			return fmt.Errorf("mount %q: %s", v, takenWhy)
 		}
 	}
 	return nil
