@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ var others = []struct {
 	skip         []string
 	long         []string // only with -whole
 	again        string   // why what fails has a second try, alone; "": it has none
+	volume       bool     // with -whole they run once more, with their files on a volume
 }{
 	{
 		name: "fsnotify", module: "github.com/fsnotify/fsnotify@v1.9.0",
@@ -39,6 +41,7 @@ var others = []struct {
 			"TestTx_MoveBucket", "TestDB_Concurrent_WriteTo_and_ConsistentRead", "TestOpen_ReadPageSize_FromMeta1_Given", "TestCursor_QuickCheck",
 			"TestBucket_MoveBucket", "TestTx_TruncateBeforeWrite", "TestDB_MaxSize", "TestOpen_Size",
 		},
+		volume: true,
 	},
 }
 
@@ -52,12 +55,22 @@ func TestOthers(t *testing.T) {
 			if !*whole {
 				skip = slices.Concat(skip, m.long)
 			}
-			c.mkimage(t, slices.Concat([]string{"test"}, m.flags, []string{".", "--", "-test.short", "-test.skip", strings.Join(skip, "|")})...)
+			test := func(flags []string, args ...string) {
+				c.mkimage(t, slices.Concat([]string{"test"}, m.flags, flags, []string{".", "--", "-test.short", "-test.skip", strings.Join(skip, "|")}, args)...)
+			}
+			test(nil)
 			if failed := failedTests(c.stdout); m.again != "" && c.code == 1 && len(failed) > 0 {
 				t.Logf("%s have a second try: %s", failed, m.again)
-				c.mkimage(t, slices.Concat([]string{"test"}, m.flags, []string{".", "--", "-test.short", "-test.run", "^(" + strings.Join(failed, "|") + ")$", "-test.skip", strings.Join(skip, "|")})...)
+				test(nil, "-test.run", "^("+strings.Join(failed, "|")+")$")
 			}
 			c.want(t, 0, "ok")
+			if *whole && m.volume {
+				v := filepath.Join(t.TempDir(), "v.img") // not beside the tests, whose files go into their image
+				c.mkimage(t, "fs", "mkfs", "--size", "4G", v)
+				c.want(t, 0)
+				test([]string{"--disk", v + ":/data", "--env", "TMPDIR=/data"})
+				c.want(t, 0, "ok")
+			}
 		})
 	}
 }
