@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -111,14 +112,46 @@ func addFile(list []File, host, guest string, info fs.FileInfo) ([]File, error) 
 	return append(list, File{host, guest, info}), nil
 }
 
+const (
+	// mostInProgram is how many bytes of files an image takes into the program, before they are compressed; mostOnDisk, with --files-on disk. mkimage has what it packs in memory, up to three times: as an archive, where it lies on the disk, and the whole disk. A file
+	// with holes has as many bytes as any other.
+	mostInProgram = 2 << 30
+	mostOnDisk    = 4 << 30
+)
+
+// checkSizes refuses files that have more bytes than most together, before any is read, and names the largest.
+func checkSizes(files []File, most int64) error {
+	var total int64
+	var largest File
+	size := int64(-1)
+	for _, f := range files {
+		if !f.Info.Mode().IsRegular() {
+			continue
+		}
+		n := f.Info.Size()
+		if total = min(total+min(n, most+1), most+1); n > size { // so it does not overflow
+			size, largest = n, f
+		}
+	}
+	if total <= most {
+		return nil
+	}
+	return fmt.Errorf("files for the image: they have more than %d MiB, of which %s has %d: move what the program does not read out of the folder, or have it on a volume (--disk); an image takes %d MiB, with --files-on disk %d",
+		most>>20, largest.Host, size>>20, int64(mostInProgram)>>20, int64(mostOnDisk)>>20)
+}
+
 // archive writes files for imageModule and returns its entries for the overlay;
 // nil where there are none.
 func (c *Context) archive(files []File) (map[string]string, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
+	files = lastOf(files)
+	if err := checkSizes(files, mostInProgram); err != nil {
+		return nil, err
+	}
 	var as, small []File // those that stay as they are, and those that become smaller
-	for _, f := range lastOf(files) {
+	for _, f := range files {
 		shrinks, err := f.shrinks()
 		if err != nil {
 			return nil, fmt.Errorf("files for the image: %w", err)
@@ -167,7 +200,11 @@ type Place struct {
 
 // index writes files for partitionModule and the place, and returns the entry for the overlay. They are not compressed, so that any piece of one can be read alone.
 func (c *Context) index(files []File, at *Place) (map[string]string, error) {
-	x, blocks, err := cut(lastOf(files))
+	files = lastOf(files)
+	if err := checkSizes(files, mostOnDisk); err != nil {
+		return nil, err
+	}
+	x, blocks, err := cut(files)
 	if err != nil {
 		return nil, err
 	}
@@ -194,13 +231,24 @@ func cut(files []File) (x checked.Index, blocks []byte, err error) {
 	if err != nil {
 		return x, nil, err
 	}
-	blocks = append(out[:members:members], make([]byte, -members&(checked.BlockSize-1))...)
-	return checked.Index{Members: int64(members), Sums: checked.Sums(blocks), Directory: string(out[members:])}, blocks, nil
+	directory := string(out[members:])
+	blocks = append(out[:members], make([]byte, -members&(checked.BlockSize-1))...) // over the directory: there is no other copy of so much
+	return checked.Index{Members: int64(members), Sums: checked.Sums(blocks), Directory: directory}, blocks, nil
 }
 
 // zipped returns an archive of files, and how much of it is before its directory. align: large files can be mapped where they lie.
 func zipped(files []File, align bool) (data []byte, members int, err error) {
 	var out bytes.Buffer
+	room := checked.BlockSize // behind the members, for cut
+	for _, f := range files {
+		room += 2*len(checked.EscapeName(f.Guest)) + aroundMember
+		if f.Info.Mode().IsRegular() {
+			if room += int(f.Info.Size()); align {
+				room += 2 * pages.Size
+			}
+		}
+	}
+	out.Grow(room) // once: a buffer that grows is there three times for a while
 	w := zip.NewWriter(&out)
 	for _, f := range files {
 		if err := pack(w, &out, f, align); err != nil {
@@ -223,18 +271,30 @@ func (f File) shrinks() (bool, error) {
 	if !f.Info.Mode().IsRegular() {
 		return false, nil
 	}
-	data, err := os.ReadFile(f.Host)
+	r, err := os.Open(f.Host)
 	if err != nil {
 		return false, err
 	}
-	var small bytes.Buffer
+	defer r.Close()
+	var small count
 	z, err := flate.NewWriter(&small, flate.DefaultCompression)
 	if err != nil {
 		return false, err
 	}
-	z.Write(data)
-	z.Close() // into memory: no errors
-	return small.Len()*100 < len(data)*worth, nil
+	size, err := io.Copy(z, r)
+	if err != nil {
+		return false, err
+	}
+	z.Close() // into a count: no errors
+	return int64(small)*100 < size*worth, nil
+}
+
+// count is how many bytes were written to it.
+type count int64
+
+func (c *count) Write(b []byte) (int, error) {
+	*c += count(len(b))
+	return len(b), nil
 }
 
 const (
@@ -244,30 +304,45 @@ const (
 	// localHeader is that of a member without its name (APPNOTE 4.3.7), alignExtra the extra field that makes it longer: the one that zipalign writes.
 	localHeader = 30
 	alignExtra  = 0xd935
+
+	// aroundMember is more than what an archive has for one beside its bytes and its name, twice: local header, descriptor, extra fields, directory (APPNOTE 4.3). A link's target is not in it.
+	aroundMember = 256
 )
 
 // pack writes one file. out is what w writes to.
 func pack(w *zip.Writer, out *bytes.Buffer, f File, align bool) error {
 	h := &zip.FileHeader{Name: checked.EscapeName(f.Guest), Modified: f.Info.ModTime().UTC().Truncate(time.Second)}
 	h.SetMode(f.Info.Mode())
-	var data []byte
-	var err error
+	var data io.ReadSeeker
 	switch f.Info.Mode().Type() {
 	case fs.ModeDir:
 		h.Name += "/"
+		data = strings.NewReader("")
 	case fs.ModeSymlink:
-		var target string
-		target, err = os.Readlink(f.Host)
-		data = []byte(filepath.ToSlash(target))
+		target, err := os.Readlink(f.Host)
+		if err != nil {
+			return err
+		}
+		data = strings.NewReader(filepath.ToSlash(target))
 	default:
-		data, err = os.ReadFile(f.Host)
+		r, err := os.Open(f.Host)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		data = r
+	}
+	sum := crc32.NewIEEE() // the header has it, so data is read twice
+	size, err := io.Copy(sum, data)
+	if err == nil {
+		_, err = data.Seek(0, io.SeekStart)
 	}
 	if err != nil {
 		return err
 	}
-	h.CRC32, h.UncompressedSize64 = crc32.ChecksumIEEE(data), uint64(len(data))
-	h.CompressedSize64 = uint64(len(data))
-	if align && len(data) >= mappable {
+	h.CRC32, h.UncompressedSize64, h.CompressedSize64 = sum.Sum32(), uint64(size), uint64(size)
+	var rest []byte // what is behind data, up to a page
+	if align && size >= mappable {
 		if err := w.Flush(); err != nil {
 			return err
 		}
@@ -276,12 +351,20 @@ func pack(w *zip.Writer, out *bytes.Buffer, f File, align bool) error {
 			h.Extra = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, alignExtra), uint16(n-4))
 			h.Extra = append(h.Extra, make([]byte, n-4)...)
 		}
-		data = append(data, make([]byte, -len(data)&(pages.Size-1))...)
+		rest = make([]byte, -size&(pages.Size-1))
 	}
 	raw, err := w.CreateRaw(h)
 	h.Extra = nil // the directory, which is written later, has none
+	if err != nil {
+		return err
+	}
+	sum.Reset()
+	n, err := io.Copy(io.MultiWriter(raw, sum), io.LimitReader(data, size))
+	if err == nil && (n != size || sum.Sum32() != h.CRC32) {
+		err = fmt.Errorf("%s changed while it was read: build again when nobody writes it", f.Host)
+	}
 	if err == nil {
-		_, err = raw.Write(data)
+		_, err = raw.Write(rest)
 	}
 	return err
 }

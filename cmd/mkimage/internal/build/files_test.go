@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +71,81 @@ func TestCovered(t *testing.T) {
 		if got != "" != (c.want != "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s at %s: %q, want %q", c.host, c.guest, got, c.want)
 		}
+	}
+}
+
+// TestSizes: files that have more bytes than an image takes are refused before any is read, with the name and the size of the largest. One with holes has as many as any other, and a file that another one takes
+// the place of has none.
+func TestSizes(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]int64{"vol.img": mostOnDisk + 1, "half": mostInProgram / 2, "none": 0} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(filepath.Join(dir, name), size); err != nil {
+			t.Skip("this filesystem has no such files:", err)
+		}
+	}
+	list, err := AddTree(nil, dir, "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := filepath.Join(dir, "vol.img") + " has 4096:"
+	if _, err := (&Context{}).archive(list); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "more than 2048 MiB") {
+		t.Errorf("into the program: %v; want %q", err, want)
+	}
+	if _, err := (&Context{}).index(list, &Place{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "more than 4096 MiB") {
+		t.Errorf("on the disk: %v; want %q", err, want)
+	}
+	half := list[slices.IndexFunc(list, func(f File) bool { return f.Guest == "half" })]
+	many := make([]File, 3)
+	for i := range many {
+		many[i] = half
+		many[i].Guest = strings.Repeat("x", 1+i)
+	}
+	if err := checkSizes(many, mostInProgram); err == nil || !strings.Contains(err.Error(), half.Host+" has 1024:") {
+		t.Errorf("three files of 1 GiB: %v", err)
+	}
+	if err := checkSizes(many[:2], mostInProgram); err != nil {
+		t.Error("two files of 1 GiB:", err)
+	}
+	if err := checkSizes(lastOf(append(many, many...))[:2], mostInProgram); err != nil {
+		t.Error("two files of 1 GiB, twice:", err)
+	}
+}
+
+// TestPackingMemory: what is packed is in memory once, in the archive, and to see whether it shrinks it is not there at all.
+func TestPackingMemory(t *testing.T) {
+	const size = 32<<20 + 100
+	name := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(name, make([]byte, size), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list, err := AddTree(nil, name, "/large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if n := allocated(func() {
+		if shrinks, err := list[0].shrinks(); !shrinks || err != nil {
+			t.Error("zeroes do not shrink:", err)
+		}
+	}); n > 4<<20 {
+		t.Errorf("%d bytes are allocated to see whether a file of %d shrinks", n, size)
+	}
+	if n := allocated(func() {
+		x, blocks, err := cut(list)
+		if err != nil || x.Members < size || len(blocks) < size {
+			t.Errorf("%d bytes in %d of blocks: %v", x.Members, len(blocks), err)
+		}
+	}); n > size+4<<20 {
+		t.Errorf("%d bytes are allocated to pack a file of %d", n, size)
 	}
 }
 

@@ -30,8 +30,10 @@ type guid [16]byte
 
 // derive makes a GUID from what it is about, so that the same image has the same ones: RFC 9562, version 8.
 func derive(seed []byte, what string) (g guid) {
-	sum := sha256.Sum256(append([]byte(what+"\x00"), seed...))
-	copy(g[:], sum[:])
+	h := sha256.New()
+	h.Write([]byte(what + "\x00"))
+	h.Write(seed) // without a copy: it may be all files of an image
+	copy(g[:], h.Sum(nil))
 	g[7] = g[7]&0x0f | 0x80
 	g[8] = g[8]&0x3f | 0x80
 	return g
