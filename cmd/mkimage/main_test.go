@@ -74,7 +74,8 @@ func (c *call) mkimage(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	if t.Failed() || testing.Verbose() {
-		t.Logf("mkimage %s\nexit %d\n%s%s", strings.Join(args, " "), c.code, c.stdout, c.stderr)
+		used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() // with that of what it started and waited for: go, QEMU
+		t.Logf("mkimage %s\nexit %d, after %v of CPU\n%s%s", strings.Join(args, " "), c.code, used.Round(10*time.Millisecond), c.stdout, c.stderr)
 	}
 }
 
