@@ -63,6 +63,15 @@ func TestWordSum(t *testing.T) {
 	if got := wordSum(b); got != uint32(h%(1<<32)) {
 		t.Errorf("%x, want %x", got, uint32(h))
 	}
+	for n := 0; n <= len(b); n += 8 { // whatever is left behind the last turn of the loop
+		h := uint64(1)
+		for i := 0; i < n; i += 8 {
+			h = mix(h, le.Uint64(b[i:]))
+		}
+		if got := words(1, b[:n]); got != h {
+			t.Errorf("%d bytes: %x, want %x", n, got, h)
+		}
+	}
 	right := wordSum(b)
 	for i := range b {
 		for bit := range 8 {
