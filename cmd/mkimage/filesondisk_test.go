@@ -10,7 +10,7 @@ import (
 
 // onDisk is a program that reads the files of its image, which a machine of 64 MiB could not hold in memory, and writes to one.
 func onDisk(t *testing.T, text string) (dir string) {
-	return tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "main.go": program("fmt os io hash/crc32", `
+	return tree(t, map[string]string{"go.mod": "module example.com/app\n\ngo 1.26\n", "main.go": program("errors fmt os io hash/crc32 path/filepath syscall", `
 	text, err := os.ReadFile("/srv/text")
 	fmt.Println("text:", string(text), err)
 	f, err := os.OpenFile("/srv/sub/big", os.O_RDWR, 0)
@@ -28,6 +28,14 @@ func onDisk(t *testing.T, text string) (dir string) {
 	fmt.Println("read:", string(b), err)
 	odd, err := os.ReadFile("/srv/\xff/a\\b%")
 	fmt.Println("odd:", string(odd), err)
+	// The files' partition, and no other, cannot be written.
+	nodes, _ := filepath.Glob("/dev/*[0-9]")
+	for _, node := range nodes {
+		_, err := os.OpenFile(node, os.O_RDWR, 0)
+		if errors.Is(err, syscall.EBUSY) {
+			fmt.Println(err)
+		}
+	}
 `), "www/text": text, "www/\xff/a\\b%": "name", "www/sub/big": strings.Repeat("0123456789abcdef", 40<<16)})
 }
 
@@ -81,16 +89,16 @@ func TestFilesOnDisk(t *testing.T) {
 	}
 	t.Run("BIOS", func(t *testing.T) {
 		t.Parallel()
-		says(t, pc{cpus: 2}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd)
+		says(t, pc{cpus: 2}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd, "a3: device or resource busy", "busy")
 	})
 	t.Run("UEFI", func(t *testing.T) {
 		t.Parallel()
-		says(t, pc{uefi: true}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd)
+		says(t, pc{uefi: true}.boot(t, virtio(file, "raw")...), "text: one <nil>", big, write, read, odd, "a3: device or resource busy", "busy")
 	})
 	t.Run("qcow2 on NVMe", func(t *testing.T) {
 		t.Parallel()
 		qcow := build(t, filepath.Join(t.TempDir(), "d.qcow2"))
-		says(t, pc{}.boot(t, "-drive", "if=none,id=d,snapshot=on,format=qcow2,file="+qcow, "-device", "nvme,serial=1,drive=d,bootindex=0"), "text: one <nil>", big, write, read, odd)
+		says(t, pc{}.boot(t, "-drive", "if=none,id=d,snapshot=on,format=qcow2,file="+qcow, "-device", "nvme,serial=1,drive=d,bootindex=0"), "text: one <nil>", big, write, read, odd, "p3: device or resource busy", "busy")
 	})
 	t.Run("again", func(t *testing.T) {
 		t.Parallel()

@@ -2,7 +2,8 @@
 // names, sizes and the sums of all blocks are in the image, what is in the files is not.
 //
 // The partition is known by its unique GUID, on whichever disk, and looked for when the first byte of a file is asked for. Where it is not there, a disk cannot be read or a block is damaged, reading gives
-// EIO, and the console one line each. What was read is in the page cache (libos/fs/pagecache). Nothing is written there: what a program writes to such a file is in memory, as with all files of an image.
+// EIO, and the console one line each. What was read is in the page cache (libos/fs/pagecache). Nothing is written there: what a program writes to such a file is in memory, as with all files of an image. From then on the
+// partition's node in /dev cannot be opened to be written (EBUSY), as that of a volume that is mounted.
 package partition
 
 import (
@@ -60,6 +61,7 @@ func find(guid [16]byte) (block.Device, error) {
 	}
 	switch {
 	case found != nil:
+		drives.Claim(found, "the files of the image") // who has it open to be written already is not stopped: what is read is checked
 		return found, nil
 	case failed != nil:
 		return nil, failed
