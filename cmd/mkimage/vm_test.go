@@ -62,7 +62,7 @@ func TestLyingFrameAllocator(t *testing.T) {
 	files["lifo/lifo.go"] = strings.Replace(files["lifo/lifo.go"], "s.next = first + n\n\treturn first", "s.next = first + n\n\treturn first + 1<<40", 1)
 	c := call{dir: tree(t, files)}
 	c.mkimage(t, "run", "--vm", "example.com/liar/lifo", ".")
-	c.want(t, 3, "frame allocator: it gave out what is no memory")
+	c.want(t, 3, "frame allocator: gave out no memory")
 
 	c.mkimage(t, "run", "--vm", "nonsense", ".")
 	c.want(t, 1, `unknown frame allocator "nonsense": have buddy, bump, or name a package by its import path`)

@@ -111,7 +111,7 @@ func exoMemoryMap(info uintptr) {
 	}
 	for _, at := range [...]uintptr{p - exoDirectBase, exoLoad(info + exoPVHCmdline), exoLoad(info + exoPVHModList)} {
 		if at >= exoBootReach {
-			exoPanic("the boot protocol's tables lie beyond the first GiB", nil, at)
+			exoPanic("boot tables beyond the first GiB", nil, at)
 		}
 	}
 	for i := 0; i < n && i < len(exo.memmap); i++ {
@@ -159,7 +159,7 @@ type exoRangeList struct {
 //go:noinline
 func (l *exoRangeList) add(lo, hi uintptr) {
 	if l.n == len(l.r) {
-		exoPanic("the boot protocol names too many modules", nil, lo)
+		exoPanic("too many boot modules", nil, lo)
 	}
 	l.r[l.n] = exoRange{lo: lo &^ (exoPageSize - 1), hi: alignUp(hi, exoPageSize)}
 	l.n++

@@ -167,7 +167,7 @@ func exoProcessImage(lo, hi uintptr) uintptr {
 		var k exoToken
 		for p := text; p != 0 && k.next(p); p = k.end {
 			if limit(&k) {
-				exoPanic("the command line is too long for the stack", nil, s)
+				exoPanic("command line too long for the stack", nil, s)
 			}
 			switch {
 			case k.is("name"):
@@ -202,7 +202,7 @@ func exoProcessImage(lo, hi uintptr) uintptr {
 	words := uintptr(1 + argc + 1 + envc + 1 + len(aux))
 	sp := (hi - words*8) &^ 15
 	if s+16 > sp {
-		exoPanic("the command line is too long for the stack", nil, s)
+		exoPanic("command line too long for the stack", nil, s)
 	}
 	p := sp
 	put := func(v uintptr) { exoStore(p, v); p += 8 }

@@ -85,7 +85,7 @@ func (f *exoFrames) takeFree(n, align uintptr) uintptr {
 			return pa
 		}
 	}
-	exoPanic("frame allocator: it gave out what is no memory", nil, first)
+	exoPanic("frame allocator: gave out no memory", nil, first)
 	return 0
 }
 
@@ -117,7 +117,7 @@ func (f *exoFrames) give(pa, n uintptr) {
 		f.free += n
 	}
 	if i == exoPoolNone || n == exoPoolNone {
-		exoPanic("frame allocator: freed what is no memory, or is free already", nil, pa)
+		exoPanic("frame allocator: freed no memory, or free memory", nil, pa)
 	}
 }
 
