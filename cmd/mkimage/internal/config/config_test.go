@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -241,5 +242,20 @@ func TestDisks(t *testing.T) {
 		if err := checkMounts([]string{bad}); err == nil {
 			t.Errorf("%q passes", bad)
 		}
+	}
+}
+
+// TestOneLetter: a file or folder with a name of one letter has a path in the image, too, but where the letter is a drive's.
+func TestOneLetter(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("d:/d is a path")
+	}
+	files, err := Placements([]string{"d:/e"})
+	if want := (Placement{Host: "d", Guest: "/e"}); err != nil || len(files) != 1 || files[0] != want {
+		t.Errorf("%+v %v", files, err)
+	}
+	disks, err := (Settings{Disks: []string{"d:/e"}}).DiskList()
+	if err != nil || len(disks) != 1 || disks[0] != (Disk{File: "d", Path: "/e"}) {
+		t.Errorf("%+v %v", disks, err)
 	}
 }

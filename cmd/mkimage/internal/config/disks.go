@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -102,7 +103,7 @@ func readDisk(v string) (Disk, error) {
 		}
 		d.Format, d.ReadOnly, d.MMP, d.Raw = d.Format || isFormat, d.ReadOnly || isRO, d.MMP || isMMP, d.Raw || isRaw
 	}
-	if i := strings.LastIndex(d.File, ":/"); i > 1 { // C:/x is a path of Windows
+	if i := strings.LastIndex(d.File, ":/"); i > len(filepath.VolumeName(d.File)) { // C:/x is a path of Windows
 		d.File, d.Path = d.File[:i], path.Clean(d.File[i+1:])
 	}
 	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, ",;\x00") {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ type Placement struct{ Host, Guest string }
 func Placements(list []string) (all []Placement, err error) {
 	for _, v := range list {
 		host, guest := v, "/"
-		if i := strings.LastIndex(v, ":/"); i > 1 { // C:/x is a path of Windows
+		if i := strings.LastIndex(v, ":/"); i > len(filepath.VolumeName(v)) { // C:/x is a path of Windows
 			host, guest = v[:i], v[i+1:]
 		}
 		if host == "" || strings.ContainsRune(guest, 0) {
