@@ -24,8 +24,8 @@ func WorkOf(n int) (w Work) {
 	return w
 }
 
-// Faults counts the page faults that brought memory of no file, modulo 2^32.
-func Faults() uint32 { return hwFaults() }
+// Faults counts the page faults that brought memory of no file.
+func Faults() uint64 { return hwFaults() }
 
 // Vectors is how many interrupt vectors there are.
 const Vectors = 256

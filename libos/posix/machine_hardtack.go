@@ -47,8 +47,8 @@ func hwCPUTime() int64
 // hwWork is what a CPU has done: nanoseconds in which there was something to run, threads that were given it, threads that had to give it up, interrupts modulo 2^32.
 func hwWork(cpu int) (busy int64, switches, forced uint64, interrupts uint32)
 
-// hwFaults counts the page faults that brought memory, modulo 2^32.
-func hwFaults() uint32
+// hwFaults counts the page faults that brought memory.
+func hwFaults() uint64
 
 // hwVector is how often an interrupt vector, below 256, has fired, modulo 2^32, and whether somebody has it.
 func hwVector(v int) (fired uint32, used bool)

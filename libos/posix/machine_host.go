@@ -82,10 +82,10 @@ func hwWork(cpu int) (busy int64, switches, forced uint64, interrupts uint32) {
 	return r.Utime.Nano() + r.Stime.Nano(), uint64(r.Nvcsw + r.Nivcsw), uint64(r.Nivcsw), uint32(r.Nvcsw)
 }
 
-func hwFaults() uint32 {
+func hwFaults() uint64 {
 	var r syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return uint32(r.Minflt)
+	return uint64(r.Minflt)
 }
 
 func hwVector(v int) (uint32, bool) { return 7, v == 48 }

@@ -34,13 +34,12 @@ func (c *counter) now(read func() uint32) uint64 {
 
 // Counters of what the machine counts modulo 2^32.
 var (
-	faultCounter      counter
 	interruptCounters [64]counter // by CPU
 	vectorCounters    [posix.Vectors]counter
 )
 
 // faults is how many page faults there were that brought memory, or pages of files. Which of them waited for a disk nobody counts.
-func faults() uint64 { return faultCounter.now(posix.Faults) + MappedFaults() }
+func faults() uint64 { return posix.Faults() + MappedFaults() }
 
 // idle is for how long CPUs have had nothing to run, all together.
 func idle() int64 { return max(posix.Uptime()*int64(runtime.NumCPU())-posix.CPUTime(), 0) }

@@ -31,7 +31,7 @@ type exoVM struct {
 	dirs     [4]struct{ key, table uintptr } // page directories by address, see exoDirectory
 	spare    uintptr                         // exoSpareFrames frames for the last report; atomic, 0 when used
 	reporter uint32                          // tid of the context that reports that memory is used up; atomic
-	faults   uint32                          // page faults that were answered, modulo 2^32
+	faults   uint64                          // page faults that were answered
 	npend    int                             // used of exo.cold.unback
 }
 

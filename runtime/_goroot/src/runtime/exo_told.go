@@ -38,7 +38,7 @@ func exoHwWork(cpu int) (busy int64, switches, forced uint64, interrupts uint32)
 }
 
 //go:linkname exoHwFaults github.com/hardtack-os/hardtack/libos/posix.hwFaults
-func exoHwFaults() uint32 { return atomic.Load(&exo.vm.faults) }
+func exoHwFaults() uint64 { return atomic.Load64(&exo.vm.faults) }
 
 //go:linkname exoHwVector github.com/hardtack-os/hardtack/libos/posix.hwVector
 func exoHwVector(v int) (fired uint32, used bool) {
