@@ -71,13 +71,13 @@ const (
 	wordFactor = 0x9e3779b97f4a7c15
 )
 
-// words goes on with the sum of words h. It is written out, 64 words a turn: the call of a function that is put in line, as mix, leaves an instruction that does nothing, which was one in six, and the loop itself hardly counts.
+// words goes on with the sum of words h. It is written out, 16 words a turn: the call of a function that is put in line, as mix, leaves an instruction that does nothing, which was one in six, and the loop itself hardly counts.
 func words(h uint64, b []byte) uint64 {
 	const f = wordFactor
 	h ^= h >> 32 // undone by the next such step: here mix ends where the next word begins
 	i := 0
-	for ; i <= len(b)-512; i += 512 {
-		p := (*[512]byte)(b[i : i+512])
+	for ; i <= len(b)-128; i += 128 {
+		p := (*[128]byte)(b[i : i+128])
 		h = (h ^ h>>32 ^ le.Uint64(p[0:])) * f
 		h = (h ^ h>>32 ^ le.Uint64(p[8:])) * f
 		h = (h ^ h>>32 ^ le.Uint64(p[16:])) * f
@@ -94,54 +94,6 @@ func words(h uint64, b []byte) uint64 {
 		h = (h ^ h>>32 ^ le.Uint64(p[104:])) * f
 		h = (h ^ h>>32 ^ le.Uint64(p[112:])) * f
 		h = (h ^ h>>32 ^ le.Uint64(p[120:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[128:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[136:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[144:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[152:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[160:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[168:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[176:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[184:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[192:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[200:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[208:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[216:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[224:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[232:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[240:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[248:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[256:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[264:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[272:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[280:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[288:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[296:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[304:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[312:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[320:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[328:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[336:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[344:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[352:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[360:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[368:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[376:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[384:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[392:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[400:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[408:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[416:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[424:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[432:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[440:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[448:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[456:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[464:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[472:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[480:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[488:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[496:])) * f
-		h = (h ^ h>>32 ^ le.Uint64(p[504:])) * f
 	}
 	for ; i <= len(b)-8; i += 8 {
 		h = (h ^ h>>32 ^ le.Uint64(b[i:i+8])) * f
