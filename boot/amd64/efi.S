@@ -284,14 +284,14 @@ check:	mov	source(%rbp), %rsi
 	claim	0, AllocateAddress, EfiLoaderData, $PLACE
 	mov	$0x100, %r8d
 	claim	1, AllocateAddress, EfiLoaderData, $0x100000
-	mov	ilength(%rbp), %r8d
-	add	$0xfff, %r8d
-	shr	$12, %r8d
-	claim	2, AllocateMaxAddress, EfiLoaderData, $0x7fffffff
 	mov	$4, %r8d
 	claim	3, AllocateMaxAddress, EfiLoaderCode, $0x9ffff
 	mov	%rax, %rbx
 	mov	%rbx, low(%rbp)
+	mov	ilength(%rbp), %r8d
+	add	$0xfff, %r8d
+	shr	$12, %r8d
+	claim	2, AllocateMaxAddress, EfiLoaderData, $0x7fffffff
 
 	mov	source(%rbp), %rsi
 	mov	owned + 16 * 2(%rbp), %rdi
@@ -445,7 +445,8 @@ check:	mov	source(%rbp), %rsi
 2:	add	$24, %rsi
 	jmp	1b
 3:
-	# Room for the memory map and what getting the room adds to it.
+	# Room for the memory map and what getting the room adds to it. The room of a slot that was given up is not ours any more.
+	andq	$0, mapsize(%rbp)
 	call	getmap
 	mov	mapsize(%rbp), %r8
 	add	$0x2fff, %r8
