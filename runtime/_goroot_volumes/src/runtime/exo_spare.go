@@ -160,7 +160,7 @@ func exoHwSpareFill(i uintptr) uintptr {
 // were lately full, as the scavenger has it (mgcscavenge.go, scavengeIndex.find), which then looks at none of them again. What the collector pays for assists does not count this: who reads files is no allocator.
 func exoSpareScavenge() uintptr {
 	goal, retained := scavenge.gcPercentGoal.Load(), heapRetained()
-	if retained <= goal { // as always where there is nothing to do: then the goal is ^0
+	if goal == 0 || retained <= goal { // before the first collection nobody knows; where there is nothing to do the goal is ^0
 		return 0
 	}
 	n := mheap_.pages.scavenge(uintptr(min(retained-goal, exoSpareIdle)), nil, false)
