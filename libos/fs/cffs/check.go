@@ -27,6 +27,7 @@ type Report struct {
 	Blocks      uint64 // that the tree and data use
 	More        int    // problems beyond those listed
 	sb          *super
+	last        []byte   // that one, as bytes
 	used        []uint64 // a bit for each block in use
 	groups      int
 	loss        bool // one of all problems, listed or not, is a loss
@@ -54,7 +55,7 @@ func Check(dev block.Device, data bool) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{sb: &f.sb, used: make([]uint64, (f.sb.blocks+63)/64), groups: groupsOf(f.sb.blocks)}
+	r := &Report{sb: &f.sb, last: f.last, used: make([]uint64, (f.sb.blocks+63)/64), groups: groupsOf(f.sb.blocks)}
 	c := checker{f: f, r: r, data: data, inodes: map[uint64]*seen{}, after: map[*lost]uint64{}}
 	if f.after != nil && f.after.err != nil {
 		r.Problems = append(r.Problems, Problem{What: f.after.String() + ": what follows is about the volume as the one before left it", Loss: true, after: true})
@@ -454,7 +455,7 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.repairable(); err != nil {
+	if err := f.repairable(r); err != nil {
 		return nil, err
 	}
 	if err := f.inquire(); err != nil {
@@ -489,8 +490,11 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	return done, nil
 }
 
-// repairable is *MountError where the volume has features that one must know to write to it, and that are not known here.
-func (f *FS) repairable() error {
+// repairable is *MountError where the volume has features that one must know to write to it, and that are not known here, and where it is not any more what r tells of.
+func (f *FS) repairable(r *Report) error {
+	if !bytes.Equal(f.last, r.last) {
+		return &MountError{Device: f.dev.Info().Name, Why: "it was written to while it was checked: another image has it"}
+	}
 	if f.sb.writeNeeds&^knownWriteNeeds == 0 {
 		return nil
 	}

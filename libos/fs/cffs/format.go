@@ -29,7 +29,7 @@ func (e *NotEmptyError) Error() string {
 	return "cffs: " + e.Device + ": not formatted, for it holds " + e.Found
 }
 
-// Format puts an empty volume on dev. Unless forced it refuses a device that holds anything but zeroes at its beginning: *NotEmptyError.
+// Format puts an empty volume on dev. Unless forced it refuses a device that holds anything but zeroes at its beginning: *NotEmptyError. Also where it is forced a volume whose owner watches it, and answers, is refused: *MountError.
 func Format(dev block.Device, o FormatOptions) error {
 	in := dev.Info()
 	if o.Now == nil {
@@ -55,6 +55,11 @@ func Format(dev block.Device, o FormatOptions) error {
 	}
 	if what := foreign(dev); !o.Force && what != Empty {
 		return &NotEmptyError{in.Name, what, false}
+	}
+	if f, err := begin(dev, Options{}); err == nil {
+		if err := f.inquire(); err != nil && err != errFreed {
+			return err
+		}
 	}
 	sb := super{uuid: o.UUID, gen: 1, blocks: n, nextIno: rootIno + 1, backup: groupBlocks - 2, time: o.Now().UnixNano()}
 	if n < groupBlocks {

@@ -63,7 +63,10 @@ type FS struct {
 	supers []byte   // both, as fence reads them
 	spare  [][]byte // see writes.blank
 	mine   bool     // it is one that this mount wrote
-	asks   *inquiry // until then: what its owner was asked; nil for nothing
+	owner  [16]byte // with which this mount has the volume, from its first commit on, born
+	born   uint64
+	asks   *question // until then: what its owner was asked; nil for nothing
+	board  []byte    // both superblocks, before the volume was looked at; see readBoard
 	t      tree
 	al     alloc
 	ro     bool
@@ -148,10 +151,8 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 		defer f.unlock()
 		f.closed = true // what take changed is not committed later
 		f.timer.Stop()
+		f.halt()
 		return nil, &MountError{Device: dev.Info().Name, Why: "it cannot be made ready for writing", Err: err, Reads: true}
-	}
-	if f.o.Watch {
-		f.watch()
 	}
 	f.follow()
 	f.o.Pages.Join(f)
@@ -221,6 +222,8 @@ func begin(dev block.Device, o Options) (*FS, error) {
 	if in.BlockSize > BlockSize {
 		return refuse("its blocks have "+strconv.Itoa(in.BlockSize)+" bytes, and a volume's "+strconv.Itoa(BlockSize), nil)
 	}
+	board := make([]byte, askAt*BlockSize)
+	readBoard(dev, board) // what cannot be read readSuper finds elsewhere, or tells
 	sb, raw, after, copied, err := readSuper(dev)
 	n := blocksOf(dev)
 	switch {
@@ -244,7 +247,7 @@ func begin(dev block.Device, o Options) (*FS, error) {
 	if after != nil && after.err != nil {
 		o.ReadOnly = true
 	}
-	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds&^knownWriteNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}}
+	f := &FS{dev: dev, o: o, sb: *sb, after: after, copied: copied, clean: sb.owner == [16]byte{}, last: raw, board: board, ro: o.ReadOnly || in.ReadOnly || sb.writeNeeds&^knownWriteNeeds != 0, dirty: map[*inode]bool{}, nodes: map[uint64]*inode{}}
 	f.cache = pages.NewCache(o.Pages, disk{f})
 	f.dataSum = sum
 	if sb.readNeeds&needWordSum != 0 {
@@ -375,6 +378,9 @@ func (f *FS) take() error {
 	f.change++ // so that there is something to commit
 	if err := f.commit(); err != nil {
 		return err
+	}
+	if f.o.Watch {
+		f.watch()
 	}
 	return f.dropOrphans()
 }
@@ -855,11 +861,7 @@ func (f *FS) layout(w *writes, gen uint64) (files []*inode, list []laid, err err
 // held, then and until the answer is there.
 func (f *FS) ask() (answer func() error) {
 	look := f.fence
-	switch {
-	case f.mine:
-	case f.asks == nil:
-		return func() error { return nil }
-	default:
+	if !f.mine {
 		look = func() error { return f.heard(make([]byte, (answerAt+1)*BlockSize)) }
 	}
 	c := make(chan error, 1)
@@ -1002,7 +1004,7 @@ func (f *FS) fence() error {
 		}
 	}
 	ours := f.sb.gen & 1
-	if s := decodeSuper(b[(1-ours)*BlockSize:][:BlockSize]); s != nil && s.gen > f.sb.gen {
+	if s := decodeSuper(b[(1-ours)*BlockSize:][:BlockSize]); s != nil && (s.gen > f.sb.gen || f.born > 0 && s.gen >= f.born && s.owner != f.owner) {
 		return errForeign
 	}
 	if b = b[ours*BlockSize:][:BlockSize]; !bytes.Equal(b, f.last) {

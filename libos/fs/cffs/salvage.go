@@ -90,7 +90,7 @@ func Salvage(dev block.Device, o SalvageOptions) (done []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.repairable(); err != nil {
+	if err := f.repairable(r); err != nil {
 		return nil, err
 	}
 	s := &salvager{f: f, holes: o.Holes, seen: map[uint64]bool{}, keep: make([]uint64, (f.sb.blocks+63)/64), was: make([]uint64, (f.sb.blocks+63)/64), inodes: map[uint64]*piled{}}

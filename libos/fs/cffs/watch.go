@@ -3,8 +3,9 @@ package cffs
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"time"
+
+	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
 // Multiple mount protection, as ext4 calls it: who has a watched volume answers who asks. FORMAT.md, "Questions". Between the two there is only the disk.
@@ -22,8 +23,8 @@ const (
 	answerMagic = 0x534e4143
 
 	watchEvery = time.Second     // how often an owner looks for a question
-	patience   = 3 * time.Second // how long an answer is waited for
-	polls      = 30              // how often who asks looks for it
+	patience   = 5 * time.Second // how long an answer is waited for: for a disk that a large commit keeps busy
+	polls      = 50              // how often who asks looks for it
 )
 
 // A question is what one image writes for another to read, or that one's answer, which repeats it.
@@ -52,22 +53,19 @@ func decodeQuestion(b []byte, magic uint32, uuid *[16]byte) (q question, ok bool
 	return q, true
 }
 
-// readBoard reads the first blocks of the volume: both superblocks, the question and the answer. A superblock that cannot be read is zeroes.
-func (f *FS) readBoard(b []byte) error {
-	if f.dev.Read([][]byte{b}, 0) == nil {
+// readBoard reads the first blocks of a volume: both superblocks, the question and the answer. A block that cannot be read is zeroes; err is of the last one.
+func readBoard(dev block.Device, b []byte) (err error) {
+	if dev.Read([][]byte{b}, 0) == nil {
 		return nil
 	}
 	for i := range len(b) / BlockSize {
 		one := b[i*BlockSize:][:BlockSize]
-		switch err := f.dev.Read([][]byte{one}, int64(i)*BlockSize); {
-		case err == nil:
-		case i < askAt:
+		if e := dev.Read([][]byte{one}, int64(i)*BlockSize); e != nil {
 			clear(one)
-		default:
-			return err
+			err = e
 		}
 	}
-	return nil
+	return err
 }
 
 // newest is the newest of the superblocks with which a board begins, whether its commit came to its end or not; nil where none is right.
@@ -78,12 +76,6 @@ func newest(b []byte, uuid *[16]byte) (sb *super) {
 		}
 	}
 	return sb
-}
-
-// An inquiry is a question that was asked, and what the superblocks were then.
-type inquiry struct {
-	question
-	was []byte
 }
 
 var (
@@ -109,19 +101,31 @@ func (f *FS) inquire() error {
 	}
 	f.o.Log("cffs: " + name + ": it was not unmounted, and who had it answers if it is running still: asking, for " + wait.String())
 	b := make([]byte, (answerAt+1)*BlockSize)
-	if err := f.readBoard(b); err != nil {
-		return fails(err)
-	}
-	q := &inquiry{question{owner: f.sb.owner}, slices.Clone(b[:askAt*BlockSize])}
-	if _, raw, _, _, err := readSuper(f.dev); err != nil {
-		return fails(err)
-	} else if !bytes.Equal(raw, f.last) {
+	if f.heard(b) != nil {
 		return errFreed // or it was written to: who opens it anew sees who has it
 	}
+	// Of two that ask the first goes first, if it is still there: else two that are started again whenever they are refused keep each other from it.
+	if p, ok := decodeQuestion(b[askAt*BlockSize:][:BlockSize], askMagic, &f.sb.uuid); ok && p.owner == f.sb.owner {
+		for range polls {
+			if a, ok := decodeQuestion(b[answerAt*BlockSize:], answerMagic, &f.sb.uuid); ok && a == p {
+				break // it was refused
+			}
+			time.Sleep(wait / polls)
+			if f.heard(b) != nil {
+				return errFreed
+			}
+		}
+	}
+	q := &question{owner: f.sb.owner}
 	f.o.Random(q.id[:])
-	w := writes{}
-	w.add(askAt, q.encode(askMagic, &f.sb.uuid))
-	if err := w.durably(f.dev); err != nil {
+	if one := b[answerAt*BlockSize:]; f.dev.Read([][]byte{one}, answerAt*BlockSize) != nil { // written to, it may be read again
+		clear(one)
+		if err := f.dev.Write([][]byte{one}, answerAt*BlockSize); err != nil {
+			return fails(err)
+		}
+	}
+	// Nobody needs it behind a loss of power, so it is not flushed, and neither is the answer: the disk tells of what it has lost once, and that is for who commits to hear.
+	if err := f.dev.Write([][]byte{q.encode(askMagic, &f.sb.uuid)}, askAt*BlockSize); err != nil {
 		return fails(err)
 	}
 	f.asks = q
@@ -140,31 +144,54 @@ func (f *FS) inquire() error {
 	return nil
 }
 
-// heard looks what became of the question f.asks, with b to read into: nil where nothing speaks against taking the volume. Errors: those named above, and the device's.
+// heard looks what became of the volume since it was looked at, and of the question f.asks if there is one, with b to read into: nil where nothing speaks against taking the volume. Errors: those named above, and the device's.
 func (f *FS) heard(b []byte) error {
-	if err := f.readBoard(b); err != nil {
-		return err
-	}
-	if !bytes.Equal(b[:askAt*BlockSize], f.asks.was) {
-		now, was := newest(b, &f.sb.uuid), newest(f.asks.was, &f.sb.uuid)
+	err := readBoard(f.dev, b)
+	if f.written(b, err == nil) {
+		now, was := newest(b, &f.sb.uuid), newest(f.board, &f.sb.uuid)
 		if now != nil && (was == nil || now.gen > was.gen) && now.owner == [16]byte{} {
 			return errFreed
 		}
 		return errWrites
 	}
-	if a, ok := decodeQuestion(b[answerAt*BlockSize:], answerMagic, &f.sb.uuid); ok && a == f.asks.question {
+	if f.asks == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if a, ok := decodeQuestion(b[answerAt*BlockSize:], answerMagic, &f.sb.uuid); ok && a == *f.asks {
 		return errAnswered
 	}
 	// Of two that ask, the last to write its question goes on.
-	if a, ok := decodeQuestion(b[askAt*BlockSize:][:BlockSize], askMagic, &f.sb.uuid); !ok || a != f.asks.question {
+	if a, ok := decodeQuestion(b[askAt*BlockSize:][:BlockSize], askMagic, &f.sb.uuid); !ok || a != *f.asks {
 		return errAsks
 	}
 	return nil
 }
 
+// written tells whether a superblock is not as f.board has it, of those that could be read both times, all if whole; one that could not be before, or held nothing, was written to if there is a newer commit now.
+func (f *FS) written(now []byte, whole bool) bool {
+	was := newest(f.board, &f.sb.uuid)
+	for i := range askAt {
+		a, b := f.board[i*BlockSize:][:BlockSize], now[i*BlockSize:][:BlockSize]
+		switch {
+		case bytes.Equal(a, b) || !whole && bytes.Equal(b, zeroes[:]):
+		case !bytes.Equal(a, zeroes[:]):
+			return true
+		default:
+			if s := decodeSuper(b); s != nil && s.uuid == f.sb.uuid && s.gen > f.sb.gen && (was == nil || s.gen > was.gen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // own makes the volume this mount's, and disown nobody's: by the next commit. mu is held.
 func (f *FS) own() {
 	f.o.Random(f.sb.owner[:])
+	f.owner, f.born = f.sb.owner, f.sb.gen+1
 	f.sb.writeNeeds &^= needWatch
 	if f.o.Watch {
 		f.sb.writeNeeds |= needWatch
@@ -180,31 +207,27 @@ func (f *FS) disown() {
 type watcher struct {
 	stop chan struct{} // closed when it is to end; by halt, under FS.mu
 	done chan struct{} // closed when it has
-	said bool          // that it cannot read or answer, under way only
+
+	// Under way only.
+	owner, uuid [16]byte
+	born        uint64   // as FS has it
+	last        question // the last that was answered
+	said        bool     // that it cannot read or answer
 }
 
-// watch begins to answer. mu is not held.
+// watch begins to answer. mu is held.
 func (f *FS) watch() {
 	every := f.o.every
 	if every == 0 {
 		every = watchEvery
 	}
-	w := &watcher{stop: make(chan struct{}), done: make(chan struct{})}
-	f.mu.Lock()
-	owner, uuid, failed := f.sb.owner, f.sb.uuid, f.failed
-	if failed == nil {
-		f.watcher = w
-	}
-	f.mu.Unlock()
-	if failed != nil {
-		return
-	}
+	w := &watcher{stop: make(chan struct{}), done: make(chan struct{}), owner: f.owner, uuid: f.sb.uuid, born: f.born}
+	f.watcher = w
 	go func() {
 		defer close(w.done)
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		var last [16]byte // the last question that was answered
-		b := make([]byte, (askAt+1)*BlockSize)
+		b := make([]byte, (answerAt+1)*BlockSize)
 		for {
 			select {
 			case <-w.stop:
@@ -216,38 +239,38 @@ func (f *FS) watch() {
 				return
 			default:
 			}
-			if !f.attend(w, b, &owner, &uuid, &last) {
-				return
-			}
+			f.attend(w, b)
 		}
 	}()
 }
 
-// attend looks once whether somebody asks, and answers. It is false where the volume is another's by now: then writing ends. It takes no lock: a commit that lasts does not keep it from answering.
-func (f *FS) attend(w *watcher, b []byte, owner, uuid, last *[16]byte) bool {
-	err := f.readBoard(b)
-	if err == nil {
-		sb := newest(b, uuid)
-		switch q, ok := decodeQuestion(b[askAt*BlockSize:], askMagic, uuid); {
-		case sb != nil && sb.owner != [16]byte{} && sb.owner != *owner:
-			go f.another()
-			return false
-		case !ok || q.owner != *owner || q.id == *last || sb != nil && sb.owner != *owner:
-			return true
-		default:
-			a := writes{}
-			a.add(answerAt, q.encode(answerMagic, uuid))
-			if err = a.durably(f.dev); err == nil {
-				*last = q.id
-				f.o.Log("cffs: " + f.dev.Info().Name + ": another image was to mount or to repair it, and was refused")
-			}
+// attend looks once whether somebody asks, and answers as long as the answer is not there. It takes no lock, so that a commit that lasts does not keep it from answering, but where the volume is another's by now: then writing ends.
+func (f *FS) attend(w *watcher, b []byte) {
+	err := readBoard(f.dev, b)
+	for i := range askAt {
+		if s := decodeSuper(b[i*BlockSize:][:BlockSize]); s != nil && s.uuid == w.uuid && s.gen >= w.born && s.owner != w.owner && s.owner != [16]byte{} {
+			f.another()
+			return
+		}
+	}
+	sb := newest(b, &w.uuid)
+	if err != nil { // the newest may be what could not be read
+		sb = nil
+	}
+	q, asked := decodeQuestion(b[askAt*BlockSize:][:BlockSize], askMagic, &w.uuid)
+	a, _ := decodeQuestion(b[answerAt*BlockSize:], answerMagic, &w.uuid)
+	if asked && q.owner == w.owner && q != a && (sb == nil || sb.owner == w.owner) {
+		if e := f.dev.Write([][]byte{q.encode(answerMagic, &w.uuid)}, answerAt*BlockSize); e != nil {
+			err = e
+		} else if q != w.last {
+			w.last = q
+			f.o.Log("cffs: " + f.dev.Info().Name + ": another image was to mount or to repair it, and was refused")
 		}
 	}
 	if err != nil && !w.said {
 		w.said = true
 		f.o.Log("cffs: " + f.dev.Info().Name + ": who else mounts it may not be refused: " + err.Error())
 	}
-	return true
 }
 
 // another ends writing where the volume is another's.

@@ -6,7 +6,7 @@
 // WHICH is serial=NAME, label=NAME, uuid=UUID, part=NAME and partuuid=GUID (a partition's name, or its unique GUID, in a GUID partition table), or the number of a disk, from 0 on, in the order in which they are found. Who takes one away gives those behind it other numbers; where one is there and cannot be opened, those behind it are mounted by no number. A partition's serial number is its disk's with p1, p2 ... behind it, and so is its number: 0p1. The volume is
 // one of cffs or FAT, or of a kind of the program's own (libos/fs/kinds); it is mounted at PATH, whose folders are made, and which is not /dev, nor /proc, /sys or below these. With format a disk that
 // holds nothing but zeroes at its beginning gets an empty volume first, of cffs or the kind that is named; with ro nothing is written. With mmp (multiple mount protection; cffs only) another image that is given the disk
-// is refused while this one runs (cffs.Options.Watch): the image reads the disk once a second for that, and after a crash the next one waits three seconds before it mounts the volume. With ro it does nothing.
+// is refused while this one runs (cffs.Options.Watch): the image reads the disk once a second for that, and after a crash the next one waits five seconds before it mounts the volume. With ro it does nothing.
 // With mem, files in memory of their own are there, which may have SIZE bytes together (64M, or half of the machine's memory); at / they are those that are there already.
 // The disks that are found have nodes in /dev, mounted or not; with look they are looked for where nothing is to be mounted, too.
 //
