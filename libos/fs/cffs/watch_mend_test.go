@@ -328,13 +328,14 @@ func TestAskedByTurns(t *testing.T) {
 	crashed := block.NewMemory(bytes.Clone(d.Bytes()))
 	f.Close()
 	const wait = 200 * time.Millisecond
+	end := time.Now().Add(40 * wait)
 	var have atomic.Int64
 	var all sync.WaitGroup
 	got := make(chan *FS, 2)
 	for i := range 2 {
 		all.Go(func() {
 			time.Sleep(time.Duration(i) * wait / 2)
-			for end := time.Now().Add(20 * wait); have.Load() == 0 && time.Now().Before(end); {
+			for have.Load() == 0 && time.Now().Before(end) {
 				o := impatient(wait, nil)
 				o.Watch, o.every = true, time.Millisecond
 				if f, err := Mount(crashed, o); err == nil {
@@ -345,8 +346,8 @@ func TestAskedByTurns(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := have.Load(); n != 1 {
-		t.Errorf("%d have it", n)
+	if n := have.Load(); n != 1 || !time.Now().Before(end) {
+		t.Errorf("%d have it, %v before the end", n, time.Until(end))
 	}
 	for range have.Load() {
 		(<-got).Close()
