@@ -56,8 +56,14 @@ func Format(dev block.Device, o FormatOptions) error {
 	if what := foreign(dev); !o.Force && what != Empty {
 		return &NotEmptyError{in.Name, what, false}
 	}
-	if f, err := begin(dev, Options{}); err == nil {
-		if err := f.inquire(); err != nil && err != errFreed {
+	for range tries {
+		f, err := begin(dev, Options{})
+		if err != nil { // no volume that could have an owner
+			break
+		}
+		if err = f.inquire(); err == nil {
+			break
+		} else if err != errFreed {
 			return err
 		}
 	}

@@ -130,6 +130,19 @@ func (e *MountError) Unwrap() error { return e.Err }
 //
 // Where the volume is watched by another that has it, Mount for writing is refused, and nothing is written but the question. Where it was watched and was not unmounted, it waits for the answer: patience.
 func Mount(dev block.Device, o Options) (*FS, error) {
+	for range tries {
+		if f, err := mountOnce(dev, o); !errors.Is(err, errFreed) {
+			return f, err
+		}
+	}
+	return nil, &MountError{Device: dev.Info().Name, Why: "others mount and unmount it"}
+}
+
+// tries is how often a volume is opened anew that another one has unmounted meanwhile.
+const tries = 3
+
+// mountOnce is Mount, or fails with errFreed.
+func mountOnce(dev block.Device, o Options) (*FS, error) {
 	f, err := openAsking(dev, o)
 	if err != nil {
 		return nil, err
@@ -161,8 +174,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 
 // openAsking is open, and asks the owner of a volume that is to be written to.
 func openAsking(dev block.Device, o Options) (*FS, error) {
-	const most = 3
-	for range most {
+	for range tries {
 		f, err := open(dev, o)
 		if err != nil || f.ro {
 			return f, err
@@ -538,8 +550,10 @@ func (f *FS) readNode(r *ref) ([]byte, error) {
 func (f *FS) fail(err error) error {
 	if f.failed == nil {
 		f.failed = err
-		f.halt() // who does not write has nothing that another one could harm
-		f.o.Log("cffs: " + f.dev.Info().Name + ": nothing is written any more: " + err.Error())
+		f.halt()             // who does not write has nothing that another one could harm
+		if err != errFreed { // it is mounted anew then
+			f.o.Log("cffs: " + f.dev.Info().Name + ": nothing is written any more: " + err.Error())
+		}
 	}
 	return err
 }

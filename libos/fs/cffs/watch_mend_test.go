@@ -400,3 +400,70 @@ func TestOlderOfAnother(t *testing.T) {
 		f.Close()
 	}
 }
+
+// TestUnmountedMeanwhile: who mounts a volume that its owner unmounts between the look and the first commit has it all the same, and says nothing of it.
+func TestUnmountedMeanwhile(t *testing.T) {
+	d := formatted(t, minBlocks)
+	first := mount(t, d, manual)
+	write(t, first, "/f", []byte("kept"))
+	g := stops(d, func(call string, _ int64) bool { return call == "flush" })
+	var said atomic.Pointer[string]
+	got := make(chan error, 1)
+	var second *FS
+	go func() {
+		f, err := Mount(g, impatient(1, &said))
+		second = f
+		got <- err
+	}()
+	<-g.at
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(g.open)
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	if s := said.Load(); s != nil {
+		t.Error(*s)
+	}
+	if b := contents(t, second, "/f"); string(b) != "kept" {
+		t.Errorf("%q", b)
+	}
+	second.Close()
+	check(t, d)
+}
+
+// TestFormatOfWriter: a forced format is refused by an owner that commits while the volume is looked at.
+func TestFormatOfWriter(t *testing.T) {
+	d := formatted(t, minBlocks)
+	f := watched(t, d, time.Millisecond)
+	whole := 0
+	g := stops(d, func(call string, off int64) bool { // the look of inquire, behind that of begin
+		if call == "read" && off == 0 {
+			whole++
+		}
+		return whole > 3
+	})
+	got := make(chan error, 1)
+	go func() { got <- Format(g, FormatOptions{Force: true}) }()
+	for done := false; !done; {
+		select {
+		case <-g.at:
+			write(t, f, "/f", []byte("kept"))
+			if e := f.Sync(); e != 0 {
+				t.Fatal(e)
+			}
+			close(g.open)
+			done = true
+		case err := <-got:
+			t.Fatalf("it looked %d times: %v", whole, err)
+		}
+	}
+	if err := <-got; !refused(err) && !errors.Is(err, errWrites) {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	check(t, d)
+}
