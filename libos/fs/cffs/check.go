@@ -458,7 +458,9 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	if err := f.repairable(r); err != nil {
 		return nil, err
 	}
-	if err := f.inquire(); err != nil {
+	if err := f.inquire(); err == errFreed {
+		return nil, f.overtaken()
+	} else if err != nil {
 		return nil, err
 	}
 	f.lock()
@@ -490,10 +492,15 @@ func Repair(dev block.Device, back bool) (done []string, err error) {
 	return done, nil
 }
 
+// overtaken is why a volume is not repaired by what was found before somebody else wrote to it.
+func (f *FS) overtaken() error {
+	return &MountError{Device: f.dev.Info().Name, Why: "it was written to while it was checked: another image has it, or had it"}
+}
+
 // repairable is *MountError where the volume has features that one must know to write to it, and that are not known here, and where it is not any more what r tells of.
 func (f *FS) repairable(r *Report) error {
 	if !bytes.Equal(f.last, r.last) {
-		return &MountError{Device: f.dev.Info().Name, Why: "it was written to while it was checked: another image has it"}
+		return f.overtaken()
 	}
 	if f.sb.writeNeeds&^knownWriteNeeds == 0 {
 		return nil

@@ -56,14 +56,8 @@ func Format(dev block.Device, o FormatOptions) error {
 	if what := foreign(dev); !o.Force && what != Empty {
 		return &NotEmptyError{in.Name, what, false}
 	}
-	for range tries {
-		f, err := begin(dev, Options{})
-		if err != nil { // no volume that could have an owner
-			break
-		}
-		if err = f.inquire(); err == nil {
-			break
-		} else if err != errFreed {
+	if _, err := begin(dev, Options{}); err == nil { // else there is no volume that could have an owner
+		if _, err := openAsking(dev, Options{}, begin); err != nil {
 			return err
 		}
 	}

@@ -58,15 +58,15 @@ type FS struct {
 	changing sync.Mutex   // one change at a time; taken before mu
 	mu       sync.RWMutex // guards all below, and inodes but for their references
 
-	sb     super    // as it was written last; blocks and nextIno as they are now
-	last   []byte   // that superblock, as bytes
-	supers []byte   // both, as fence reads them
-	spare  [][]byte // see writes.blank
-	mine   bool     // it is one that this mount wrote
-	owner  [16]byte // with which this mount has the volume, from its first commit on, born
-	born   uint64
+	sb     super     // as it was written last; blocks and nextIno as they are now
+	last   []byte    // that superblock, as bytes
+	supers []byte    // both, as fence reads them
+	spare  [][]byte  // see writes.blank
+	mine   bool      // it is one that this mount wrote
 	asks   *question // until then: what its owner was asked; nil for nothing
 	board  []byte    // both superblocks, before the volume was looked at; see readBoard
+	owner  [16]byte  // with which this mount has the volume, from its first commit on, born
+	born   uint64
 	t      tree
 	al     alloc
 	ro     bool
@@ -135,7 +135,7 @@ func Mount(dev block.Device, o Options) (*FS, error) {
 			return f, err
 		}
 	}
-	return nil, &MountError{Device: dev.Info().Name, Why: "others mount and unmount it"}
+	return nil, &MountError{Device: dev.Info().Name, Why: "other images mount it, write to it and unmount it meanwhile"}
 }
 
 // tries is how often a volume is opened anew that another one has unmounted meanwhile.
@@ -143,7 +143,7 @@ const tries = 3
 
 // mountOnce is Mount, or fails with errFreed.
 func mountOnce(dev block.Device, o Options) (*FS, error) {
-	f, err := openAsking(dev, o)
+	f, err := openAsking(dev, o, open)
 	if err != nil {
 		return nil, err
 	}
@@ -161,10 +161,11 @@ func mountOnce(dev block.Device, o Options) (*FS, error) {
 	}
 	if err := f.take(); err != nil {
 		f.lock()
-		defer f.unlock()
 		f.closed = true // what take changed is not committed later
 		f.timer.Stop()
 		f.halt()
+		f.unlock()
+		f.watcher.wait()
 		return nil, &MountError{Device: dev.Info().Name, Why: "it cannot be made ready for writing", Err: err, Reads: true}
 	}
 	f.follow()
@@ -172,10 +173,10 @@ func mountOnce(dev block.Device, o Options) (*FS, error) {
 	return f, nil
 }
 
-// openAsking is open, and asks the owner of a volume that is to be written to.
-func openAsking(dev block.Device, o Options) (*FS, error) {
+// openAsking is do, open or begin, and asks the owner of a volume that is to be written to.
+func openAsking(dev block.Device, o Options, do func(block.Device, Options) (*FS, error)) (*FS, error) {
 	for range tries {
-		f, err := open(dev, o)
+		f, err := do(dev, o)
 		if err != nil || f.ro {
 			return f, err
 		}
@@ -185,7 +186,7 @@ func openAsking(dev block.Device, o Options) (*FS, error) {
 			return nil, err
 		}
 	}
-	return nil, &MountError{Device: dev.Info().Name, Why: "others mount and unmount it"}
+	return nil, &MountError{Device: dev.Info().Name, Why: "other images mount it, write to it and unmount it meanwhile"}
 }
 
 // open reads what a mounted volume needs to know.
@@ -1072,18 +1073,14 @@ const minDiscard = 16
 // Close commits, marks the volume as unmounted and ends its use. The device stays open.
 func (f *FS) Close() error {
 	f.lock()
+	defer f.watcher.wait() // behind unlock: a watcher that finds another owner wants the lock
 	defer f.unlock()
 	if f.closed {
 		return nil
 	}
 	f.timer.Stop()
 	defer f.letGo()
-	if f.watcher != nil {
-		defer func() { // who asks until the volume is unmounted is answered
-			f.halt()
-			<-f.watcher.done
-		}()
-	}
+	defer f.halt() // who asks until the volume is unmounted is answered
 	f.o.Pages.Leave(f)
 	if f.ro || f.failed != nil {
 		f.land()

@@ -104,7 +104,9 @@ func Salvage(dev block.Device, o SalvageOptions) (done []string, err error) {
 			s.say("mended: %s", p.What)
 		}
 	}
-	if err := f.inquire(); err != nil {
+	if err := f.inquire(); err == errFreed {
+		return nil, f.overtaken()
+	} else if err != nil {
 		return nil, err
 	}
 	f.lock()

@@ -285,6 +285,13 @@ func (f *FS) another() {
 	}
 }
 
+// wait waits until a watcher that is to end has ended; nil has. mu is not held.
+func (w *watcher) wait() {
+	if w != nil {
+		<-w.done
+	}
+}
+
 // halt has the watcher end; it does not wait for that. mu is held for writing.
 func (f *FS) halt() {
 	if w := f.watcher; w != nil {

@@ -167,7 +167,7 @@ func TestAskedLate(t *testing.T) {
 	crashed := block.NewMemory(bytes.Clone(d.Bytes()))
 	f.Close()
 	for _, repairs := range []bool{false, true} {
-		one, err := openAsking(crashed, impatient(1, nil))
+		one, err := openAsking(crashed, impatient(1, nil), open)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/hardtack-os/hardtack/libos/fs/block"
 )
 
-// What a review of questions and answers found.
+// How two images could have one volume all the same, and how a question or an answer could do harm: orders of events that those of watch_test.go do not bring about.
 
 // A stopping device stops once, before the first call that match says.
 type stopping struct {
@@ -460,6 +460,81 @@ func TestFormatOfWriter(t *testing.T) {
 		}
 	}
 	if err := <-got; !refused(err) && !errors.Is(err, errWrites) {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	check(t, d)
+}
+
+// fencing is a device that stops at the first look of a commit at both superblocks.
+type fencing struct {
+	block.Device
+	armed    atomic.Bool
+	at, open chan struct{}
+}
+
+func (g *fencing) Read(vec [][]byte, off int64) error {
+	if off == 0 && len(vec) == 1 && len(vec[0]) == 2*BlockSize && g.armed.CompareAndSwap(true, false) {
+		close(g.at)
+		<-g.open
+	}
+	return g.Device.Read(vec, off)
+}
+
+// TestCloseWhileAnother: an owner that is unmounted while its watcher finds another owner, and waits to end writing, ends.
+func TestCloseWhileAnother(t *testing.T) {
+	d := formatted(t, minBlocks)
+	g := &fencing{Device: d, at: make(chan struct{}), open: make(chan struct{})}
+	f := watched(t, g, time.Millisecond)
+	g.armed.Store(true)
+	ended := make(chan error, 1)
+	go func() { ended <- f.Close() }()
+	<-g.at
+	sb := f.sb
+	sb.gen, sb.owner = decodeSuper(f.last).gen+1, [16]byte{1}
+	if err := d.Write([][]byte{sb.encode()}, int64(sb.gen&1)*BlockSize); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // the watcher looks, and wants the lock
+	close(g.open)
+	select {
+	case err := <-ended:
+		if err != errForeign {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
+
+// busy is a device whose superblock another one commits to whenever it was read.
+type busy struct {
+	block.Device
+	commit func()
+}
+
+func (g *busy) Read(vec [][]byte, off int64) error {
+	err := g.Device.Read(vec, off)
+	if off == 0 {
+		g.commit()
+	}
+	return err
+}
+
+// TestFormatOfBusyWriter: a forced format is refused also where the owner has committed each time that it is looked at.
+func TestFormatOfBusyWriter(t *testing.T) {
+	d := formatted(t, minBlocks)
+	f := watched(t, d, never)
+	g := &busy{Device: d, commit: func() {
+		write(t, f, "/f", []byte("kept"))
+		if e := f.Sync(); e != 0 {
+			t.Error(e)
+		}
+	}}
+	var m *MountError
+	if err := Format(g, FormatOptions{Force: true}); !errors.As(err, &m) {
 		t.Error(err)
 	}
 	if err := f.Close(); err != nil {
